@@ -1,0 +1,2 @@
+/** The iapo command line: set up, train, evaluate and report. */
+export {};

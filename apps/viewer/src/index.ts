@@ -1,0 +1,2 @@
+/** The page the trainer serves: curves, every turn's image, attribution. */
+export {};

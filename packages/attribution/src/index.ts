@@ -1,0 +1,2 @@
+/** Which input tokens and prompt blocks a generated span rests on. */
+export {};
