@@ -1,0 +1,29 @@
+// The one error class of this package. `code` is stable and meant for programs; the message is meant for people.
+
+export type TensorErrorCode =
+  | "no_adapter"
+  | "device_lost"
+  | "out_of_memory"
+  | "validation"
+  | "limit"
+  | "shape"
+  | "dtype"
+  | "argument"
+  | "disposed"
+  | "cross_device"
+  | "tape"
+  | "async_scope"
+  | "leak"
+  | "format"
+  | "io";
+
+/** Every error this package throws on purpose. */
+export class TensorError extends Error {
+  override readonly name = "TensorError";
+  readonly code: TensorErrorCode;
+
+  constructor(code: TensorErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
