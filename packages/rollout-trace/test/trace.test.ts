@@ -1,0 +1,132 @@
+import { createHash } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { type ImageRef, identifyImage, imageRef, type Trace, taskSchema, traceSchema } from "../src/index.ts";
+
+const pixels = Uint8Array.from({ length: 2 * 3 * 3 }, (_, index) => (index * 37) % 256);
+const image = { width: 2, height: 3, channels: 3, data: pixels } as const;
+
+async function exampleTrace(): Promise<Trace<ImageRef>> {
+  const ref = imageRef(await identifyImage(image));
+  return {
+    version: 1,
+    step: 0,
+    group: 1,
+    sample: 2,
+    policyVersion: 0,
+    task: {
+      id: "a",
+      image: ref,
+      question: "Which?",
+      answers: ["7"],
+      columns: [
+        { name: "Year", x1: 0, y1: 0, x2: 1, y2: 2 },
+        { name: "7", x1: 1, y1: 0, x2: 1.5, y2: 2 },
+      ],
+      rows: [],
+      source: "test",
+      split: "train",
+    },
+    blocks: [
+      { id: "query", kind: "query", text: "Which?\n" },
+      { id: "image", kind: "image", image: ref },
+    ],
+    turns: [
+      {
+        tokens: Int32Array.of(5, 6, 7, 151_645),
+        blocks: Int16Array.of(0, 1, -1, -1),
+        lossMask: Uint8Array.of(0, 0, 1, 1),
+        logProbs: Float32Array.of(-0.25, -1e-7),
+        temperature: 1,
+        bannedIds: [3],
+        images: [ref],
+        text: "7",
+        freshPrompt: true,
+      },
+    ],
+    toolOutcomes: [{ status: "no_tool", tools: [], keys: [], unknownKeys: [], changed: false }],
+    rewards: { outcome: 1 },
+  };
+}
+
+describe("image id", () => {
+  test("is the SHA-256 of width, height, channels and pixels", async () => {
+    const header = Buffer.alloc(12);
+    header.writeUInt32LE(2, 0);
+    header.writeUInt32LE(3, 4);
+    header.writeUInt32LE(3, 8);
+    const expected = createHash("sha256").update(header).update(pixels).digest("hex");
+    expect((await identifyImage(image)).id).toBe(expected);
+  });
+
+  test("refuses pixels of the wrong length", async () => {
+    await expect(identifyImage({ ...image, width: 3 })).rejects.toThrow("needs 27");
+  });
+});
+
+describe("trace schema", () => {
+  test("an encoded trace survives JSON and decodes to the same bits", async () => {
+    const trace = await exampleTrace();
+    const json = JSON.parse(JSON.stringify(z.encode(traceSchema, trace)));
+    expect(typeof json.turns[0].tokens).toBe("string");
+    expect(z.decode(traceSchema, json)).toEqual(trace);
+  });
+
+  test.each<[string, (json: Record<string, unknown> & { turns: Record<string, unknown>[] }) => void]>([
+    [
+      "another version",
+      (json) => {
+        json.version = 2;
+      },
+    ],
+    [
+      "an extra key",
+      (json) => {
+        json.more = 1;
+      },
+    ],
+    [
+      "bytes that are no whole elements",
+      (json) => {
+        json.turns[0]!.tokens = btoa("12345");
+      },
+    ],
+    [
+      "fewer blocks than tokens",
+      (json) => {
+        json.turns[0]!.blocks = btoa("1234");
+      },
+    ],
+    [
+      "a log-prob too many",
+      (json) => {
+        json.turns[0]!.logProbs = btoa("123412341234");
+      },
+    ],
+    [
+      "a block that is not there",
+      (json) => {
+        json.blocks = [];
+      },
+    ],
+    [
+      "an ok outcome without an image",
+      (json) => {
+        json.toolOutcomes = [{ status: "ok", tools: [], keys: [], unknownKeys: [], changed: false }];
+      },
+    ],
+  ])("refuses %s", async (_, damage) => {
+    const json = JSON.parse(JSON.stringify(z.encode(traceSchema, await exampleTrace())));
+    expect(traceSchema.safeParse(json).success).toBe(true);
+    damage(json);
+    expect(traceSchema.safeParse(json).success).toBe(false);
+  });
+
+  test("a task needs an answer and finite boxes", async () => {
+    const { task } = await exampleTrace();
+    expect(taskSchema.safeParse(task).success).toBe(true);
+    expect(taskSchema.safeParse({ ...task, answers: [] }).success).toBe(false);
+    const [box] = task.columns;
+    expect(taskSchema.safeParse({ ...task, columns: [{ ...box, x1: Number.NaN }] }).success).toBe(false);
+  });
+});
