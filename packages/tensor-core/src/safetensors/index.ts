@@ -1,2 +1,15 @@
-/** Tensors, gradients, kernels, memory, optimizers and safetensors on Dawn WebGPU, for Node and for a browser's GPUDevice. */
-export {};
+/**
+ * Safetensors files: a streaming reader that believes nothing and an atomic writer. No GPU code; Node only.
+ * @module
+ */
+export { bytesPerElement, type SafetensorsDtype, tensorByteLength } from "./dtype.ts";
+export { SafetensorsError, type SafetensorsErrorCode } from "./error.ts";
+export { MAX_HEADER_BYTES, type TensorDescription, type TensorInfo } from "./header.ts";
+export { MAX_PIECE_BYTES, openSafetensors, type PieceOptions, SafetensorsReader } from "./reader.ts";
+export {
+  type TensorSource,
+  type WriteOptions,
+  type WriteShardsOptions,
+  writeSafetensors,
+  writeSafetensorsShards,
+} from "./writer.ts";
