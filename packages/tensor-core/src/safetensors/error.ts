@@ -1,7 +1,8 @@
-/** The one error of the safetensors reader and writer. */
+/** What the safetensors reader and writer throw. */
+import { TensorError } from "../errors.ts";
 
 /**
- * What went wrong, stable across releases:
+ * What is wrong, stable across releases:
  * - `io`: the file could not be opened, read or written.
  * - `truncated`: the file ends before the header or the data it announces.
  * - `header`: the header's length or JSON is not that of a safetensors file.
@@ -15,7 +16,7 @@
  * - `data`: the bytes given to the writer are not as many as the shape announces.
  * - `exists`: writing would mix with a checkpoint that is already there.
  */
-export type SafetensorsErrorCode =
+export type SafetensorsFault =
   | "io"
   | "truncated"
   | "header"
@@ -29,20 +30,21 @@ export type SafetensorsErrorCode =
   | "data"
   | "exists";
 
-/** Thrown by everything in `@iapo/tensor-core/safetensors`; the message starts with the file. */
-export class SafetensorsError extends Error {
-  override readonly name = "SafetensorsError";
-  readonly code: SafetensorsErrorCode;
+const CALLERS_FAULTS: ReadonlySet<SafetensorsFault> = new Set(["unknown_tensor", "range", "data", "exists"]);
+
+/** Thrown by everything in `@iapo/tensor-core/safetensors`, with `code` `io`, `argument` or `format`; the message starts with the file. */
+export class SafetensorsError extends TensorError {
+  readonly fault: SafetensorsFault;
   readonly file: string;
 
-  constructor(code: SafetensorsErrorCode, file: string, message: string, options?: ErrorOptions) {
-    super(`${file}: ${message}`, options);
-    this.code = code;
+  constructor(fault: SafetensorsFault, file: string, message: string, options?: ErrorOptions) {
+    super(fault === "io" ? "io" : CALLERS_FAULTS.has(fault) ? "argument" : "format", `${file}: ${message}`, options);
+    this.fault = fault;
     this.file = file;
   }
 }
 
-/** Runs file-system work and turns what it throws into a `SafetensorsError` of code `io`. */
+/** Runs file-system work and turns what it throws into a `SafetensorsError` with fault `io`. */
 export async function withFileErrors<T>(file: string, action: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -3,7 +3,7 @@
  * @module
  */
 export { bytesPerElement, type SafetensorsDtype, tensorByteLength } from "./dtype.ts";
-export { SafetensorsError, type SafetensorsErrorCode } from "./error.ts";
+export { SafetensorsError, type SafetensorsFault } from "./error.ts";
 export { MAX_HEADER_BYTES, type TensorDescription, type TensorInfo } from "./header.ts";
 export { MAX_PIECE_BYTES, openSafetensors, type PieceOptions, SafetensorsReader } from "./reader.ts";
 export {

@@ -6,23 +6,23 @@ const MAX_DEPTH = 3;
 
 /**
  * Parses UTF-8 JSON.
- * @throws SafetensorsError `header` (or the given code) for bad UTF-8, bad JSON, more than three levels; `duplicate` for a repeated key.
+ * @throws SafetensorsError `header` (or `index`) for bad UTF-8, bad JSON, more than three levels; `duplicate` for a repeated key.
  */
-export function parseStrictJson(bytes: Uint8Array, file: string, code: "header" | "index"): unknown {
-  const what = code === "header" ? "the header" : "the index";
+export function parseStrictJson(bytes: Uint8Array, file: string, fault: "header" | "index"): unknown {
+  const what = fault === "header" ? "the header" : "the index";
   try {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-    checkKeysAndDepth(text, file, code);
+    checkKeysAndDepth(text, file, fault);
     return JSON.parse(text);
   } catch (cause) {
     if (cause instanceof SafetensorsError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new SafetensorsError(code, file, `${what} is not JSON in UTF-8: ${reason}`, { cause });
+    throw new SafetensorsError(fault, file, `${what} is not JSON in UTF-8: ${reason}`, { cause });
   }
 }
 
 /** One pass over the text before anything is built from it. Anything that is not JSON is left for `JSON.parse` to refuse. */
-function checkKeysAndDepth(text: string, file: string, code: "header" | "index"): void {
+function checkKeysAndDepth(text: string, file: string, fault: "header" | "index"): void {
   const token = /"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|[{}[\]]/sy;
   const skip = /[^"{}[\]]+/y;
   const keys: Set<string>[] = [];
@@ -37,7 +37,7 @@ function checkKeysAndDepth(text: string, file: string, code: "header" | "index")
     const found = match[0];
     if (found === "{" || found === "[") {
       if (keys.length === MAX_DEPTH) {
-        throw new SafetensorsError(code, file, `JSON is nested more than ${MAX_DEPTH} levels deep`);
+        throw new SafetensorsError(fault, file, `JSON is nested more than ${MAX_DEPTH} levels deep`);
       }
       keys.push(new Set());
     } else if (found === "}" || found === "]") {

@@ -11,12 +11,12 @@ async function open(bytes: Uint8Array): Promise<void> {
   await using _ = await openSafetensors(file);
 }
 
-async function codeOf(work: Promise<unknown>): Promise<string> {
+async function faultOf(work: Promise<unknown>): Promise<string> {
   const error = await work.then(
     () => undefined,
     (reason: unknown) => reason,
   );
-  if (error instanceof SafetensorsError) return error.code;
+  if (error instanceof SafetensorsError) return error.fault;
   throw new Error("expected a SafetensorsError", { cause: error });
 }
 
@@ -57,11 +57,11 @@ describe("reading", () => {
     });
     const rows = await collect(reader.pieces("matrix", { rows: { start: 1, end: 3 }, pieceBytes: 8 }));
     expect(rows).toEqual({ bytes: [...data.slice(8, 24)], sizes: [8, 8] });
-    expect(await codeOf(reader.read("absent"))).toBe("unknown_tensor");
-    expect(await codeOf(collect(reader.pieces("matrix", { rows: { start: 2, end: 4 } })))).toBe("range");
-    expect(await codeOf(collect(reader.pieces("scalar", { rows: { start: 0, end: 1 } })))).toBe("range");
-    expect(await codeOf(collect(reader.pieces("matrix", { pieceBytes: 12 })))).toBe("range");
-    expect(await codeOf(collect(reader.pieces("matrix", { pieceBytes: 2 ** 27 })))).toBe("range");
+    expect(await faultOf(reader.read("absent"))).toBe("unknown_tensor");
+    expect(await faultOf(collect(reader.pieces("matrix", { rows: { start: 2, end: 4 } })))).toBe("range");
+    expect(await faultOf(collect(reader.pieces("scalar", { rows: { start: 0, end: 1 } })))).toBe("range");
+    expect(await faultOf(collect(reader.pieces("matrix", { pieceBytes: 12 })))).toBe("range");
+    expect(await faultOf(collect(reader.pieces("matrix", { pieceBytes: 2 ** 27 })))).toBe("range");
   });
 
   test("a file that shrinks while it is open is reported, not padded", async () => {
@@ -71,11 +71,11 @@ describe("reading", () => {
     writeFileSync(file, bytes);
     await using reader = await openSafetensors(file);
     truncateSync(file, bytes.length - 10);
-    expect(await codeOf(reader.read("scalar"))).toBe("truncated");
+    expect(await faultOf(reader.read("scalar"))).toBe("truncated");
   });
 });
 
-describe("hostile files are refused by code", () => {
+describe("hostile files are refused by fault", () => {
   const one = { x: entry("F32", [2], 0, 8) };
   const cases: [string, Uint8Array, string][] = [
     ["nothing", new Uint8Array(0), "truncated"],
@@ -116,7 +116,7 @@ describe("hostile files are refused by code", () => {
     ],
   ];
   test.each(cases)("%s", async (_, bytes, code) => {
-    expect(await codeOf(open(bytes))).toBe(code);
+    expect(await faultOf(open(bytes))).toBe(code);
   });
 
   test("a tensor called __proto__ is an ordinary tensor", async () => {
@@ -129,8 +129,8 @@ describe("hostile files are refused by code", () => {
 
   test("a missing file and an empty directory", async () => {
     using directory = temporaryDirectory();
-    expect(await codeOf(openSafetensors(join(directory.path, "none.safetensors")))).toBe("io");
-    expect(await codeOf(openSafetensors(directory.path))).toBe("io");
+    expect(await faultOf(openSafetensors(join(directory.path, "none.safetensors")))).toBe("io");
+    expect(await faultOf(openSafetensors(directory.path))).toBe("io");
   });
 });
 
@@ -185,6 +185,6 @@ describe("shards", () => {
     ["a name listed twice", `{"weight_map":{"x":"a.safetensors","x":"a.safetensors"}}`, files, "duplicate"],
   ];
   test.each(faults)("refused: %s", async (_, index, shards, code) => {
-    expect(await codeOf(openIndex(index, shards))).toBe(code);
+    expect(await faultOf(openIndex(index, shards))).toBe(code);
   });
 });
