@@ -67,7 +67,10 @@ export function sizeOf(shape: readonly number[]): number {
 export function byteLengthOf(shape: readonly number[], dtype: DType): number {
   const size = sizeOf(shape);
   if (dtype === "bf16" && size > 0 && (shape.at(-1) ?? 1) % 2 !== 0) {
-    throw new TensorError("shape", `bf16 needs an even last dimension, as two values share a word: [${shape.join(", ")}]`);
+    throw new TensorError(
+      "shape",
+      `bf16 needs an even last dimension, as two values share a word: [${shape.join(", ")}]`,
+    );
   }
   return size * bytesPerElement[dtype];
 }

@@ -1,2 +1,10 @@
-/** Tensors, gradients, kernels, memory, optimizers and safetensors on Dawn WebGPU, for Node and for a browser's GPUDevice. */
-export {};
+/** Tensors, gradients, kernels, memory and optimizers on WebGPU. */
+export { Device, type Dispatch } from "./device/device.ts";
+export type { AdapterFacts, KernelFamily } from "./device/facts.ts";
+export { type DeviceOptions, openDevice, planningDevice } from "./device/open.ts";
+export { type DType, fromBf16, type HostArray, toBf16 } from "./dtype.ts";
+export { TensorError, type TensorErrorCode } from "./errors.ts";
+export type { MemoryReport } from "./memory/pool.ts";
+export { scope, withTag } from "./memory/scope.ts";
+export type { KernelTime } from "./submit/profiler.ts";
+export { Tensor } from "./tensor.ts";

@@ -1,2 +1,3 @@
-/** Tensors, gradients, kernels, memory, optimizers and safetensors on Dawn WebGPU, for Node and for a browser's GPUDevice. */
-export {};
+/** What tests of this package, and of packages that define ops, need. */
+export { type ConformanceReport, checkCase, relativeDifference } from "./conformance.ts";
+export { normal, seededRandom } from "./random.ts";

@@ -1,0 +1,288 @@
+// A device: one WebGPU device (or none, for planning), its memory pool and its command recorder.
+
+import { politely } from "#host";
+import { byteLengthOf, type DType, type HostArray, toBf16 } from "../dtype.ts";
+import { TensorError } from "../errors.ts";
+import { BufferPool, type MemoryReport, type PooledBuffer } from "../memory/pool.ts";
+import type { Kernel } from "../submit/kernel.ts";
+import { type KernelTime, Profiler } from "../submit/profiler.ts";
+import { type Binding, Recorder } from "../submit/recorder.ts";
+import { type Storage, Storage as StorageClass, Tensor } from "../tensor.ts";
+import { BufferUsage, MAP_READ } from "./constants.ts";
+import type { AdapterFacts } from "./facts.ts";
+
+export interface Dispatch {
+  readonly reads: readonly Tensor[];
+  readonly writes: readonly Tensor[];
+  readonly uniforms?: readonly number[];
+  /** Workgroups in x, y, z; a zero anywhere means that there is nothing to do. */
+  readonly groups: readonly [number, number?, number?];
+}
+
+const ROW_MULTIPLE = 16;
+
+export class Device {
+  readonly facts: AdapterFacts;
+  readonly pool: BufferPool;
+  /** The WebGPU device, or undefined on a planning device. */
+  readonly gpu: GPUDevice | undefined;
+  /** Receives warnings (a forgotten tensor, ...); console.warn by default. */
+  warn: (message: string) => void = (message) => console.warn(message);
+  readonly #recorder: Recorder | undefined;
+  readonly #ownsGpu: boolean;
+  #failure: TensorError | undefined;
+  #closed = false;
+
+  /** Use `openDevice` or `planningDevice`. */
+  constructor(gpu: GPUDevice | undefined, facts: AdapterFacts, memoryBudget: number, ownsGpu = true) {
+    this.gpu = gpu;
+    this.facts = facts;
+    this.#ownsGpu = ownsGpu;
+    this.pool = new BufferPool(gpu, facts.maxBuffer, memoryBudget);
+    if (!gpu) return;
+    this.#recorder = new Recorder(gpu);
+    this.pool.onPressure = () => this.trim();
+    gpu.addEventListener("uncapturederror", (event) => {
+      const message = (event as GPUUncapturedErrorEvent).error.message;
+      this.#failure ??= new TensorError("validation", `the GPU refused a command: ${message}`);
+    });
+    gpu.lost.then((info) => {
+      if (this.#closed) return;
+      this.#failure = new TensorError(
+        "device_lost",
+        `the GPU device was lost (${info.reason || "unknown"}): ${info.message || "no message"}. Open a new device and reload its tensors.`,
+      );
+    });
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Names of the pipelines made so far. */
+  get pipelineNames(): readonly string[] {
+    return this.#recorder?.pipelineNames ?? [];
+  }
+
+  get dispatches(): number {
+    return this.#recorder?.dispatches ?? 0;
+  }
+
+  /** Throws what the GPU has reported since the last call: `device_lost` or `validation`. */
+  check(): void {
+    if (this.#closed) throw new TensorError("device_lost", "this device was closed");
+    const failure = this.#failure;
+    if (failure?.code === "validation") this.#failure = undefined;
+    if (failure) throw failure;
+  }
+
+  /** A tensor with undefined contents. Throws `limit` where it passes a binding's limit. */
+  empty(shape: readonly number[], dtype: DType = "f32"): Tensor {
+    this.check();
+    const bytes = byteLengthOf(shape, dtype);
+    if (bytes > this.facts.maxBinding) {
+      throw new TensorError(
+        "limit",
+        `a tensor of shape [${shape.join(", ")}] takes ${bytes} bytes, more than one binding may span on this adapter (${this.facts.maxBinding})`,
+      );
+    }
+    return new Tensor(this, shape, dtype, { storage: new StorageClass(this, Math.max(bytes, 16)) });
+  }
+
+  /** A matrix with undefined contents, its rows spread over several buffers where one binding can't span it. */
+  emptyMatrix(
+    shape: readonly [number, number],
+    dtype: DType = "f32",
+    maxBytes: number = this.facts.maxBinding,
+  ): Tensor {
+    const bytes = byteLengthOf(shape, dtype);
+    if (bytes <= Math.min(maxBytes, this.facts.maxBinding)) return this.empty(shape, dtype);
+    const rowBytes = bytes / shape[0];
+    const rows = Math.floor(Math.min(maxBytes, this.facts.maxBinding) / rowBytes / ROW_MULTIPLE) * ROW_MULTIPLE;
+    if (rows === 0)
+      throw new TensorError("limit", `${ROW_MULTIPLE} rows of [${shape.join(", ")}] do not fit one binding`);
+    const shards: Tensor[] = [];
+    for (let start = 0; start < shape[0]; start += rows) {
+      shards.push(this.empty([Math.min(rows, shape[0] - start), shape[1]], dtype));
+    }
+    return new Tensor(this, shape, dtype, { shards });
+  }
+
+  /** Uploads values. Numbers are rounded to the dtype (bf16: nearest even); typed arrays of the dtype are copied as they are. */
+  tensor(
+    values: HostArray[DType] | readonly number[],
+    shape: readonly number[],
+    dtype: DType = inferred(values),
+  ): Tensor {
+    const tensor = this.empty(shape, dtype);
+    if (values.length !== tensor.size) {
+      tensor.dispose();
+      throw new TensorError("shape", `${values.length} values do not fill shape [${shape.join(", ")}]`);
+    }
+    if (tensor.size > 0) this.writeBytes(tensor.storage, 0, converted(values, dtype));
+    return tensor;
+  }
+
+  /** Appends a kernel dispatch. */
+  dispatch(kernel: Kernel, call: Dispatch): void {
+    this.check();
+    const groups = call.groups.map((n) => n ?? 1);
+    if (groups.includes(0)) return;
+    if (groups.some((n) => n > this.facts.maxWorkgroupsPerDimension)) {
+      throw new TensorError(
+        "limit",
+        `${kernel.name} asks for ${groups.join(" x ")} workgroups, more than the adapter allows`,
+      );
+    }
+    const bindings: Binding[] = [];
+    for (const tensor of call.reads) bindings.push(this.#binding(tensor, kernel));
+    for (const tensor of call.writes) bindings.push(this.#binding(tensor, kernel));
+    if (!this.#recorder) return;
+    const label = () =>
+      `${kernel.name}(${[...call.reads, ...call.writes].map((t) => `${t.dtype}[${t.shape.join(",")}]`).join(", ")})`;
+    this.#recorder.dispatch(kernel, bindings, call.uniforms ?? [], groups, label);
+  }
+
+  /** Appends a copy of bytes between two tensors' storages; offsets and size are multiples of 4. */
+  copyBytes(from: Tensor, fromOffset: number, to: Tensor, toOffset: number, bytes: number): void {
+    this.check();
+    const source = from.storage.buffer.gpu;
+    const target = to.storage.buffer.gpu;
+    if (bytes > 0 && source && target) {
+      this.#recorder?.copy(source, from.byteOffset + fromOffset, target, to.byteOffset + toOffset, bytes);
+    }
+  }
+
+  /** Submits the recorded commands. */
+  flush(): void {
+    this.check();
+    this.#recorder?.flush();
+  }
+
+  /** Waits until all submitted work is done, and throws what went wrong in it. */
+  async idle(): Promise<void> {
+    this.flush();
+    if (this.gpu) await politely(this.gpu.queue.onSubmittedWorkDone());
+    this.check();
+  }
+
+  writeBytes(storage: Storage, offset: number, values: ArrayBufferView): void {
+    this.flush(); // recorded commands may still use this buffer's former contents
+    const target = storage.buffer.gpu;
+    if (!target || !this.gpu) return;
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    const whole = bytes.byteLength & ~3;
+    if (whole > 0) this.gpu.queue.writeBuffer(target, offset, plain(bytes.subarray(0, whole)));
+    if (whole < bytes.byteLength) {
+      const tail = new Uint8Array(4);
+      tail.set(bytes.subarray(whole));
+      this.gpu.queue.writeBuffer(target, offset + whole, tail);
+    }
+  }
+
+  async readBytes(storage: Storage, offset: number, bytes: number): Promise<ArrayBuffer> {
+    this.check();
+    const source = storage.buffer.gpu;
+    const recorder = this.#recorder;
+    if (!source || !recorder || !this.gpu || bytes === 0) return new ArrayBuffer(bytes);
+    const size = Math.ceil(bytes / 4) * 4;
+    const staging = this.gpu.createBuffer({
+      size,
+      usage: BufferUsage.MAP_READ | BufferUsage.COPY_DST,
+      label: "readback",
+    });
+    try {
+      recorder.copy(source, offset, staging, 0, size);
+      recorder.flush();
+      await politely(staging.mapAsync(MAP_READ));
+      this.check();
+      return staging.getMappedRange().slice(0, bytes);
+    } catch (error) {
+      if (error instanceof TensorError) throw error;
+      await Promise.resolve();
+      this.check();
+      throw new TensorError("device_lost", `reading back ${bytes} bytes failed: ${String(error)}`, { cause: error });
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  memory(): MemoryReport {
+    return this.pool.report();
+  }
+
+  /** Destroys buffers that are kept for reuse. */
+  trim(): void {
+    this.#recorder?.flush();
+    if (this.pool.trim().length > 0) this.#recorder?.dropBindGroups();
+  }
+
+  /** Runs `fn` and returns the time of each kernel it used. Needs the `timestamp-query` feature, else throws `argument`. */
+  async profile(fn: () => void | Promise<void>): Promise<KernelTime[]> {
+    const recorder = this.#recorder;
+    if (!this.gpu?.features.has("timestamp-query") || !recorder) {
+      throw new TensorError("argument", "profile() needs an adapter with the timestamp-query feature");
+    }
+    this.flush();
+    const profiler = new Profiler(this.gpu);
+    recorder.profiler = profiler;
+    try {
+      await fn();
+      this.flush();
+    } finally {
+      recorder.profiler = undefined;
+    }
+    await this.idle();
+    return profiler.finish();
+  }
+
+  /** Destroys the device; tensors on it are gone. A `GPUDevice` that was passed in stays its owner's. */
+  close(): void {
+    if (this.#closed) return;
+    this.pool.trim();
+    this.#closed = true;
+    this.#recorder?.dispose();
+    if (this.#ownsGpu) this.gpu?.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** A row-range view may start anywhere; a binding may not. What is not aligned is copied, which is cheap. */
+  #binding(tensor: Tensor, kernel: Kernel): Binding {
+    if (tensor.device !== this) {
+      throw new TensorError("cross_device", `${kernel.name}: ${tensor} lives on another device`);
+    }
+    const buffer: PooledBuffer = tensor.storage.buffer;
+    const size = Math.max(16, Math.ceil(tensor.bytes / 16) * 16);
+    const offset = tensor.byteOffset;
+    if (offset % this.facts.offsetAlignment !== 0) {
+      throw new TensorError(
+        "argument",
+        `${kernel.name}: ${tensor} starts at byte ${offset}, which no binding can; use aligned()`,
+      );
+    }
+    const available = Math.min(size, buffer.bytes - offset);
+    return { id: buffer.id, buffer: buffer.gpu as GPUBuffer, offset, size: available };
+  }
+}
+
+function inferred(values: HostArray[DType] | readonly number[]): DType {
+  if (values instanceof Int32Array) return "i32";
+  if (values instanceof Uint32Array) return "u32";
+  if (values instanceof Uint16Array) return "bf16";
+  return "f32";
+}
+
+function converted(values: HostArray[DType] | readonly number[], dtype: DType): ArrayBufferView {
+  if (dtype === "bf16") return values instanceof Uint16Array ? values : toBf16(values);
+  if (dtype === "f32") return values instanceof Float32Array ? values : Float32Array.from(values);
+  if (dtype === "i32") return values instanceof Int32Array ? values : Int32Array.from(values);
+  return values instanceof Uint32Array ? values : Uint32Array.from(values);
+}
+
+/** Dawn refuses views of shared memory: copy those. */
+function plain(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes);
+}

@@ -1,0 +1,44 @@
+// Constant tensors. Not an op of the registry: it has no inputs.
+import type { Device } from "../device/device.ts";
+import type { DType } from "../dtype.ts";
+import { defineKernel } from "../submit/kernel.ts";
+import { Tensor } from "../tensor.ts";
+import { grid, perItemHead } from "./wgsl.ts";
+
+const kernel = () =>
+  defineKernel("fill", () => ({
+    reads: {},
+    writes: { out: "u32" },
+    uniforms: { words: "u32", value: "u32" },
+    code: `${perItemHead}
+  if (i < P.words) { out[i] = P.value; }
+}`,
+  }));
+
+/** A tensor of `shape` with every element `value`; sharded by rows as `like` is, where that is given. bf16 takes 0 only. */
+export function fill(
+  device: Device,
+  shape: readonly number[],
+  value: number,
+  like?: Tensor,
+  dtype: DType = "f32",
+): Tensor {
+  if (like?.shards) {
+    const shards = like.shards.map((shard) => fill(device, shard.shape, value, undefined, dtype));
+    return new Tensor(device, shape, dtype, { shards });
+  }
+  const out = device.empty(shape, dtype);
+  const words = Math.ceil(out.bytes / 4);
+  device.dispatch(kernel(), {
+    reads: [],
+    writes: [out],
+    uniforms: [words, wordOf(value, dtype)],
+    groups: grid(device, words),
+  });
+  return out;
+}
+
+function wordOf(value: number, dtype: DType): number {
+  if (dtype === "f32") return new Uint32Array(Float32Array.of(value).buffer)[0]!;
+  return value >>> 0;
+}

@@ -1,0 +1,58 @@
+// A kernel: its WGSL body and the bindings that stand before it. The header is generated, so bindings and code can't disagree.
+
+/** WGSL element type of a storage array. */
+export type StorageElement = "f32" | "vec2f" | "vec4f" | "u32" | "vec2u" | "vec4u" | "i32" | "vec4i";
+export type UniformType = "u32" | "i32" | "f32";
+
+export interface KernelSpec {
+  /** Storage arrays that are read, by WGSL variable name, in binding order. */
+  readonly reads: Readonly<Record<string, StorageElement>>;
+  /** Storage arrays that are written (and may be read), after `reads` in binding order. */
+  readonly writes: Readonly<Record<string, StorageElement>>;
+  /** Scalars in the uniform `P`, in order. Sizes go here and never into the code: one pipeline serves all shapes. */
+  readonly uniforms: Readonly<Record<string, UniformType>>;
+  readonly subgroups?: boolean;
+  /** WGSL text with `@compute ... fn main`. */
+  readonly code: string;
+}
+
+export interface Kernel extends KernelSpec {
+  /** Unique name: equal names must mean equal text. */
+  readonly name: string;
+  readonly wgsl: string;
+}
+
+const kernels = new Map<string, Kernel>();
+
+/** The kernel of this name, built on first use. Names carry every choice that shapes the text ("matmul_nt/bf16/bias"). */
+export function defineKernel(name: string, build: () => KernelSpec): Kernel {
+  let kernel = kernels.get(name);
+  if (!kernel) {
+    const spec = build();
+    kernel = { ...spec, name, wgsl: assemble(spec) };
+    kernels.set(name, kernel);
+  }
+  return kernel;
+}
+
+/** Bytes of one dispatch's uniforms at most; offsets must be multiples of 256 on every adapter. */
+export const UNIFORM_SLOT = 256;
+
+function assemble(spec: KernelSpec): string {
+  const lines: string[] = [];
+  if (spec.subgroups) lines.push("enable subgroups;");
+  const fields = Object.entries(spec.uniforms);
+  if (fields.length * 4 > UNIFORM_SLOT) throw new Error("too many uniforms for one slot");
+  const members = fields.length > 0 ? fields : [["unused", "u32"]];
+  lines.push(`struct Uniforms { ${members.map(([name, type]) => `${name}: ${type}`).join(", ")} };`);
+  let binding = 0;
+  for (const [name, element] of Object.entries(spec.reads)) {
+    lines.push(`@group(0) @binding(${binding++}) var<storage, read> ${name}: array<${element}>;`);
+  }
+  for (const [name, element] of Object.entries(spec.writes)) {
+    lines.push(`@group(0) @binding(${binding++}) var<storage, read_write> ${name}: array<${element}>;`);
+  }
+  lines.push(`@group(0) @binding(${binding}) var<uniform> P: Uniforms;`);
+  lines.push(spec.code);
+  return lines.join("\n");
+}

@@ -1,0 +1,170 @@
+// Records dispatches and copies into command buffers and submits them in batches. Pipelines and bind groups are cached.
+import { BufferUsage, STAGE_COMPUTE } from "../device/constants.ts";
+import { TensorError } from "../errors.ts";
+import { type Kernel, UNIFORM_SLOT } from "./kernel.ts";
+import type { Profiler } from "./profiler.ts";
+
+/** A part of a GPU buffer, bound to a kernel. */
+export interface Binding {
+  readonly id: number;
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly size: number;
+}
+
+interface Pipeline {
+  readonly id: number;
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+const SLOTS = 256;
+const BIND_GROUP_LIMIT = 20_000;
+
+export class Recorder {
+  readonly #gpu: GPUDevice;
+  readonly #arena: GPUBuffer;
+  readonly #uniforms = new DataView(new ArrayBuffer(SLOTS * UNIFORM_SLOT));
+  readonly #pipelines = new Map<string, Pipeline>();
+  readonly #groups = new Map<string, GPUBindGroup>();
+  #encoder: GPUCommandEncoder | undefined;
+  #pass: GPUComputePassEncoder | undefined;
+  #slot = 0;
+  profiler: Profiler | undefined;
+  /** Dispatches since the device was opened. */
+  dispatches = 0;
+
+  constructor(gpu: GPUDevice) {
+    this.#gpu = gpu;
+    this.#arena = gpu.createBuffer({
+      size: SLOTS * UNIFORM_SLOT,
+      usage: BufferUsage.UNIFORM | BufferUsage.COPY_DST,
+      label: "uniforms",
+    });
+  }
+
+  get pipelineNames(): string[] {
+    return [...this.#pipelines.keys()];
+  }
+
+  /** Appends one dispatch. `label` names the op and its shapes in validation errors. */
+  dispatch(
+    kernel: Kernel,
+    bindings: readonly Binding[],
+    uniforms: readonly number[],
+    groups: readonly number[],
+    label: () => string,
+  ): void {
+    if (this.#slot === SLOTS || this.profiler?.full) this.flush();
+    const { pipeline, layout, id } = this.#pipeline(kernel);
+    const offset = this.#slot++ * UNIFORM_SLOT;
+    writeUniforms(this.#uniforms, offset, kernel, uniforms);
+    const group = this.#group(id, layout, bindings, label);
+    const pass = this.#openPass(kernel.name);
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, group, [offset]);
+    pass.dispatchWorkgroups(groups[0] ?? 1, groups[1] ?? 1, groups[2] ?? 1);
+    this.dispatches++;
+    if (this.profiler) this.#closePass();
+  }
+
+  /** Appends a copy; offsets and size are multiples of 4 bytes. */
+  copy(from: GPUBuffer, fromOffset: number, to: GPUBuffer, toOffset: number, bytes: number): void {
+    this.#closePass();
+    this.#encoder ??= this.#gpu.createCommandEncoder();
+    this.#encoder.copyBufferToBuffer(from, fromOffset, to, toOffset, bytes);
+  }
+
+  /** Submits what was recorded. Anything written by the queue afterwards comes after it. */
+  flush(): void {
+    this.#closePass();
+    if (!this.#encoder) return;
+    if (this.#slot > 0)
+      this.#gpu.queue.writeBuffer(this.#arena, 0, this.#uniforms.buffer, 0, this.#slot * UNIFORM_SLOT);
+    this.profiler?.resolve(this.#encoder);
+    this.#gpu.queue.submit([this.#encoder.finish()]);
+    this.#encoder = undefined;
+    this.#slot = 0;
+  }
+
+  /** Forgets bind groups: their buffers are gone. */
+  dropBindGroups(): void {
+    this.#groups.clear();
+  }
+
+  dispose(): void {
+    this.#groups.clear();
+    this.#pipelines.clear();
+    this.#arena.destroy();
+  }
+
+  #openPass(name: string): GPUComputePassEncoder {
+    if (this.#pass) return this.#pass;
+    this.#encoder ??= this.#gpu.createCommandEncoder();
+    const timestampWrites = this.profiler?.next(name);
+    this.#pass = this.#encoder.beginComputePass(timestampWrites ? { timestampWrites } : {});
+    return this.#pass;
+  }
+
+  #closePass(): void {
+    this.#pass?.end();
+    this.#pass = undefined;
+  }
+
+  #pipeline(kernel: Kernel): Pipeline {
+    let made = this.#pipelines.get(kernel.name);
+    if (made) return made;
+    const reads = Object.keys(kernel.reads).length;
+    const count = reads + Object.keys(kernel.writes).length;
+    const entries: GPUBindGroupLayoutEntry[] = Array.from({ length: count }, (_, binding) => ({
+      binding,
+      visibility: STAGE_COMPUTE,
+      buffer: { type: binding < reads ? "read-only-storage" : "storage" },
+    }));
+    entries.push({ binding: count, visibility: STAGE_COMPUTE, buffer: { type: "uniform", hasDynamicOffset: true } });
+    const layout = this.#gpu.createBindGroupLayout({ entries, label: kernel.name });
+    const module = this.#gpu.createShaderModule({ code: kernel.wgsl, label: kernel.name });
+    const pipeline = this.#gpu.createComputePipeline({
+      label: kernel.name,
+      layout: this.#gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint: "main" },
+    });
+    made = { id: this.#pipelines.size, pipeline, layout };
+    this.#pipelines.set(kernel.name, made);
+    return made;
+  }
+
+  #group(
+    pipelineId: number,
+    layout: GPUBindGroupLayout,
+    bindings: readonly Binding[],
+    label: () => string,
+  ): GPUBindGroup {
+    let key = `${pipelineId}`;
+    for (const b of bindings) key += `|${b.id}:${b.offset}:${b.size}`;
+    let group = this.#groups.get(key);
+    if (group) return group;
+    if (this.#groups.size >= BIND_GROUP_LIMIT) this.#groups.clear();
+    const entries: GPUBindGroupEntry[] = bindings.map((b, binding) => ({
+      binding,
+      resource: { buffer: b.buffer, offset: b.offset, size: b.size },
+    }));
+    entries.push({ binding: bindings.length, resource: { buffer: this.#arena, size: UNIFORM_SLOT } });
+    group = this.#gpu.createBindGroup({ layout, entries, label: label() });
+    this.#groups.set(key, group);
+    return group;
+  }
+}
+
+function writeUniforms(view: DataView, offset: number, kernel: Kernel, values: readonly number[]): void {
+  const types = Object.values(kernel.uniforms);
+  if (types.length !== values.length) {
+    throw new TensorError("argument", `${kernel.name} takes ${types.length} uniforms, not ${values.length}`);
+  }
+  for (let i = 0; i < types.length; i++) {
+    const at = offset + i * 4;
+    if (types[i] === "f32") view.setFloat32(at, values[i]!, true);
+    else if (types[i] === "i32") view.setInt32(at, values[i]!, true);
+    else view.setUint32(at, values[i]!, true);
+  }
+}
