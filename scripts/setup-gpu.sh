@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that Dawn finds a WebGPU adapter. A machine that has one is left untouched; on Debian and Ubuntu
 # a software Vulkan driver (Mesa's lavapipe) is installed, elsewhere the script says what to install.
-# GPU_SETUP=skip never installs anything. Safe to run again.
+# GPU_SETUP=skip never installs anything; --quiet says nothing of an adapter that was there already. Safe to run again.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 
@@ -20,7 +20,7 @@ advise() {
 }
 
 if adapter="$(probe)"; then
-  say "adapter found: $adapter"
+  [ "${1:-}" = --quiet ] || say "adapter found: $adapter"
   exit 0
 fi
 if [ "${GPU_SETUP:-}" = skip ]; then

@@ -1,14 +1,24 @@
-// Ends a test run with one plain line, "N passed, N failed, N skipped", which CI reads.
-import type { Reporter, TestModule } from "vitest/node";
+// Ends a test run with one plain line, "N passed, N failed, N skipped", which CI reads. Under ./check, which adds
+// the steps before the tests and prints that line itself, the counts go to the file named in IAPO_TEST_COUNTS.
+import { writeFileSync } from "node:fs";
+import type { Reporter, SerializedError, TestModule } from "vitest/node";
+
+export interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
 
 export default class PlainReporter implements Reporter {
-  onTestRunEnd(modules: ReadonlyArray<TestModule>): void {
-    const count = { passed: 0, failed: 0, skipped: 0, pending: 0 };
-    let broken = 0; // a file that could not load has no tests to count
+  onTestRunEnd(modules: ReadonlyArray<TestModule>, unhandledErrors: ReadonlyArray<SerializedError>): void {
+    const count = { passed: 0, failed: unhandledErrors.length, skipped: 0, pending: 0 };
     for (const module of modules) {
       for (const test of module.children.allTests()) count[test.result().state]++;
-      if (module.state() === "failed" && module.errors().length > 0) broken++;
+      if (module.state() === "failed" && module.errors().length > 0) count.failed++; // could not load: no tests to count
     }
-    console.log(`${count.passed} passed, ${count.failed + broken} failed, ${count.skipped + count.pending} skipped`);
+    const counts: Counts = { passed: count.passed, failed: count.failed, skipped: count.skipped + count.pending };
+    const file = process.env.IAPO_TEST_COUNTS;
+    if (file !== undefined) writeFileSync(file, JSON.stringify(counts));
+    else console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
   }
 }

@@ -1,0 +1,151 @@
+// Import rules of the house: arrows point downwards only, GPU-free entries stay so, imports are declared, no circles.
+import { entrySource, type Import, type Package, resolveRelative, splitSpecifier, type Tree } from "./tree.ts";
+
+/** What each package may import in its sources. Everyone may import rollout-trace. */
+const mayImport: Record<string, string[]> = {
+  "rollout-trace": [],
+  "tensor-core": [],
+  "visual-tools": [],
+  "nano-vl": [],
+  viewer: [],
+  "vqa-tasks": ["visual-tools"],
+  "qwen-vl-model": ["tensor-core"],
+  attribution: ["tensor-core"],
+  grpo: ["tensor-core"],
+  iapo: ["grpo", "attribution", "tensor-core"],
+  trainer: [
+    ...["iapo", "grpo", "attribution", "tensor-core", "qwen-vl-model"],
+    ...["visual-tools", "vqa-tasks", "nano-vl", "viewer"],
+  ],
+};
+
+/** Packages that run where there is no GPU, and entries that do so in every package. */
+const gpuFreePackages = new Set(["visual-tools", "vqa-tasks", "rollout-trace", "nano-vl"]);
+const gpuFreeEntries = new Set(["./processor", "./config", "./math"]);
+/** The one part of tensor-core that touches no device. */
+const gpuFreeFolder = "packages/tensor-core/src/safetensors/";
+
+/** Third-party packages that a package is held to. */
+const onlyDependencies: Record<string, string[]> = { "rollout-trace": ["zod"] };
+
+export function checkBoundaries(tree: Tree): string[] {
+  return [...tree.packages.flatMap((owner) => checkPackage(tree, owner)), ...checkGpuFree(tree), ...checkCircles(tree)];
+}
+
+function checkPackage(tree: Tree, owner: Package): string[] {
+  const allowed = mayImport[owner.room];
+  if (allowed === undefined) return [`${owner.folder}: tools/checks/boundaries.ts does not say what it may import`];
+  const shipped = { ...owner.manifest.dependencies };
+  const inTests = { ...shipped, ...owner.manifest.devDependencies, ...tree.rootManifest.devDependencies };
+  return owner.sources.flatMap((file) => {
+    const isSource = file.startsWith(`${owner.folder}/src/`);
+    return tree.importsOf(file).flatMap((found) => {
+      const problem = isSource
+        ? sourceImport(owner, file, found, allowed, shipped)
+        : testImport(owner, file, found, inTests);
+      return problem === undefined ? [] : [`${file}:${found.line}: ${problem}`];
+    });
+  });
+}
+
+function sourceImport(owner: Package, file: string, found: Import, allowed: string[], shipped: object) {
+  const { specifier } = found;
+  const target = resolveRelative(file, specifier);
+  if (target !== undefined)
+    return target.startsWith(`${owner.folder}/src/`)
+      ? undefined
+      : `imports ${specifier}, which lies outside the package's src`;
+  if (specifier.startsWith("node:") || specifier.startsWith("#")) return undefined;
+  const { name } = splitSpecifier(specifier);
+  const room = name.startsWith("@iapo/") ? name.slice("@iapo/".length) : undefined;
+  if (room !== undefined && room !== "rollout-trace" && !allowed.includes(room)) {
+    return `${owner.room} may not import ${name} (it may import ${[...allowed, "rollout-trace"].join(", ")})`;
+  }
+  const held = onlyDependencies[owner.room];
+  if (room === undefined && held !== undefined && !held.includes(name))
+    return `${owner.room} may import only ${held}, not ${name}`;
+  return name in shipped ? undefined : `${name} is imported but not among the dependencies`;
+}
+
+function testImport(owner: Package, file: string, { specifier, runtime }: Import, declared: object) {
+  const target = resolveRelative(file, specifier);
+  if (target !== undefined) {
+    const own = target.startsWith(`${owner.folder}/`) || (!runtime && target.startsWith("tools/"));
+    return own ? undefined : `imports ${specifier}, which lies outside the package`;
+  }
+  if (specifier.startsWith("node:") || specifier.startsWith("#")) return undefined;
+  const { name } = splitSpecifier(specifier);
+  return name === owner.manifest.name || name in declared ? undefined : `${name} is imported but not declared`;
+}
+
+/** Follows each GPU-free entry through the whole house; none may reach Dawn or the GPU part of tensor-core. */
+function checkGpuFree(tree: Tree): string[] {
+  const byName = new Map(tree.packages.map((owner) => [owner.manifest.name, owner]));
+  const resolve = (file: string, specifier: string): string | undefined => {
+    const relative = resolveRelative(file, specifier);
+    if (relative !== undefined) return relative;
+    const { name, entry } = splitSpecifier(specifier);
+    const owner = byName.get(name);
+    return owner === undefined ? undefined : entrySource(owner, entry);
+  };
+  const isGpu = (file: string): boolean =>
+    file.startsWith("packages/tensor-core/src/") && !file.startsWith(gpuFreeFolder);
+  return tree.packages.flatMap((owner) =>
+    Object.keys(owner.manifest.exports ?? {})
+      .filter((entry) => gpuFreePackages.has(owner.room) || gpuFreeEntries.has(entry))
+      .flatMap((entry) => {
+        const start = entrySource(owner, entry);
+        if (start === undefined || !tree.exists(start)) return []; // checkPackages reports a missing entry
+        const path = findPath(
+          start,
+          (file) => {
+            if (!tree.exists(file)) return [];
+            const imports = tree.importsOf(file).map((found) => found.specifier);
+            if (imports.includes("webgpu")) return ["webgpu"];
+            return imports.map((specifier) => resolve(file, specifier)).filter((next) => next !== undefined);
+          },
+          (file) => file === "webgpu" || isGpu(file),
+        );
+        return path === undefined
+          ? []
+          : [`${owner.manifest.name} ${entry} must load no GPU code: ${path.join(" -> ")}`];
+      }),
+  );
+}
+
+/** Depth-first search for the first node that is a goal; the path to it, both ends included. */
+function findPath(start: string, next: (node: string) => string[], isGoal: (node: string) => boolean) {
+  const seen = new Set<string>();
+  const visit = (node: string): string[] | undefined => {
+    if (isGoal(node)) return [node];
+    if (seen.has(node)) return undefined;
+    seen.add(node);
+    for (const neighbour of next(node)) {
+      const rest = visit(neighbour);
+      if (rest !== undefined) return [node, ...rest];
+    }
+    return undefined;
+  };
+  return visit(start);
+}
+
+/** Circles of run-time imports inside a package; between packages the arrows above allow none. */
+function checkCircles(tree: Tree): string[] {
+  const state = new Map<string, "open" | "done">();
+  const circles: string[] = [];
+  const visit = (file: string, trail: string[]): void => {
+    if (state.get(file) === "done" || !tree.exists(file)) return;
+    if (state.get(file) === "open") {
+      circles.push(`circular imports: ${[...trail.slice(trail.indexOf(file)), file].join(" -> ")}`);
+      return;
+    }
+    state.set(file, "open");
+    for (const found of tree.importsOf(file)) {
+      const target = found.runtime && !found.dynamic ? resolveRelative(file, found.specifier) : undefined;
+      if (target !== undefined) visit(target, [...trail, file]);
+    }
+    state.set(file, "done");
+  };
+  for (const owner of tree.packages) for (const file of owner.sources) visit(file, []);
+  return circles;
+}

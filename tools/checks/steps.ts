@@ -1,0 +1,66 @@
+// What `./check` does, in order. A step returns its findings; none means that it passed.
+import { spawn } from "node:child_process";
+import { publint } from "publint";
+import { formatMessage } from "publint/utils";
+import { checkBoundaries } from "./boundaries.ts";
+import { checkLength, checkPackages, checkWords } from "./files.ts";
+import { tryTarballs } from "./tarballs.ts";
+import { readTree, type Tree } from "./tree.ts";
+
+export interface Step {
+  name: string;
+  /** Minutes of `./check --full` that the step may take on two cores. */
+  budget: number;
+  /** True when only `./check --full` runs it. */
+  fullOnly?: boolean;
+  run(signal: AbortSignal): Promise<string[]>;
+}
+
+/** Runs a command; what it printed is the finding when it fails. */
+function command(name: string, ...args: string[]): Step["run"] {
+  return (signal) =>
+    new Promise((resolve) => {
+      const child = spawn(name, args, { stdio: ["ignore", "pipe", "pipe"], signal });
+      const output: Buffer[] = [];
+      child.stdout.on("data", (chunk: Buffer) => output.push(chunk));
+      child.stderr.on("data", (chunk: Buffer) => output.push(chunk));
+      child.on("error", (error) => output.push(Buffer.from(`${error.message}\n`)));
+      child.on("close", (code) => {
+        const printed = Buffer.concat(output).toString().trimEnd();
+        resolve(code === 0 ? [] : [`${[name, ...args].join(" ")}: exit code ${code}\n${printed}`]);
+      });
+    });
+}
+
+function treeCheck(...checks: ((tree: Tree) => string[])[]): Step["run"] {
+  return async () => {
+    const tree = readTree(process.cwd());
+    return checks.flatMap((check) => check(tree));
+  };
+}
+
+/** publint on every package that is published, as `pnpm pack` would ship it. */
+async function lintPackages(): Promise<string[]> {
+  const findings: string[] = [];
+  for (const { folder, manifest } of readTree(process.cwd()).packages) {
+    if (manifest.private) continue;
+    const { messages } = await publint({ pkgDir: folder, strict: true });
+    findings.push(
+      ...messages.map((message) => `${folder}: ${formatMessage(message, manifest as never) ?? message.code}`),
+    );
+  }
+  return findings;
+}
+
+export const steps: Step[] = [
+  { name: "build", budget: 1, run: command("turbo", "run", "build", "--output-logs=errors-only") },
+  { name: "typecheck", budget: 1, run: command("turbo", "run", "typecheck", "--output-logs=errors-only") },
+  { name: "typecheck tools", budget: 0.2, run: command("tsc", "-p", "tools/tsconfig.json") },
+  { name: "lint and format", budget: 0.2, run: command("biome", "check", ".") },
+  { name: "import directions", budget: 0.1, run: treeCheck(checkBoundaries) },
+  { name: "files and packages", budget: 0.1, run: treeCheck(checkLength, checkWords, checkPackages) },
+  { name: "unused code (knip)", budget: 0.2, run: command("knip", "--no-config-hints") },
+  { name: "publint", budget: 0.2, run: lintPackages },
+  { name: "packed tarballs", budget: 1, fullOnly: true, run: tryTarballs },
+  { name: "fuzz", budget: 8, fullOnly: true, run: command("node", "tools/fuzz/fuzz.ts") },
+];

@@ -1,0 +1,54 @@
+// Packs every published package, installs the tarballs in an empty project, and loads each entry under plain Node.
+import { execFile } from "node:child_process";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { readTree } from "./tree.ts";
+
+const run = promisify(execFile);
+
+export async function tryTarballs(signal: AbortSignal): Promise<string[]> {
+  const folder = await mkdtemp(join(tmpdir(), "iapo-tarballs-"));
+  try {
+    const published = readTree(process.cwd()).packages.filter((owner) => !owner.manifest.private);
+    for (const owner of published) {
+      await run("pnpm", ["pack", "--pack-destination", folder], { cwd: resolve(owner.folder), signal });
+    }
+    const tarballs = (await readdir(folder)).filter((file) => file.endsWith(".tgz"));
+    const overrides = Object.fromEntries(
+      published.map(({ manifest: { name } }) => {
+        const stem = `${name.replace("@", "").replace("/", "-")}-`;
+        return [name, `file:./${tarballs.find((file) => new RegExp(`^${stem}\\d`).test(file))}`];
+      }),
+    );
+    await writeFile(
+      join(folder, "package.json"),
+      JSON.stringify({ type: "module", private: true, dependencies: overrides }),
+    );
+    await writeFile(
+      join(folder, "pnpm-workspace.yaml"),
+      JSON.stringify({ packages: ["."], overrides, allowBuilds: { webgpu: false } }),
+    );
+    await run("pnpm", ["install", "--prefer-offline"], { cwd: folder, signal, env: { ...process.env, CI: "true" } });
+
+    const entries = published.flatMap(({ manifest }) =>
+      Object.entries(manifest.exports ?? {})
+        .filter(([, target]) => typeof target === "object")
+        .map(([entry]) => manifest.name + entry.slice(1)),
+    );
+    const script = `const failed = [];
+      for (const entry of ${JSON.stringify(entries)}) {
+        try { await import(entry); } catch (error) { failed.push(entry + ": " + error.message); }
+      }
+      console.log(JSON.stringify(failed));`;
+    await writeFile(join(folder, "load.js"), script);
+    const { stdout } = await run("node", ["load.js"], { cwd: folder, signal });
+    return JSON.parse(stdout) as string[];
+  } catch (error) {
+    const { message, stdout = "", stderr = "" } = error as Error & { stdout?: string; stderr?: string };
+    return [[message, stdout, stderr].join("\n")];
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
