@@ -1,4 +1,7 @@
 /** Tensors, gradients, kernels, memory and optimizers on WebGPU. */
+
+export { checkpoint } from "./autograd/checkpoint.ts";
+export { type BackwardOptions, grad, noGrad, type Recorded, record } from "./autograd/tape.ts";
 export { Device, type Dispatch } from "./device/device.ts";
 export type { AdapterFacts, KernelFamily } from "./device/facts.ts";
 export { type DeviceOptions, openDevice, planningDevice } from "./device/open.ts";
@@ -6,5 +9,7 @@ export { type DType, fromBf16, type HostArray, toBf16 } from "./dtype.ts";
 export { TensorError, type TensorErrorCode } from "./errors.ts";
 export type { MemoryReport } from "./memory/pool.ts";
 export { scope, withTag } from "./memory/scope.ts";
+export { add } from "./ops/add.ts";
+export { tanh } from "./ops/tanh.ts";
 export type { KernelTime } from "./submit/profiler.ts";
 export { Tensor } from "./tensor.ts";

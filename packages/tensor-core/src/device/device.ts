@@ -43,6 +43,7 @@ export class Device {
     this.#recorder = new Recorder(gpu);
     this.pool.onPressure = () => this.trim();
     gpu.addEventListener("uncapturederror", (event) => {
+      event.preventDefault(); // it is thrown at the next check: no need to print it too
       const message = (event as GPUUncapturedErrorEvent).error.message;
       this.#failure ??= new TensorError("validation", `the GPU refused a command: ${message}`);
     });

@@ -1,0 +1,159 @@
+// Devices: what they report, how they fail, and that flows which interleave do not mix.
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { add, type Device, openDevice, planningDevice, record, scope, TensorError, tanh } from "../src/index.ts";
+import { defineKernel } from "../src/submit/kernel.ts";
+
+let device: Device;
+beforeAll(async () => {
+  device = await openDevice();
+});
+afterAll(() => device.close());
+
+const code = async (run: () => unknown): Promise<string> => {
+  try {
+    await run();
+  } catch (error) {
+    if (error instanceof TensorError) return error.code;
+    throw error;
+  }
+  return "no error";
+};
+
+test("values survive the trip, in every element type", async () => {
+  const cases = [
+    [Float32Array.of(1.5, -2, 3e-39), "f32"],
+    [Uint16Array.of(0x3f80, 0x7fc0), "bf16"],
+    [Int32Array.of(-1, 2 ** 31 - 1), "i32"],
+    [Uint32Array.of(0, 2 ** 32 - 1), "u32"],
+  ] as const;
+  for (const [values, dtype] of cases) {
+    using tensor = device.tensor(values, [values.length], dtype);
+    expect(await tensor.read()).toEqual(values);
+  }
+});
+
+test("a bf16 tensor with an odd last dimension is refused", async () => {
+  expect(await code(() => device.empty([2, 3], "bf16"))).toBe("shape");
+});
+
+test("matrices past a binding's limit are spread over rows", async () => {
+  const values = Float32Array.from({ length: 100 * 8 }, (_, i) => i);
+  using matrix = device.emptyMatrix([100, 8], "f32", 1024);
+  expect(matrix.shards?.map((s) => s.shape[0])).toEqual([32, 32, 32, 4]);
+  for (const { start, tensor } of matrix.parts()) tensor.write(values.subarray(start * 8, start * 8 + tensor.size));
+  expect(await matrix.read()).toEqual(values);
+  expect(await code(() => tanh(matrix))).not.toBe("no error");
+  expect(await code(() => device.empty([device.facts.maxBinding / 4 + 1]))).toBe("limit");
+});
+
+test("a budget is kept, and what is idle is given up first", async () => {
+  using small = await openDevice({ memoryBudget: 4 << 20 });
+  for (let i = 0; i < 8; i++) small.empty([(1 + i) << 15]).dispose();
+  using held = small.empty([3 << 18]);
+  expect(await code(() => small.empty([1 << 18, 2]))).toBe("out_of_memory");
+  expect(small.memory().liveBytes).toBe(held.bytes);
+});
+
+test("a command that the GPU refuses names the kernel and its shapes", async () => {
+  using broken = await openDevice();
+  const kernel = defineKernel("test_broken", () => ({
+    reads: { x: "f32" },
+    writes: { y: "f32" },
+    uniforms: {},
+    code: "@compute @workgroup_size(1) fn main() { y[0] = undeclared; }",
+  }));
+  using x = broken.tensor([1], [1]);
+  using y = broken.empty([1]);
+  broken.dispatch(kernel, { reads: [x], writes: [y], groups: [1] });
+  await expect(y.read()).rejects.toMatchObject({ code: "validation", message: expect.stringContaining("test_broken") });
+});
+
+test("a device destroyed in the middle is a typed error, and another opens", async () => {
+  const lost = await openDevice();
+  using x = lost.tensor([1, 2], [2]);
+  const y = tanh(x);
+  const reading = y.read();
+  lost.gpu!.destroy();
+  expect(await code(() => reading)).toMatch(/device_lost|no error/);
+  expect(await code(() => lost.idle())).toBe("device_lost");
+  expect(await code(() => tanh(x))).toBe("device_lost");
+  lost.close();
+  using again = await openDevice();
+  using z = again.tensor([1], [1]);
+  expect(await z.read()).toEqual(Float32Array.of(1));
+});
+
+test("a given GPUDevice is used and left open", async () => {
+  const given = new (device.constructor as typeof Device)(device.gpu, device.facts, Number.POSITIVE_INFINITY, false);
+  using x = given.tensor([1], [1]);
+  expect(await x.read()).toEqual(Float32Array.of(1));
+  given.close();
+  using y = device.tensor([2], [1]);
+  expect(await y.read()).toEqual(Float32Array.of(2));
+});
+
+test("tensors of two devices don't meet", async () => {
+  using other = await openDevice();
+  using a = device.tensor([1], [1]);
+  using b = other.tensor([1], [1]);
+  expect(await code(() => add(a, b))).toBe("cross_device");
+});
+
+test("two async flows interleave without leaking or mixing", async () => {
+  const before = device.memory().liveBytes;
+  const flow = async (start: number) => {
+    using x = device.tensor([start], [1]);
+    let total = 0;
+    for (let i = 0; i < 20; i++) {
+      const { value, gradient } = scope(() => {
+        const recorded = record([x], () => tanh(add(x, x)));
+        return { value: recorded.value, gradient: recorded.backward(recorded.value)[0]! };
+      });
+      total += (await value.item()) + (await gradient.item());
+      value.dispose();
+      gradient.dispose();
+    }
+    return total / 20;
+  };
+  const expected = (x: number) => Math.tanh(2 * x) + 2 * (1 - Math.tanh(2 * x) ** 2);
+  const [a, b] = await Promise.all([flow(0.1), flow(0.7)]);
+  expect(a).toBeCloseTo(expected(0.1), 5);
+  expect(b).toBeCloseTo(expected(0.7), 5);
+  expect(device.memory().liveBytes).toBe(before);
+});
+
+test("a planning device counts the same peak and computes nothing", async () => {
+  const step = (on: Device) => {
+    on.pool.resetPeak();
+    const start = on.memory().liveBytes;
+    using x = on.tensor(new Float32Array(5000), [5000]);
+    scope(() => record([x], () => add(tanh(x), x)).backward([[x, x]], { wrt: [x] }).length);
+    return on.memory().peakBytes - start;
+  };
+  expect(step(planningDevice(device.facts))).toBe(step(device));
+});
+
+test("a tensor that is forgotten is warned about and its bytes come back", async () => {
+  using own = await openDevice();
+  const warnings: string[] = [];
+  own.warn = (message) => warnings.push(message);
+  (() => own.empty([1 << 16]))();
+  const { setFlagsFromString } = await import("node:v8");
+  setFlagsFromString("--expose-gc");
+  const collect = (await import("node:vm")).runInNewContext("gc") as () => void;
+  for (let i = 0; i < 20 && warnings.length === 0; i++) {
+    collect();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  expect(warnings[0]).toMatch(/without dispose/);
+  expect(own.memory().liveBytes).toBe(0);
+});
+
+test("kernels can be timed", async () => {
+  using x = device.tensor(new Float32Array(1 << 16), [1 << 16]);
+  const table = await device.profile(() => {
+    scope(() => void add(tanh(x), tanh(x)));
+  });
+  expect(table.map((row) => row.calls).reduce((a, b) => a + b)).toBe(3);
+  expect(table.reduce((sum, row) => sum + row.share, 0)).toBeCloseTo(1, 6);
+});
