@@ -138,14 +138,19 @@ function compute<A extends unknown[], P, R>(
 ): Tensor[] {
   const specs = spec.infer(inputs, params);
   const outputs = specs.map(({ shape, dtype }) => device.empty(shape, dtype));
-  if (outputs.some((t) => t.size > 0)) {
-    const temporary: Tensor[] = [];
+  if (outputs.every((t) => t.size === 0)) return outputs;
+  const temporary: Tensor[] = [];
+  try {
     spec.run(
       device,
       inputs.map((t) => aligned(t, temporary)),
       outputs,
       params,
     );
+  } catch (error) {
+    for (const tensor of outputs) tensor.dispose();
+    throw error;
+  } finally {
     for (const tensor of temporary) tensor.dispose();
   }
   return outputs;
