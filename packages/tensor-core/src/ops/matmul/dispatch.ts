@@ -1,0 +1,85 @@
+// Matrix products on the GPU: checks a call, and picks the kernel from its shape and the adapter's family. All kernels give equal bits.
+import type { Device } from "../../device/device.ts";
+import { TensorError } from "../../errors.ts";
+import type { Tensor } from "../../tensor.ts";
+import { FROM_BIAS, FROM_OUT } from "./canonical.ts";
+import { dispatchSimple } from "./simple.ts";
+
+/** `nt`: a[m,k] b[n,k]; `nn`: a[m,k] b[k,n]; `tn`: a[k,m] b[k,n]. */
+export type MatmulLayout = "nn" | "nt" | "tn";
+
+/** One product `out[m,n] = a b`, row-major and contiguous but for the strides; with `batch`, that many one after another. */
+export interface MatmulCall {
+  readonly layout: MatmulLayout;
+  /** f32. */
+  readonly a: Tensor;
+  /** f32; bf16 too for `nt` (even k) and `nn` (even n). */
+  readonly b: Tensor;
+  /** f32. */
+  readonly out: Tensor;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly batch?: number;
+  /** f32 [n], added to each row. */
+  readonly bias?: Tensor;
+  /** Start from `out`'s contents in place of 0. */
+  readonly accumulate?: boolean;
+  /** Use columns `column` to `column + width` of rows of `stride` elements: of a (not batched). Default: dense. */
+  readonly aColumns?: ColumnRange;
+  /** The same for out. */
+  readonly outColumns?: ColumnRange;
+}
+
+export interface ColumnRange {
+  readonly column: number;
+  readonly stride: number;
+}
+
+/** A checked call with every default filled in. */
+export interface Problem {
+  readonly layout: MatmulLayout;
+  readonly a: Tensor;
+  readonly b: Tensor;
+  readonly out: Tensor;
+  readonly bias: Tensor | undefined;
+  readonly batch: number;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly aColumns: ColumnRange;
+  readonly outColumns: ColumnRange;
+  /** Where totals start: bits FROM_OUT and FROM_BIAS. */
+  readonly initial: number;
+}
+
+/** Records the product. Throws `shape`, `dtype` or `argument` for operands that do not fit the sizes. */
+export function matmulInto(device: Device, call: MatmulCall): void {
+  const problem = checked(call);
+  if (problem.m === 0 || problem.n === 0 || problem.batch === 0) return;
+  dispatchSimple(device, problem);
+}
+
+function checked(call: MatmulCall): Problem {
+  const { layout, a, b, out, m, n, k, batch = 1, bias, accumulate = false } = call;
+  const aWidth = layout === "tn" ? m : k;
+  const aColumns = call.aColumns ?? { column: 0, stride: aWidth };
+  const outColumns = call.outColumns ?? { column: 0, stride: n };
+  const where = `matmul ${layout} m=${m} n=${n} k=${k} batch=${batch}`;
+  const fail = (code: "shape" | "dtype" | "argument", message: string): never => {
+    throw new TensorError(code, `${where}: ${message}`);
+  };
+  if (a.dtype !== "f32" || out.dtype !== "f32") fail("dtype", `a and out are f32, not ${a} and ${out}`);
+  if (bias && (bias.dtype !== "f32" || bias.size !== n)) fail("shape", `bias is f32[${n}], not ${bias}`);
+  if (b.dtype !== "f32" && (b.dtype !== "bf16" || layout === "tn"))
+    fail("dtype", `b is f32 (or bf16 for nn and nt), not ${b}`);
+  if (b.dtype === "bf16" && (layout === "nt" ? k : n) % 2 !== 0) fail("shape", "rows of a bf16 b are even");
+  if (batch !== 1 && (call.aColumns || call.outColumns)) fail("argument", "a batch has no column ranges");
+  const fits = (tensor: Tensor, rows: number, columns: ColumnRange, width: number) =>
+    columns.column + width <= columns.stride && tensor.size === batch * rows * columns.stride;
+  if (!fits(a, layout === "tn" ? k : m, aColumns, aWidth)) fail("shape", `a does not fit: ${a}`);
+  if (b.size !== batch * n * k) fail("shape", `b does not fit: ${b}`);
+  if (!fits(out, m, outColumns, n)) fail("shape", `out does not fit: ${out}`);
+  const initial = (accumulate ? FROM_OUT : 0) + (bias ? FROM_BIAS : 0);
+  return { layout, a, b, out, bias, batch, m, n, k, aColumns, outColumns, initial };
+}
