@@ -1,2 +1,28 @@
 /** Visual tools for vision-language models: define a tool, run the six focus tools, interpret tool programs safely, write their prompt blocks. */
-export {};
+export { VisualToolsError, type VisualToolsErrorCode } from "./error.ts";
+export { chartAxisTools, focusTools } from "./focus/focus-tools.ts";
+export { copyImage, sameRgb, toRgb, toRgba } from "./image/pixels.ts";
+export {
+  type Coordinates,
+  defaultToolOptions,
+  type Extraction,
+  type Geometry,
+  type ProgramLimits,
+  type ToolOptions,
+  toolPresets,
+  type UnknownKey,
+} from "./options.ts";
+export type { ProgramUsage } from "./program/execute.ts";
+export { type Extracted, extractProgram, trimToProgramEnd } from "./program/extract.ts";
+export { type ProgramInput, type ProgramRun, type ToolInterpreter, toolInterpreter } from "./program/interpreter.ts";
+export {
+  type ArgumentKind,
+  type Arguments,
+  defineTool,
+  type Names,
+  type Scalar,
+  type Signature,
+  type Tool,
+  type ToolBudget,
+  type ToolDefinition,
+} from "./tool.ts";

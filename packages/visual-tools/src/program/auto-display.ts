@@ -1,0 +1,50 @@
+/** What a program that never calls `display` is taken to show (specs: method A.6). */
+import type { Expression, Program, Statement } from "./syntax.ts";
+import type { ImageValue, Value } from "./values.ts";
+
+function calls(expression: Expression, name: string): boolean {
+  switch (expression.kind) {
+    case "call":
+      return (
+        expression.callee === name ||
+        expression.positional.some((argument) => calls(argument, name)) ||
+        expression.keywords.some((keyword) => calls(keyword.value, name))
+      );
+    case "list":
+      return expression.items.some((item) => calls(item, name));
+    case "dict":
+      return expression.entries.some(({ key, value }) => calls(key, name) || calls(value, name));
+    default:
+      return false;
+  }
+}
+
+function statementCalls(statement: Statement, name: string): boolean {
+  if (statement.kind === "for") {
+    return calls(statement.iterable, name) || statement.body.some((inner) => statementCalls(inner, name));
+  }
+  return calls(statement.value, name);
+}
+
+/** The program, with a call of `display` for its last top-level tool call where it has none anywhere. */
+export function withDisplay(program: Program, toolNames: ReadonlySet<string>): Program {
+  if (program.some((statement) => statementCalls(statement, "display"))) return program;
+  const last = program.findLast(
+    (statement) =>
+      (statement.kind === "expression" || (statement.kind === "assign" && statement.targets.length === 1)) &&
+      statement.value.kind === "call" &&
+      toolNames.has(statement.value.callee),
+  );
+  if (last === undefined || last.kind === "for") return program;
+  const { at } = last;
+  const shown: Expression = last.kind === "assign" ? { kind: "name", at, name: last.targets[0]! } : last.value;
+  const display: Expression = { kind: "call", at, callee: "display", positional: [shown], keywords: [] };
+  return [...program, { kind: "expression", at, value: display }];
+}
+
+/** The image variable that the program made last. */
+export function lastImage(variables: ReadonlyMap<string, Value>, given: ReadonlySet<string>): ImageValue | undefined {
+  let last: ImageValue | undefined;
+  for (const [name, value] of variables) if (value.kind === "image" && !given.has(name)) last = value;
+  return last;
+}

@@ -1,0 +1,115 @@
+/** From a model's response to the image it wants to see next. */
+import type { Boxes, Orientation, RawImage, ToolOutcome } from "@iapo/rollout-trace";
+import { chartAxisTools, focusTools } from "../focus/focus-tools.ts";
+import { checkImage, sameRgb } from "../image/pixels.ts";
+import { defaultToolOptions, type ToolOptions } from "../options.ts";
+import type { Tool } from "../tool.ts";
+import { lastImage, withDisplay } from "./auto-display.ts";
+import { type Execution, execute, type ProgramUsage } from "./execute.ts";
+import { extractProgram } from "./extract.ts";
+import { ProgramFault, reasonOf, runError } from "./fault.ts";
+import { parseProgram } from "./parse.ts";
+import { boxesValue, type Value } from "./values.ts";
+
+/** What a program works on. Boxes are in the frame that the option `coordinates` states. */
+export type ProgramInput = {
+  readonly image: RawImage;
+  readonly columns: Boxes;
+  readonly rows: Boxes;
+  /** The one axis of a chart; a table states none. */
+  readonly orientation?: Orientation | undefined;
+};
+
+export type ProgramRun = { readonly outcome: ToolOutcome<RawImage>; readonly usage: Readonly<ProgramUsage> };
+
+export type ToolInterpreter = {
+  readonly options: ToolOptions;
+  readonly tools: readonly Tool[];
+  /**
+   * Reads the first fenced Python block of `response` and runs it over `image_1`, `columns_bbox`, `rows_bbox`, the tools and
+   * `display`. Never executes it as Python, never changes `input.image`, and whatever the response holds, returns a value.
+   *
+   * @throws VisualToolsError `bad_image` where the input image is none
+   */
+  run(response: string, input: ProgramInput): ProgramRun;
+};
+
+/** On a chart, both names hold the boxes of its one axis, as in the published code, or only the right one does. */
+function boxVariables({ columns, rows, orientation }: ProgramInput, strict: boolean): { columns: Boxes; rows: Boxes } {
+  if (orientation === undefined) return { columns, rows };
+  const boxes = orientation === "columns" ? columns : rows;
+  const other = strict ? [] : boxes;
+  return orientation === "columns" ? { columns: boxes, rows: other } : { columns: other, rows: boxes };
+}
+
+function startExecution(options: ToolOptions, tools: readonly Tool[], input: ProgramInput): Execution {
+  const { columns, rows } = boxVariables(input, options.strictOrientation);
+  const variables = new Map<string, Value>([
+    ["image_1", { kind: "image", image: input.image }],
+    ["columns_bbox", boxesValue(columns)],
+    ["rows_bbox", boxesValue(rows)],
+    ["display", { kind: "display" }],
+  ]);
+  for (const tool of tools) variables.set(tool.name, { kind: "tool", tool });
+  return {
+    options,
+    variables,
+    usage: { steps: 0, statements: 0, calls: 0, pixels: 0 },
+    tools: [],
+    keys: new Set(),
+    unknownKeys: new Set(),
+  };
+}
+
+/** What the program displayed; under `autoDisplay`, where that is no image, the image it made last. */
+function shownImage(execution: Execution, given: ReadonlySet<string>, autoDisplay: boolean, end: number): RawImage {
+  const { displayed, variables } = execution;
+  const recovered = autoDisplay ? lastImage(variables, given) : undefined;
+  const shown = displayed?.kind === "image" ? displayed : recovered;
+  if (shown !== undefined) return shown.image;
+  if (displayed !== undefined) throw runError("not_an_image", "what the program displays is not an image", end);
+  throw runError("no_display", "the program shows no image; end it with display(image)", end);
+}
+
+/**
+ * @param tools what programs may call; by default the six focus tools and their twins for chart axes
+ */
+export function toolInterpreter(
+  options: ToolOptions = defaultToolOptions,
+  tools: readonly Tool[] = [...focusTools(options), ...chartAxisTools(options)],
+): ToolInterpreter {
+  const toolNames = new Set(tools.map((tool) => tool.name));
+  return {
+    options,
+    tools,
+    run(response, input) {
+      checkImage(input.image);
+      const execution = startExecution(options, tools, input);
+      const given = new Set(execution.variables.keys());
+      const finish = (part: Pick<ToolOutcome<RawImage>, "status" | "reason" | "image">): ProgramRun => ({
+        outcome: {
+          ...part,
+          tools: execution.tools,
+          keys: [...execution.keys],
+          unknownKeys: [...execution.unknownKeys],
+          changed: part.image !== undefined && !sameRgb(part.image, input.image),
+        },
+        usage: execution.usage,
+      });
+      const extracted = extractProgram(response, options.extraction, [...toolNames]);
+      if (extracted.kind === "no_tool") return finish({ status: "no_tool" });
+      if (extracted.kind === "malformed") {
+        return finish({ status: "parse_error", reason: { code: extracted.code, message: extracted.message } });
+      }
+      const { code } = extracted;
+      try {
+        const program = parseProgram(code, options.limits);
+        execute(execution, options.autoDisplay ? withDisplay(program, toolNames) : program);
+        return finish({ status: "ok", image: shownImage(execution, given, options.autoDisplay, code.length) });
+      } catch (fault) {
+        if (!(fault instanceof ProgramFault)) throw fault;
+        return finish({ status: fault.status, reason: reasonOf(fault, code) });
+      }
+    },
+  };
+}

@@ -1,0 +1,65 @@
+/** What a tool is. */
+import type { Boxes, NamedBox, RawImage } from "@iapo/rollout-trace";
+import { VisualToolsError } from "./error.ts";
+
+/** Scalars of the tool language; `null` is None. */
+export type Scalar = string | number | boolean | null;
+
+/** Names as the program wrote them: a list, a bare string, or None. */
+export type Names = readonly Scalar[] | string | null;
+
+/** A box as the program wrote it: corners that are missing or no numbers are NaN. */
+type ArgumentTypes = {
+  readonly names: Names;
+  readonly boxes: Boxes;
+  readonly box: NamedBox;
+  readonly number: number;
+  readonly string: string;
+};
+
+export type ArgumentKind = keyof ArgumentTypes;
+
+/** Parameters after the image, in order: name to kind. */
+export type Signature = Readonly<Record<string, ArgumentKind>>;
+
+export type Arguments<S extends Signature> = { readonly [Name in keyof S]: ArgumentTypes[S[Name]] };
+
+export type ToolBudget = {
+  /** How many pixels the returned image may have; a tool that enlarges checks it before it allocates. */
+  readonly pixels: number;
+};
+
+/** A tool. Its first parameter is always called `image`. */
+export type ToolDefinition<S extends Signature> = {
+  /** A Python identifier. */
+  readonly name: string;
+  readonly signature: S;
+  /** What the prompt says about it. */
+  readonly promptBlock: string;
+  /** Under the option `inPlace`, the result also replaces the image that was given. */
+  readonly editsInPlace?: boolean;
+  /** Raw pixels in, raw pixels out, of any size. Must leave `image` as it is. A thrown error becomes a `tool_error`. */
+  run(image: RawImage, args: Arguments<S>, budget: ToolBudget): RawImage;
+};
+
+/** A tool of any signature, as the interpreter sees it; `run` gets arguments already checked against `signature`. */
+export type Tool = Omit<ToolDefinition<Signature>, "run"> & {
+  run(image: RawImage, args: Readonly<Record<string, unknown>>, budget: ToolBudget): RawImage;
+};
+
+const identifier = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/**
+ * Makes a tool that programs can call by name.
+ *
+ * @throws VisualToolsError `bad_tool` where a name is no Python identifier, or a parameter is called `image`
+ */
+export function defineTool<const S extends Signature>(definition: ToolDefinition<S>): Tool {
+  for (const name of [definition.name, ...Object.keys(definition.signature)]) {
+    if (!identifier.test(name)) throw new VisualToolsError("bad_tool", `"${name}" is not a Python identifier`);
+  }
+  if (Object.hasOwn(definition.signature, "image")) {
+    throw new VisualToolsError("bad_tool", `the first parameter of ${definition.name} is already called "image"`);
+  }
+  return { ...definition, run: (image, args, budget) => definition.run(image, args as Arguments<S>, budget) };
+}
