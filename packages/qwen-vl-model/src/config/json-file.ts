@@ -1,0 +1,73 @@
+/** Reads and validates small JSON files; what is wrong is said with file and field. */
+import type { z } from "zod";
+import { QwenVLError, reasonOf } from "../error.ts";
+
+/** Configuration files are a few KB; a tokenizer has its own limit. */
+const MAX_BYTES = 4 * 2 ** 20;
+
+/** The parsed file, or `undefined` where there is none. */
+export async function readJsonFile(file: string, maxBytes: number = MAX_BYTES): Promise<unknown> {
+  const text = await readTextFile(file, maxBytes);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new QwenVLError("config", `${file}: not JSON: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+/** The text of a file, or `undefined` where there is none. */
+export async function readTextFile(file: string, maxBytes: number = MAX_BYTES): Promise<string | undefined> {
+  const { readFile, stat } = await import("node:fs/promises");
+  try {
+    const { size } = await stat(file);
+    if (size > maxBytes) throw new QwenVLError("io", `${file}: ${size} bytes are over the limit of ${maxBytes}`);
+    return await readFile(file, "utf8");
+  } catch (cause) {
+    if (cause instanceof QwenVLError) throw cause;
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new QwenVLError("io", `${file}: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Validates `value`, whose place in the file is `path`.
+ * @throws QwenVLError `config`, naming the file, each faulty field, and the key that was probably meant.
+ */
+export function validate<T>(schema: z.ZodType<T>, value: unknown, file: string, path = ""): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const faults = result.error.issues.map(({ path: keys, message }) => {
+    const field = [path, ...keys.map(String)].filter((part) => part !== "").join(".");
+    return `${field === "" ? "the file" : field}: ${message}${suggestion(value, keys)}`;
+  });
+  throw new QwenVLError("config", `${file}: ${faults.join("; ")}`, { cause: result.error });
+}
+
+/** For a field that is absent: the key of the same object that is spelled almost like it. */
+function suggestion(value: unknown, keys: readonly PropertyKey[]): string {
+  const [key, ...deeper] = keys;
+  if (typeof key !== "string" || deeper.length > 0 || !isObject(value) || Object.hasOwn(value, key)) return "";
+  const near = Object.keys(value).find((candidate) => editDistance(candidate, key) <= 2);
+  return near === undefined ? "" : ` (is ${JSON.stringify(near)} meant to be it?)`;
+}
+
+/** Levenshtein distance, or 3 where it is certainly more than 2. */
+function editDistance(a: string, b: string): number {
+  if (Math.abs(a.length - b.length) > 2) return 3;
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row.at(-1)!;
+}

@@ -1,0 +1,94 @@
+/** `preprocessor_config.json`: how an image becomes patches. */
+import { z } from "zod";
+import { QwenVLError } from "../error.ts";
+import { readJsonFile, validate } from "./json-file.ts";
+import type { VisionConfig } from "./model-config.ts";
+
+/** Fewest pixels an image is scaled to where the file says nothing: 56 x 56. */
+export const DEFAULT_MIN_PIXELS = 3136;
+/** Most pixels an image is scaled to where the file says nothing, and what the trainer uses: 1280 cells of 28 x 28. */
+export const DEFAULT_MAX_PIXELS = 1_003_520;
+
+export interface PreprocessorConfig {
+  readonly minPixels: number;
+  readonly maxPixels: number;
+  readonly patchSize: number;
+  readonly temporalPatchSize: number;
+  readonly mergeSize: number;
+  /** Per channel (red, green, blue), in units of 0 to 1. */
+  readonly imageMean: readonly [number, number, number];
+  readonly imageStd: readonly [number, number, number];
+  readonly rescaleFactor: number;
+}
+
+const pixels = z
+  .int()
+  .min(1)
+  .max(2 ** 31);
+const triple = z.tuple([z.number(), z.number(), z.number()]);
+const on = z.literal(true, { error: "switching this step off is not supported" }).nullish();
+const schema = z.object({
+  min_pixels: pixels.nullish(),
+  max_pixels: pixels.nullish(),
+  size: z.object({ shortest_edge: pixels.nullish(), longest_edge: pixels.nullish() }).nullish(),
+  patch_size: z.int().min(1).max(1024).nullish(),
+  temporal_patch_size: z.int().min(1).max(16).nullish(),
+  merge_size: z.int().min(1).max(16).nullish(),
+  image_mean: triple.default([0.48145466, 0.4578275, 0.40821073]),
+  image_std: z
+    .tuple([z.number().positive(), z.number().positive(), z.number().positive()])
+    .default([0.26862954, 0.26130258, 0.27577711]),
+  rescale_factor: z
+    .number()
+    .positive()
+    .default(1 / 255),
+  resample: z.literal(3, { error: "only 3 (bicubic) is supported" }).nullish(),
+  do_resize: on,
+  do_rescale: on,
+  do_normalize: on,
+  do_convert_rgb: on,
+});
+
+/**
+ * The settings from parsed JSON; the patch sizes must be those of the model. `min_pixels` and `max_pixels` win over `size`, whose
+ * "edges" are areas too.
+ * @throws QwenVLError `config`, naming file and field.
+ */
+export function parsePreprocessorConfig(
+  json: unknown,
+  vision: VisionConfig,
+  file = "preprocessor_config.json",
+): PreprocessorConfig {
+  const raw = validate(schema, json, file);
+  const expected = {
+    patch_size: vision.patchSize,
+    temporal_patch_size: vision.temporalPatchSize,
+    merge_size: vision.spatialMergeSize,
+  };
+  for (const [key, value] of Object.entries(expected) as [keyof typeof expected, number][]) {
+    if ((raw[key] ?? value) !== value) {
+      throw new QwenVLError("config", `${file}: ${key}: ${raw[key]} is not the model's ${value}`);
+    }
+  }
+  const minPixels = raw.min_pixels ?? raw.size?.shortest_edge ?? DEFAULT_MIN_PIXELS;
+  const maxPixels = raw.max_pixels ?? raw.size?.longest_edge ?? DEFAULT_MAX_PIXELS;
+  if (minPixels > maxPixels) {
+    throw new QwenVLError("config", `${file}: min_pixels: ${minPixels} is more than max_pixels ${maxPixels}`);
+  }
+  return {
+    minPixels,
+    maxPixels,
+    patchSize: vision.patchSize,
+    temporalPatchSize: vision.temporalPatchSize,
+    mergeSize: vision.spatialMergeSize,
+    imageMean: raw.image_mean,
+    imageStd: raw.image_std,
+    rescaleFactor: raw.rescale_factor,
+  };
+}
+
+/** Reads `preprocessor_config.json` of a directory; without the file the defaults hold. @throws QwenVLError */
+export async function loadPreprocessorConfig(directory: string, vision: VisionConfig): Promise<PreprocessorConfig> {
+  const file = `${directory}/preprocessor_config.json`;
+  return parsePreprocessorConfig((await readJsonFile(file)) ?? {}, vision, file);
+}

@@ -1,0 +1,123 @@
+/** Every tensor of a checkpoint, from its configuration, and the check of a checkpoint against that list. */
+import type { TensorInfo } from "@iapo/tensor-core/safetensors";
+import { QwenVLError } from "../error.ts";
+import type { QwenVLConfig, TextConfig, VisionConfig } from "./model-config.ts";
+
+/** One tensor. Names are the published ones; matrices are `[out, in]`. */
+export interface TensorSpec {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/** All tensors in the order in which the forward pass meets them. */
+export function tensorTable(config: QwenVLConfig): TensorSpec[] {
+  return [...visionTensors(config.vision), ...textTensors(config.text)];
+}
+
+function linear(name: string, out: number, input: number, bias: boolean): TensorSpec[] {
+  const weight = { name: `${name}.weight`, shape: [out, input] };
+  return bias ? [weight, { name: `${name}.bias`, shape: [out] }] : [weight];
+}
+
+function visionTensors(vision: VisionConfig): TensorSpec[] {
+  const { hiddenSize: d, intermediateSize, patchSize: p, outHiddenSize } = vision;
+  const cell = d * vision.spatialMergeSize ** 2;
+  const tensors: TensorSpec[] = [
+    { name: "visual.patch_embed.proj.weight", shape: [d, vision.inChannels, vision.temporalPatchSize, p, p] },
+  ];
+  for (let i = 0; i < vision.depth; i++) {
+    const block = `visual.blocks.${i}`;
+    tensors.push(
+      { name: `${block}.norm1.weight`, shape: [d] },
+      ...linear(`${block}.attn.qkv`, 3 * d, d, true),
+      ...linear(`${block}.attn.proj`, d, d, true),
+      { name: `${block}.norm2.weight`, shape: [d] },
+      ...linear(`${block}.mlp.gate_proj`, intermediateSize, d, true),
+      ...linear(`${block}.mlp.up_proj`, intermediateSize, d, true),
+      ...linear(`${block}.mlp.down_proj`, d, intermediateSize, true),
+    );
+  }
+  tensors.push(
+    { name: "visual.merger.ln_q.weight", shape: [d] },
+    ...linear("visual.merger.mlp.0", cell, cell, true),
+    ...linear("visual.merger.mlp.2", outHiddenSize, cell, true),
+  );
+  return tensors;
+}
+
+function textTensors(text: TextConfig): TensorSpec[] {
+  const { hiddenSize: h, intermediateSize, vocabSize, headDim } = text;
+  const q = text.numAttentionHeads * headDim;
+  const kv = text.numKeyValueHeads * headDim;
+  const tensors: TensorSpec[] = [{ name: "model.embed_tokens.weight", shape: [vocabSize, h] }];
+  for (let i = 0; i < text.numHiddenLayers; i++) {
+    const layer = `model.layers.${i}`;
+    tensors.push(
+      { name: `${layer}.input_layernorm.weight`, shape: [h] },
+      ...linear(`${layer}.self_attn.q_proj`, q, h, true),
+      ...linear(`${layer}.self_attn.k_proj`, kv, h, true),
+      ...linear(`${layer}.self_attn.v_proj`, kv, h, true),
+      ...linear(`${layer}.self_attn.o_proj`, h, q, false),
+      { name: `${layer}.post_attention_layernorm.weight`, shape: [h] },
+      ...linear(`${layer}.mlp.gate_proj`, intermediateSize, h, false),
+      ...linear(`${layer}.mlp.up_proj`, intermediateSize, h, false),
+      ...linear(`${layer}.mlp.down_proj`, h, intermediateSize, false),
+    );
+  }
+  tensors.push({ name: "model.norm.weight", shape: [h] });
+  if (!text.tieWordEmbeddings) tensors.push({ name: "lm_head.weight", shape: [vocabSize, h] });
+  return tensors;
+}
+
+/** The published name of a tensor that may carry the newer name (`model.visual.*`, `model.language_model.*`). */
+export function publishedName(name: string): string {
+  if (name.startsWith("model.visual.")) return name.slice("model.".length);
+  if (name.startsWith("model.language_model.")) return `model.${name.slice("model.language_model.".length)}`;
+  return name;
+}
+
+const LOADABLE: ReadonlySet<string> = new Set(["BF16", "F32"]);
+/** As many faults as a person wants to read. */
+const MAX_FAULTS = 8;
+
+/**
+ * Finds each tensor of `config` among those of a checkpoint, by published or newer name. A tied model's redundant `lm_head.weight`, which
+ * some trainers write, is passed over, as Hugging Face does.
+ * @returns tensor by published name, in the order of `tensorTable`
+ * @throws QwenVLError `tensors`: missing, extra, mis-shaped, present twice, or neither BF16 nor F32; before any data is read.
+ */
+export function matchTensors(config: QwenVLConfig, tensors: Iterable<TensorInfo>): Map<string, TensorInfo> {
+  const found = new Map<string, TensorInfo>();
+  const faults: string[] = [];
+  for (const tensor of tensors) {
+    const name = publishedName(tensor.name);
+    const other = found.get(name);
+    if (other !== undefined) faults.push(`${name} is there twice, as ${other.name} and ${tensor.name}`);
+    found.set(name, tensor);
+  }
+  const matched = new Map<string, TensorInfo>();
+  for (const { name, shape } of tensorTable(config)) {
+    const tensor = found.get(name);
+    found.delete(name);
+    if (tensor === undefined) faults.push(`${name} [${shape}] is missing`);
+    else if (String(tensor.shape) !== String(shape)) {
+      faults.push(`${tensor.name} has shape [${tensor.shape}] instead of [${shape}] (${tensor.file})`);
+    } else if (!LOADABLE.has(tensor.dtype)) {
+      faults.push(`${tensor.name} is ${tensor.dtype}; convert it to BF16 or F32 (${tensor.file})`);
+    } else matched.set(name, tensor);
+  }
+  const { tieWordEmbeddings, vocabSize, hiddenSize } = config.text;
+  const head = found.get("lm_head.weight");
+  if (tieWordEmbeddings && head !== undefined && String(head.shape) === String([vocabSize, hiddenSize])) {
+    found.delete("lm_head.weight");
+  }
+  for (const { name, file } of found.values()) faults.push(`${name} belongs to no part of this model (${file})`);
+  if (faults.length > 0) {
+    const more = faults.length > MAX_FAULTS ? `; and ${faults.length - MAX_FAULTS} more` : "";
+    throw new QwenVLError(
+      "tensors",
+      `the checkpoint does not fit its configuration: ${faults.slice(0, MAX_FAULTS).join("; ")}${more}`,
+    );
+  }
+  return matched;
+}
