@@ -1,0 +1,21 @@
+/** The one error class of this package: a stable `code`, and a message that says what, where and what to do. */
+
+export type VqaTasksErrorCode =
+  | "invalid_config"
+  | "invalid_task"
+  | "bad_row"
+  | "missing_file"
+  | "missing_image"
+  | "undrawable"
+  | "judge_failed"
+  | "wrong_state";
+
+export class VqaTasksError extends Error {
+  readonly code: VqaTasksErrorCode;
+
+  constructor(code: VqaTasksErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "VqaTasksError";
+    this.code = code;
+  }
+}

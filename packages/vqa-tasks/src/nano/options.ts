@@ -1,0 +1,38 @@
+/** Options of the nano-charts and their defaults. */
+
+import type { QuestionKind } from "./questions.ts";
+
+/** Shares of demonstrations that are wrong on purpose; the rest is clean. Their sum is at most 1. */
+export type DemonstrationQuality = {
+  /** Calls the tool of the axis the chart does not have. */
+  readonly wrongAxis: number;
+  /** Answers without calling a tool. */
+  readonly noCall: number;
+  /** Writes a program that is no program. */
+  readonly malformed: number;
+};
+
+export type NanoChartOptions = {
+  readonly seed: number;
+  /** Width and height in pixels, 112 or more. */
+  readonly size: number;
+  /** Fewest and most bars, within 3 to 6. */
+  readonly bars: readonly [number, number];
+  readonly questions: readonly QuestionKind[];
+  /**
+   * Which names occur. A list is a pool of its own, such as the one-token entries of a vocabulary, split by a hash of the
+   * name. A function keeps some of the packaged names. Left out: all packaged names.
+   */
+  readonly names?: readonly string[] | ((name: string) => boolean) | undefined;
+  readonly quality: DemonstrationQuality;
+};
+
+export const cleanQuality: DemonstrationQuality = { wrongAxis: 0, noCall: 0, malformed: 0 };
+
+export const defaultNanoChartOptions: NanoChartOptions = {
+  seed: 0,
+  size: 112,
+  bars: [3, 6],
+  questions: ["value", "over", "above"],
+  quality: cleanQuality,
+};
