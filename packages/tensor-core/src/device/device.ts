@@ -19,7 +19,8 @@ export interface Dispatch {
   readonly groups: readonly [number, number?, number?];
 }
 
-const ROW_MULTIPLE = 16;
+/** Shards start at blocks of the canonical order of sums (docs/decisions/0002), so that sharding never changes bits. */
+const ROW_MULTIPLE = 256;
 
 export class Device {
   readonly facts: AdapterFacts;

@@ -18,5 +18,6 @@ export const problemUniforms = {
   aColumn: "u32",
   outStride: "u32",
   outColumn: "u32",
+  biasStart: "u32",
   initial: "u32",
 } as const;

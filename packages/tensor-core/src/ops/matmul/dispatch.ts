@@ -2,6 +2,7 @@
 import type { Device } from "../../device/device.ts";
 import { TensorError } from "../../errors.ts";
 import type { Tensor } from "../../tensor.ts";
+import { aligned } from "../aligned.ts";
 import { FROM_BIAS, FROM_OUT } from "./canonical.ts";
 import { dispatchSimple } from "./simple.ts";
 
@@ -21,8 +22,9 @@ export interface MatmulCall {
   readonly n: number;
   readonly k: number;
   readonly batch?: number;
-  /** f32 [n], added to each row. */
+  /** f32, added to each row: n elements from `biasStart` (0) on. */
   readonly bias?: Tensor;
+  readonly biasStart?: number;
   /** Start from `out`'s contents in place of 0. */
   readonly accumulate?: boolean;
   /** Use columns `column` to `column + width` of rows of `stride` elements: of a (not batched). Default: dense. */
@@ -43,6 +45,7 @@ export interface Problem {
   readonly b: Tensor;
   readonly out: Tensor;
   readonly bias: Tensor | undefined;
+  readonly biasStart: number;
   readonly batch: number;
   readonly m: number;
   readonly n: number;
@@ -57,11 +60,15 @@ export interface Problem {
 export function matmulInto(device: Device, call: MatmulCall): void {
   const problem = checked(call);
   if (problem.m === 0 || problem.n === 0 || problem.batch === 0) return;
-  dispatchSimple(device, problem);
+  const temporary: Tensor[] = [];
+  const [a, b] = [aligned(problem.a, temporary), aligned(problem.b, temporary)];
+  const bias = problem.bias && aligned(problem.bias, temporary);
+  dispatchSimple(device, { ...problem, a, b, bias });
+  for (const tensor of temporary) tensor.dispose();
 }
 
 function checked(call: MatmulCall): Problem {
-  const { layout, a, b, out, m, n, k, batch = 1, bias, accumulate = false } = call;
+  const { layout, a, b, out, m, n, k, batch = 1, bias, biasStart = 0, accumulate = false } = call;
   const aWidth = layout === "tn" ? m : k;
   const aColumns = call.aColumns ?? { column: 0, stride: aWidth };
   const outColumns = call.outColumns ?? { column: 0, stride: n };
@@ -70,7 +77,8 @@ function checked(call: MatmulCall): Problem {
     throw new TensorError(code, `${where}: ${message}`);
   };
   if (a.dtype !== "f32" || out.dtype !== "f32") fail("dtype", `a and out are f32, not ${a} and ${out}`);
-  if (bias && (bias.dtype !== "f32" || bias.size !== n)) fail("shape", `bias is f32[${n}], not ${bias}`);
+  if (bias && (bias.dtype !== "f32" || bias.size < biasStart + n))
+    fail("shape", `bias is f32[${biasStart + n}], not ${bias}`);
   if (b.dtype !== "f32" && (b.dtype !== "bf16" || layout === "tn"))
     fail("dtype", `b is f32 (or bf16 for nn and nt), not ${b}`);
   if (b.dtype === "bf16" && (layout === "nt" ? k : n) % 2 !== 0) fail("shape", "rows of a bf16 b are even");
@@ -81,5 +89,5 @@ function checked(call: MatmulCall): Problem {
   if (b.size !== batch * n * k) fail("shape", `b does not fit: ${b}`);
   if (!fits(out, m, outColumns, n)) fail("shape", `out does not fit: ${out}`);
   const initial = (accumulate ? FROM_OUT : 0) + (bias ? FROM_BIAS : 0);
-  return { layout, a, b, out, bias, batch, m, n, k, aColumns, outColumns, initial };
+  return { layout, a, b, out, bias, biasStart, batch, m, n, k, aColumns, outColumns, initial };
 }

@@ -29,7 +29,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let at = group.z * P.m * P.n + row * P.outStride + P.outColumn + column;
   var total = 0.0;
   if ((P.initial & 1u) != 0u) { total = out[at]; }
-  if ((P.initial & 2u) != 0u) { total += bias[column]; }
+  if ((P.initial & 2u) != 0u) { total += bias[P.biasStart + column]; }
   for (var first = 0u; first < P.k; first += ${K_BLOCK}u) {
     var sum = 0.0;
     for (var k = first; k < min(P.k, first + ${K_BLOCK}u); k++) { sum = fma(a[aBase + ${at}], weight(bBase + ${bAt}), sum); }
@@ -41,11 +41,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   });
 
 export function dispatchSimple(device: Device, problem: Problem): void {
-  const { layout, a, b, out, bias, batch, m, n, k, aColumns, outColumns, initial } = problem;
+  const { layout, a, b, out, bias, biasStart, batch, m, n, k, aColumns, outColumns, initial } = problem;
   device.dispatch(kernel(layout, b.dtype === "bf16"), {
     reads: [a, b, bias ?? a],
     writes: [out],
-    uniforms: [m, n, k, aColumns.stride, aColumns.column, outColumns.stride, outColumns.column, initial],
+    uniforms: [m, n, k, aColumns.stride, aColumns.column, outColumns.stride, outColumns.column, biasStart, initial],
     groups: [Math.ceil(n / COLUMNS), Math.ceil(m / ROWS), batch],
   });
 }

@@ -1,0 +1,116 @@
+// A linear layer: torch's weight layout, f32 or bf16, whole or in row shards.
+import { Tensor } from "../../tensor.ts";
+import { defineOp, expectDType, type OpCase, shapeError } from "../define.ts";
+import { fill } from "../fill.ts";
+import { matmulInto } from "./dispatch.ts";
+
+/**
+ * `x weight^T + bias`: x f32 [rows, in], weight f32 or bf16 [out, in] (row-sharded or not), bias f32 [out]; gives f32 [rows, out].
+ * The weight's gradient is f32, sharded as the weight is. Bits do not depend on the sharding: a shard starts at a block of the
+ * canonical order. Throws `shape` or `dtype`.
+ */
+export const linear = defineOp({
+  name: "linear",
+  summary: "x weight^T + bias; weight f32 or bf16, may be row-sharded",
+  call: (x: Tensor, weight: Tensor, bias?: Tensor) => ({ inputs: bias ? [x, weight, bias] : [x, weight], params: {} }),
+  infer: ([x, weight, bias]) => {
+    expectDType("linear", x!, "f32");
+    expectDType("linear", weight!, "f32", "bf16");
+    const [rows, width] = x!.shape;
+    const [out, inner] = weight!.shape;
+    if (x!.shape.length !== 2 || weight!.shape.length !== 2 || inner !== width)
+      shapeError("linear", `${x} does not fit the weight ${weight}: [rows, in] and [out, in] are wanted`);
+    if (bias) {
+      expectDType("linear", bias, "f32");
+      if (String(bias.shape) !== String([out])) shapeError("linear", `${bias} is no bias of ${weight}`);
+    }
+    return [{ shape: [rows!, out!] }];
+  },
+  run: (device, [x, weight, bias], [out]) => {
+    const [rows, width] = x!.shape as [number, number];
+    const stride = weight!.shape[0]!;
+    for (const { start, tensor: part } of weight!.parts()) {
+      const n = part.shape[0]!;
+      const problem = { layout: "nt", a: x!, b: part, out: out!, m: rows, n, k: width } as const;
+      const offset = start === 0 && n === stride ? {} : { outColumns: { column: start, stride } };
+      matmulInto(device, { ...problem, ...offset, ...(bias ? { bias, biasStart: start } : {}) });
+    }
+  },
+  vjp: ({ inputs: [x, weight, bias], cotangents: [g], needs }) => [
+    needs[0] ? inputGradient(x!, weight!, g!) : undefined,
+    needs[1] ? weightGradient(x!, weight!, g!) : undefined,
+    bias && needs[2] ? columnSums(g!) : undefined,
+  ],
+  saves: { inputs: [0, 1] },
+  reference: ([x, weight, bias]) => {
+    const [rows, width] = x!.shape as [number, number];
+    const out = weight!.shape[0]!;
+    const data = new Float64Array(rows * out);
+    for (let i = 0; i < rows; i++)
+      for (let j = 0; j < out; j++) {
+        let sum = bias?.data[j] ?? 0;
+        for (let q = 0; q < width; q++) sum += x!.data[i * width + q]! * weight!.data[j * width + q]!;
+        data[i * out + j] = sum;
+      }
+    return [{ shape: [rows, out], data }];
+  },
+  cases: [
+    linearCase(1, 1, 2),
+    linearCase(3, 7, 10),
+    linearCase(3, 7, 10, "bf16"),
+    linearCase(0, 5, 4),
+    linearCase(4, 12, 300, "bf16"),
+    linearCase(37, 50, 66),
+    linearCase(300, 20, 36),
+    linearCase(130, 300, 520, "bf16", true),
+  ],
+});
+
+function inputGradient(x: Tensor, weight: Tensor, g: Tensor): Tensor {
+  const { device, shape } = x;
+  const [m, n] = shape as [number, number];
+  const out = device.empty(shape);
+  for (const { start, tensor: part } of weight.parts()) {
+    const problem = { layout: "nn", a: g, b: part, out, m, n, k: part.shape[0]! } as const;
+    matmulInto(device, { ...problem, aColumns: { column: start, stride: weight.shape[0]! }, accumulate: start > 0 });
+  }
+  return out;
+}
+
+function weightGradient(x: Tensor, weight: Tensor, g: Tensor): Tensor {
+  const { device } = x;
+  const [k, n] = x.shape as [number, number];
+  const stride = weight.shape[0]!;
+  const gradients = weight.parts().map(({ start, tensor: part }) => {
+    const out = device.empty(part.shape);
+    const problem = { layout: "tn", a: g, b: x, out, m: part.shape[0]!, n, k } as const;
+    matmulInto(device, { ...problem, aColumns: { column: start, stride } });
+    return out;
+  });
+  return weight.shards ? new Tensor(device, weight.shape, "f32", { shards: gradients }) : gradients[0]!;
+}
+
+/** Sums over rows, in the canonical order: a product with ones, which `fma` leaves exact. */
+function columnSums(g: Tensor): Tensor {
+  const { device } = g;
+  const [k, n] = g.shape as [number, number];
+  const ones = fill(device, [k, 1], 1);
+  const out = device.empty([n]);
+  matmulInto(device, { layout: "tn", a: ones, b: g, out, m: 1, n, k });
+  return out;
+}
+
+function linearCase(
+  rows: number,
+  out: number,
+  width: number,
+  dtype: "f32" | "bf16" = "f32",
+  full = false,
+): OpCase<object> {
+  return {
+    name: `${dtype} ${rows} x ${width} -> ${out}`,
+    inputs: [{ shape: [rows, width] }, { shape: [out, width], dtype }, { shape: [out] }],
+    params: {},
+    full,
+  };
+}
