@@ -17,4 +17,5 @@ export { deriveSeed, type SeedPart } from "./ops/random/seed.ts";
 export { randomBits, randomNormal, randomUniform, randomWords } from "./ops/random/tensors.ts";
 export { tanh } from "./ops/tanh.ts";
 export type { KernelTime } from "./submit/profiler.ts";
+export { type WarmUpProgress, warmUp } from "./submit/warm-up.ts";
 export { Tensor } from "./tensor.ts";

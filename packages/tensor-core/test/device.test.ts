@@ -1,6 +1,16 @@
 // Devices: what they report, how they fail, and that flows which interleave do not mix.
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { add, type Device, openDevice, planningDevice, record, scope, TensorError, tanh } from "../src/index.ts";
+import {
+  add,
+  type Device,
+  openDevice,
+  planningDevice,
+  record,
+  scope,
+  TensorError,
+  tanh,
+  warmUp,
+} from "../src/index.ts";
 import { defineKernel } from "../src/submit/kernel.ts";
 
 let device: Device;
@@ -158,4 +168,14 @@ test("kernels can be timed", async () => {
   });
   expect(table.map((row) => row.calls).reduce((a, b) => a + b)).toBe(3);
   expect(table.reduce((sum, row) => sum + row.share, 0)).toBeCloseTo(1, 6);
+});
+
+test("a warm-up names each new kernel once, with its time", async () => {
+  using fresh = await openDevice();
+  using x = fresh.tensor([1, 2, 3], [3]);
+  const step = () => scope(() => void add(tanh(x), tanh(x)));
+  const first = await warmUp(fresh, step);
+  expect(first.map((entry) => entry.kernel).sort()).toEqual([...fresh.pipelineNames].sort());
+  expect(first.every((entry) => entry.milliseconds > 0)).toBe(true);
+  expect(await warmUp(fresh, step)).toEqual([]);
 });

@@ -66,6 +66,14 @@ export class Device {
     return this.#recorder?.pipelineNames ?? [];
   }
 
+  /** Called when a pipeline is used for the first time, with a promise of the end of that dispatch; see `warmUp`. */
+  set onNewPipeline(listener: ((kernel: string, done: Promise<void>) => void) | undefined) {
+    const { gpu } = this;
+    if (!this.#recorder || !gpu) return;
+    this.#recorder.onNewPipeline =
+      listener && ((kernel) => listener(kernel, politely(gpu.queue.onSubmittedWorkDone().then(() => {}))));
+  }
+
   get dispatches(): number {
     return this.#recorder?.dispatches ?? 0;
   }
