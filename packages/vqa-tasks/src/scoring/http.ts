@@ -1,0 +1,76 @@
+/** One JSON request with time-out, bounded answer and retries, for the judge. */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { VqaTasksError } from "../error.ts";
+
+export type RetryPolicy = {
+  /** For one request, in milliseconds; the body's arrival counts too. */
+  readonly timeoutMs: number;
+  /** How often a request is repeated after a network fault, a time-out, or status 408, 429 or 5xx. */
+  readonly retries: number;
+  /** Wait before the first repetition; doubled each time. A server's Retry-After is followed up to {@link LONGEST_DELAY_MS}. */
+  readonly firstDelayMs: number;
+};
+
+const LONGEST_DELAY_MS = 30_000;
+const MOST_BYTES = 2 ** 20;
+
+/** The parsed JSON of the answer. @throws VqaTasksError `judge_failed` */
+export async function postJson(
+  url: string,
+  body: unknown,
+  apiKey: string | undefined,
+  policy: RetryPolicy,
+): Promise<unknown> {
+  let fault = "";
+  for (let attempt = 0; attempt <= policy.retries; attempt += 1) {
+    const outcome = await request(url, body, apiKey, policy.timeoutMs);
+    if ("value" in outcome) return outcome.value;
+    fault = outcome.fault;
+    if (!outcome.repeat) break;
+    const delay = outcome.delayMs ?? policy.firstDelayMs * 2 ** attempt;
+    if (attempt < policy.retries) await sleep(Math.min(delay, LONGEST_DELAY_MS));
+  }
+  throw new VqaTasksError("judge_failed", `POST ${url}: ${fault}; check the endpoint, its key and its load`);
+}
+
+type Outcome = { value: unknown } | { fault: string; repeat: boolean; delayMs?: number | undefined };
+
+async function request(url: string, body: unknown, apiKey: string | undefined, timeoutMs: number): Promise<Outcome> {
+  try {
+    const response = await fetch(url, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
+      },
+      body: JSON.stringify(body),
+      redirect: "error",
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    const text = await readBounded(response);
+    if (response.ok) return { value: JSON.parse(text) };
+    const { status } = response;
+    const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
+    return {
+      fault: `status ${status} ${JSON.stringify(text.slice(0, 200))}`,
+      repeat: status === 408 || status === 429 || status >= 500,
+      delayMs: seconds >= 0 ? seconds * 1000 : undefined,
+    };
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : "";
+    return { fault: `${error instanceof Error ? error.message : String(error)}${cause}`, repeat: true };
+  }
+}
+
+async function readBounded(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > MOST_BYTES) throw new Error(`the answer is longer than ${MOST_BYTES} bytes`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}

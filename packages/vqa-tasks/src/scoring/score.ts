@@ -1,0 +1,63 @@
+/** The outcome reward: finds the answer in a response and scores it in the way the run asks for. */
+
+import type { Task } from "@iapo/rollout-trace";
+import { VqaTasksError } from "../error.ts";
+import { type AnswerExtraction, extractAnswer } from "./extract.ts";
+import type { Judge, JudgeVerdict } from "./judge.ts";
+import { exactScore, relaxedScore } from "./relaxed.ts";
+import { similarityV1 } from "./similarity.ts";
+
+export type Scoring = "exact" | "relaxed" | "similarity_v1" | "judge";
+
+export type ScoringOptions = {
+  readonly scoring: Scoring;
+  readonly extraction: AnswerExtraction;
+};
+
+export const defaultScoringOptions: ScoringOptions = { scoring: "relaxed", extraction: "final_answer" };
+
+/** v1 trains on similarity, v2 on a judge (method.md C.2). */
+export const scoringPresets: Readonly<Record<"vtool_v1" | "vtool_v2", ScoringOptions>> = {
+  vtool_v1: { scoring: "similarity_v1", extraction: "vtool_v1" },
+  vtool_v2: { scoring: "judge", extraction: "vtool_v2" },
+};
+
+export type Score = {
+  /** 0 or 1, but for `similarity_v1`, which is any finite number. */
+  readonly value: number;
+  /** The answer found, null where there is none (scored 0, and no judge is asked). */
+  readonly answer: string | null;
+  readonly verdict?: JudgeVerdict | undefined;
+};
+
+/** Responses are cut to this many UTF-16 units from the end, where the answer stands. */
+const LONGEST_RESPONSE = 2 ** 16;
+
+export type Scorer = (task: Pick<Task, "question" | "answers">, response: string) => Promise<Score>;
+
+/** @throws VqaTasksError `invalid_config` where `judge` is asked for and none is given */
+export function createScorer(options: Partial<ScoringOptions> = {}, judge?: Judge): Scorer {
+  const { scoring, extraction } = { ...defaultScoringOptions, ...options };
+  if (scoring === "judge" && judge === undefined) {
+    throw new VqaTasksError("invalid_config", 'scoring "judge" needs a judge; give an endpoint, or choose "relaxed"');
+  }
+  return async (task, response) => {
+    const answer = extractAnswer(response.slice(-LONGEST_RESPONSE), extraction);
+    if (answer === null) return { value: 0, answer };
+    switch (scoring) {
+      case "exact":
+        return { value: exactScore(answer, task.answers), answer };
+      case "relaxed":
+        return { value: relaxedScore(answer, task.answers), answer };
+      case "similarity_v1": {
+        // An infinite or NaN answer makes the published score NaN, which no advantage survives.
+        const value = similarityV1(answer, task.answers);
+        return { value: Number.isFinite(value) ? value : 0, answer };
+      }
+      case "judge": {
+        const verdict = await judge?.({ question: task.question, truths: task.answers, answer });
+        return { value: verdict?.correct === true ? 1 : 0, answer, verdict };
+      }
+    }
+  };
+}
