@@ -34,6 +34,8 @@ export interface CaseInput {
   /** Explicit values, or a distribution; integers are uniform in [0, below). */
   readonly values?: readonly number[] | "normal" | "positive";
   readonly below?: number;
+  /** The op gives no gradient by this input (an angle table, say). */
+  readonly constant?: boolean;
 }
 
 export interface OpCase<P> {
@@ -46,18 +48,27 @@ export interface OpCase<P> {
   readonly full?: boolean;
 }
 
-export interface OpSpec<A extends unknown[], P, R = Tensor> {
+export type OpSpec<A extends unknown[], P, R = Tensor> = OpCommon<A, P, R> & (ComputedOp<P> | ViewOp<P>);
+
+/** An op with outputs of its own. */
+export interface ComputedOp<P> {
+  /** The shape rule. Throws `shape` or `dtype` with the op's name. */
+  readonly infer: (inputs: readonly Tensor[], params: P) => readonly OutputSpec[];
+  /** Records dispatches that fill the outputs. Not called when all outputs are empty. */
+  readonly run: (device: Device, inputs: readonly Tensor[], outputs: readonly Tensor[], params: P) => void;
+}
+
+/** An op whose output shares an input's storage. */
+export interface ViewOp<P> {
+  readonly view: (inputs: readonly Tensor[], params: P) => Tensor;
+}
+
+interface OpCommon<A extends unknown[], P, R> {
   readonly name: string;
   /** One line for the op table. */
   readonly summary: string;
   /** From the public arguments to inputs and parameters. */
   readonly call: (...args: A) => { inputs: readonly Tensor[]; params: P };
-  /** The shape rule. Throws `shape` or `dtype` with the op's name. */
-  readonly infer: (inputs: readonly Tensor[], params: P) => readonly OutputSpec[];
-  /** Records dispatches that fill the outputs. Not called when all outputs are empty. */
-  readonly run: (device: Device, inputs: readonly Tensor[], outputs: readonly Tensor[], params: P) => void;
-  /** In place of `infer` and `run` for ops whose outputs share an input's storage. */
-  readonly view?: (inputs: readonly Tensor[], params: P) => Tensor;
   /** Gradients by input, in ops. Absent: not differentiable. */
   readonly vjp?: (context: VjpContext<P>) => readonly (Tensor | undefined)[];
   /** What the vjp reads. Default: all inputs, no outputs. */
@@ -111,7 +122,7 @@ export function expectDType(op: string, tensor: Tensor, ...allowed: DType[]): vo
 
 function applyOp<A extends unknown[], P, R>(spec: OpSpec<A, P, R>, inputs: readonly Tensor[], params: P): Tensor[] {
   const device = deviceOf(spec.name, inputs);
-  const outputs = spec.view ? [spec.view(inputs, params)] : compute(spec, device, inputs, params);
+  const outputs = "view" in spec ? [spec.view(inputs, params)] : compute(spec, device, inputs, params);
   const tape = currentTape();
   const needs = inputs.map((t) => tape?.tracks(t) ?? false);
   if (!tape || !needs.includes(true)) return outputs;
@@ -125,17 +136,22 @@ function applyOp<A extends unknown[], P, R>(spec: OpSpec<A, P, R>, inputs: reado
     inputs: keptInputs,
     outputs: keptOutputs,
     needs,
-    vjp: (cotangents) => vjp({ inputs: keptInputs, outputs: keptOutputs, params, cotangents, needs }),
+    vjp: (cotangents) => {
+      const copies: Tensor[] = []; // freed by the scope that a vjp runs in
+      const bindable = (tensors: readonly Tensor[]) => tensors.map((t) => aligned(t, copies));
+      return vjp({
+        inputs: bindable(keptInputs),
+        outputs: bindable(keptOutputs),
+        params,
+        cotangents: cotangents.map((t) => t && aligned(t, copies)),
+        needs,
+      });
+    },
   });
   return outputs;
 }
 
-function compute<A extends unknown[], P, R>(
-  spec: OpSpec<A, P, R>,
-  device: Device,
-  inputs: readonly Tensor[],
-  params: P,
-): Tensor[] {
+function compute<P>(spec: ComputedOp<P>, device: Device, inputs: readonly Tensor[], params: P): Tensor[] {
   const specs = spec.infer(inputs, params);
   const outputs = specs.map(({ shape, dtype }) => device.empty(shape, dtype));
   if (outputs.every((t) => t.size === 0)) return outputs;
