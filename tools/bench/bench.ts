@@ -1,0 +1,62 @@
+// pnpm bench [name...] [--no-peers] [--rounds n] [--case text]: see README.md beside this file.
+import { execFileSync, spawnSync } from "node:child_process";
+import { join, relative } from "node:path";
+import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+import { findScripts } from "../find-scripts.ts";
+import { resultOf, save, table } from "./harness/result.ts";
+import { run } from "./harness/run.ts";
+import type { Benchmark } from "./harness/types.ts";
+
+const results = join(import.meta.dirname, "../../bench/results");
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  allowNegative: true,
+  options: {
+    peers: { type: "boolean", default: true },
+    rounds: { type: "string", default: "5" },
+    case: { type: "string", default: "" },
+  },
+});
+const rounds = Number(values.rounds);
+if (!(Number.isInteger(rounds) && rounds > 0))
+  throw new Error(`--rounds takes a whole number above 0, not ${values.rounds}`);
+
+for (const { name, file } of findScripts("bench", positionals)) {
+  const { default: benchmark } = (await import(pathToFileURL(file).href)) as { default: Benchmark };
+  const peers = values.peers ? (benchmark.peers ?? []) : [];
+  if (peers.length > 0) installPeers();
+  console.log(`\n${name}`);
+  const measured = await run({
+    file,
+    workload: benchmark.workload,
+    peers,
+    rounds,
+    filter: values.case,
+    note: (line) => console.error(line),
+  });
+  console.log(table(measured));
+  if (measured.cases.some(({ figures }) => figures.ours !== null && !figures.correct)) process.exitCode = 1;
+  const whole = values.peers && values.case === ""; // a part of a benchmark is shown, not kept
+  if (whole) console.log(`written: ${relative(process.cwd(), save(results, resultOf(name, commit(), measured)))}`);
+}
+
+function installPeers(): void {
+  const { status } = spawnSync("pnpm", ["install", "--frozen-lockfile", "--reporter=silent"], {
+    cwd: import.meta.dirname,
+    stdio: "inherit",
+    env: { ...process.env, CI: "true" },
+  });
+  if (status !== 0) throw new Error("the peers could not be installed");
+}
+
+/** The commit that was measured; "+" when files differ from it. */
+function commit(): string {
+  try {
+    const git = (...args: string[]): string => execFileSync("git", args, { encoding: "utf8" }).trim();
+    return git("rev-parse", "HEAD") + (git("status", "--porcelain") === "" ? "" : "+");
+  } catch {
+    return "unknown";
+  }
+}
