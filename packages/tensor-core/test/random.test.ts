@@ -86,7 +86,7 @@ describe.each([{}, { limits: "default" }] as const)("random tensors on %o", (opt
     const size = 100_003;
     const seed = deriveSeed(1, "normal");
     const tensor = randomNormal(device, [size], seed);
-    const values = await tensor.values();
+    const values = (await tensor.values()) as Float32Array;
     tensor.dispose();
     const u = Float64Array.from(randomWords(size + 1, seed), uniformOf);
     let worst = 0;

@@ -1,0 +1,188 @@
+// Gradients of the head. With z = logit / T, p = softmax(z), H the entropy: d logp_t / dz_j = [j = t] - p_j, dH / dz_j = -p_j (log p_j + H),
+// and the log-normaliser's is p_j. Slices of the logits are made again, turned into their gradient in place, and multiplied on.
+import type { Device } from "../../device/device.ts";
+import { defineKernel } from "../../submit/kernel.ts";
+import { Tensor } from "../../tensor.ts";
+import { fill } from "../fill.ts";
+import { matmulInto } from "../matmul/dispatch.ts";
+import { grid, perItemHead } from "../wgsl.ts";
+import { bannedWgsl } from "./banned.ts";
+import type { GroupedPairs } from "./pairs.ts";
+import { writeRows } from "./row-slice.ts";
+import { chunkOf, forEachSlice, rowChunks, sliceLogits, sliceStride } from "./slices.ts";
+import type { LogitSlice } from "./softmax-state.ts";
+
+const coefficientKernel = () =>
+  defineKernel("head_coefficients", () => ({
+    reads: {
+      starts: "u32",
+      entries: "vec2u",
+      logProbGradient: "f32",
+      entropyGradient: "f32",
+      normalizerGradient: "f32",
+      entropy: "f32",
+      logNormalizer: "f32",
+    },
+    writes: { coefficients: "vec4f" },
+    uniforms: { rows: "u32" },
+    code: `${perItemHead}
+  if (i >= P.rows) { return; }
+  var result = vec4f(-normalizerGradient[i], 0.0, 0.0, logNormalizer[i]);
+  for (var e = starts[i]; e < starts[i + 1u]; e++) {
+    let pair = entries[e].y;
+    result.x += logProbGradient[pair];
+    result.y += entropyGradient[pair];
+    result.z = entropy[pair];
+  }
+  coefficients[i] = result;
+}`,
+  }));
+
+/** Logits to the part of their gradient that all ids have: -p (A + B (log p + H)) / T. */
+const softmaxKernel = () =>
+  defineKernel("head_softmax_backward", () => ({
+    reads: { coefficients: "vec4f", banned: "u32" },
+    writes: { logits: "f32" },
+    uniforms: {
+      items: "u32",
+      columns: "u32",
+      stride: "u32",
+      firstRow: "u32",
+      firstColumn: "u32",
+      inverseTemperature: "f32",
+    },
+    code: `${bannedWgsl}
+${perItemHead}
+  if (i >= P.items) { return; }
+  let row = i / P.columns;
+  let column = i % P.columns;
+  let at = row * P.stride + column;
+  let of_row = coefficients[P.firstRow + row];
+  let log_p = logits[at] * P.inverseTemperature - of_row.w;
+  let p = select(exp(max(log_p, -87.0)), 0.0, log_p < -87.0 || is_banned(P.firstColumn + column));
+  logits[at] = -p * fma(of_row.y, max(log_p, -87.0) + of_row.z, of_row.x) * P.inverseTemperature;
+}`,
+  }));
+
+/** Adds the part that targets have: a thread per row, as a row's targets may be equal. */
+const targetKernel = () =>
+  defineKernel("head_target_backward", () => ({
+    reads: { starts: "u32", entries: "vec2u", logProbGradient: "f32" },
+    writes: { logits: "f32" },
+    uniforms: {
+      rows: "u32",
+      columns: "u32",
+      stride: "u32",
+      firstRow: "u32",
+      firstColumn: "u32",
+      inverseTemperature: "f32",
+    },
+    code: `${perItemHead}
+  if (i >= P.rows) { return; }
+  let row = P.firstRow + i;
+  for (var e = starts[row]; e < starts[row + 1u]; e++) {
+    let target_id = entries[e].x;
+    if (target_id >= P.firstColumn && target_id - P.firstColumn < P.columns) {
+      let at = i * P.stride + target_id - P.firstColumn;
+      logits[at] = fma(logProbGradient[entries[e].y], P.inverseTemperature, logits[at]);
+    }
+  }
+}`,
+  }));
+
+export interface HeadBackward {
+  readonly hidden: Tensor;
+  readonly weight: Tensor;
+  readonly pairs: GroupedPairs;
+  readonly banned: Tensor;
+  readonly entropy: Tensor;
+  readonly logNormalizer: Tensor;
+  /** Of log-prob [pairs], entropy [pairs], log-normaliser [rows]. */
+  readonly cotangents: readonly (Tensor | undefined)[];
+  readonly inverseTemperature: number;
+  /** Whether the gradients of hidden and of weight are asked for. */
+  readonly needs: readonly boolean[];
+}
+
+/** Gradients by hidden and weight (f32, sharded as the weight is). */
+export function headBackward(device: Device, call: HeadBackward): (Tensor | undefined)[] {
+  const { hidden, weight, needs } = call;
+  const [rows, d] = hidden.shape as [number, number];
+  if (rows === 0 || d === 0) return [fill(device, hidden.shape, 0), fill(device, weight.shape, 0, weight)];
+  const [ofLogProb, ofEntropy, ofNormalizer] = call.cotangents;
+  const { starts, entries } = call.pairs;
+  const logProbGradient = ofLogProb ?? fill(device, call.entropy.shape, 0);
+  const coefficients = device.empty([rows, 4]);
+  device.dispatch(coefficientKernel(), {
+    reads: [
+      starts,
+      entries,
+      logProbGradient,
+      ofEntropy ?? fill(device, call.entropy.shape, 0),
+      ofNormalizer ?? fill(device, [rows], 0),
+      call.entropy,
+      call.logNormalizer,
+    ],
+    writes: [coefficients],
+    uniforms: [rows],
+    groups: grid(device, rows),
+  });
+  const hiddenGradient = needs[0] ? device.empty([rows, d]) : undefined;
+  const weightGradient = needs[1] ? emptyLike(weight) : undefined;
+  const stride = sliceStride(weight.shape[0]!);
+  forEachSlice(weight, (slice) => {
+    const { firstColumn, columns } = slice;
+    const sweep = (ofWeight: Tensor | undefined) => {
+      for (const chunk of rowChunks(rows)) {
+        const input = chunkOf(hidden, chunk);
+        const made = sliceLogits(input, slice, stride);
+        toGradient(device, call, made, chunk.firstRow, coefficients, logProbGradient);
+        const aColumns = { column: 0, stride };
+        if (hiddenGradient) {
+          const out = chunkOf(hiddenGradient, chunk);
+          const operands = { a: made.logits, b: slice.weight, out, aColumns, accumulate: firstColumn > 0 };
+          matmulInto(device, { layout: "nn", ...operands, m: chunk.rows, n: d, k: columns });
+          out.dispose();
+        }
+        if (ofWeight) {
+          const operands = { a: made.logits, b: input, out: ofWeight, aColumns, accumulate: chunk.firstRow > 0 };
+          matmulInto(device, { layout: "tn", ...operands, m: columns, n: d, k: chunk.rows });
+        }
+        made.logits.dispose();
+        input.dispose();
+      }
+    };
+    if (weightGradient) writeRows(weightGradient, firstColumn, columns, sweep);
+    else sweep(undefined);
+  });
+  return [hiddenGradient, weightGradient];
+}
+
+function toGradient(
+  device: Device,
+  call: HeadBackward,
+  { logits, rows, columns, stride, firstColumn }: LogitSlice,
+  firstRow: number,
+  coefficients: Tensor,
+  logProbGradient: Tensor,
+): void {
+  const items = rows * columns;
+  device.dispatch(softmaxKernel(), {
+    reads: [coefficients, call.banned],
+    writes: [logits],
+    uniforms: [items, columns, stride, firstRow, firstColumn, call.inverseTemperature],
+    groups: grid(device, items),
+  });
+  device.dispatch(targetKernel(), {
+    reads: [call.pairs.starts, call.pairs.entries, logProbGradient],
+    writes: [logits],
+    uniforms: [rows, columns, stride, firstRow, firstColumn, call.inverseTemperature],
+    groups: grid(device, rows),
+  });
+}
+
+function emptyLike(weight: Tensor): Tensor {
+  const { device, shape } = weight;
+  if (!weight.shards) return device.empty(shape);
+  return new Tensor(device, shape, "f32", { shards: weight.shards.map((shard) => device.empty(shard.shape)) });
+}

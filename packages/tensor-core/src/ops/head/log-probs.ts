@@ -1,0 +1,106 @@
+// The head: log-probs and entropies of wanted ids, fused with the last linear layer. Full logits are never stored.
+import { TensorError } from "../../errors.ts";
+import type { Tensor } from "../../tensor.ts";
+import { defineOp, expectDType, shapeError } from "../define.ts";
+import { fill } from "../fill.ts";
+import { headBackward } from "./backward.ts";
+import { bannedMask } from "./banned.ts";
+import { headCases } from "./cases.ts";
+import { checkPairs, groupPairs, type TargetPairs } from "./pairs.ts";
+import { headReference } from "./reference.ts";
+import { chunkOf, forEachSlice, rowChunks, sliceLogits, sliceStride } from "./slices.ts";
+import { blockStates, mergeStates } from "./softmax-state.ts";
+import { finishPairs, pickTargets } from "./targets.ts";
+
+export interface LogProbOptions {
+  /** Divides the logits; default 1. Of a turn that was sampled greedily (0), log-probs are taken at 1. */
+  readonly temperature?: number;
+  /** Ids left out of the vocabulary. */
+  readonly bannedIds?: readonly number[];
+}
+
+export interface LogProbs {
+  /** f32 [pairs]: `log_softmax(hidden[row] · weight^T / T)[target]` over the vocabulary without the banned ids. */
+  readonly logProb: Tensor;
+  /** f32 [pairs]: the entropy of that distribution in nats. */
+  readonly entropy: Tensor;
+}
+
+export interface HeadParams extends LogProbOptions {
+  readonly pairs: TargetPairs;
+}
+
+/** 1 / T as log-probs use it. Throws `argument` for a temperature that is not finite or below 0. */
+export function inverseTemperature(temperature: number): number {
+  if (!(temperature >= 0 && temperature < Number.POSITIVE_INFINITY))
+    throw new TensorError("argument", `a temperature is a number of at least 0, not ${temperature}`);
+  return temperature === 0 ? 1 : 1 / temperature;
+}
+
+/**
+ * Log-prob and entropy for (row, target) pairs. `hidden` f32 [rows, d] holds the wanted rows only; `weight` f32 or bf16 [vocabulary, d]
+ * may be row-sharded. Differentiable by both through both outputs. The bits of an output depend on its row, target and options alone,
+ * and are those that `sample` gives with the same logits. Throws `shape`, `dtype`, and `argument` for a pair outside the matrices or
+ * a banned target. Formula: docs of "a log-prob" in the README.
+ */
+export const logProbs = defineOp<[Tensor, Tensor, TargetPairs, LogProbOptions?], HeadParams, LogProbs>({
+  name: "log_probs",
+  summary: "linear, log-prob and entropy of (row, target) pairs in one, over slices of the vocabulary",
+  call: (hidden, weight, pairs, options = {}) => ({ inputs: [hidden, weight], params: { ...options, pairs } }),
+  infer: ([hidden, weight], { pairs, temperature = 1, bannedIds = [] }) => {
+    expectDType("log_probs", hidden!, "f32");
+    expectDType("log_probs", weight!, "f32", "bf16");
+    const [rows, d] = hidden!.shape;
+    const [vocabulary, width] = weight!.shape;
+    if (hidden!.shape.length !== 2 || weight!.shape.length !== 2 || d !== width || !vocabulary)
+      shapeError("log_probs", `takes hidden [rows, d] and weight [vocabulary, d], not ${hidden} and ${weight}`);
+    inverseTemperature(temperature);
+    checkPairs(pairs, rows!, vocabulary!, new Set(bannedIds));
+    return [{ shape: [pairs.rows.length] }, { shape: [pairs.rows.length] }, { shape: [rows!] }];
+  },
+  run: (device, [hidden, weight], outputs, { pairs, temperature = 1, bannedIds = [] }) => {
+    const inverse = inverseTemperature(temperature);
+    const [rows] = hidden!.shape as [number];
+    const vocabulary = weight!.shape[0]!;
+    const banned = bannedMask(device, vocabulary, bannedIds);
+    const grouped = groupPairs(device, pairs, rows);
+    const states = fill(device, [rows, 4], 0);
+    const picked = device.empty([pairs.rows.length]);
+    const stride = sliceStride(vocabulary);
+    forEachSlice(weight!, (slice) => {
+      for (const chunk of rowChunks(rows)) {
+        const input = chunkOf(hidden!, chunk);
+        const made = sliceLogits(input, slice, stride);
+        const partial = blockStates(device, made, banned, inverse);
+        const running = chunkOf(states, chunk);
+        mergeStates(device, running, partial, inverse);
+        pickTargets(device, made, chunk.firstRow, grouped, picked);
+        for (const tensor of [input, made.logits, partial, running]) tensor.dispose();
+      }
+    });
+    finishPairs(device, states, picked, grouped, outputs, inverse);
+    for (const tensor of [banned, grouped.starts, grouped.entries, states, picked]) tensor.dispose();
+  },
+  result: ([logProb, entropy, logNormalizer]) => {
+    logNormalizer!.dispose();
+    return { logProb: logProb!, entropy: entropy! };
+  },
+  saves: { inputs: [0, 1], outputs: [1, 2] },
+  vjp: ({ inputs: [hidden, weight], outputs: [, entropy, logNormalizer], params, cotangents, needs }) => {
+    const { device } = hidden!;
+    const { pairs, temperature = 1, bannedIds = [] } = params;
+    return headBackward(device, {
+      hidden: hidden!,
+      weight: weight!,
+      pairs: groupPairs(device, pairs, hidden!.shape[0]!),
+      banned: bannedMask(device, weight!.shape[0]!, bannedIds),
+      entropy: entropy!,
+      logNormalizer: logNormalizer!,
+      cotangents,
+      inverseTemperature: inverseTemperature(temperature),
+      needs,
+    });
+  },
+  reference: ([hidden, weight], params) => headReference(hidden!, weight!, params),
+  cases: headCases,
+});

@@ -1,0 +1,44 @@
+// The head's slow f64 reference.
+import type { ReferenceArray } from "../define.ts";
+import type { HeadParams } from "./log-probs.ts";
+
+/** Log-prob [pairs], entropy [pairs] and log-normaliser [rows] of hidden [rows, d] and weight [vocabulary, d]. */
+export function headReference(hidden: ReferenceArray, weight: ReferenceArray, params: HeadParams): ReferenceArray[] {
+  const [rows, d] = hidden.shape as [number, number];
+  const vocabulary = weight.shape[0]!;
+  const { pairs, bannedIds = [] } = params;
+  const temperature = params.temperature || 1;
+  const banned = new Set(bannedIds);
+  const scores: Float64Array[] = [];
+  const logNormalizer = new Float64Array(rows);
+  const entropyOfRow = new Float64Array(rows);
+  for (let r = 0; r < rows; r++) {
+    const z = Float64Array.from({ length: vocabulary }, (_, v) => {
+      if (banned.has(v)) return Number.NEGATIVE_INFINITY;
+      let sum = 0;
+      for (let k = 0; k < d; k++) sum += hidden.data[r * d + k]! * weight.data[v * d + k]!;
+      return sum / temperature;
+    });
+    const largest = z.reduce((a, b) => Math.max(a, b));
+    const total = largest + Math.log(z.reduce((sum, x) => sum + Math.exp(x - largest), 0));
+    logNormalizer[r] = total;
+    entropyOfRow[r] = z.reduce(
+      (sum, x) => (x === Number.NEGATIVE_INFINITY ? sum : sum - Math.exp(x - total) * (x - total)),
+      0,
+    );
+    scores.push(z);
+  }
+  const count = pairs.rows.length;
+  const logProb = new Float64Array(count);
+  const entropy = new Float64Array(count);
+  for (let i = 0; i < count; i++) {
+    const row = pairs.rows[i]!;
+    logProb[i] = scores[row]![pairs.targets[i]!]! - logNormalizer[row]!;
+    entropy[i] = entropyOfRow[row]!;
+  }
+  return [
+    { shape: [count], data: logProb },
+    { shape: [count], data: entropy },
+    { shape: [rows], data: logNormalizer },
+  ];
+}
