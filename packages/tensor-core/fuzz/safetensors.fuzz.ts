@@ -1,6 +1,5 @@
 /**
  * Mutated safetensors files: each opens and reads back the bytes its header names, or fails with `SafetensorsError`.
- * Run by hand: `node --conditions=@iapo/source packages/tensor-core/fuzz/safetensors.fuzz.ts [cases] [seed]`.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -148,6 +147,7 @@ export async function fuzzSafetensors(cases: number, seed: number): Promise<Fuzz
 }
 
 if (import.meta.main) {
-  const [cases = "2000", seed = "1"] = process.argv.slice(2);
-  console.log(await fuzzSafetensors(Number(cases), Number(seed)));
+  const seed = Number(process.env.IAPO_FUZZ_SEED ?? 1);
+  const runs = Number(process.env.IAPO_FUZZ_RUNS ?? 2000);
+  console.log(await fuzzSafetensors(runs, seed));
 }

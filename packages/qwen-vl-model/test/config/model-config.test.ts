@@ -25,7 +25,7 @@ function part(json: Json, key: string): Json {
 }
 
 /** The flat shape of the published 3B checkpoint. */
-const flat3B = {
+const flat3B: Json = {
   ...writeConfig(knownConfigs["3B"]),
   attention_dropout: 0,
   initializer_range: 0.02,
@@ -106,7 +106,7 @@ describe("config.json", () => {
     ["a hostile size", { ...flat3B, num_hidden_layers: 1e9 }, "num_hidden_layers: "],
     [
       "a misspelled field",
-      (({ num_key_value_heads: n, ...rest }) => ({ ...rest, num_key_value_head: n }))(flat3B) as Json,
+      (({ num_key_value_heads: n, ...rest }): Json => ({ ...rest, num_key_value_head: n }))(flat3B) as Json,
       'is "num_key_value_head" meant',
     ],
     ["no normalization constant", (({ rms_norm_eps: _, ...rest }) => rest)(flat3B) as Json, "rms_norm_eps: "],
@@ -138,7 +138,7 @@ describe("config.json", () => {
     ],
     ["a token outside the vocabulary", { ...flat3B, image_token_id: 151936 }, "image_token_id: 151936"],
     ["tokens that are the same", { ...flat3B, image_token_id: 151656 }, "four different tokens"],
-    ["no object", [], "not a JSON object"],
+    ["no object", [] as unknown as Json, "not a JSON object"],
   ];
   test.each(faults)("refused: %s", (_, json, part) => {
     const message = messageOf(json);
@@ -168,7 +168,7 @@ describe("config.json", () => {
     fc.assert(
       fc.property(fc.constantFrom(...paths), values, fc.boolean(), ([at, key, inner], value, remove) => {
         const json = structuredClone(bases[at]!);
-        const target = inner === undefined ? json : part(json, key);
+        const target: Json = inner === undefined ? json : part(json, key);
         if (remove) delete target[inner ?? key];
         else target[inner ?? key] = value;
         let config: ReturnType<typeof parseConfig>;

@@ -1,0 +1,85 @@
+/** From raw pixels to the patches that the vision tower reads. */
+import type { RawImage } from "@iapo/rollout-trace";
+import type { PreprocessorConfig } from "../config/preprocessor-config.ts";
+import { QwenVLError } from "../error.ts";
+import { resizeBicubic } from "./bicubic.ts";
+import { type ImageGrid, type ImageSize, resizedSize } from "./smart-resize.ts";
+
+/** An image as the vision tower reads it. */
+export interface ImagePatches {
+  /**
+   * `[patches, 3 * temporalPatchSize * patchSize * patchSize]`, column = channel, frame, y, x; the still frame is repeated. Patches go by merged
+   * cell (row-major), within a cell row-major, so that the `mergeSize²` patches of a cell follow one another.
+   */
+  readonly values: Float32Array<ArrayBuffer>;
+  readonly grid: ImageGrid;
+}
+
+/**
+ * Interleaved RGB. Transparent pixels are laid on white with Pillow's rounding, as qwen-vl-utils does.
+ * @throws QwenVLError `image` where the data is not as long as the size says.
+ */
+export function toRgb(image: RawImage): Uint8Array {
+  const { width, height, channels, data } = image;
+  const pixels = width * height;
+  if (data.length !== pixels * channels) {
+    throw new QwenVLError("image", `${data.length} bytes are not ${width} x ${height} pixels of ${channels} channels`);
+  }
+  if (channels === 3) return data;
+  const rgb = new Uint8Array(pixels * 3);
+  for (let i = 0; i < pixels; i++) {
+    const alpha = data[4 * i + 3]!;
+    for (let c = 0; c < 3; c++) {
+      // Division by 255, rounded, in integers.
+      const sum = data[4 * i + c]! * alpha + 255 * (255 - alpha) + 128;
+      rgb[3 * i + c] = ((sum >> 8) + sum) >> 8;
+    }
+  }
+  return rgb;
+}
+
+/** RGB bytes of the image at the size under which the model sees it. @throws QwenVLError `image`. */
+export function resizeForModel(image: RawImage, config: PreprocessorConfig): ImageSize & { readonly data: Uint8Array } {
+  const size = resizedSize(image, config);
+  return { ...size, data: resizeBicubic(toRgb(image), image, size) };
+}
+
+/** Scales, normalises and cuts an image into patches. @throws QwenVLError `image`. */
+export function processImage(image: RawImage, config: PreprocessorConfig): ImagePatches {
+  const { width, height, data } = resizeForModel(image, config);
+  const { patchSize, mergeSize, temporalPatchSize } = config;
+  const grid: ImageGrid = [1, height / patchSize, width / patchSize];
+  const tables = normalizedValues(config);
+  const area = patchSize * patchSize;
+  const values = new Float32Array(grid[1] * grid[2] * 3 * temporalPatchSize * area);
+  let out = 0;
+  for (let cellRow = 0; cellRow < grid[1]; cellRow += mergeSize) {
+    for (let cellColumn = 0; cellColumn < grid[2]; cellColumn += mergeSize) {
+      for (let patch = 0; patch < mergeSize * mergeSize; patch++) {
+        const top = (cellRow + Math.floor(patch / mergeSize)) * patchSize;
+        const left = (cellColumn + (patch % mergeSize)) * patchSize;
+        for (let channel = 0; channel < 3; channel++) {
+          const table = tables[channel]!;
+          const first = out;
+          for (let y = top; y < top + patchSize; y++) {
+            let at = (y * width + left) * 3 + channel;
+            for (let x = 0; x < patchSize; x++, at += 3) values[out++] = table[data[at]!]!;
+          }
+          for (let frame = 1; frame < temporalPatchSize; frame++, out += area)
+            values.copyWithin(out, first, first + area);
+        }
+      }
+    }
+  }
+  return { values, grid };
+}
+
+/** What each of the 256 byte values becomes, per channel; rounded to float32 at the steps where the published processor rounds. */
+function normalizedValues({ imageMean, imageStd, rescaleFactor }: PreprocessorConfig): Float32Array[] {
+  return imageMean.map((mean, channel) =>
+    Float32Array.from({ length: 256 }, (_, byte) => {
+      const centered = Math.fround(Math.fround(byte * rescaleFactor) - Math.fround(mean));
+      return centered / Math.fround(imageStd[channel]!);
+    }),
+  );
+}

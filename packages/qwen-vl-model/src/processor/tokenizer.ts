@@ -1,0 +1,103 @@
+/** Text to token ids and back: `@huggingface/tokenizers` on a local `tokenizer.json`, and the bytes of every token. */
+import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
+import { z } from "zod";
+import { validate } from "../config/json-file.ts";
+import { QwenVLError, reasonOf } from "../error.ts";
+
+const schema = z.object({
+  model: z.object({ type: z.literal("BPE"), vocab: z.record(z.string(), z.int().min(0)) }),
+  decoder: z.object({ type: z.literal("ByteLevel", { error: "only byte-level tokenizers are supported" }) }),
+  added_tokens: z.array(z.object({ id: z.int().min(0), content: z.string().min(1), special: z.boolean() })).default([]),
+});
+
+/** The byte that each character of a byte-level vocabulary stands for: printable Latin-1 for itself, the others from 256 on. */
+const BYTE_OF_CHARACTER: ReadonlyMap<string, number> = (() => {
+  const printable = (byte: number): boolean => (byte > 32 && byte < 127) || (byte > 160 && byte !== 173);
+  const map = new Map<string, number>();
+  let other = 256;
+  for (let byte = 0; byte < 256; byte++) map.set(String.fromCodePoint(printable(byte) ? byte : other++), byte);
+  return map;
+})();
+
+/** A byte-level BPE tokenizer. Nothing is prepended or appended to what is encoded. */
+export class Tokenizer {
+  /** Ids from here on are padding rows of the embedding: no text produces them, and sampling must not. */
+  readonly size: number;
+  /** Tokens that stand for structure, not text. */
+  readonly specialTokens: ReadonlyMap<string, number>;
+  readonly #tokenizer: HuggingFaceTokenizer;
+  readonly #addedTokens: ReadonlyMap<number, { readonly content: string; readonly special: boolean }>;
+  readonly #bytes = new Map<number, Uint8Array>();
+
+  /**
+   * @param json the content of `tokenizer.json`
+   * @throws QwenVLError `tokenizer` or `config`.
+   */
+  constructor(json: unknown, file = "tokenizer.json") {
+    const { model, added_tokens } = validate(schema, json, file);
+    try {
+      this.#tokenizer = new HuggingFaceTokenizer(json as object, {});
+    } catch (cause) {
+      throw new QwenVLError("tokenizer", `${file}: ${reasonOf(cause)}`, { cause });
+    }
+    this.#addedTokens = new Map(added_tokens.map((token) => [token.id, token]));
+    this.specialTokens = new Map(added_tokens.filter(({ special }) => special).map(({ content, id }) => [content, id]));
+    let last = -1;
+    for (const id of Object.values(model.vocab)) last = Math.max(last, id);
+    for (const { id } of added_tokens) last = Math.max(last, id);
+    this.size = last + 1;
+  }
+
+  /** Token ids; special tokens within the text are recognised. */
+  encode(text: string): Int32Array<ArrayBuffer> {
+    if (text === "") return new Int32Array(0);
+    return Int32Array.from(this.#tokenizer.encode(text, { add_special_tokens: false }).ids);
+  }
+
+  /** The form in which text is tokenised, and which `decode` gives back: NFC for Qwen. */
+  normalize(text: string): string {
+    return this.#tokenizer.normalizer?.normalize(text) ?? text;
+  }
+
+  /** The UTF-8 bytes a token stands for; part of a character is possible. Empty for ids that stand for no token. */
+  bytes(id: number): Uint8Array {
+    let bytes = this.#bytes.get(id);
+    if (bytes === undefined) {
+      const text = this.#addedTokens.get(id)?.content;
+      bytes = text === undefined ? bytesOf(this.#tokenizer.id_to_token(id) ?? "") : new TextEncoder().encode(text);
+      this.#bytes.set(id, bytes);
+    }
+    return bytes;
+  }
+
+  /** The text of token ids; bytes that are no UTF-8 become U+FFFD, ids that stand for no token nothing. */
+  decode(ids: ArrayLike<number>, options: { readonly skipSpecialTokens?: boolean } = {}): string {
+    const decoder = this.streamingDecoder(options);
+    let text = "";
+    for (let i = 0; i < ids.length; i++) text += decoder.push(ids[i]!);
+    return text + decoder.end();
+  }
+
+  /** Decodes token by token: what is returned is text that no later token can change. */
+  streamingDecoder(options: { readonly skipSpecialTokens?: boolean } = {}): {
+    push(id: number): string;
+    end(): string;
+  } {
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    return {
+      push: (id) => {
+        if (options.skipSpecialTokens && this.#addedTokens.get(id)?.special) return "";
+        return decoder.decode(this.bytes(id), { stream: true });
+      },
+      end: () => decoder.decode(),
+    };
+  }
+}
+
+function bytesOf(token: string): Uint8Array {
+  return Uint8Array.from(Array.from(token), (character) => {
+    const byte = BYTE_OF_CHARACTER.get(character);
+    if (byte === undefined) throw new QwenVLError("tokenizer", `token ${JSON.stringify(token)} is not byte-level`);
+    return byte;
+  });
+}

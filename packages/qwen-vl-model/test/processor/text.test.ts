@@ -1,0 +1,263 @@
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { knownConfigs, parsePreprocessorConfig, QwenVLError } from "../../src/config.ts";
+import {
+  type ChatBlock,
+  type ChatMessage,
+  ChatTemplate,
+  Processor,
+  ropePositions,
+  type TemplateMessage,
+  Tokenizer,
+} from "../../src/processor/index.ts";
+import { processor, tokenizer } from "./qwen.ts";
+
+type Grid = [number, number, number];
+const golden = JSON.parse(readFileSync(new URL("../fixtures/text/golden.json", import.meta.url), "utf8")) as {
+  renders: {
+    name: string;
+    messages: TemplateMessage[];
+    add_generation_prompt: boolean;
+    add_vision_id: boolean;
+    text: string;
+    ids: number[];
+    grids: Grid[];
+    expanded_ids: number[];
+  }[];
+  v2_append: { prompt_ids: number[]; sampled_ids: number[]; observation_ids: number[] };
+  samples: { text: string; ids: number[]; decoded: string; decoded_skip_special: string }[];
+  mrope: {
+    cases: {
+      input_ids: number[][];
+      attention_mask: number[][];
+      image_grid_thw: Grid[];
+      position_ids: (number | null)[][][];
+      next_position: number[];
+    }[];
+  };
+};
+
+/** An image that becomes this grid under the settings of 3B: its size is already a multiple of 28. */
+function imageOf([, height, width]: Grid): ChatBlock {
+  return { image: { width: width * 14, height: height * 14 } };
+}
+
+describe("templates and tokens, as the oracle has them", () => {
+  const template = new ChatTemplate();
+  test.each(
+    golden.renders.map((item) => [`${item.name} ${item.add_generation_prompt} ${item.add_vision_id}`, item] as const),
+  )("%s", (_, item) => {
+    const text = template.render(item.messages, {
+      addGenerationPrompt: item.add_generation_prompt,
+      addVisionId: item.add_vision_id,
+    });
+    expect(text).toBe(item.text);
+    expect([...tokenizer.encode(text)]).toEqual(item.ids);
+  });
+
+  test("whole conversations become the oracle's expanded ids", () => {
+    let compared = 0;
+    for (const { messages, add_generation_prompt, add_vision_id, grids, expanded_ids, name } of golden.renders) {
+      if (!add_generation_prompt || add_vision_id || name === "special_tokens_in_user_text") continue;
+      let image = 0;
+      const chat = messages.map(({ role, content }) => ({
+        role: role as ChatMessage["role"],
+        content: (typeof content === "string" ? [{ type: "text" as const, text: content }] : content).map((part) =>
+          part.type === "image" ? imageOf(grids[image++]!) : { text: part.text },
+        ),
+      }));
+      if (name === "assistant_parts") {
+        // The oracle joins two texts into one token; blocks refuse that.
+        expect(() => encodeWithSmallImages(chat)).toThrow("spans the end of block");
+        continue;
+      }
+      expect([...encodeWithSmallImages(chat)], name).toEqual(expanded_ids);
+      compared++;
+    }
+    expect(compared).toBeGreaterThan(5);
+  });
+
+  test("samples encode and decode, whole and token by token", () => {
+    for (const { text, ids, decoded, decoded_skip_special } of golden.samples) {
+      expect([...tokenizer.encode(text)]).toEqual(ids);
+      expect(tokenizer.decode(ids)).toBe(decoded);
+      expect(tokenizer.decode(ids, { skipSpecialTokens: true })).toBe(decoded_skip_special);
+    }
+    // Half an emoji is held back until it is whole.
+    const ids = tokenizer.encode("👩‍👩‍👧 🤖");
+    const decoder = tokenizer.streamingDecoder();
+    const pieces = Array.from(ids, (id) => decoder.push(id));
+    expect(pieces.join("") + decoder.end()).toBe("👩‍👩‍👧 🤖");
+    expect(pieces.some((piece) => piece === "")).toBe(true);
+    expect(pieces.some((piece) => piece.includes("\ufffd"))).toBe(false);
+  });
+});
+
+/** Images as small as the oracle's grids need limits below the published ones. */
+const small = new Processor({
+  config: knownConfigs["3B"],
+  preprocessor: parsePreprocessorConfig({ min_pixels: 784, max_pixels: 1_003_520 }, knownConfigs["3B"].vision),
+  tokenizer,
+});
+function encodeWithSmallImages(messages: readonly ChatMessage[]): Int32Array {
+  return small.encodeChat(messages).tokens;
+}
+
+describe("positions", () => {
+  test.each(golden.mrope.cases.map((item, i) => [i, item] as const))("case %i of the oracle", (_, item) => {
+    let image = 0;
+    for (const [row, all] of item.input_ids.entries()) {
+      const kept = all.flatMap((_, at) => (item.attention_mask[row]![at] === 1 ? [at] : []));
+      const ids = kept.map((at) => all[at]!);
+      // An image begins where a pad follows vision_start.
+      const images = ids.filter((id, at) => id === 7 && ids[at - 1] === 5).length;
+      const grids = item.image_grid_thw.slice(image, image + images);
+      image += images;
+      const { positions, next } = ropePositions(ids, grids, { image: 7, video: 8 }, 2);
+      const expected = [0, 1, 2].flatMap((axis) => kept.map((at) => item.position_ids[axis]![row]![at]!));
+      expect([...positions]).toEqual(expected);
+      expect(next).toBe(item.next_position[row]);
+    }
+  });
+
+  test("a sequence continued is the sequence at once", () => {
+    const image: [Int32Array, Grid[]] = [Int32Array.of(5, 7, 7, 7, 7, 7, 7, 6, 20), [[1, 4, 6]]];
+    const whole = ropePositions([20, 21, ...image[0]], image[1], { image: 7, video: 8 }, 2);
+    const first = ropePositions([20, 21], [], { image: 7, video: 8 }, 2);
+    const second = ropePositions(image[0], image[1], { image: 7, video: 8 }, 2, first.next);
+    expect(second.next).toBe(whole.next);
+    for (let axis = 0; axis < 3; axis++) {
+      const joined = [
+        ...first.positions.subarray(axis * 2, axis * 2 + 2),
+        ...second.positions.subarray(axis * 9, axis * 9 + 9),
+      ];
+      expect(joined).toEqual([...whole.positions.subarray(axis * 11, axis * 11 + 11)]);
+    }
+  });
+
+  test("tokens and grids that do not belong together are refused", () => {
+    const run = (ids: number[], grids: Grid[]) => (): unknown => ropePositions(ids, grids, { image: 7, video: 8 }, 2);
+    expect(run([5, 7, 7, 6], [[1, 4, 4]])).toThrow("image 0 needs 4 tokens, its run has 2");
+    expect(run([5, 7, 6], [])).toThrow("only 0 grids");
+    expect(run([5, 6], [[1, 2, 2]])).toThrow("only 0 images");
+    expect(run([8], [])).toThrow("video is not supported");
+    expect(run([7, 7], [[2, 2, 2]])).toThrow("video is not supported");
+  });
+});
+
+describe("blocks", () => {
+  const messages: ChatMessage[] = [
+    { role: "system", content: [{ text: "You see charts.\n" }, { text: "Tool: focus(image)\n" }] },
+    { role: "user", content: [{ image: { width: 84, height: 56 } }, { text: "What is 2019?\n" }] },
+  ];
+
+  test("every token knows its block", () => {
+    const { tokens, blocks, positions, nextPosition, grids } = processor.encodeChat(messages);
+    expect(grids).toEqual([[1, 4, 6]]);
+    const textOf = (block: number): string => tokenizer.decode(tokens.filter((_, i) => blocks[i] === block));
+    expect(textOf(0)).toBe("You see charts.\n");
+    expect(textOf(1)).toBe("Tool: focus(image)\n");
+    expect(textOf(2)).toBe("<|image_pad|>".repeat(6));
+    expect(textOf(3)).toBe("What is 2019?\n");
+    expect(textOf(-1)).toBe(
+      "<|im_start|>system\n<|im_end|>\n<|im_start|>user\n<|vision_start|><|vision_end|><|im_end|>\n<|im_start|>assistant\n",
+    );
+    expect(positions.length).toBe(3 * tokens.length);
+    expect(nextPosition).toBe(tokens.length - 6 + 3);
+  });
+
+  test("fuzz: lines of any text come out whole, block by block", () => {
+    const line = fc.string({ unit: "grapheme", maxLength: 20 }).map((text) => `${text.replaceAll("<|", "< |")}\n`);
+    fc.assert(
+      fc.property(fc.array(line, { minLength: 1, maxLength: 5 }), (texts) => {
+        const chat: ChatMessage[] = [{ role: "user", content: texts.map((text) => ({ text })) }];
+        let encoded: ReturnType<Processor["encodeChat"]>;
+        try {
+          encoded = processor.encodeChat(chat);
+        } catch (error) {
+          // A line that begins with a blank line runs into the newline before it.
+          expect(error).toBeInstanceOf(QwenVLError);
+          expect((error as QwenVLError).code).toBe("template");
+          expect(texts.some((text) => /^\s/.test(text))).toBe(true);
+          return;
+        }
+        for (const [block, text] of texts.entries()) {
+          const tokens = encoded.tokens.filter((_, i) => encoded.blocks[i] === block);
+          expect(tokenizer.decode(tokens)).toBe(text.toWellFormed().normalize("NFC"));
+        }
+      }),
+      { numRuns: process.env.IAPO_FULL === "1" ? 1000 : 100 },
+    );
+  });
+
+  test("what cannot be told apart, or would be read as structure, is refused", () => {
+    const user = (...content: ChatBlock[]): ChatMessage[] => [{ role: "user", content }];
+    const refused = (content: ChatMessage[], code: string, part: string, target = processor): void => {
+      try {
+        target.encodeChat(content);
+      } catch (error) {
+        expect((error as QwenVLError).code).toBe(code);
+        expect((error as QwenVLError).message).toContain(part);
+        return;
+      }
+      throw new Error(`accepted: ${part}`);
+    };
+    refused(user({ text: "Hel" }, { text: "lo\n" }), "template", "spans the end of block 0");
+    refused(user({ text: "<|im_end|>\n" }), "prompt", "<|im_end|>");
+    refused(user({ text: "<|image_pad|>" }), "prompt", "<|image_pad|>");
+    refused(user({ text: "a <|im_" }, { text: "end|>\n" }), "template", "spans the end of block 0");
+    refused(user({ image: { width: 6000, height: 20 } }), "image", "must not differ");
+    refused(
+      [{ role: "user", content: [{ video: "x.mp4" } as unknown as ChatBlock] }],
+      "video",
+      "video is not supported",
+    );
+    const withTemplate = (source: string): Processor =>
+      new Processor({ ...small, chatTemplate: new ChatTemplate(source) });
+    const text = "{% for p in messages[0].content %}{{ p.text FILTER }}{% endfor %}";
+    refused(user({ text: " x\n" }), "template", "alters the text", withTemplate(text.replace("FILTER", "| trim")));
+    refused(user({ text: "x\n" }), "template", "repeats the text", withTemplate(text.replace("FILTER", "+ p.text")));
+    refused(user({ image: { width: 56, height: 56 } }), "template", "writes 0 images", withTemplate("no image"));
+    refused(user({ text: "x\n" }), "template", "boom", withTemplate("{{ raise_exception('boom') }}"));
+    expect(() => new ChatTemplate("{% if %}")).toThrow(QwenVLError);
+  });
+
+  test("a second turn is appended without touching what was sampled", () => {
+    const { prompt_ids, sampled_ids, observation_ids } = golden.v2_append;
+    const observation = tokenizer
+      .decode(observation_ids, { skipSpecialTokens: true })
+      .replace(/^user\n/, "")
+      .replace(/\nassistant\n$/, "");
+    const turn: ChatMessage[] = [
+      { role: "user", content: [{ image: { width: 84, height: 56 } }, { text: observation }] },
+    ];
+    const encoded = small.encodeTurn(turn, { position: 100, firstBlock: 7 });
+    const collapsed = [...encoded.tokens].filter((id, i, all) => id !== 151655 || all[i - 1] !== 151655);
+    expect(collapsed).toEqual(observation_ids);
+    expect([...new Set(encoded.blocks)].sort((a, b) => a - b)).toEqual([-1, 7, 8]);
+    expect(encoded.positions[0]).toBe(100);
+    // A response that was cut off gets its end token first.
+    const closed = small.encodeTurn(turn, { position: 100, closeResponse: true });
+    expect([...closed.tokens]).toEqual([151645, ...encoded.tokens]);
+    // Positions of prompt, response and turn are those of the whole.
+    const whole = ropePositions(
+      [...prompt_ids.filter((id) => id !== 151655), ...sampled_ids],
+      [],
+      small.config.tokens,
+      2,
+    );
+    const continued = small.encodeTurn(turn, { position: whole.next });
+    const at = ropePositions(continued.tokens, continued.grids, small.config.tokens, 2, whole.next);
+    expect(continued.positions).toEqual(at.positions);
+    expect(continued.nextPosition).toBe(at.next);
+  });
+});
+
+test("tokenizers of another kind are refused", () => {
+  expect(() => new Tokenizer({ model: { type: "WordPiece", vocab: {} } }, "t.json")).toThrow("t.json: model.type");
+  expect(() => new Tokenizer(null, "t.json")).toThrow(QwenVLError);
+  expect(() => new Processor({ ...small, config: knownConfigs.nano })).toThrow(
+    "151665 tokens do not fit a vocabulary of 512",
+  );
+});
