@@ -1,0 +1,62 @@
+// Segment attention: softmax(scale q kᵀ) v, where every segment of query rows sees a shared prefix range and an own range of keys.
+import { TensorError } from "../../errors.ts";
+import type { Tensor } from "../../tensor.ts";
+import { defineOp, expectDType, shapeError } from "../define.ts";
+import { backward } from "./backward.ts";
+import { attentionCases } from "./cases.ts";
+import { type AttentionParams, forward } from "./forward.ts";
+import { type AttentionShape, attentionReference } from "./reference.ts";
+import type { Segments } from "./segments.ts";
+
+const LARGEST_HEAD = 128;
+
+/**
+ * `softmax(scale q kᵀ) v` over packed rows. q is [queries, heads * headDim], k and v are [keys, kvHeads * headDim], all f32; query
+ * head h reads key head floor(h / (heads / kvHeads)). Which keys a query sees, `segments` says; one that sees none gives zeros.
+ *
+ * A row's bits depend on its logical keys only, not on its neighbours: prefill, a packed batch with a shared prefix, and decoding a
+ * token at a time agree. Neither scores nor masks are stored: memory is linear in the rows.
+ *
+ * Throws `shape` or `dtype` for tensors that do not fit, and `argument` for a head dimension that is not a multiple of 4 up to 128.
+ */
+export const attention = defineOp({
+  name: "attention",
+  summary: "softmax(scale q kᵀ) v over segments of packed rows: shared prefix, causal or not, grouped heads",
+  call: (q: Tensor, k: Tensor, v: Tensor, segments: Segments, shape: AttentionShape) => ({
+    inputs: [q, k, v, segments.table],
+    params: { ...shape, plan: segments.plan } as AttentionParams,
+  }),
+  infer: ([q, k, v], params) => {
+    const { plan, heads, kvHeads, headDim } = params;
+    for (const x of [q!, k!, v!]) expectDType("attention", x, "f32");
+    if (!(headDim > 0 && headDim <= LARGEST_HEAD && headDim % 4 === 0)) {
+      throw new TensorError("argument", `attention: a head dimension is a multiple of 4 up to 128, not ${headDim}`);
+    }
+    if (!(kvHeads > 0 && heads % kvHeads === 0)) {
+      throw new TensorError("argument", `attention: ${heads} heads do not share ${kvHeads} key heads evenly`);
+    }
+    if (String(q!.shape) !== String([plan.queries, heads * headDim])) {
+      shapeError("attention", `q must be [${plan.queries}, ${heads} * ${headDim}] for these segments, not ${q}`);
+    }
+    const [keys, width] = k!.shape;
+    if (k!.shape.length !== 2 || width !== kvHeads * headDim || keys! < plan.keys) {
+      shapeError(
+        "attention",
+        `k must be [at least ${plan.keys}, ${kvHeads} * ${headDim}] for these segments, not ${k}`,
+      );
+    }
+    if (String(v!.shape) !== String(k!.shape)) shapeError("attention", `k and v differ in shape: ${k}, ${v}`);
+    return [{ shape: q!.shape }, { shape: [plan.queries, heads] }];
+  },
+  run: (_device, inputs, outputs, params) => forward(inputs, outputs, params),
+  vjp: ({ inputs, outputs, cotangents, needs, params }) => backward(inputs, outputs, cotangents, needs, params),
+  saves: { outputs: [0, 1] },
+  reference: (inputs, params) => {
+    const { out, logSumExp } = attentionReference(inputs, params.plan, params);
+    return [
+      { shape: inputs[0]!.shape, data: out },
+      { shape: [params.plan.queries, params.heads], data: logSumExp },
+    ];
+  },
+  cases: attentionCases,
+});
