@@ -67,10 +67,11 @@ function sourceImport(owner: Package, file: string, found: Import, allowed: stri
   return name in shipped ? undefined : `${name} is imported but not among the dependencies`;
 }
 
-function testImport(owner: Package, file: string, { specifier, runtime }: Import, declared: object) {
+function testImport(owner: Package, file: string, { specifier }: Import, declared: object) {
   const target = resolveRelative(file, specifier);
   if (target !== undefined) {
-    const own = target.startsWith(`${owner.folder}/`) || (!runtime && target.startsWith("tools/"));
+    const isBenchmark = file.startsWith(`${owner.folder}/bench/`);
+    const own = target.startsWith(`${owner.folder}/`) || (isBenchmark && target.startsWith("tools/bench/"));
     return own ? undefined : `imports ${specifier}, which lies outside the package`;
   }
   if (specifier.startsWith("node:") || specifier.startsWith("#")) return undefined;

@@ -23,14 +23,20 @@ export function otherThreadsCpu(): number | undefined {
   }
 }
 
+/** CPU milliseconds of the whole process: for a library that computes on the main thread too. */
+export function wholeProcessCpu(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 /** Runs `prepared` `times` times in a row and waits; the mean of one run. */
-export async function time(prepared: Prepared, times: number): Promise<Timing> {
-  const cpuBefore = otherThreadsCpu();
+export async function time(prepared: Prepared, times: number, cpuSoFar: () => number | undefined): Promise<Timing> {
+  const cpuBefore = cpuSoFar();
   const start = performance.now();
   for (let i = 0; i < times; i++) await prepared.run();
   await prepared.finish();
   const wall = (performance.now() - start) / times;
-  const cpuAfter = otherThreadsCpu();
+  const cpuAfter = cpuSoFar();
   return { wall, cpu: cpuBefore === undefined || cpuAfter === undefined ? undefined : (cpuAfter - cpuBefore) / times };
 }
 

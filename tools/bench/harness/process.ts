@@ -7,7 +7,7 @@ import type { Timing } from "./measure.ts";
 import type { KernelTime, Probe } from "./types.ts";
 import type { Opened, Ready, Request } from "./worker.ts";
 
-type Message = { answer: unknown } | { failure: string };
+type Message = { answer?: unknown } | { failure: string };
 
 export class Worker {
   readonly name: string;
@@ -60,7 +60,8 @@ export class Worker {
     rmSync(this.#cache, { recursive: true, force: true });
   }
 
-  #ask(request: Request): Promise<unknown> {
+  async #ask(request: Request): Promise<unknown> {
+    if (!this.#child.connected) throw new Error(`${this.name} has ended`);
     const reply = nextMessage(this.name, this.#child);
     this.#child.send(request);
     return reply;
@@ -80,7 +81,7 @@ function nextMessage(name: string, child: ChildProcess): Promise<unknown> {
       finish();
     };
     const onMessage = (message: Message): void =>
-      settle(() => ("answer" in message ? resolve(message.answer) : reject(new Error(`${name}: ${message.failure}`))));
+      settle(() => ("failure" in message ? reject(new Error(`${name}: ${message.failure}`)) : resolve(message.answer)));
     const onExit = (code: number | null, signal: string | null): void =>
       settle(() =>
         reject(new Error(`${name} ended (${signal ?? `exit code ${code}`})\n${Buffer.concat(errors).toString()}`)),

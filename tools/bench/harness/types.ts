@@ -71,5 +71,7 @@ export interface Benchmark<C extends Case = Case> {
 /** What a file in `peers/` exports: how the library does each workload that it can do, by the workload's name. */
 export interface Peer {
   readonly versions: Readonly<Record<string, string>>;
+  /** True when the library computes on the JavaScript thread too, whose CPU time then counts. */
+  readonly usesMainThread?: boolean;
   readonly workloads: Readonly<Record<string, (of: never, inputs: Arrays) => Promise<Prepared | undefined>>>;
 }

@@ -1,7 +1,7 @@
 // One library in one process. Told by the parent which case to prepare and when to time it, so that libraries take turns.
 import { pathToFileURL } from "node:url";
 import { type AdapterSummary, machine, openMachine } from "./machine.ts";
-import { type Timing, time } from "./measure.ts";
+import { otherThreadsCpu, type Timing, time, wholeProcessCpu } from "./measure.ts";
 import type { Arrays, Benchmark, Case, KernelTime, Library, Peer, Prepared, Probe, Workload } from "./types.ts";
 
 export type Request =
@@ -26,7 +26,8 @@ export interface Ready {
 const [libraryName, benchmarkFile] = process.argv.slice(2) as [string, string];
 const shortestTiming = 100; // milliseconds: below that, run several times in a row
 
-const { workload, library } = await open();
+const { workload, library, usesMainThread = false } = await open();
+const cpuSoFar = usesMainThread ? wholeProcessCpu : otherThreadsCpu;
 /** The cases that are ready, and how often in a row each is run for one timing. */
 const readyCases = new Map<string, { prepared: Prepared; times: number }>();
 
@@ -40,7 +41,7 @@ process.on("message", async (request: Request) => {
 const { versions, adapter } = library;
 process.send?.({ answer: { versions, adapter } });
 
-async function open(): Promise<{ workload: Workload; library: Library & Opened }> {
+async function open(): Promise<{ workload: Workload; library: Library & Opened; usesMainThread?: boolean }> {
   if (libraryName === "machine") return { workload: machine, library: (await openMachine()) as unknown as Library };
   const { default: benchmark } = (await import(pathToFileURL(benchmarkFile).href)) as { default: Benchmark };
   const { workload } = benchmark;
@@ -49,14 +50,15 @@ async function open(): Promise<{ workload: Workload; library: Library & Opened }
   const way = peer.workloads[workload.name] as
     | ((of: Case, inputs: Arrays) => Promise<Prepared | undefined>)
     | undefined;
-  return { workload, library: { versions: peer.versions, prepare: async (of, inputs) => way?.(of, inputs) } };
+  const library: Library = { versions: peer.versions, prepare: async (of, inputs) => way?.(of, inputs) };
+  return { workload, library, usesMainThread: peer.usesMainThread ?? false };
 }
 
 async function answer(request: Request): Promise<Ready | Timing | readonly KernelTime[] | undefined> {
   if (request.do === "prepare") return prepare(request.case, request.expected);
   const ready = readyCases.get(request.case);
   if (ready === undefined) throw new Error(`${libraryName}: ${request.do} before prepare of ${request.case}`);
-  if (request.do === "time") return time(ready.prepared, ready.times);
+  if (request.do === "time") return time(ready.prepared, ready.times, cpuSoFar);
   if (request.do === "profile") return ready.prepared.profile?.();
   ready.prepared.dispose();
   readyCases.delete(request.case);
@@ -68,9 +70,9 @@ async function prepare(name: string, expected: Probe[]): Promise<Ready> {
   if (of === undefined) throw new Error(`${workload.name} has no case ${name}`);
   const prepared = await library.prepare(of, workload.inputs(of));
   if (prepared === undefined) return { supported: false };
-  const { wall: cold } = await time(prepared, 1);
+  const { wall: cold } = await time(prepared, 1, cpuSoFar);
   const error = largestError(expected, await prepared.outputs());
-  const { wall } = await time(prepared, 1);
+  const { wall } = await time(prepared, 1, cpuSoFar);
   readyCases.set(name, { prepared, times: Math.max(1, Math.ceil(shortestTiming / wall)) });
   return { supported: true, cold, error };
 }

@@ -21,16 +21,21 @@ const array = (values: Float32Array<ArrayBuffer>, shape: readonly number[]): Ten
 /** Runs `compute` anew each time and keeps the outputs of the last run. */
 function prepared(inputs: Tensor[], compute: () => Tensors): Prepared {
   let outputs: Tensors = {};
-  const disposeOutputs = (): void => {
-    for (const tensor of Object.values(outputs)) tensor.dispose();
+  let unfinished: Tensors[] = []; // evaluation is lazy: what is disposed before it is awaited is never computed
+  const dispose = (tensors: Tensors): void => {
+    for (const tensor of Object.values(tensors)) tensor.dispose();
   };
   return {
     run() {
-      disposeOutputs();
-      outputs = compute();
+      unfinished.push(compute());
     },
     async finish() {
-      for (const tensor of Object.values(outputs)) await politely(tensor.blockUntilReady());
+      for (const tensors of unfinished) {
+        for (const tensor of Object.values(tensors)) await politely(tensor.blockUntilReady());
+        dispose(outputs);
+        outputs = tensors;
+      }
+      unfinished = [];
     },
     async outputs() {
       const read: Arrays = {};
@@ -40,7 +45,7 @@ function prepared(inputs: Tensor[], compute: () => Tensors): Prepared {
       return read;
     },
     dispose() {
-      disposeOutputs();
+      dispose(outputs);
       for (const tensor of inputs) tensor.dispose();
     },
   };

@@ -31,6 +31,7 @@ async function prepare({ bytes, inputs, output }: Model, arrays: Arrays): Promis
 }
 
 export const peer: Peer = {
+  usesMainThread: true,
   versions: { "onnxruntime-node": ort.env.versions.node ?? "unknown" },
   workloads: {
     matmul: (of: MatmulCase, arrays: Arrays) => prepare(matmulModel(of), arrays),
