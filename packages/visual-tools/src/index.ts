@@ -1,6 +1,7 @@
 /** Visual tools for vision-language models: define a tool, run the six focus tools, interpret tool programs safely, write their prompt blocks. */
 export { VisualToolsError, type VisualToolsErrorCode } from "./error.ts";
 export { chartAxisTools, focusTools } from "./focus/focus-tools.ts";
+export { type BeforeAfter, type ContactSheetOptions, contactSheet } from "./image/contact-sheet.ts";
 export { copyImage, sameRgb, toRgb, toRgba } from "./image/pixels.ts";
 export {
   type Coordinates,
@@ -15,6 +16,9 @@ export {
 export type { ProgramUsage } from "./program/execute.ts";
 export { type Extracted, extractProgram, trimToProgramEnd } from "./program/extract.ts";
 export { type ProgramInput, type ProgramRun, type ToolInterpreter, toolInterpreter } from "./program/interpreter.ts";
+export { defaultTemplate } from "./prompt/default-template.ts";
+export { failureBlocks, observationBlocks, type PromptInput, toolPrompt } from "./prompt/prompt.ts";
+export { parseTemplate, type TemplatePart, type ToolTemplate } from "./prompt/template.ts";
 export {
   type ArgumentKind,
   type Arguments,

@@ -25,8 +25,10 @@ export type Signature = Readonly<Record<string, ArgumentKind>>;
 export type Arguments<S extends Signature> = { readonly [Name in keyof S]: ArgumentTypes[S[Name]] };
 
 export type ToolBudget = {
-  /** How many pixels the returned image may have; a tool that enlarges checks it before it allocates. */
+  /** Pixels left for this program. A tool that enlarges checks them before it allocates; its result is charged for it. */
   readonly pixels: number;
+  /** Charges pixels painted beyond those of the result. @throws VisualToolsError `too_many_pixels` */
+  spend(pixels: number): void;
 };
 
 /** A tool. Its first parameter is always called `image`. */

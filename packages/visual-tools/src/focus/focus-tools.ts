@@ -1,12 +1,12 @@
 /** The six focus tools and their twins for chart axes (specs: method A). */
 import type { Boxes, NamedBox, RawImage } from "@iapo/rollout-trace";
-import { fillRectangle, outlineRectangle } from "../image/draw.ts";
+import { area, clip, fillRectangle, outlineRectangle } from "../image/draw.ts";
 import { highlightRectangles } from "../image/highlight.ts";
 import { copyImage } from "../image/pixels.ts";
 import type { ToolOptions } from "../options.ts";
-import { defineTool, type Names, type Tool } from "../tool.ts";
+import { defineTool, type Names, type Tool, type ToolBudget } from "../tool.ts";
 import { type Action, boxRectangle, shapes } from "./geometry.ts";
-import { type Axis, keyRule, nameList, namedBoxes } from "./keys.ts";
+import { type Axis, keyRule, namedBoxes, nameList } from "./keys.ts";
 
 type FocusOptions = Pick<ToolOptions, "geometry" | "coordinates" | "unknownKey">;
 
@@ -22,9 +22,17 @@ function boxesToMask(names: Names, focused: ReadonlySet<NamedBox>, contains: boo
   return masked.length === candidates.length ? [] : masked;
 }
 
-function paint(image: RawImage, action: Action, targets: Iterable<NamedBox>, options: FocusOptions): RawImage {
+/** Charges what it paints: a program can name the whole image many times over in one call. */
+function paint(
+  image: RawImage,
+  action: Action,
+  targets: Iterable<NamedBox>,
+  options: FocusOptions,
+  budget: ToolBudget,
+): RawImage {
   const shape = shapes[options.geometry];
   const rectangles = Array.from(targets, (box) => boxRectangle(box, image, action, shape, options.coordinates));
+  for (const rectangle of rectangles) budget.spend(area(clip(rectangle, image)));
   if (action === "highlight") return highlightRectangles(image, rectangles);
   const result = copyImage(image);
   for (const rectangle of rectangles) {
@@ -41,6 +49,7 @@ function focus(
   names: Names,
   boxes: Boxes,
   options: FocusOptions,
+  budget: ToolBudget,
 ): RawImage {
   const rule = keyRule(options.unknownKey, options.geometry, action, axis);
   const list = nameList(names, rule);
@@ -48,11 +57,11 @@ function focus(
   const focused = namedBoxes(list, boxes, rule);
   if (action === "mask") {
     const masked = boxesToMask(names, focused, rule.stringContains, boxes, axis);
-    return masked.length === 0 ? image : paint(image, action, masked, options);
+    return masked.length === 0 ? image : paint(image, action, masked, options, budget);
   }
   // The first published code highlights nothing on a new RGBA image; the second returns the image itself.
   if (focused.size === 0 && (action === "draw" || shapes[options.geometry].clamps)) return image;
-  return paint(image, action, focused, options);
+  return paint(image, action, focused, options, budget);
 }
 
 const nouns: Readonly<Record<Axis, string>> = {
@@ -75,21 +84,20 @@ const boxNames: Readonly<Record<Axis, string>> = {
   y_values: "rows_bbox",
 };
 
-function promptBlock(name: string, action: Action, axis: Axis): string {
-  const header = action === "mask" && axis === "rows" ? " The first row, the header, always stays." : "";
-  return `${name}(image, names, boxes): ${effects[action](nouns[axis])}.${header} Pass ${boxNames[axis]} as boxes. Returns the edited image.\n`;
-}
-
 function focusTool(axis: Axis, action: Action, options: FocusOptions): Tool {
   const names = `${axis}_to_focus_on`;
   const boxes = `all_${axis}_bounding_boxes`;
   const name = `focus_on_${axis}_with_${action}`;
+  const header = action === "mask" && axis === "rows" ? " The first row, the header, always stays." : "";
   return defineTool({
     name,
     signature: { [names]: "names", [boxes]: "boxes" },
-    promptBlock: promptBlock(name, action, axis),
+    promptBlock:
+      `${name}(image, ${names}, ${boxes}): ${effects[action](nouns[axis])}.${header} ` +
+      `${boxes} is ${boxNames[axis]}. Returns the edited image.\n`,
     editsInPlace: action !== "highlight",
-    run: (image, args) => focus(image, action, axis, args[names] as Names, args[boxes] as Boxes, options),
+    run: (image, args, budget) =>
+      focus(image, action, axis, args[names] as Names, args[boxes] as Boxes, options, budget),
   });
 }
 

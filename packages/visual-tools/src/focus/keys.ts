@@ -48,8 +48,13 @@ export function nameList(names: Names, rule: KeyRule): readonly Scalar[] {
   return [];
 }
 
-function findBox(name: Scalar, boxes: Boxes, { lookup }: KeyRule): NamedBox | undefined {
-  const exact = boxes.find((box) => box.name === name);
+function findBox(
+  name: Scalar,
+  boxes: Boxes,
+  byName: ReadonlyMap<Scalar, NamedBox>,
+  { lookup }: KeyRule,
+): NamedBox | undefined {
+  const exact = byName.get(name);
   if (exact !== undefined || lookup === "ignore") return exact;
   if (lookup === "error") {
     throw new VisualToolsError("unknown_key", `no box is called ${JSON.stringify(name)}`);
@@ -65,9 +70,10 @@ function findBox(name: Scalar, boxes: Boxes, { lookup }: KeyRule): NamedBox | un
  * @throws VisualToolsError `unknown_key` where the rule asks for it
  */
 export function namedBoxes(names: readonly Scalar[], boxes: Boxes, rule: KeyRule): ReadonlySet<NamedBox> {
+  const byName = new Map<Scalar, NamedBox>(boxes.map((box) => [box.name, box]));
   const found = new Set<NamedBox>();
   for (const name of names) {
-    const box = findBox(name, boxes, rule);
+    const box = findBox(name, boxes, byName, rule);
     if (box !== undefined) found.add(box);
   }
   return found;

@@ -20,6 +20,11 @@ export function clip({ left, top, right, bottom }: Rectangle, { width, height }:
   return inside.left <= inside.right && inside.top <= inside.bottom ? inside : undefined;
 }
 
+/** Pixels of a clipped rectangle. */
+export function area(inside: Rectangle | undefined): number {
+  return inside === undefined ? 0 : (inside.right - inside.left + 1) * (inside.bottom - inside.top + 1);
+}
+
 /** Paints an opaque rectangle onto the image's own bytes. */
 export function fillRectangle(image: RawImage, rectangle: Rectangle, rgb: readonly [number, number, number]): void {
   const inside = clip(rectangle, image);
@@ -41,7 +46,7 @@ export function fillRectangle(image: RawImage, rectangle: Rectangle, rgb: readon
 
 /**
  * Paints an outline that grows inwards. Where the rectangle is thinner than the outline, lines run past its far edge, and the
- * upright ones turn round: so Pillow does it.
+ * upright ones (whose last pixel is left out) turn round: so Pillow does it.
  */
 export function outlineRectangle(
   image: RawImage,
@@ -53,7 +58,8 @@ export function outlineRectangle(
   fillRectangle(image, { left, right, top: bottom - thickness + 1, bottom }, rgb);
   const from = top + thickness;
   const to = bottom - thickness + 1;
-  const upright = { top: Math.min(from, to), bottom: Math.max(from, to) };
+  if (from === to) return;
+  const upright = from < to ? { top: from, bottom: to - 1 } : { top: to + 1, bottom: from };
   fillRectangle(image, { ...upright, left, right: left + thickness - 1 }, rgb);
   fillRectangle(image, { ...upright, left: right - thickness + 1, right }, rgb);
 }

@@ -42,29 +42,34 @@ const otherTable = opaqueTable(0);
  * composited over the image, so translucent pixels outside of them grow more opaque, as they do in the published tools.
  */
 export function highlightRectangles(image: RawImage, rectangles: readonly Rectangle[]): RawImage {
-  const original = toRgba(image).data;
   const result = toRgba(image);
-  const { width, data } = result;
-  if (image.channels === 4) {
-    for (let at = 0; at < data.length; at += 4) {
-      if (original[at + 3] !== 255) over(original, at, original, data, at);
+  const backdrop = image.channels === 4 ? image.data : undefined;
+  if (backdrop !== undefined) {
+    for (let at = 0; at < backdrop.length; at += 4) {
+      if (backdrop[at + 3] !== 255) over(backdrop, at, backdrop, result.data, at);
     }
   }
   for (const rectangle of rectangles) {
     const inside = clip(rectangle, image);
     if (inside === undefined) continue;
     for (let row = inside.top; row <= inside.bottom; row++) {
-      const end = 4 * (row * width + inside.right);
-      for (let at = 4 * (row * width + inside.left); at <= end; at += 4) {
-        if (original[at + 3] === 255) {
-          data[at] = redTable[original[at]!]!;
-          data[at + 1] = otherTable[original[at + 1]!]!;
-          data[at + 2] = otherTable[original[at + 2]!]!;
-        } else {
-          over(red, 0, original, data, at);
-        }
-      }
+      tintRow(image, result.data, row * image.width + inside.left, row * image.width + inside.right);
     }
   }
   return result;
+}
+
+/** Tints the pixels `first` to `last` of one row of RGBA `target`, from the values of `image`. */
+function tintRow({ channels, data }: RawImage, target: Uint8Array, first: number, last: number): void {
+  for (let pixel = first; pixel <= last; pixel++) {
+    const from = pixel * channels;
+    const to = pixel * 4;
+    if (channels === 4 && data[from + 3] !== 255) {
+      over(red, 0, data, target, to);
+    } else {
+      target[to] = redTable[data[from]!]!;
+      target[to + 1] = otherTable[data[from + 1]!]!;
+      target[to + 2] = otherTable[data[from + 2]!]!;
+    }
+  }
 }

@@ -67,7 +67,10 @@ export function displayArgument(evaluated: EvaluatedCall): Value {
 }
 
 /** The names a call asks for, parted into those with a box in the call and those without. */
-export function requestedKeys(tool: Tool, args: BoundCall["args"]): { readonly keys: string[]; readonly unknown: string[] } {
+export function requestedKeys(
+  tool: Tool,
+  args: BoundCall["args"],
+): { readonly keys: string[]; readonly unknown: string[] } {
   const requested: Scalar[] = [];
   const boxNames = new Set<Scalar>();
   for (const [name, kind] of Object.entries(tool.signature)) {

@@ -26,20 +26,25 @@ function statementCalls(statement: Statement, name: string): boolean {
   return calls(statement.value, name);
 }
 
-/** The program, with a call of `display` for its last top-level tool call where it has none anywhere. */
+const display = (at: number, shown: Expression): Statement => ({
+  kind: "expression",
+  at,
+  value: { kind: "call", at, callee: "display", positional: [shown], keywords: [] },
+});
+
+/** The program, with `display` of its last top-level tool call where it has none anywhere. */
 export function withDisplay(program: Program, toolNames: ReadonlySet<string>): Program {
   if (program.some((statement) => statementCalls(statement, "display"))) return program;
-  const last = program.findLast(
+  const index = program.findLastIndex(
     (statement) =>
       (statement.kind === "expression" || (statement.kind === "assign" && statement.targets.length === 1)) &&
       statement.value.kind === "call" &&
       toolNames.has(statement.value.callee),
   );
-  if (last === undefined || last.kind === "for") return program;
-  const { at } = last;
-  const shown: Expression = last.kind === "assign" ? { kind: "name", at, name: last.targets[0]! } : last.value;
-  const display: Expression = { kind: "call", at, callee: "display", positional: [shown], keywords: [] };
-  return [...program, { kind: "expression", at, value: display }];
+  const last = program[index];
+  if (last?.kind === "assign")
+    return [...program, display(last.at, { kind: "name", at: last.at, name: last.targets[0]! })];
+  return last?.kind === "expression" ? program.with(index, display(last.at, last.value)) : program;
 }
 
 /** The image variable that the program made last. */

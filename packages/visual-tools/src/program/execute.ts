@@ -3,7 +3,7 @@ import type { RawImage } from "@iapo/rollout-trace";
 import { VisualToolsError } from "../error.ts";
 import { checkImage } from "../image/pixels.ts";
 import type { ToolOptions } from "../options.ts";
-import type { Scalar, Tool } from "../tool.ts";
+import type { Scalar, Tool, ToolBudget } from "../tool.ts";
 import { bindArguments, displayArgument, type EvaluatedCall, requestedKeys } from "./arguments.ts";
 import { overLimit, runError, unsupported } from "./fault.ts";
 import { pythonBuiltins } from "./python-names.ts";
@@ -39,7 +39,7 @@ function dictKey(value: Value, at: number): Scalar {
 function lookUp(execution: Execution, name: string, at: number): Value {
   const value = execution.variables.get(name);
   if (value !== undefined) return value;
-  if (pythonBuiltins.has(name)) throw unsupported(`the Python name "${name}"`, at);
+  if (pythonBuiltins.has(name)) throw unsupported(`Python's own name "${name}"`, at);
   throw runError("undefined_name", `the name "${name}" is not defined`, at);
 }
 
@@ -87,29 +87,38 @@ function callTool(execution: Execution, tool: Tool, evaluated: EvaluatedCall): V
   const { keys, unknown } = requestedKeys(tool, args);
   for (const key of keys) execution.keys.add(key);
   for (const key of unknown) execution.unknownKeys.add(key);
-  const { limits, inPlace } = execution.options;
-  const pixels = limits.pixels - execution.usage.pixels;
-  const result = runTool(tool, image.image, args, pixels, limits.pixels, at);
+  spend(execution, "steps", keys.length + unknown.length, at);
+  const result = runTool(execution, tool, image.image, args, at);
   spend(execution, "pixels", result.width * result.height, at);
   if (result === image.image) return image;
-  if (!inPlace || tool.editsInPlace !== true) return { kind: "image", image: result };
+  if (!execution.options.inPlace || tool.editsInPlace !== true) return { kind: "image", image: result };
   image.image = result;
   return image;
 }
 
 /** A tool is foreign code: whatever it throws fails the call, and what it returns is checked. */
 function runTool(
+  execution: Execution,
   tool: Tool,
   image: RawImage,
   args: Readonly<Record<string, unknown>>,
-  pixels: number,
-  limit: number,
   at: number,
 ): RawImage {
-  // Every tool so far returns at least a pixel for a pixel, so one that could not pay for its input is not started.
-  if (image.width * image.height > pixels) throw overLimit("pixels", limit, at);
+  const { usage, options } = execution;
+  const limit = options.limits.pixels;
+  const budget: ToolBudget = {
+    get pixels() {
+      return limit - usage.pixels;
+    },
+    spend(pixels) {
+      if (pixels > this.pixels) throw new VisualToolsError("too_many_pixels", `more than ${limit} pixels`);
+      usage.pixels += pixels;
+    },
+  };
+  // Most tools return a pixel for a pixel; one that could not pay for its input is not started.
+  if (image.width * image.height > budget.pixels) throw overLimit("pixels", limit, at);
   try {
-    const result = tool.run(image, args, { pixels });
+    const result = tool.run(image, args, budget);
     checkImage(result);
     return result;
   } catch (error) {

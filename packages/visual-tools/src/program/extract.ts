@@ -36,7 +36,7 @@ export function extractProgram(response: string, extraction: Extraction, toolNam
     if (end !== -1 && isBlank) return empty;
   }
   if (end === -1) {
-    return { kind: "malformed", code: "unclosed_fence", message: "the Python block is not closed by ``` " };
+    return { kind: "malformed", code: "unclosed_fence", message: "the Python block is not closed by ```" };
   }
   return code === "" ? empty : { kind: "program", code };
 }
@@ -49,6 +49,7 @@ const empty: Extracted = { kind: "malformed", code: "empty_program", message: "t
  */
 export function trimToProgramEnd(response: string): string {
   const last = response.lastIndexOf(fence);
-  if (last === -1 || response.lastIndexOf(fence, last - fence.length) === -1) return response;
+  // A negative position would search at 0 all the same.
+  if (last < fence.length || response.lastIndexOf(fence, last - fence.length) === -1) return response;
   return response.slice(0, last + fence.length);
 }

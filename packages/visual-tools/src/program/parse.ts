@@ -17,6 +17,22 @@ function checkText(code: string): void {
   if (bad !== -1) throw syntaxError("a character that no program may hold", bad);
 }
 
+/**
+ * Brackets as deep as CPython's own bound keep the parser from its slowest input. Counts those in strings too, which no program
+ * that means something holds unclosed in such number.
+ */
+const bracketLimit = 200;
+
+function checkBrackets(code: string): void {
+  let depth = 0;
+  for (let at = 0; at < code.length; at++) {
+    const character = code[at]!;
+    if ("([{".includes(character)) depth += 1;
+    else if (")]}".includes(character)) depth -= 1;
+    if (depth > bracketLimit) throw overLimit("open brackets", bracketLimit, at);
+  }
+}
+
 function checkErrors(tree: Tree): void {
   const cursor = tree.cursor();
   do {
@@ -41,7 +57,7 @@ const operands = (node: SyntaxNode): SyntaxNode[] => [...children(node)].filter(
 
 function signedNumber(node: SyntaxNode, context: Context): Expression {
   const [operator, operand] = [...children(node)];
-  if (operator?.name !== "ArithOp" || operand?.name !== "Number") throw unsupported("an operator", node.from);
+  if (operator?.name !== "ArithOp" || operand?.name !== "Number") throw unsupported("operator", node.from);
   const value = numberValue(text(operand, context), operand.from);
   return { kind: "scalar", at: node.from, value: text(operator, context) === "-" ? -value : value };
 }
@@ -59,14 +75,15 @@ function dictionary(node: SyntaxNode, context: Context, depth: number): Expressi
 
 function call(node: SyntaxNode, context: Context, depth: number): Call {
   const [callee, list] = [...children(node)];
-  if (callee?.name !== "VariableName" || list === undefined) throw unsupported("a call of anything but a name", node.from);
+  if (callee?.name !== "VariableName" || list === undefined)
+    throw unsupported("call of anything but a name", node.from);
   const parts = operands(list);
   const positional: Expression[] = [];
   const keywords: Call["keywords"][number][] = [];
   for (let i = 0; i < parts.length; i++) {
     const part = parts[i]!;
     if (parts[i + 1]?.name === "AssignOp" && part.name === "VariableName") {
-      if (text(parts[i + 1]!, context) !== "=") throw unsupported("an assignment in an expression", part.from);
+      if (text(parts[i + 1]!, context) !== "=") throw unsupported("assignment in an expression", part.from);
       const name = nameValue(text(part, context), part.from);
       if (keywords.some((keyword) => keyword.name === name)) throw syntaxError(`"${name}" is given twice`, part.from);
       keywords.push({ name, at: part.from, value: expression(parts[i + 2]!, context, depth) });
@@ -132,13 +149,13 @@ function target(nodes: readonly SyntaxNode[], context: Context): string {
   if (nodes.length === 1 && !["MemberExpression", "TupleExpression", "ArrayExpression"].includes(node.name)) {
     throw syntaxError(`cannot assign to a ${describe(node)}`, node.from);
   }
-  throw unsupported("an assignment to anything but a name", node.from);
+  throw unsupported("assignment to anything but a name", node.from);
 }
 
 function assignment(node: SyntaxNode, context: Context, depth: number): Statement {
   const sides: SyntaxNode[][] = [[]];
   for (const child of children(node)) {
-    if (child.name === "TypeDef") throw unsupported("a type annotation", child.from);
+    if (child.name === "TypeDef") throw unsupported("type annotation", child.from);
     if (child.name === "AssignOp") sides.push([]);
     else sides.at(-1)!.push(child);
   }
@@ -152,7 +169,7 @@ function loop(node: SyntaxNode, context: Context, outerDepth: number): Statement
   const parts = [...children(node)];
   const [start, keyword, end] = [parts[0]!, parts.findIndex((part) => part.name === "in"), parts.at(-1)!];
   if (start.name !== "for") throw syntaxError("an asynchronous loop outside of a function", node.from);
-  if (parts.filter((part) => part.name === "Body").length !== 1) throw unsupported("an else branch", node.from);
+  if (parts.filter((part) => part.name === "Body").length !== 1) throw unsupported("else branch of a loop", node.from);
   return {
     kind: "for",
     at: node.from,
@@ -205,6 +222,7 @@ function statements(block: SyntaxNode, context: Context, depth: number): readonl
 export function parseProgram(code: string, limits: { readonly characters: number; readonly nesting: number }): Program {
   if (code.length > limits.characters) throw overLimit("characters", limits.characters, 0);
   checkText(code);
+  checkBrackets(code);
   const tree = parser.parse(code);
   checkErrors(tree);
   return statements(tree.topNode, { code, nestingLimit: limits.nesting }, 0);

@@ -1,0 +1,54 @@
+/** A picture for people: pairs of images, before and after, side by side. */
+import type { RawImage } from "@iapo/rollout-trace";
+import { VisualToolsError } from "../error.ts";
+import { checkImage } from "./pixels.ts";
+
+export type BeforeAfter = { readonly before: RawImage; readonly after: RawImage };
+
+export type ContactSheetOptions = {
+  /** Pairs in a row. Default 1. */
+  readonly columns?: number;
+  /** Pixels between the images of a pair; twice as many between pairs and around them all. Default 4. */
+  readonly gap?: number;
+};
+
+const background = 160;
+
+function paste(sheet: RawImage, image: RawImage, left: number, top: number): void {
+  for (let row = 0; row < image.height; row++) {
+    let to = ((top + row) * sheet.width + left) * 3;
+    let from = row * image.width * image.channels;
+    for (let column = 0; column < image.width; column++, to += 3, from += image.channels) {
+      sheet.data[to] = image.data[from]!;
+      sheet.data[to + 1] = image.data[from + 1]!;
+      sheet.data[to + 2] = image.data[from + 2]!;
+    }
+  }
+}
+
+/**
+ * One RGB image of all pairs, `before | after`, row by row on grey. Every pair gets the space of the largest; alpha is dropped,
+ * as the model sees it.
+ *
+ * @throws VisualToolsError `bad_image` where there is no pair, or an image is none
+ */
+export function contactSheet(pairs: readonly BeforeAfter[], options: ContactSheetOptions = {}): RawImage {
+  const { columns = 1, gap = 4 } = options;
+  if (pairs.length === 0) throw new VisualToolsError("bad_image", "a contact sheet needs at least one pair of images");
+  const images = pairs.flatMap(({ before, after }) => [before, after]);
+  for (const image of images) checkImage(image);
+  const cellWidth = Math.max(...images.map((image) => image.width));
+  const cellHeight = Math.max(...images.map((image) => image.height));
+  const pairWidth = 2 * cellWidth + 3 * gap;
+  const pairHeight = cellHeight + 2 * gap;
+  const width = Math.min(columns, pairs.length) * pairWidth + 2 * gap;
+  const height = Math.ceil(pairs.length / columns) * pairHeight + 2 * gap;
+  const sheet: RawImage = { width, height, channels: 3, data: new Uint8Array(width * height * 3).fill(background) };
+  for (const [index, { before, after }] of pairs.entries()) {
+    const left = (index % columns) * pairWidth + 2 * gap;
+    const top = Math.floor(index / columns) * pairHeight + 2 * gap;
+    paste(sheet, before, left, top);
+    paste(sheet, after, left + cellWidth + gap, top);
+  }
+  return sheet;
+}

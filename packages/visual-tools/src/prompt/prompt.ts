@@ -1,0 +1,80 @@
+/** The tool prompt as typed blocks. */
+import type { Boxes, Image, ImageRef, PromptBlock } from "@iapo/rollout-trace";
+import type { Tool } from "../tool.ts";
+import { defaultTemplate } from "./default-template.ts";
+import type { TemplatePart, ToolTemplate } from "./template.ts";
+
+export type PromptInput<I extends ImageRef = Image> = {
+  readonly question: string;
+  readonly image: I;
+  readonly columns: Boxes;
+  readonly rows: Boxes;
+};
+
+/** Puts values in, in one pass: what a value holds is never read as a placeholder. */
+function fill(text: string, values: Readonly<Record<string, string>>): string {
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (Object.hasOwn(values, name) ? values[name]! : whole));
+}
+
+/** A Python list of the names; coordinates are never shown. */
+const nameList = (boxes: Boxes): string => `[${boxes.map((box) => JSON.stringify(box.name)).join(", ")}]`;
+
+/** The reason in one line: it may quote the program. */
+const oneLine = (text: string): string => text.replace(/\s+/g, " ");
+
+function partBlocks<I extends ImageRef>(
+  part: TemplatePart,
+  tools: readonly Tool[],
+  { question, image, columns, rows }: PromptInput<I>,
+): PromptBlock<I>[] {
+  switch (part.kind) {
+    case "tools":
+      return tools.map((tool) => ({ id: `tool:${tool.name}`, kind: "tool", tool: tool.name, text: tool.promptBlock }));
+    case "tool":
+      return [{ id: `tool:${part.tool}`, kind: "tool", tool: part.tool, text: part.text }];
+    case "image":
+      return [{ id: "image", kind: "image", image }];
+    case "query": {
+      const values = { question, columns: nameList(columns), rows: nameList(rows) };
+      return [{ id: "query", kind: "query", text: fill(part.text, values) }];
+    }
+    default:
+      return [{ id: part.kind, kind: part.kind, text: part.text }];
+  }
+}
+
+/**
+ * The blocks of the first turn, in the order of the template. Ids are unique: a second context block is `context-2`.
+ *
+ * @param tools what `[[tools]]` stands for, usually `focusTools(options)`
+ */
+export function toolPrompt<I extends ImageRef = Image>(
+  input: PromptInput<I>,
+  tools: readonly Tool[],
+  template: ToolTemplate = defaultTemplate,
+): PromptBlock<I>[] {
+  const seen = new Map<string, number>();
+  return template.parts
+    .flatMap((part) => partBlocks(part, tools, input))
+    .map((block) => {
+      const count = (seen.get(block.id) ?? 0) + 1;
+      seen.set(block.id, count);
+      return count === 1 ? block : { ...block, id: `${block.id}-${count}` };
+    });
+}
+
+/** What follows a program that showed an image: that image, then the observation. */
+export function observationBlocks<I extends ImageRef = Image>(
+  image: I,
+  template: ToolTemplate = defaultTemplate,
+): PromptBlock<I>[] {
+  return [
+    { id: "edited-image", kind: "image", image },
+    { id: "observation", kind: "observation", text: template.observation },
+  ];
+}
+
+/** What follows a program that failed. */
+export function failureBlocks(reason: string, template: ToolTemplate = defaultTemplate): PromptBlock<never>[] {
+  return [{ id: "observation", kind: "observation", text: fill(template.failure, { reason: oneLine(reason) }) }];
+}
