@@ -1,0 +1,49 @@
+/** The blocks that open an episode. */
+
+import type { PromptBlock, Task } from "@iapo/rollout-trace";
+import { defaultTemplate, parseTemplate, type Tool, type ToolTemplate, toolPrompt } from "@iapo/visual-tools";
+import type { EnvironmentOptions } from "./options.ts";
+
+/** One line for each of the six tools. Names stand apart from punctuation, so that a tokenizer cuts them as in a call. */
+const compactTemplate: ToolTemplate = parseTemplate(`[[context]]
+Focus on the bars of the question, then answer.
+[[tool focus_on_columns_with_highlight]]
+focus_on_columns_with_highlight ( image_1, names, columns_bbox ) tints columns
+[[tool focus_on_rows_with_highlight]]
+focus_on_rows_with_highlight ( image_1, names, rows_bbox ) tints rows
+[[tool focus_on_columns_with_mask]]
+focus_on_columns_with_mask ( image_1, names, columns_bbox ) hides other columns
+[[tool focus_on_rows_with_mask]]
+focus_on_rows_with_mask ( image_1, names, rows_bbox ) hides other rows
+[[tool focus_on_columns_with_draw]]
+focus_on_columns_with_draw ( image_1, names, columns_bbox ) frames columns
+[[tool focus_on_rows_with_draw]]
+focus_on_rows_with_draw ( image_1, names, rows_bbox ) frames rows
+[[image]]
+[[query]]
+{columns}
+{question}
+[[observation]]
+Edited.
+[[failure]]
+Failed.
+`);
+
+export function templateOf({ prompt, questionFirst }: EnvironmentOptions): ToolTemplate {
+  const template = prompt === "compact" ? compactTemplate : defaultTemplate;
+  if (!questionFirst) return template;
+  const ofQuestion = (kind: string): boolean => kind === "image" || kind === "query";
+  const parts = [...template.parts].sort((a, b) => Number(ofQuestion(b.kind)) - Number(ofQuestion(a.kind)));
+  return { ...template, parts };
+}
+
+/** The compact prompt names bars in one list, so that a chart's axis is to be seen in the picture alone. */
+export function openingBlocks(
+  task: Task,
+  tools: readonly Tool[],
+  template: ToolTemplate,
+  prompt: EnvironmentOptions["prompt"],
+): PromptBlock[] {
+  const input = prompt === "compact" ? { ...task, columns: [...task.columns, ...task.rows], rows: [] } : task;
+  return toolPrompt(input, tools, template);
+}

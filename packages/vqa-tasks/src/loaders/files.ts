@@ -1,0 +1,74 @@
+/** Where data files come from: a local file or folder, or a data set repository on a hub. Either way a file is a Blob, read in parts. */
+
+import { openAsBlob } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { join, relative, sep } from "node:path";
+import { downloadFile, listFiles } from "@huggingface/hub";
+import { VqaTasksError } from "../error.ts";
+
+export type DataFile = {
+  /** As shown in reports; its ending tells the container (.json, .jsonl, .parquet, .tsv, each also .gz). */
+  readonly name: string;
+  open(): Promise<Blob>;
+};
+
+const READABLE = /\.(?:jsonl?|parquet|tsv)(?:\.gz)?$/;
+
+/** A file, or all readable files below a folder in order of their names. @throws VqaTasksError `missing_file` */
+export async function localFiles(path: string): Promise<DataFile[]> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) throw new VqaTasksError("missing_file", `${path}: no such file or folder`);
+  if (!found.isDirectory()) return [{ name: path, open: () => openAsBlob(path) }];
+  const entries = await readdir(path, { recursive: true, withFileTypes: true });
+  const names = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(path, join(entry.parentPath, entry.name)));
+  return pickReadable(
+    path,
+    names.map((name) => name.split(sep).join("/")),
+  ).map((name) => ({
+    name,
+    open: () => openAsBlob(join(path, name)),
+  }));
+}
+
+export type HubOptions = {
+  /** Branch, tag or commit; a commit makes a run repeatable. */
+  readonly revision?: string | undefined;
+  readonly accessToken?: string | undefined;
+  readonly hubUrl?: string | undefined;
+  /** Only files whose path starts with this. */
+  readonly prefix?: string | undefined;
+};
+
+/** All readable files of a data set repository such as `owner/name`. @throws VqaTasksError `missing_file` */
+export async function hubFiles(repository: string, options: HubOptions = {}): Promise<DataFile[]> {
+  const { revision, accessToken, hubUrl, prefix = "" } = options;
+  const repo = { type: "dataset" as const, name: repository };
+  const access = {
+    ...(revision === undefined ? {} : { revision }),
+    ...(accessToken === undefined ? {} : { accessToken }),
+    ...(hubUrl === undefined ? {} : { hubUrl }),
+  };
+  const names: string[] = [];
+  for await (const entry of listFiles({ repo, recursive: true, ...access })) {
+    if (entry.type === "file" && entry.path.startsWith(prefix)) names.push(entry.path);
+  }
+  return pickReadable(`data set ${repository}`, names).map((name) => ({
+    name: `${repository}/${name}`,
+    open: async () => {
+      const blob = await downloadFile({ repo, path: name, ...access });
+      if (blob === null) throw new VqaTasksError("missing_file", `data set ${repository} has no file ${name}`);
+      return blob;
+    },
+  }));
+}
+
+function pickReadable(place: string, names: readonly string[]): string[] {
+  const readable = names.filter((name) => READABLE.test(name)).sort();
+  if (readable.length > 0) return readable;
+  throw new VqaTasksError(
+    "missing_file",
+    `${place}: no .json, .jsonl, .parquet or .tsv file among ${names.length} files`,
+  );
+}

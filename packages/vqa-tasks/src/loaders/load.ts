@@ -1,0 +1,129 @@
+/** Streams tasks out of data files: rows are parsed, pictures read or rendered, tasks checked; bad rows are counted or fatal. */
+
+import type { Task } from "@iapo/rollout-trace";
+import { z } from "zod";
+import { VqaTasksError } from "../error.ts";
+import { checkTask } from "../task.ts";
+import type { DataFile } from "./files.ts";
+import { parseCharxivRow } from "./formats/charxiv.ts";
+import { parseRefocusRow } from "./formats/refocus.ts";
+import { parseTabFactRow, parseTableVqaBenchRow, parseWikiTableQuestionsRow } from "./formats/tables.ts";
+import { parseVtoolV1Row, parseVtoolV2Row } from "./formats/vtool.ts";
+import { type PictureFolders, withPicture } from "./pictures.ts";
+import type { RowParser, TaskRecord } from "./record.ts";
+import { readRows } from "./rows.ts";
+
+const parsers = {
+  refocus: parseRefocusRow,
+  vtool_v1: parseVtoolV1Row,
+  vtool_v2: parseVtoolV2Row,
+  tablevqabench: parseTableVqaBenchRow,
+  charxiv: parseCharxivRow,
+  tabfact: parseTabFactRow,
+  wikitablequestions: parseWikiTableQuestionsRow,
+} satisfies Record<string, RowParser>;
+
+export type DataFormat = keyof typeof parsers;
+
+export const dataFormats: readonly DataFormat[] = Object.keys(parsers) as DataFormat[];
+
+export type LoadOptions = {
+  readonly format: DataFormat;
+  readonly files: readonly DataFile[];
+  /** `fail` throws at the first bad row; `skip` goes on and counts it. */
+  readonly onBadRow: "fail" | "skip";
+};
+
+export type BadRow = { readonly file: string; readonly row: number; readonly reason: string };
+
+/** Filled while the stream is read. */
+export type LoadReport = {
+  /** Rows seen. */
+  rows: number;
+  /** Tasks or records handed on. */
+  loaded: number;
+  /** Rows, or tasks of a row, left out. */
+  skipped: number;
+  /** The first {@link MOST_BAD_ROWS} of them. */
+  readonly badRows: BadRow[];
+};
+
+export const MOST_BAD_ROWS = 1000;
+
+export type LoadStream<T> = AsyncIterable<T> & { readonly report: LoadReport };
+
+/**
+ * Questions, answers and boxes without their pictures, for data sets whose images are not at hand.
+ * @throws VqaTasksError `bad_row` with file and row, while reading
+ */
+export function loadRecords(options: LoadOptions): LoadStream<TaskRecord> {
+  return stream(options, async (record) => record);
+}
+
+/** Whole, checked tasks. @throws VqaTasksError `bad_row` with file and row, while reading */
+export function loadTasks(options: LoadOptions & PictureFolders): LoadStream<Task> {
+  return stream(options, async (record) => checkTask(await withPicture(record, options)));
+}
+
+function stream<T>(
+  { format, files, onBadRow }: LoadOptions,
+  finish: (record: TaskRecord) => Promise<T>,
+): LoadStream<T> {
+  const report: LoadReport = { rows: 0, loaded: 0, skipped: 0, badRows: [] };
+  const skip = (file: string, row: number, error: unknown): void => {
+    const reason = reasonOf(error);
+    if (onBadRow === "fail") throw new VqaTasksError("bad_row", `${file}, row ${row}: ${reason}`, { cause: error });
+    report.skipped += 1;
+    if (report.badRows.length < MOST_BAD_ROWS) report.badRows.push({ file, row, reason });
+  };
+  async function* read(): AsyncGenerator<T> {
+    for (const file of files) {
+      for await (const found of readRows(file)) {
+        report.rows += 1;
+        const records = parseRow(format, file.name, found, skip);
+        for (const record of records) {
+          const task = await attempt(() => finish(record));
+          if ("fault" in task) skip(file.name, found.row, task.fault);
+          else {
+            report.loaded += 1;
+            yield task.value;
+          }
+        }
+      }
+    }
+  }
+  return { report, [Symbol.asyncIterator]: read };
+}
+
+function parseRow(
+  format: DataFormat,
+  file: string,
+  found: Awaited<ReturnType<ReturnType<typeof readRows>["next"]>>["value"],
+  skip: (file: string, row: number, error: unknown) => void,
+): TaskRecord[] {
+  if ("fault" in found) {
+    skip(file, found.row, found.fault);
+    return [];
+  }
+  try {
+    return parsers[format](found.value, { file, row: found.row });
+  } catch (error) {
+    skip(file, found.row, error);
+    return [];
+  }
+}
+
+/** Keeps a consumer's own error, thrown into the generator, apart from a bad row's. */
+async function attempt<T>(job: () => Promise<T>): Promise<{ value: T } | { fault: unknown }> {
+  try {
+    return { value: await job() };
+  } catch (fault) {
+    return { fault };
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof z.ZodError)
+    return error.issues.map((issue) => `${issue.path.join(".") || "row"}: ${issue.message}`).join("; ");
+  return error instanceof Error ? error.message : String(error);
+}
