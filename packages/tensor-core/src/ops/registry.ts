@@ -1,9 +1,90 @@
 // All ops: what the conformance suite runs and the op table lists.
+
+import { abs } from "./abs.ts";
 import { add } from "./add.ts";
+import { addScalar } from "./add-scalar.ts";
 import { attention } from "./attention/attention.ts";
+import { broadcastTo } from "./broadcast-to.ts";
+import { cast } from "./cast.ts";
+import { clamp } from "./clamp.ts";
+import { cos } from "./cos.ts";
 import type { Op } from "./define.ts";
+import { divide } from "./divide.ts";
+import { equal } from "./equal.ts";
+import { exp } from "./exp.ts";
+import { gelu } from "./gelu.ts";
+import { geluTanh } from "./gelu-tanh.ts";
+import { greater } from "./greater.ts";
+import { greaterEqual } from "./greater-equal.ts";
+import { logProbs } from "./head/log-probs.ts";
+import { less } from "./less.ts";
+import { lessEqual } from "./less-equal.ts";
+import { log } from "./log.ts";
 import { linear } from "./matmul/linear.ts";
 import { matmul } from "./matmul/matmul.ts";
+import { max } from "./max.ts";
+import { maximum } from "./maximum.ts";
+import { mean } from "./mean.ts";
+import { minimum } from "./minimum.ts";
+import { multiply } from "./multiply.ts";
+import { negate } from "./negate.ts";
+import { notEqual } from "./not-equal.ts";
+import { reciprocal } from "./reciprocal.ts";
+import { relu } from "./relu.ts";
+import { reshape } from "./reshape.ts";
+import { rsqrt } from "./rsqrt.ts";
+import { scale } from "./scale.ts";
+import { sigmoid } from "./sigmoid.ts";
+import { silu } from "./silu.ts";
+import { sin } from "./sin.ts";
+import { sqrt } from "./sqrt.ts";
+import { square } from "./square.ts";
+import { subtract } from "./subtract.ts";
+import { sum } from "./sum.ts";
 import { tanh } from "./tanh.ts";
+import { where } from "./where.ts";
 
-export const registry: readonly Op[] = [add, attention, linear, matmul, tanh];
+export const registry: readonly Op[] = [
+  abs,
+  add,
+  addScalar,
+  attention,
+  broadcastTo,
+  cast,
+  clamp,
+  cos,
+  divide,
+  equal,
+  exp,
+  gelu,
+  geluTanh,
+  greater,
+  greaterEqual,
+  less,
+  lessEqual,
+  linear,
+  log,
+  logProbs,
+  matmul,
+  max,
+  maximum,
+  mean,
+  minimum,
+  multiply,
+  negate,
+  notEqual,
+  reciprocal,
+  relu,
+  reshape,
+  rsqrt,
+  scale,
+  sigmoid,
+  silu,
+  sin,
+  sqrt,
+  square,
+  subtract,
+  sum,
+  tanh,
+  where,
+];

@@ -1,0 +1,41 @@
+// Stretching to a larger shape.
+import type { Tensor } from "../tensor.ts";
+import { broadcastShape, dispatchBroadcast, eachBroadcast } from "./broadcast.ts";
+import { defineOp, expectDType, shapeError } from "./define.ts";
+import { sumTo } from "./sum-to.ts";
+
+interface Params {
+  readonly shape: readonly number[];
+}
+
+/** `x` stretched to `shape` (aligned at the last dimension, lengths of 1 repeat); f32. */
+export const broadcastTo = defineOp({
+  name: "broadcastTo",
+  summary: "stretches dimensions of length 1",
+  call: (x: Tensor, shape: readonly number[]) => ({ inputs: [x], params: { shape } }),
+  infer: ([x], { shape }: Params) => {
+    expectDType("broadcastTo", x!, "f32");
+    const common = broadcastShape("broadcastTo", [x!.shape, shape]);
+    if (String(common) !== String(shape)) shapeError("broadcastTo", `${x} does not stretch to [${shape.join(", ")}]`);
+    return [{ shape }];
+  },
+  run: (_device, [x], [out]) =>
+    dispatchBroadcast("broadcast_to", { operands: { a: "f32" }, out: "f32", expression: "a" }, [x!], out!),
+  vjp: ({ inputs: [x], cotangents: [g] }) => [sumTo(g!, x!.shape)],
+  saves: { inputs: [] },
+  reference: ([x], { shape }) => {
+    const data = new Float64Array(shape.reduce((product, length) => product * length, 1));
+    eachBroadcast(shape, [x!.shape], (at, i) => {
+      data[at] = x!.data[i!]!;
+    });
+    return [{ shape, data }];
+  },
+  cases: [
+    { name: "scalar", inputs: [{ shape: [] }], params: { shape: [3, 5] } },
+    { name: "row", inputs: [{ shape: [8] }], params: { shape: [3, 8] } },
+    { name: "column", inputs: [{ shape: [3, 1] }], params: { shape: [3, 7] } },
+    { name: "middle", inputs: [{ shape: [2, 1, 3] }], params: { shape: [2, 4, 3] } },
+    { name: "itself", inputs: [{ shape: [2, 3] }], params: { shape: [2, 3] } },
+    { name: "empty", inputs: [{ shape: [1, 4] }], params: { shape: [0, 4] } },
+  ],
+});

@@ -1,0 +1,15 @@
+// Quotient of two tensors.
+import { defineBinary } from "./binary.ts";
+import { multiply } from "./multiply.ts";
+import { negate } from "./negate.ts";
+
+/** `a / b` with broadcasting; f32. */
+export const divide: ReturnType<typeof defineBinary> = defineBinary({
+  name: "divide",
+  summary: "a / b",
+  forward: "a / b",
+  gradients: (g, { b, y }) => [() => divide(g, b), () => negate(divide(multiply(g, y), b))],
+  saves: { inputs: [1], outputs: [0] },
+  value: (a, b) => a / b,
+  divisor: true,
+});

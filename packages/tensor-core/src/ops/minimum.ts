@@ -1,0 +1,18 @@
+// The smaller of two tensors, element by element.
+import { defineBinary } from "./binary.ts";
+import { cast } from "./cast.ts";
+import { greater } from "./greater.ts";
+import { lessEqual } from "./less-equal.ts";
+import { multiply } from "./multiply.ts";
+
+/** `min(a, b)` element by element, with broadcasting; f32. Where they are equal the gradient goes to `a`. */
+export const minimum = defineBinary({
+  name: "minimum",
+  summary: "min(a, b), element by element",
+  forward: "min(a, b)",
+  gradients: (g, { a, b }) => [
+    () => multiply(g, cast(lessEqual(a, b), "f32")),
+    () => multiply(g, cast(greater(a, b), "f32")),
+  ],
+  value: Math.min,
+});

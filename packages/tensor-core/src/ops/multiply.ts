@@ -1,0 +1,11 @@
+// Product of two tensors, element by element.
+import { defineBinary } from "./binary.ts";
+
+/** `a · b` element by element, with broadcasting; f32. */
+export const multiply: ReturnType<typeof defineBinary> = defineBinary({
+  name: "multiply",
+  summary: "a · b, element by element",
+  forward: "a * b",
+  gradients: (g, { a, b }) => [() => multiply(g, b), () => multiply(g, a)],
+  value: (a, b) => a * b,
+});

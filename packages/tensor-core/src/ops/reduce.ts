@@ -1,0 +1,110 @@
+// Reductions of [outer, length, inner] over the middle dimension, in one order that depends on `length` only: blocks of 256 are summed
+// serially, their sums are added ascending; above 4,096 the block sums are written out and reduced again. Rows of four-element groups
+// (inner = 1) run four such sums side by side, which are added at the end of a block.
+import type { Device } from "../device/device.ts";
+import { defineKernel, type Kernel } from "../submit/kernel.ts";
+import type { Tensor } from "../tensor.ts";
+import { grid, perItemHead } from "./wgsl.ts";
+
+/** How the elements of a block are taken in, how block results are combined, and what both start from. */
+interface Kind {
+  readonly initial: string;
+  /** WGSL from `acc` and the element `x` (and `y` of a second array) to the next `acc`. */
+  readonly step: string;
+  /** WGSL from `total` and `acc` to the next `total`; also folds the four parts of a vec4. */
+  readonly combine: (total: string, acc: string) => string;
+  /** The kind that reduces the block results. */
+  readonly next: ReductionKind;
+  readonly second?: boolean;
+}
+
+export type ReductionKind = "sum" | "squares" | "dot" | "max" | "nonFinite";
+
+const plus = (a: string, b: string) => `${a} + ${b}`;
+const larger = (a: string, b: string) => `max(${a}, ${b})`;
+
+const KINDS: Readonly<Record<ReductionKind, Kind>> = {
+  sum: { initial: "0.0", step: "acc + x", combine: plus, next: "sum" },
+  squares: { initial: "0.0", step: "fma(x, x, acc)", combine: plus, next: "sum" },
+  dot: { initial: "0.0", step: "fma(x, y, acc)", combine: plus, next: "sum", second: true },
+  max: { initial: "-3.4028234e38", step: "max(acc, x)", combine: larger, next: "max" },
+  // NaN and infinity by their bits: comparisons may be folded away by a compiler that assumes neither.
+  nonFinite: {
+    initial: "0.0",
+    step: "max(acc, select(V(0.0), V(1.0), (bitcast<U>(x) & U(0x7f800000u)) == U(0x7f800000u)))",
+    combine: larger,
+    next: "max",
+  },
+};
+
+const BLOCK = 256;
+const ONE_PASS = 4096;
+
+export interface Reduction {
+  readonly outer: number;
+  readonly length: number;
+  readonly inner: number;
+  /** The result is multiplied by this. Default 1. */
+  readonly factor?: number;
+  /** Element of `out` where the results go. Default 0. */
+  readonly start?: number;
+}
+
+/** Records `out[start + o * inner + i] = factor * reduce over k of reads[o, k, i]`. */
+export function dispatchReduce(
+  device: Device,
+  kind: ReductionKind,
+  reads: readonly Tensor[],
+  out: Tensor,
+  { outer, length, inner, factor = 1, start = 0 }: Reduction,
+): void {
+  const layout = inner === 1 && length % 4 === 0 ? "rows" : inner % 4 === 0 ? "columns" : "plain";
+  const items = layout === "rows" ? length / 4 : length; // per reduction
+  const lanes = layout === "columns" ? inner / 4 : inner;
+  const last = items <= ONE_PASS;
+  const span = last ? Math.max(items, 1) : BLOCK;
+  const blocks = Math.ceil(items / span) || 1;
+  const target = last ? out : device.empty([outer, blocks, inner]);
+  const threads = outer * blocks * lanes;
+  const first = last ? (layout === "columns" ? start / 4 : start) : 0;
+  device.dispatch(kernelOf(kind, layout), {
+    reads,
+    writes: [target],
+    uniforms: [threads, items, lanes, blocks, span, first, last ? factor : 1],
+    groups: grid(device, threads),
+  });
+  if (last) return;
+  dispatchReduce(device, KINDS[kind].next, [target], out, { outer, length: blocks, inner, factor, start });
+  target.dispose();
+}
+
+function kernelOf(kind: ReductionKind, layout: "rows" | "columns" | "plain"): Kernel {
+  return defineKernel(`reduce_${kind}/${layout}`, () => {
+    const { initial, step, combine, second } = KINDS[kind];
+    const element = layout === "plain" ? "f32" : "vec4f";
+    const folded = combine(combine("total.x", "total.y"), `(${combine("total.z", "total.w")})`);
+    return {
+      reads: second ? { x_data: element, y_data: element } : { x_data: element },
+      writes: { out: layout === "columns" ? "vec4f" : "f32" },
+      uniforms: { threads: "u32", items: "u32", lanes: "u32", blocks: "u32", span: "u32", start: "u32", factor: "f32" },
+      code: `alias V = ${element}; alias U = ${layout === "plain" ? "u32" : "vec4u"};${perItemHead}
+  if (i >= P.threads) { return; }
+  let lane = i % P.lanes;
+  let block = (i / P.lanes) % P.blocks;
+  let base = (i / (P.lanes * P.blocks)) * P.items * P.lanes + lane;
+  let end = min((block + 1u) * P.span, P.items);
+  var total = V(${initial});
+  for (var at = block * P.span; at < end; at += ${BLOCK}u) {
+    let to = min(at + ${BLOCK}u, end);
+    var acc = V(${initial});
+    for (var k = at; k < to; k++) {
+      let x = x_data[base + k * P.lanes];
+${second ? "      let y = y_data[base + k * P.lanes];\n" : ""}      acc = ${step};
+    }
+    total = ${combine("total", "acc")};
+  }
+  out[P.start + i] = ${layout === "rows" ? `(${folded})` : "total"} * P.factor;
+}`,
+    };
+  });
+}
