@@ -1,0 +1,153 @@
+// AdamW: Loshchilov and Hutter, "Decoupled weight decay regularization" (2019), with the update order of PyTorch's torch.optim.AdamW.
+import type { Device } from "../device/device.ts";
+import { TensorError } from "../errors.ts";
+import { withTag } from "../memory/scope.ts";
+import { aligned } from "../ops/aligned.ts";
+import { fill } from "../ops/fill.ts";
+import { grid } from "../ops/wgsl.ts";
+import type { Tensor } from "../tensor.ts";
+import { countKernel, updateKernel } from "./adamw-kernels.ts";
+
+export interface OptimizedParameter {
+  /** f32, updated in place. May be row-sharded. */
+  readonly master: Tensor;
+  /** f32 or bf16 (rounded to nearest even) of the master's shape and shards: rewritten after each step that is applied. */
+  readonly runCopy?: Tensor;
+  /** Overrides the optimizer's weight decay: 0 for norms and biases, by custom. */
+  readonly weightDecay?: number;
+}
+
+export interface AdamWOptions {
+  /** Decay rates of the first and second moment, in [0, 1). Default 0.9, 0.999. */
+  readonly betas?: readonly [number, number];
+  /** Added to the root of the second moment. Default 1e-8. */
+  readonly epsilon?: number;
+  /** Default 0.01. */
+  readonly weightDecay?: number;
+}
+
+export interface StepOptions {
+  readonly learningRate: number;
+  /** What `clipByGlobalNorm` returned for these gradients; a step whose norm is not finite changes nothing but the count of skipped steps. */
+  readonly clip: Tensor;
+}
+
+/** Running means of the gradient and of its square, f32, of the master's shape and shards. */
+export interface Moments {
+  readonly first: Tensor;
+  readonly second: Tensor;
+}
+
+/** The optimizer of a list of parameters. A step is recorded and waits for nothing; its state lives on the device. */
+export class AdamW {
+  readonly parameters: readonly OptimizedParameter[];
+  /** One entry per parameter. With `counter` it is all the state that a checkpoint holds. */
+  readonly moments: readonly Moments[];
+  /** f32 [4]: steps applied, steps skipped, and the last step's bias corrections. */
+  readonly counter: Tensor;
+  readonly #device: Device;
+  readonly #betas: readonly [number, number];
+  readonly #epsilon: number;
+  readonly #weightDecay: number;
+
+  /** Throws `argument` for no parameters or a constant out of range, `dtype` and `shape` for a master or run copy that does not fit. */
+  constructor(parameters: readonly OptimizedParameter[], options: AdamWOptions = {}) {
+    const { betas = [0.9, 0.999], epsilon = 1e-8, weightDecay = 0.01 } = options;
+    const first = parameters[0];
+    if (!first) throw new TensorError("argument", "AdamW needs at least one parameter");
+    for (const beta of betas) inRange("a beta", beta, beta >= 0 && beta < 1);
+    inRange("epsilon", epsilon, epsilon > 0);
+    inRange("weight decay", weightDecay, weightDecay >= 0);
+    for (const parameter of parameters) checkParameter(parameter);
+    this.parameters = parameters;
+    this.#device = first.master.device;
+    this.#betas = betas;
+    this.#epsilon = epsilon;
+    this.#weightDecay = weightDecay;
+    const zeros = (like: Tensor): Tensor => fill(like.device, like.shape, 0, like);
+    this.moments = withTag("optimizer", () =>
+      parameters.map(({ master }) => ({ first: zeros(master), second: zeros(master) })),
+    );
+    this.counter = withTag("optimizer", () => fill(this.#device, [4], 0));
+  }
+
+  /** Records one step. `gradients` are f32, one per parameter, sharded alike; they are only read. Throws `shape` or `argument`. */
+  step(gradients: readonly Tensor[], { learningRate, clip }: StepOptions): void {
+    inRange("learning rate", learningRate, learningRate >= 0);
+    if (gradients.length !== this.parameters.length) {
+      const counts = `${gradients.length} gradients for ${this.parameters.length} parameters`;
+      throw new TensorError("argument", `AdamW: ${counts}`);
+    }
+    gradients.forEach((gradient, k) => {
+      expectLike("gradient", gradient, this.parameters[k]!.master, ["f32"]);
+    });
+    const [beta1, beta2] = this.#betas;
+    this.#device.dispatch(countKernel(), {
+      reads: [clip],
+      writes: [this.counter],
+      uniforms: [logOf(beta1), logOf(beta2)],
+      groups: [1],
+    });
+    gradients.forEach((gradient, k) => {
+      const { weightDecay = this.#weightDecay } = this.parameters[k]!;
+      const decay = 1 - learningRate * weightDecay;
+      this.#update(k, gradient, clip, [learningRate, decay, 1 - beta1, beta2, 1 - beta2, this.#epsilon]);
+    });
+  }
+
+  /** How many steps were applied and skipped so far; waits for them. */
+  async readSteps(): Promise<{ applied: number; skipped: number }> {
+    const [applied, skipped] = await this.counter.values();
+    return { applied: applied!, skipped: skipped! };
+  }
+
+  /** Frees the moments; parameters stay their owner's. */
+  dispose(): void {
+    for (const { first, second } of this.moments) {
+      first.dispose();
+      second.dispose();
+    }
+    this.counter.dispose();
+  }
+
+  #update(k: number, gradient: Tensor, clip: Tensor, constants: readonly number[]): void {
+    const { master, runCopy } = this.parameters[k]!;
+    const { first, second } = this.moments[k]!;
+    const parts = [master, first, second, ...(runCopy ? [runCopy] : [])].map((tensor) => tensor.parts());
+    const kernel = updateKernel(runCopy ? (runCopy.dtype as "f32" | "bf16") : "none");
+    gradient.parts().forEach(({ tensor }, part) => {
+      const temporary: Tensor[] = [];
+      const items = Math.ceil(tensor.size / 4);
+      this.#device.dispatch(kernel, {
+        reads: [aligned(tensor, temporary), clip, this.counter],
+        writes: parts.map((list) => list[part]!.tensor),
+        uniforms: [items, ...constants],
+        groups: grid(this.#device, items),
+      });
+      for (const copy of temporary) copy.dispose();
+    });
+  }
+}
+
+/** The smallest f32 stands for the logarithm of 0: 1 - 0^t is 1. */
+function logOf(beta: number): number {
+  return Math.max(Math.log(beta), -3.4e38);
+}
+
+function checkParameter({ master, runCopy, weightDecay = 0 }: OptimizedParameter): void {
+  expectLike("master", master, master, ["f32"]);
+  if (runCopy) expectLike("run copy", runCopy, master, ["f32", "bf16"]);
+  inRange("weight decay", weightDecay, weightDecay >= 0);
+}
+
+function expectLike(what: string, tensor: Tensor, master: Tensor, dtypes: readonly string[]): void {
+  if (!dtypes.includes(tensor.dtype))
+    throw new TensorError("dtype", `AdamW: a ${what} is ${dtypes.join(" or ")}, not ${tensor}`);
+  const layout = (t: Tensor) => t.parts().map(({ tensor: part }) => String(part.shape));
+  if (layout(tensor).join(" ") !== layout(master).join(" "))
+    throw new TensorError("shape", `AdamW: the ${what} ${tensor} is not shaped and sharded as its master ${master}`);
+}
+
+function inRange(what: string, value: number, ok: boolean): void {
+  if (!ok || !Number.isFinite(value)) throw new TensorError("argument", `AdamW: ${what} may not be ${value}`);
+}
