@@ -21,3 +21,6 @@ export const problemUniforms = {
   biasStart: "u32",
   initial: "u32",
 } as const;
+
+/** 0 to size - 1: for text with one piece per register. */
+export const range = (size: number): number[] => Array.from({ length: size }, (_, i) => i);

@@ -4,7 +4,10 @@ import { TensorError } from "../../errors.ts";
 import type { Tensor } from "../../tensor.ts";
 import { aligned } from "../aligned.ts";
 import { FROM_BIAS, FROM_OUT } from "./canonical.ts";
+import { kMajor, type Stored } from "./pack.ts";
+import { dispatchRows, rowsStep } from "./rows.ts";
 import { dispatchSimple } from "./simple.ts";
+import { dispatchTile } from "./tile.ts";
 
 /** `nt`: a[m,k] b[n,k]; `nn`: a[m,k] b[k,n]; `tn`: a[k,m] b[k,n]. */
 export type MatmulLayout = "nn" | "nt" | "tn";
@@ -63,8 +66,50 @@ export function matmulInto(device: Device, call: MatmulCall): void {
   const temporary: Tensor[] = [];
   const [a, b] = [aligned(problem.a, temporary), aligned(problem.b, temporary)];
   const bias = problem.bias && aligned(problem.bias, temporary);
-  dispatchSimple(device, { ...problem, a, b, bias });
+  const ready = { ...problem, a, b, bias };
+  switch (pathOf(device, ready)) {
+    case "simple":
+      dispatchSimple(device, ready);
+      break;
+    case "rows":
+      dispatchRows(device, ready);
+      break;
+    case "tile":
+      dispatchTile(
+        device,
+        ready,
+        kMajor(device, storedA(ready), ready.layout !== "tn", temporary),
+        kMajor(device, storedB(ready), ready.layout === "nt", temporary),
+      );
+      break;
+  }
   for (const tensor of temporary) tensor.dispose();
+}
+
+/** Which kernel computes a problem: a pure function of its shape and the adapter's facts. */
+export type MatmulPath = "simple" | "rows" | "tile";
+
+/** Products of fewer multiply-adds than this are not worth a tile. */
+const SMALL = 1 << 15;
+/** Rows up to which reading a weight as it lies beats packing it. */
+const FEW_ROWS = 32;
+
+function pathOf(device: Device, { layout, b, m, n, k, aColumns }: Problem): MatmulPath {
+  const { family, subgroupSize } = device.facts;
+  if (family !== "software" || subgroupSize !== 8 || m * n * k < SMALL) return "simple";
+  const aligned = k % rowsStep(b.dtype === "bf16") === 0 && aColumns.stride % 4 === 0 && aColumns.column % 4 === 0;
+  if (layout === "nt" && m <= FEW_ROWS && aligned) return "rows";
+  return m >= 4 && n >= 16 ? "tile" : "simple";
+}
+
+function storedA({ layout, a: tensor, m, k, batch, aColumns }: Problem): Stored {
+  const [rows, columns] = layout === "tn" ? [k, m] : [m, k];
+  return { tensor, rows, columns, batch, ...aColumns };
+}
+
+function storedB({ layout, b: tensor, n, k, batch }: Problem): Stored {
+  const [rows, columns] = layout === "nt" ? [n, k] : [k, n];
+  return { tensor, rows, columns, batch, column: 0, stride: columns };
 }
 
 function checked(call: MatmulCall): Problem {

@@ -1,0 +1,88 @@
+// Brings an operand into the K-major f32 form of the tile kernel: transposes rows, widens bf16, pads to groups of four.
+import type { Device } from "../../device/device.ts";
+import { defineKernel, type Kernel } from "../../submit/kernel.ts";
+import type { Tensor } from "../../tensor.ts";
+import { THREADS } from "../wgsl.ts";
+import type { KMajor } from "./tile.ts";
+
+/** A stored operand: `rows` x `columns` of a row-major matrix with rows of `stride` elements, from `column` on, `batch` times. */
+export interface Stored {
+  readonly tensor: Tensor;
+  readonly rows: number;
+  readonly columns: number;
+  readonly stride: number;
+  readonly column: number;
+  readonly batch: number;
+}
+
+const X = 8;
+const Y = THREADS / X;
+
+function kernel(transposes: boolean, bf16: boolean, wide: boolean): Kernel {
+  const name = `matmul_${transposes ? "transpose" : "widen"}${bf16 ? "/bf16" : ""}${wide ? "/vec4" : ""}`;
+  return defineKernel(name, () => ({
+    reads: { source: bf16 ? (wide ? "vec2u" : "u32") : wide ? "vec4f" : "f32" },
+    writes: { out: "vec4f" },
+    uniforms: {
+      rows: "u32",
+      columns: "u32",
+      stride: "u32",
+      column: "u32",
+      sourceBatch: "u32",
+      outStride: "u32",
+      outBatch: "u32",
+    },
+    code: /* wgsl */ `
+${readFour(bf16, wide)}
+@compute @workgroup_size(${X}, ${Y})
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let origin = id.z * P.sourceBatch + P.column;
+  let to = id.z * P.outBatch;
+${transposes ? transposeBody : "  if (id.x < P.outStride && id.y < P.rows) { out[to + id.y * P.outStride + id.x] = four(origin + id.y * P.stride + id.x * 4u); }"}
+}`,
+  }));
+}
+
+/** `four(at)`: elements at to at + 3. */
+function readFour(bf16: boolean, wide: boolean): string {
+  if (!bf16)
+    return `fn four(at: u32) -> vec4f { return ${wide ? "source[at >> 2u]" : "vec4f(source[at], source[at + 1u], source[at + 2u], source[at + 3u])"}; }`;
+  return `fn four(at: u32) -> vec4f {
+  let words = ${wide ? "source[at >> 2u]" : "vec2u(source[at >> 1u], source[(at >> 1u) + 1u])"};
+  let bits = vec4u(words.x << 16u, words.x & 0xffff0000u, words.y << 16u, words.y & 0xffff0000u);
+  return bitcast<vec4f>(bits);
+}`;
+}
+
+// x: groups of four source rows; y: groups of four source columns.
+const transposeBody = /* wgsl */ `  if (id.x >= P.outStride) { return; }
+  let row = id.x * 4u;
+  let column = id.y * 4u;
+  let last = P.rows - 1u;
+  let r0 = four(origin + row * P.stride + column);
+  let r1 = four(origin + min(row + 1u, last) * P.stride + column);
+  let r2 = four(origin + min(row + 2u, last) * P.stride + column);
+  let r3 = four(origin + min(row + 3u, last) * P.stride + column);
+  let at = to + column * P.outStride + id.x;
+  if (column < P.columns) { out[at] = vec4f(r0.x, r1.x, r2.x, r3.x); }
+  if (column + 1u < P.columns) { out[at + P.outStride] = vec4f(r0.y, r1.y, r2.y, r3.y); }
+  if (column + 2u < P.columns) { out[at + 2u * P.outStride] = vec4f(r0.z, r1.z, r2.z, r3.z); }
+  if (column + 3u < P.columns) { out[at + 3u * P.outStride] = vec4f(r0.w, r1.w, r2.w, r3.w); }`;
+
+/** `stored` as a K-major operand: itself where it is one, else a packed copy, which is added to `temporary`. */
+export function kMajor(device: Device, stored: Stored, transposes: boolean, temporary: Tensor[]): KMajor {
+  const { tensor, rows, columns, stride, column, batch } = stored;
+  const wide = stride % 4 === 0 && column % 4 === 0 && (batch === 1 || (rows * stride) % 4 === 0);
+  if (!transposes && wide && tensor.dtype === "f32") return { tensor, stride: stride / 4, start: column / 4 };
+  const [k, width] = transposes ? [columns, rows] : [rows, columns];
+  const groups = Math.ceil(width / 4);
+  const packed = device.empty([batch, k, groups * 4]);
+  temporary.push(packed);
+  device.dispatch(kernel(transposes, tensor.dtype === "bf16", wide), {
+    reads: [tensor],
+    writes: [packed],
+    uniforms: [rows, columns, stride, column, rows * stride, groups, groups * k],
+    groups: [Math.ceil(groups / X), Math.ceil((transposes ? Math.ceil(columns / 4) : rows) / Y), batch],
+  });
+  return { tensor: packed, stride: groups, start: 0 };
+}
