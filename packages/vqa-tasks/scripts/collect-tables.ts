@@ -58,11 +58,11 @@ function readPages(file: string): Map<string, string> {
   );
 }
 
-/** Different short names with a word in them, drawable, and free of what would need escaping in a tool program. */
+/** Different short names that begin with a letter, drawable, and free of what would need escaping in a tool program. */
 function usableNames(cells: readonly string[]): string[] {
   return [...new Set(cells)].filter(
     (name) =>
-      /^[\p{L}\p{N}][\p{L}\p{N} .&/-]+$/u.test(name) &&
+      /^\p{L}[\p{L}\p{N} .&/-]+$/u.test(name) &&
       /\p{L}{2}/u.test(name) &&
       isDrawable(name) &&
       textWidth(name, 1) <= WIDEST_NAME,

@@ -125,7 +125,7 @@ function rebuilt(
     freshPrompt: true,
     blocks: [...opening.filter(isImage), ...observation.filter(isImage), ...opening.filter((block) => !isImage(block))],
     assistant: [
-      { id: "first-turn", kind: "example", text: `${trimToProgramEnd(turn.text)}\n` },
+      { id: "first-turn", kind: "observation", text: `${trimToProgramEnd(turn.text)}\n` },
       { id: "observation", kind: "observation", text: template.observation },
     ],
   };

@@ -9,17 +9,52 @@ export type RewardParts = {
   readonly tool_success: 0 | 1;
   /** A tool of the axis that the chart does not have was called. Always 0 for tables. */
   readonly tool_misuse: 0 | 1;
+  /** The calls asked for exactly the columns and rows that the question names, whatever the axis. */
+  readonly tool_names: 0 | 1;
   /** The image shown differs from the original. */
   readonly tool_changed: 0 | 1;
 };
 
-export function rewardParts({ orientation }: Pick<Task, "orientation">, tool: ToolOutcome): RewardParts {
+export function rewardParts(task: Omit<Task, "image">, tool: ToolOutcome): RewardParts {
+  const { orientation } = task;
   const wrongAxis = orientation === "columns" ? /^focus_on_(?:rows|y_values)_/ : /^focus_on_(?:columns|x_values)_/;
   const misused = orientation !== undefined && tool.tools.some((name) => wrongAxis.test(name));
   return {
     tool_call: tool.status === "no_tool" ? 0 : 1,
     tool_success: tool.status === "ok" ? 1 : 0,
     tool_misuse: misused ? 1 : 0,
+    tool_names: asksForNamed(task, tool) ? 1 : 0,
     tool_changed: tool.changed ? 1 : 0,
   };
+}
+
+/** On the wrong axis of a chart no name has a box, so unknown names count as asked for. */
+function asksForNamed(task: Omit<Task, "image">, tool: ToolOutcome): boolean {
+  const named = namesInQuestion(task);
+  const asked = new Set([...tool.keys, ...tool.unknownKeys]);
+  return asked.size === named.length && named.length > 0 && named.every((name) => asked.has(name));
+}
+
+/** Names of columns and rows that the question holds as whole words, the longest first: "St Louis" is not "St". */
+export function namesInQuestion({ question, columns, rows }: Pick<Task, "question" | "columns" | "rows">): string[] {
+  const names = [...new Set([...columns, ...rows].map((box) => box.name))].sort((a, b) => b.length - a.length);
+  let rest = question;
+  return names.filter((name) => {
+    const at = indexOfWords(rest, name);
+    if (at < 0) return false;
+    rest = `${rest.slice(0, at)}\n${rest.slice(at + name.length)}`;
+    return true;
+  });
+}
+
+function indexOfWords(text: string, words: string): number {
+  const isPartOfWord = (character: string): boolean => /[\p{L}\p{N}]/u.test(character);
+  let at = text.indexOf(words);
+  while (at >= 0) {
+    const before = text.slice(0, at).at(-1) ?? " ";
+    const after = text.charAt(at + words.length);
+    if (!isPartOfWord(before) && !isPartOfWord(after)) return at;
+    at = text.indexOf(words, at + 1);
+  }
+  return -1;
 }

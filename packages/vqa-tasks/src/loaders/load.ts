@@ -9,11 +9,12 @@ import { parseCharxivRow } from "./formats/charxiv.ts";
 import { parseRefocusRow } from "./formats/refocus.ts";
 import { parseTabFactRow, parseTableVqaBenchRow, parseWikiTableQuestionsRow } from "./formats/tables.ts";
 import { parseVtoolV1Row, parseVtoolV2Row } from "./formats/vtool.ts";
+import type { DataFormat } from "./formats.ts";
 import { type PictureFolders, withPicture } from "./pictures.ts";
 import type { RowParser, TaskRecord } from "./record.ts";
 import { readRows } from "./rows.ts";
 
-const parsers = {
+const parsers: Readonly<Record<DataFormat, RowParser>> = {
   refocus: parseRefocusRow,
   vtool_v1: parseVtoolV1Row,
   vtool_v2: parseVtoolV2Row,
@@ -21,11 +22,7 @@ const parsers = {
   charxiv: parseCharxivRow,
   tabfact: parseTabFactRow,
   wikitablequestions: parseWikiTableQuestionsRow,
-} satisfies Record<string, RowParser>;
-
-export type DataFormat = keyof typeof parsers;
-
-export const dataFormats: readonly DataFormat[] = Object.keys(parsers) as DataFormat[];
+};
 
 export type LoadOptions = {
   readonly format: DataFormat;

@@ -1,0 +1,13 @@
+/** The data formats by name. Their parsers are imported only where data is loaded. */
+
+export const dataFormats = [
+  "refocus",
+  "vtool_v1",
+  "vtool_v2",
+  "tablevqabench",
+  "charxiv",
+  "tabfact",
+  "wikitablequestions",
+] as const;
+
+export type DataFormat = (typeof dataFormats)[number];

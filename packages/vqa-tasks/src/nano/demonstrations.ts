@@ -1,0 +1,118 @@
+/**
+ * Episodes to imitate, of chosen quality, and the two kinds of exercise that nano.md found a small model to need first:
+ * captions (read a chart) and copies (spell names in a call, without a picture).
+ */
+
+import { type Image, identifyImage, type Orientation } from "@iapo/rollout-trace";
+import { toolInterpreter } from "@iapo/visual-tools";
+import { environmentPresets } from "../environment/options.ts";
+import { RandomStream } from "../random.ts";
+import type { NanoChart, NanoCharts } from "./charts.ts";
+import type { DemonstrationQuality } from "./options.ts";
+import type { NanoSplit } from "./tables.ts";
+
+export type DemonstrationFault = "wrong_axis" | "no_call" | "malformed";
+
+export type Demonstration = NanoChart & {
+  /** Left out for a clean one. */
+  readonly fault?: DemonstrationFault | undefined;
+  /** What to write, turn by turn: a program and an answer, or the answer alone. */
+  readonly turns: readonly string[];
+};
+
+export type Caption = {
+  readonly image: Image;
+  /** Axis word and values to the nearest ten, in chart order: of the bars a tool marked, or of all. */
+  readonly text: string;
+};
+
+export type Copy = {
+  /** As the compact prompt's query block writes it. */
+  readonly query: string;
+  /** The program that answers it, or the list of names. */
+  readonly text: string;
+};
+
+const effects = ["highlight", "mask", "draw"] as const;
+const interpreter = toolInterpreter(environmentPresets.default.tools);
+
+/** The fenced program that focuses on these names. */
+export function toolProgram(axis: Orientation, effect: (typeof effects)[number], names: readonly string[]): string {
+  return `\`\`\`python\ndisplay(focus_on_${axis}_with_${effect}(image_1, ${JSON.stringify(names).replaceAll('","', '", "')}, ${axis}_bbox))\n\`\`\`\n`;
+}
+
+export function answerLine(answer: string): string {
+  return `FINAL ANSWER: ${answer}\n`;
+}
+
+/** Demonstration `index` of a split, of the quality that the charts were made with. */
+export async function demonstrate(charts: NanoCharts, split: NanoSplit, index: number): Promise<Demonstration> {
+  const chart = await charts.chart(split, index);
+  const random = new RandomStream(charts.options.seed, `nano-demonstrations/${split}`, index);
+  const axis = chart.task.orientation ?? "columns";
+  const fault = pickFault(charts.options.quality, random);
+  const effect = random.pick(effects);
+  const answer = answerLine(chart.question.answer);
+  if (fault === "no_call") return { ...chart, fault, turns: [answer] };
+  const program = toolProgram(fault === "wrong_axis" ? otherAxis(axis) : axis, effect, chart.question.names);
+  return { ...chart, fault, turns: [fault === "malformed" ? spoil(program, random) : program, answer] };
+}
+
+/** Caption `index` of a split: half of them of a picture as it is, half of one edited by a tool. */
+export async function caption(charts: NanoCharts, split: NanoSplit, index: number): Promise<Caption> {
+  const { task, bars } = await charts.chart(split, index);
+  const random = new RandomStream(charts.options.seed, `nano-captions/${split}`, index);
+  const axis = task.orientation ?? "columns";
+  const marked = random.uniform() < 0.5 ? bars : random.sample(bars, random.integer(1, 2));
+  const shown = bars.filter((bar) => marked.includes(bar));
+  const text = `${axis} ${shown.map(({ value }) => Math.round(value / 10) * 10).join(" ")}\n`;
+  if (shown.length === bars.length) return { image: task.image, text };
+  const program = toolProgram(
+    axis,
+    random.pick(effects),
+    shown.map(({ name }) => name),
+  );
+  const { image } = interpreter.run(program, task).outcome;
+  if (image === undefined) throw new Error(`the program of caption ${index} shows no image: ${program}`);
+  return { image: await identifyImage(image), text };
+}
+
+/** Copy `index` of a split: half of them end in a program for the question, half in the list of all names. */
+export function copy(charts: NanoCharts, split: NanoSplit, index: number): Copy {
+  const { seed, bars } = charts.options;
+  const random = new RandomStream(seed, `nano-copies/${split}`, index);
+  const names = random.sample(charts.names[split], random.integer(...bars));
+  const list = `[${names.map((name) => JSON.stringify(name)).join(", ")}]`;
+  const chosen = random.sample(names, random.integer(1, 2));
+  const [first = "", second] = names.filter((name) => chosen.includes(name));
+  if (random.uniform() < 0.5) return { query: `${list}\nList the names.\n`, text: `${list}\n` };
+  const question =
+    second === undefined
+      ? random.pick([`Value of ${first} to the nearest ten?`, `Is ${first} over 50?`])
+      : `Is ${first} above ${second}?`;
+  const asked = second === undefined ? [first] : [first, second];
+  return {
+    query: `${list}\n${question}\n`,
+    text: toolProgram(random.pick(["columns", "rows"]), random.pick(effects), asked),
+  };
+}
+
+function pickFault(
+  { wrongAxis, noCall, malformed }: DemonstrationQuality,
+  random: RandomStream,
+): DemonstrationFault | undefined {
+  const share = random.uniform();
+  if (share < wrongAxis) return "wrong_axis";
+  if (share < wrongAxis + noCall) return "no_call";
+  return share < wrongAxis + noCall + malformed ? "malformed" : undefined;
+}
+
+function otherAxis(axis: Orientation): Orientation {
+  return axis === "columns" ? "rows" : "columns";
+}
+
+/** A program with one of the slips that models make: a bracket short, a quote short, a fence left open. */
+function spoil(program: string, random: RandomStream): string {
+  const spoilt = [program.replace("))\n", ")\n"), program.replace('"]', "]"), program.replace("\n```\n", "\n")];
+  return random.pick(spoilt);
+}
