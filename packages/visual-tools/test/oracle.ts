@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Boxes, RawImage } from "@iapo/rollout-trace";
-import { type ToolOptions, type toolPresets, toRgb } from "../src/index.ts";
+import { type ToolOptions, type toolPresets, toRgb, toRgba } from "../src/index.ts";
 import { readImage } from "../src/sharp/index.ts";
 
 type BoxRow = [name: string, x1: number | null, y1: number | null, x2: number | null, y2: number | null];
@@ -102,7 +102,8 @@ export function boxesIn(frame: ToolOptions["coordinates"], pixelBoxes: Boxes, { 
 
 const hash = (data: Uint8Array): string => createHash("sha256").update(data).digest("hex").slice(0, 16);
 
-/** Raw pixels as the oracle hashed them. */
-export function hashes(image: RawImage): { readonly bytes: string; readonly rgb: string } {
-  return { bytes: hash(image.data), rgb: hash(toRgb(image).data) };
+/** The raw pixels in Pillow's mode, as the oracle hashed them; of a grey or palette image, only RGB can be compared. */
+export function hashes(image: RawImage, mode: string): { readonly bytes: string | undefined; readonly rgb: string } {
+  const inMode = mode === "RGBA" ? toRgba(image) : mode === "RGB" ? toRgb(image) : undefined;
+  return { bytes: inMode && hash(inMode.data), rgb: hash(toRgb(image).data) };
 }

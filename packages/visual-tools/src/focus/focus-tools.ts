@@ -59,7 +59,7 @@ function focus(
     const masked = boxesToMask(names, focused, rule.stringContains, boxes, axis);
     return masked.length === 0 ? image : paint(image, action, masked, options, budget);
   }
-  // The first published code highlights nothing on a new RGBA image; the second returns the image itself.
+  // The first published code highlights nothing on a new image; the second returns the image itself.
   if (focused.size === 0 && (action === "draw" || shapes[options.geometry].clamps)) return image;
   return paint(image, action, focused, options, budget);
 }

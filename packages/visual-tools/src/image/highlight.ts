@@ -1,7 +1,7 @@
 /** Translucent red rectangles over an image, in the integer arithmetic of Pillow's alpha_composite. */
 import type { RawImage } from "@iapo/rollout-trace";
 import { clip, type Rectangle } from "./draw.ts";
-import { toRgba } from "./pixels.ts";
+import { copyImage } from "./pixels.ts";
 
 const red: readonly [number, number, number, number] = [255, 0, 0, 50];
 
@@ -38,15 +38,15 @@ const redTable = opaqueTable(red[0]);
 const otherTable = opaqueTable(0);
 
 /**
- * A new RGBA image with the rectangles tinted; overlaps are tinted once. A copy of the image with the rectangles painted in is
- * composited over the image, so translucent pixels outside of them grow more opaque, as they do in the published tools.
+ * A new image with the rectangles tinted; overlaps are tinted once. It has an alpha channel where the image has one: on an opaque
+ * image the result is opaque. Else a copy of the image with the rectangles painted in is composited over the image, so that
+ * translucent pixels outside of them grow more opaque too, as they do in the published tools.
  */
 export function highlightRectangles(image: RawImage, rectangles: readonly Rectangle[]): RawImage {
-  const result = toRgba(image);
-  const backdrop = image.channels === 4 ? image.data : undefined;
-  if (backdrop !== undefined) {
-    for (let at = 0; at < backdrop.length; at += 4) {
-      if (backdrop[at + 3] !== 255) over(backdrop, at, backdrop, result.data, at);
+  const result = copyImage(image);
+  if (image.channels === 4) {
+    for (let at = 0; at < image.data.length; at += 4) {
+      if (image.data[at + 3] !== 255) over(image.data, at, image.data, result.data, at);
     }
   }
   for (const rectangle of rectangles) {
@@ -59,17 +59,15 @@ export function highlightRectangles(image: RawImage, rectangles: readonly Rectan
   return result;
 }
 
-/** Tints the pixels `first` to `last` of one row of RGBA `target`, from the values of `image`. */
+/** Tints the pixels `first` to `last` of one row of `target`, from the values of `image`. */
 function tintRow({ channels, data }: RawImage, target: Uint8Array, first: number, last: number): void {
-  for (let pixel = first; pixel <= last; pixel++) {
-    const from = pixel * channels;
-    const to = pixel * 4;
-    if (channels === 4 && data[from + 3] !== 255) {
-      over(red, 0, data, target, to);
+  for (let at = first * channels; at <= last * channels; at += channels) {
+    if (channels === 4 && data[at + 3] !== 255) {
+      over(red, 0, data, target, at);
     } else {
-      target[to] = redTable[data[from]!]!;
-      target[to + 1] = otherTable[data[from + 1]!]!;
-      target[to + 2] = otherTable[data[from + 2]!]!;
+      target[at] = redTable[data[at]!]!;
+      target[at + 1] = otherTable[data[at + 1]!]!;
+      target[at + 2] = otherTable[data[at + 2]!]!;
     }
   }
 }
