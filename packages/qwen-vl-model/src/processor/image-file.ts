@@ -17,9 +17,11 @@ export async function decodeImage(file: string | Uint8Array): Promise<RawImage &
   const label = typeof file === "string" ? file : "the image";
   try {
     const image = sharp(file, { limitInputPixels: MAX_PIXELS, failOn: "error", ignoreIcc: true });
-    const { format, depth } = await image.metadata();
+    const { format, depth, space } = await image.metadata();
     if (!FORMATS.has(format))
       throw new QwenVLError("image", `${label}: ${format} is not one of ${[...FORMATS].join(", ")}`);
+    // Decoders disagree on what CMYK looks like.
+    if (space === "cmyk") throw new QwenVLError("image", `${label}: is CMYK; convert it to RGB`);
     const wide = depth === "ushort";
     const { data, info } = await image
       .autoOrient()

@@ -1,0 +1,132 @@
+/** Downloads one file into the cache: resumed where an earlier attempt ended, and verified before it gets its name. */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdir, open, rename, stat, truncate } from "node:fs/promises";
+import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { HubApiError } from "@huggingface/hub";
+import { QwenVLError, reasonOf } from "../error.ts";
+
+/** A file as the hub announces it. */
+export interface RemoteFile {
+  readonly path: string;
+  readonly size: number;
+  /** SHA-256 of a large file's content (64 digits), or git's SHA-1 of a small one (40): the name of the blob. */
+  readonly hash: string;
+}
+
+/** How the bytes come. */
+export interface Transfer {
+  /** Opens the remote file; its slices are ranges. */
+  readonly source: () => Promise<Blob>;
+  /** Called with the bytes of this file that are there. */
+  readonly onBytes: (bytes: number) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Attempts in a row that bring no byte. */
+const MAX_FRUITLESS_ATTEMPTS = 4;
+const FIRST_WAIT_MS = 100;
+
+/**
+ * Brings `file` to `target`. What is there of `target.incomplete` is kept and continued.
+ * @throws QwenVLError `hub_network` after four attempts that bring nothing, `hub_corrupt` where the content is twice not what was announced;
+ * a `QwenVLError` of `source`, and anything after `signal` was raised, passes through.
+ */
+export async function downloadFile(file: RemoteFile, target: string, transfer: Transfer): Promise<void> {
+  const partial = `${target}.incomplete`;
+  await mkdir(dirname(target), { recursive: true });
+  await (await open(partial, "a")).close(); // an empty file is complete from the start
+  for (let pass = 0; pass < 2; pass++) {
+    try {
+      await complete(file, partial, transfer);
+      if ((await hashOf(partial, file)) === file.hash) {
+        await rename(partial, target);
+        return;
+      }
+    } catch (error) {
+      if (!(error instanceof QwenVLError) || error.code !== "hub_corrupt") throw error;
+    }
+    // What an earlier run left may have been damaged: once more, from the start.
+    await truncate(partial);
+  }
+  throw new QwenVLError(
+    "hub_corrupt",
+    `${file.path}: what was downloaded is not what the hub announced (${file.hash})`,
+  );
+}
+
+/** Appends to the partial file until it has its full size. */
+async function complete(file: RemoteFile, partial: string, { source, onBytes, signal }: Transfer): Promise<void> {
+  let fruitless = 0;
+  for (;;) {
+    const before = await sizeOf(partial);
+    if (before > file.size) throw new QwenVLError("hub_corrupt", `${file.path}: longer than announced`);
+    onBytes(before);
+    if (before === file.size) return;
+    let reason = "the connection ended early";
+    try {
+      await append(file, partial, before, await source(), onBytes);
+    } catch (error) {
+      if (error instanceof QwenVLError || signal?.aborted) throw error;
+      reason = reasonOf(error);
+    }
+    if ((await sizeOf(partial)) > before) {
+      fruitless = 0;
+    } else if (++fruitless === MAX_FRUITLESS_ATTEMPTS) {
+      const progress = `byte ${before} of ${file.size}`;
+      throw new QwenVLError("hub_network", `${file.path}: ${reason}; run again to continue at ${progress}`);
+    } else {
+      await sleep(FIRST_WAIT_MS * 2 ** (fruitless - 1));
+    }
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return (await stat(path).catch(() => undefined))?.size ?? 0;
+}
+
+async function append(
+  file: RemoteFile,
+  partial: string,
+  from: number,
+  remote: Blob,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
+  const handle = await open(partial, "a");
+  try {
+    let bytes = from;
+    for await (const piece of remote.slice(from, file.size).stream()) {
+      bytes += piece.byteLength;
+      if (bytes > file.size) throw new QwenVLError("hub_corrupt", `${file.path}: longer than announced`);
+      await handle.writeFile(piece);
+      onBytes(bytes);
+    }
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function hashOf(path: string, { hash, size }: RemoteFile): Promise<string> {
+  const digest = hash.length === 64 ? createHash("sha256") : createHash("sha1").update(`blob ${size}\0`);
+  for await (const piece of createReadStream(path)) digest.update(piece as Buffer);
+  return digest.digest("hex");
+}
+
+/** Turns what `@huggingface/hub` throws into our error. */
+export async function withHubErrors<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (cause instanceof QwenVLError) throw cause;
+    if (cause instanceof HubApiError && (cause.statusCode === 401 || cause.statusCode === 403)) {
+      const advice = "does it exist, is its licence accepted, and is HF_TOKEN set?";
+      throw new QwenVLError("hub_access", `${what}: access refused (${cause.statusCode}); ${advice}`, { cause });
+    }
+    if (cause instanceof HubApiError && cause.statusCode === 404) {
+      throw new QwenVLError("hub_not_found", `${what}: not found`, { cause });
+    }
+    throw new QwenVLError("hub_network", `${what}: ${reasonOf(cause)}`, { cause });
+  }
+}

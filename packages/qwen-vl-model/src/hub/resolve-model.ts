@@ -1,0 +1,156 @@
+/** From a hub id or a directory to a directory that holds the whole model. */
+import { stat } from "node:fs/promises";
+import { getHFHubCachePath, listFiles, modelInfo, downloadFile as openRemoteFile } from "@huggingface/hub";
+import { QwenVLError, reasonOf } from "../error.ts";
+import { RepositoryCache } from "./cache.ts";
+import { downloadFile, type RemoteFile, withHubErrors } from "./download.ts";
+
+export interface DownloadProgress {
+  /** The file at work. */
+  readonly file: string;
+  readonly fileBytes: number;
+  readonly fileTotal: number;
+  /** Over all files of the model, those already there included. */
+  readonly bytes: number;
+  readonly total: number;
+}
+
+export interface ResolveModelOptions {
+  /** Branch, tag or commit; default `main`. */
+  readonly revision?: string;
+  /** Default: the cache that Hugging Face's tools share (`HF_HUB_CACHE`, `HF_HOME`). */
+  readonly cacheDirectory?: string;
+  /** Default: the environment's `HF_TOKEN`. */
+  readonly accessToken?: string;
+  /** Default: the environment's `HF_ENDPOINT`, else the public hub. */
+  readonly hubUrl?: string;
+  /** Never touches the network; default: whether `HF_HUB_OFFLINE` is 1. */
+  readonly offline?: boolean;
+  readonly onProgress?: (progress: DownloadProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** The files of a repository that a model needs. Names without a slash: nothing from the hub leads out of the cache. */
+const WANTED =
+  /^((config|generation_config|preprocessor_config|tokenizer|tokenizer_config|chat_template)\.json|chat_template\.jinja|model[\w.-]*\.safetensors|model\.safetensors\.index\.json)$/;
+const HASH = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
+
+/**
+ * The local directory of a model. A directory is returned as it is. A hub id is looked up online and downloaded into the Hugging Face cache,
+ * as far as it is not there; where the hub cannot be reached, or `offline` is set, a complete model in the cache is used.
+ * @param model `owner/name`, or a path
+ * @throws QwenVLError `hub_id`, `hub_access`, `hub_not_found`, `hub_network`, `hub_corrupt`, `hub_offline` or `io`.
+ */
+export async function resolveModel(model: string, options: ResolveModelOptions = {}): Promise<string> {
+  if ((await stat(model).catch(() => undefined))?.isDirectory()) return model;
+  if (!/^[\w][\w.-]*\/[\w][\w.-]*$/.test(model) || model.includes("..")) {
+    throw new QwenVLError("hub_id", `${model}: neither a directory nor a hub id of the form owner/name`);
+  }
+  const revision = options.revision ?? "main";
+  if (!/^[\w][\w./-]*$/.test(revision) || revision.includes("..")) {
+    throw new QwenVLError("hub_id", `${revision}: not a branch, tag or commit`);
+  }
+  const cache = new RepositoryCache(options.cacheDirectory ?? getHFHubCachePath(), model);
+  const commit = await cache.commitOf(revision);
+  const cached = commit === undefined ? undefined : await cache.completeSnapshot(commit);
+  if (cached !== undefined && commit === revision) return cached;
+  if (options.offline ?? process.env.HF_HUB_OFFLINE === "1") {
+    if (cached !== undefined) return cached;
+    throw new QwenVLError("hub_offline", `${model}@${revision}: offline, and the cache does not hold the whole model`);
+  }
+  try {
+    return await download(model, revision, cache, options);
+  } catch (error) {
+    if (options.signal?.aborted) throw options.signal.reason;
+    if (error instanceof QwenVLError && error.code === "hub_network" && cached !== undefined) return cached;
+    throw error;
+  }
+}
+
+async function download(
+  model: string,
+  revision: string,
+  cache: RepositoryCache,
+  options: ResolveModelOptions,
+): Promise<string> {
+  const accessToken = options.accessToken ?? process.env.HF_TOKEN;
+  const hubUrl = options.hubUrl ?? process.env.HF_ENDPOINT;
+  const { signal } = options;
+  const request = {
+    repo: { type: "model", name: model } as const,
+    ...(accessToken && { accessToken }),
+    ...(hubUrl && { hubUrl }),
+    ...(signal && { fetch: ((input, init) => fetch(input, { ...init, signal })) as typeof fetch }),
+  };
+  const label = `${model}@${revision}`;
+  const { sha: commit } = await withHubErrors(label, () =>
+    modelInfo({ ...request, name: model, revision, additionalFields: ["sha"] }),
+  );
+  if (!/^[0-9a-f]{40}$/.test(commit)) throw new QwenVLError("hub_network", `${label}: the hub names no commit`);
+  const files = await withHubErrors(label, () => wantedFiles(listFiles({ ...request, revision: commit }), label));
+  const total = files.reduce((sum, { size }) => sum + size, 0);
+  let finished = 0;
+  for (const file of files) {
+    const report = (fileBytes: number): void =>
+      options.onProgress?.({ file: file.path, fileBytes, fileTotal: file.size, bytes: finished + fileBytes, total });
+    const blob = cache.blobPath(file.hash);
+    const present = (await stat(blob).catch(() => undefined))?.size === file.size;
+    if (present) report(file.size);
+    else {
+      // Plain HTTP ranges, which the hub serves for every kind of storage.
+      const open = (): Promise<Blob> =>
+        withRetryableErrors(`${label}/${file.path}`, () =>
+          openRemoteFile({ ...request, path: file.path, revision: commit, xet: false }),
+        );
+      await withLocalErrors(blob, () => downloadFile(file, blob, { source: open, onBytes: report, signal }));
+    }
+    await withLocalErrors(blob, () => cache.linkSnapshot(commit, file.path, file.hash));
+    finished += file.size;
+  }
+  await withLocalErrors(label, () => cache.writeRef(revision, commit));
+  return cache.snapshotPath(commit);
+}
+
+/** The hub's answer is as hostile as any input: names, hashes and sizes are checked before they are used. */
+async function wantedFiles(
+  listing: AsyncIterable<{ type: string; path: string; size: number; oid?: string; lfs?: { oid: string } }>,
+  label: string,
+): Promise<RemoteFile[]> {
+  const files: RemoteFile[] = [];
+  for await (const { type, path, size, oid, lfs } of listing) {
+    if (type !== "file" || !WANTED.test(path)) continue;
+    const hash = lfs?.oid ?? oid ?? "";
+    if (!HASH.test(hash) || !Number.isSafeInteger(size) || size < 0) {
+      throw new QwenVLError("hub_network", `${label}: the hub describes ${path} by no usable hash and size`);
+    }
+    files.push({ path, size, hash });
+  }
+  // A repository with both layouts is read from the single file.
+  const single = files.some(({ path }) => path === "model.safetensors");
+  const wanted = files.filter(({ path }) => !single || path === "model.safetensors" || !path.includes(".safetensors"));
+  if (!wanted.some(({ path }) => path === "config.json") || !wanted.some(({ path }) => path.endsWith(".safetensors"))) {
+    throw new QwenVLError("hub_not_found", `${label}: holds no config.json or no safetensors weights`);
+  }
+  return wanted;
+}
+
+/** Refusals end the download; anything else is left as it is, to be tried again. */
+async function withRetryableErrors(what: string, work: () => Promise<Blob | null>): Promise<Blob> {
+  try {
+    const blob = await withHubErrors(what, work);
+    if (blob === null) throw new QwenVLError("hub_not_found", `${what}: not found`);
+    return blob;
+  } catch (error) {
+    if (error instanceof QwenVLError && error.code === "hub_network") throw new Error(error.message, { cause: error });
+    throw error;
+  }
+}
+
+async function withLocalErrors<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (cause instanceof QwenVLError) throw cause;
+    throw new QwenVLError("io", `${path}: ${reasonOf(cause)}`, { cause });
+  }
+}
