@@ -16,7 +16,7 @@ import {
   writeConfig,
 } from "../../src/config.ts";
 
-const nanoDirectory = new URL("../fixtures/model-nano/nano", import.meta.url).pathname;
+const nanoDirectory = new URL("../fixtures/model-nano", import.meta.url).pathname;
 const nanoJson = JSON.parse(readFileSync(`${nanoDirectory}/config.json`, "utf8")) as Json;
 type Json = Record<string, unknown>;
 
