@@ -1,0 +1,56 @@
+// From facts about the adapter to what they mean for the user.
+import type { AdapterFacts } from "@iapo/tensor-core";
+
+export interface Finding {
+  /** `missing`: nothing runs. `limited`: it works, but. `fine`: as it should be. */
+  readonly level: "fine" | "limited" | "missing";
+  readonly text: string;
+}
+
+const gibibyte = 2 ** 30;
+/** Qwen2.5-VL 3B: 3.75 billion weights of two bytes. */
+const smallestPublishedModel = 7.5e9;
+
+export function consequences(
+  facts: AdapterFacts | undefined,
+  memory: { readonly free: number; readonly budget: number | null },
+): Finding[] {
+  if (!facts) {
+    return [
+      {
+        level: "missing",
+        text: "no WebGPU adapter: nothing can be trained. scripts/setup-gpu.sh says what to install.",
+      },
+    ];
+  }
+  const findings: Finding[] = [];
+  const say = (level: Finding["level"], text: string): void => void findings.push({ level, text });
+  if (facts.software)
+    say("limited", "the adapter runs on the CPU: right for the demo, the tests and nano models, slow for larger ones");
+  else say("fine", "a GPU");
+  if (facts.subgroupSize > 0) say("fine", `subgroups of ${facts.subgroupSize} lanes`);
+  else
+    say(
+      "limited",
+      "no subgroups of a fixed size: kernels combine partial results in workgroup memory, which is slower",
+    );
+  if (!facts.features.includes("timestamp-query"))
+    say("limited", "no timestamp-query: kernels cannot be timed one by one");
+  if (facts.maxBinding < 2 * gibibyte) {
+    say("fine", `one binding spans ${size(facts.maxBinding)}: larger matrices are split by rows, by themselves`);
+  }
+  const room = memory.budget ?? Number.POSITIVE_INFINITY;
+  if (room < smallestPublishedModel) {
+    say(
+      "limited",
+      `${size(room)} for tensors: Qwen2.5-VL 3B, ${size(smallestPublishedModel)} of weights, does not fit; nano models do`,
+    );
+  }
+  return findings;
+}
+
+/** Bytes for people. */
+export function size(bytes: number): string {
+  if (bytes >= gibibyte) return `${(bytes / gibibyte).toFixed(1)} GiB`;
+  return bytes >= 2 ** 20 ? `${(bytes / 2 ** 20).toFixed(0)} MiB` : `${(bytes / 1024).toFixed(0)} KiB`;
+}

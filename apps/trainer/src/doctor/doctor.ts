@@ -1,0 +1,54 @@
+// iapo doctor: examines the machine and prints what was found.
+import type { CliIo } from "../cli.ts";
+import { ExitCode } from "../exit-codes.ts";
+import { size } from "./consequences.ts";
+import { type Examination, examine } from "./examine.ts";
+
+export async function doctor(
+  { json = false, kernels = false }: { json?: boolean; kernels?: boolean },
+  io: CliIo,
+): Promise<number> {
+  if (kernels) io.note("compiling the pipelines of a training step, without the driver's cache");
+  const examination = await examine({ kernels });
+  io.out(json ? JSON.stringify(examination, null, 2) : asText(examination));
+  return examination.adapter === null ? ExitCode.noAdapter : ExitCode.done;
+}
+
+const marks = { fine: "ok", limited: "! ", missing: "X " } as const;
+
+function asText({ node, platform, adapter, limits, memory, findings, kernels }: Examination): string {
+  const row = (name: string, value: string): string => `  ${name.padEnd(36)} ${value}`;
+  const lines = [row("node", `${node}, ${platform}`)];
+  if (adapter) {
+    lines.push(
+      row("adapter", [adapter.vendor, adapter.architecture].filter(Boolean).join(" ")),
+      row("driver", adapter.description),
+      row("runs on", adapter.software ? "the CPU (software adapter)" : "a GPU"),
+      row("kernels", `${adapter.family} family`),
+      row("features", adapter.features.join(", ") || "none"),
+    );
+  }
+  const isBytes = /Size$/;
+  for (const [name, value] of Object.entries(limits))
+    lines.push(row(name, isBytes.test(name) ? size(value) : String(value)));
+  const budget = memory.budget === null ? "" : `; ${size(memory.budget)} for tensors`;
+  lines.push(row("memory", `${size(memory.total)}, ${size(memory.free)} free${budget}`), "");
+  lines.push(...findings.map(({ level, text }) => `  ${marks[level]} ${text}`));
+  if (kernels) {
+    const total = kernels.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+    lines.push("", row(`${kernels.length} pipelines of a training step`, `${total.toFixed(0)} ms cold`));
+    for (const { names, milliseconds } of compiledTogether(kernels))
+      lines.push(row(`${milliseconds.toFixed(0)} ms`, names.join(", ")));
+  }
+  return lines.join("\n");
+}
+
+/** Pipelines whose ends could not be told apart, because the device finished them while the step was still being recorded. */
+function compiledTogether(kernels: NonNullable<Examination["kernels"]>): { names: string[]; milliseconds: number }[] {
+  const groups: { names: string[]; milliseconds: number }[] = [];
+  for (const { kernel, milliseconds } of kernels) {
+    if (milliseconds < 0.5 && groups.length > 0) groups.at(-1)?.names.push(kernel);
+    else groups.push({ names: [kernel], milliseconds });
+  }
+  return groups;
+}
