@@ -6,7 +6,6 @@ export type VisualToolsErrorCode =
   | "bad_box"
   | "unknown_key"
   | "too_many_pixels"
-  | "bad_tool_result"
   | "bad_tool"
   | "bad_image"
   | "bad_template";
