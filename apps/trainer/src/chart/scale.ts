@@ -3,7 +3,7 @@
 export interface LogScale {
   readonly low: number;
   readonly high: number;
-  /** Where a value lies between low (0) and high (1). */
+  /** Where a value lies between low (0) and high (1); at the top when it is not a number. */
   position(value: number): number;
 }
 
@@ -15,6 +15,7 @@ export function logScale(values: readonly number[]): LogScale {
   return {
     low: 10 ** low,
     high: 10 ** high,
-    position: (value) => Math.min(1, Math.max(0, (Math.log10(Math.max(value, 10 ** low)) - low) / (high - low))),
+    position: (value) =>
+      Number.isNaN(value) ? 1 : Math.min(1, Math.max(0, (Math.log10(Math.max(value, 10 ** low)) - low) / (high - low))),
   };
 }
