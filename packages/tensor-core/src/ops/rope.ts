@@ -1,0 +1,100 @@
+// Rotary position embedding (Su et al. 2021, arXiv 2104.09864), halves convention: column j turns with column j + D/2 of its head.
+import { defineKernel } from "../submit/kernel.ts";
+import type { Tensor } from "../tensor.ts";
+import { defineOp, expectDType, shapeError } from "./define.ts";
+import { grid, perItemHead } from "./wgsl.ts";
+
+const kernel = (wide: boolean) =>
+  defineKernel(`rope${wide ? "/vec4" : ""}`, () => {
+    const V = wide ? "vec4f" : "f32";
+    return {
+      reads: { x: V, cosines: V, sines: V },
+      writes: { out: V },
+      uniforms: { items: "u32", half: "u32", heads: "u32", direction: "f32" },
+      code: `${perItemHead}
+  if (i >= P.items) { return; }
+  let j = i % P.half;
+  let head = i / P.half; // over rows and heads
+  let angle = (head / P.heads) * P.half + j;
+  let at = head * 2u * P.half + j;
+  let c = cosines[angle];
+  let s = sines[angle] * P.direction;
+  let first = x[at];
+  let second = x[at + P.half];
+  out[at] = first * c - second * s;
+  out[at + P.half] = second * c + first * s;
+}`,
+    };
+  });
+
+/** Records the turn by the table's angles times `direction` (1 or -1). */
+function turn(x: Tensor, cosines: Tensor, sines: Tensor, out: Tensor, direction: number): void {
+  const wide = cosines.shape[1]! % 4 === 0;
+  const half = wide ? cosines.shape[1]! / 4 : cosines.shape[1]!;
+  const items = x.size / (wide ? 8 : 2);
+  const heads = x.shape[1]! / (2 * cosines.shape[1]!);
+  x.device.dispatch(kernel(wide), {
+    reads: [x, cosines, sines],
+    writes: [out],
+    uniforms: [items, half, heads, direction],
+    groups: grid(x.device, items),
+  });
+}
+
+/**
+ * Turns each pair (x[j], x[j + D/2]) of every head by the row's angle j. `x` f32 [rows, heads·D]; `cosines`, `sines` f32 [rows, D/2], which get no
+ * gradient. Throws `shape` where rows differ or D does not divide the width.
+ */
+export const rope = defineOp({
+  name: "rope",
+  summary: "rotary position embedding from given angles",
+  call: (x: Tensor, cosines: Tensor, sines: Tensor) => ({ inputs: [x, cosines, sines], params: {} }),
+  infer: ([x, cosines, sines]) => {
+    for (const t of [x!, cosines!, sines!]) expectDType("rope", t, "f32");
+    const [rows, half] = cosines!.shape;
+    const fits = x!.shape.length === 2 && cosines!.shape.length === 2 && x!.shape[0] === rows;
+    if (!fits || String(sines!.shape) !== String(cosines!.shape) || !half || x!.shape[1]! % (2 * half) !== 0)
+      shapeError("rope", `angles ${cosines} and ${sines} do not fit ${x}: [rows, D/2] and [rows, heads·D] are needed`);
+    return [{ shape: x!.shape }];
+  },
+  run: (_device, [x, cosines, sines], [out]) => turn(x!, cosines!, sines!, out!, 1),
+  vjp: ({ inputs: [, cosines, sines], cotangents: [g] }) => {
+    const dx = g!.device.empty(g!.shape);
+    turn(g!, cosines!, sines!, dx, -1);
+    return [dx];
+  },
+  saves: { inputs: [1, 2] },
+  reference: ([x, cosines, sines]) => {
+    const [rows, half] = cosines!.shape as [number, number];
+    const width = x!.shape[1]!;
+    const data = new Float64Array(x!.data.length);
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < width; column++) {
+        const j = column % half;
+        const isFirst = column % (2 * half) < half;
+        const at = row * width + column;
+        const c = cosines!.data[row * half + j]!;
+        const s = sines!.data[row * half + j]!;
+        data[at] = isFirst ? x!.data[at]! * c - x!.data[at + half]! * s : x!.data[at]! * c + x!.data[at - half]! * s;
+      }
+    }
+    return [{ shape: x!.shape, data }];
+  },
+  cases: [
+    ropeCase("head of 12", 5, 3, 12),
+    ropeCase("head of 16", 7, 2, 16),
+    ropeCase("head of 80", 3, 2, 80),
+    ropeCase("no rows", 0, 2, 16),
+    { ...ropeCase("head of 128", 200, 4, 128), full: true },
+  ],
+});
+
+function ropeCase(name: string, rows: number, heads: number, headSize: number) {
+  const angles = Array.from({ length: (rows * headSize) / 2 }, (_, i) => (i * 0.37) % 6.3);
+  const table = (fn: (x: number) => number) => ({
+    shape: [rows, headSize / 2],
+    values: angles.map((a) => Math.fround(fn(a))),
+    constant: true,
+  });
+  return { name, inputs: [{ shape: [rows, heads * headSize] }, table(Math.cos), table(Math.sin)], params: {} };
+}

@@ -1,0 +1,62 @@
+// The gate of a SwiGLU feed-forward layer (Shazeer 2020, arXiv 2002.05202, equation 6), fused.
+import { defineKernel } from "../submit/kernel.ts";
+import type { Tensor } from "../tensor.ts";
+import { sigmoidWgsl, siluReference } from "./activation-wgsl.ts";
+import { defineOp, expectDType, shapeError } from "./define.ts";
+import { dispatchFlat, flatKernel } from "./elementwise.ts";
+import { grid, perItemHead } from "./wgsl.ts";
+
+const forward = () =>
+  flatKernel("silu_gate", {
+    reads: { gate: "vec4f", up: "vec4f" },
+    out: "vec4f",
+    expression: "gate * sigmoid(gate) * up",
+    helpers: sigmoidWgsl,
+  });
+
+const backward = () =>
+  defineKernel("silu_gate_backward", () => ({
+    reads: { gate_data: "vec4f", up_data: "vec4f", g_data: "vec4f" },
+    writes: { gateGradient: "vec4f", upGradient: "vec4f" },
+    uniforms: { items: "u32" },
+    code: `${sigmoidWgsl}${perItemHead}
+  if (i >= P.items) { return; }
+  let gate = gate_data[i];
+  let g = g_data[i];
+  gateGradient[i] = g * up_data[i] * silu_slope(gate);
+  upGradient[i] = g * gate * sigmoid(gate);
+}`,
+  }));
+
+/** `gate · sigmoid(gate) · up`; f32, equal shapes. */
+export const siluGate = defineOp({
+  name: "siluGate",
+  summary: "silu(gate) · up",
+  call: (gate: Tensor, up: Tensor) => ({ inputs: [gate, up], params: {} }),
+  infer: ([gate, up]) => {
+    for (const x of [gate!, up!]) expectDType("siluGate", x, "f32");
+    if (String(gate!.shape) !== String(up!.shape)) shapeError("siluGate", `${gate} and ${up} differ in shape`);
+    return [{ shape: gate!.shape }];
+  },
+  run: (_device, reads, [out]) => dispatchFlat(forward(), reads, out!),
+  vjp: ({ inputs: [gate, up], cotangents: [g] }) => {
+    const { device } = gate!;
+    const gradients = [device.empty(gate!.shape), device.empty(gate!.shape)];
+    const items = Math.ceil(gate!.size / 4);
+    device.dispatch(backward(), {
+      reads: [gate!, up!, g!],
+      writes: gradients,
+      uniforms: [items],
+      groups: grid(device, items),
+    });
+    return gradients;
+  },
+  reference: ([gate, up]) => [{ shape: gate!.shape, data: gate!.data.map((x, i) => siluReference(x) * up!.data[i]!) }],
+  cases: [
+    { name: "ragged", inputs: [{ shape: [3, 7] }, { shape: [3, 7] }], params: {} },
+    { name: "one element", inputs: [{ shape: [1] }, { shape: [1] }], params: {} },
+    { name: "empty", inputs: [{ shape: [0, 4] }, { shape: [0, 4] }], params: {} },
+    { name: "saturated", inputs: [{ shape: [4], values: [-300, -40, 40, 300] }, { shape: [4] }], params: {} },
+    { name: "large", inputs: [{ shape: [120, 161] }, { shape: [120, 161] }], params: {}, full: true },
+  ],
+});
