@@ -3,7 +3,7 @@ import type { Device } from "./device/device.ts";
 import { byteLengthOf, bytesPerElement, type DType, type HostArray, hostArray, sizeOf } from "./dtype.ts";
 import { TensorError } from "./errors.ts";
 import type { PooledBuffer } from "./memory/pool.ts";
-import { adopt, currentTag } from "./memory/scope.ts";
+import { adopt, currentTag, release } from "./memory/scope.ts";
 
 /** A counted reference to a buffer: views and saved activations share it. */
 export class Storage {
@@ -61,6 +61,7 @@ export class Tensor {
     this.shards = source.shards;
     this.#storage = source.storage;
     if (source.storage) source.storage.references++;
+    for (const shard of source.shards ?? []) release(shard); // they live and die with this tensor, not with a scope
     const owned = adopt(this);
     if (!owned && source.storage) forgotten.register(this, { storage: source.storage, what: this.toString() }, this);
   }

@@ -12,6 +12,7 @@ import {
   toBf16,
 } from "../src/index.ts";
 import { normal, seededRandom } from "../src/testing/index.ts";
+import { deviceKinds } from "./support/devices.ts";
 
 type Named = Record<"w" | "b" | "s", number[]>;
 interface Golden {
@@ -29,11 +30,7 @@ const golden = JSON.parse(readFileSync(new URL("fixtures/optimizer/golden.json",
 const names = ["w", "b", "s"] as const;
 const TOLERANCE = 1e-6;
 
-const settings =
-  process.env.IAPO_FULL === "1"
-    ? ([{}, { family: "workgroup" }, { limits: "default" }, { subgroups: false }] as const)
-    : ([{}, { family: "workgroup", limits: "default", subgroups: false }] as const);
-describe.each(settings)("optimizers on %o", (options) => {
+describe.each(deviceKinds)("optimizers on %o", (options) => {
   let device: Device;
   beforeAll(async () => {
     device = await openDevice(options);

@@ -11,6 +11,7 @@ import {
   randomWords,
 } from "../src/index.ts";
 import { philox, uniformOf } from "../src/ops/random/philox.ts";
+import { deviceKinds } from "./support/devices.ts";
 
 const hex = (words: readonly number[]) => words.map((w) => w.toString(16).padStart(8, "0")).join(" ");
 
@@ -64,7 +65,7 @@ describe("deriveSeed", () => {
   });
 });
 
-describe.each([{}, { limits: "default" }] as const)("random tensors on %o", (options) => {
+describe.each(deviceKinds)("random tensors on %o", (options) => {
   let device: Device;
   beforeAll(async () => {
     device = await openDevice(options);

@@ -1,0 +1,197 @@
+// The head's promises across calls: equal bits for any slicing, sharding and batch, as sampling gives them; gradients, tied and repeated.
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  bannedMask,
+  type Device,
+  deriveSeed,
+  logProbs,
+  openDevice,
+  randomNormal,
+  record,
+  sample,
+  scope,
+  Tensor,
+  toBf16,
+} from "../src/index.ts";
+import { matmulInto } from "../src/ops/matmul/dispatch.ts";
+import { normal, relativeDifference, seededRandom } from "../src/testing/index.ts";
+import { deviceKinds } from "./support/devices.ts";
+
+const D = 20;
+
+describe.each(deviceKinds)("head on %o", (kind) => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await openDevice(kind);
+  });
+  afterAll(() => device.close());
+
+  const matrix = (name: string, rows: number, width = D) => {
+    const random = seededRandom(name);
+    return Float32Array.from({ length: rows * width }, () => normal(random));
+  };
+  /** The matrix in shards of the given numbers of rows, or whole. */
+  const weightOf = (values: Float32Array, dtype: "f32" | "bf16", shardRows?: readonly number[]): Tensor => {
+    const data = dtype === "bf16" ? toBf16(values) : values;
+    if (!shardRows) return device.tensor(data, [data.length / D, D], dtype);
+    let start = 0;
+    const shards = shardRows.map((rows) => {
+      const part = data.subarray(start * D, (start + rows) * D);
+      start += rows;
+      return device.tensor(part, [rows, D], dtype);
+    });
+    expect(start * D).toBe(data.length);
+    return new Tensor(device, [start, D], dtype, { shards });
+  };
+
+  test.each(["f32", "bf16"] as const)("%s: sampled and recomputed log-probs have equal bits", async (dtype) => {
+    const [rows, vocabulary] = [37, 4500];
+    const hidden = matrix("hidden", rows);
+    const weight = matrix("weight", vocabulary);
+    const bannedIds = [0, 256, 4499, ...Array.from({ length: 256 }, (_, i) => 512 + i)];
+    const temperature = 0.83;
+    const sampled = scope(() => {
+      const logits = device.empty([rows, vocabulary]);
+      const [a, b] = [device.tensor(hidden, [rows, D]), weightOf(weight, dtype)];
+      matmulInto(device, { layout: "nt", a, b, out: logits, m: rows, n: vocabulary, k: D });
+      const words = Array.from({ length: rows }, (_, r) => deriveSeed("head", r)).flat();
+      const seeds = device.tensor(words, [rows, 2], "u32");
+      return sample(logits, {
+        temperature,
+        seeds,
+        position: 3,
+        banned: bannedMask(device, vocabulary, bannedIds),
+        topP: 0.9,
+      });
+    });
+    const ids = [...(await sampled.ids.values())];
+    const expected = await sampled.logProbs.values();
+    sampled.ids.dispose();
+    sampled.logProbs.dispose();
+    expect(ids.filter((id) => bannedIds.includes(id))).toEqual([]);
+    expect(new Set(ids).size).toBeGreaterThan(10);
+
+    const recomputed = async (wanted: readonly number[], shardRows?: readonly number[]) => {
+      const { logProb, entropy } = scope(() => {
+        const part = Float32Array.from(wanted.flatMap((r) => [...hidden.subarray(r * D, (r + 1) * D)]));
+        const pairs = { rows: wanted.map((_, k) => k), targets: wanted.map((r) => ids[r]!) };
+        const a = device.tensor(part, [wanted.length, D]);
+        return logProbs(a, weightOf(weight, dtype, shardRows), pairs, { temperature, bannedIds });
+      });
+      const values = [await logProb.values(), await entropy.values()] as const;
+      logProb.dispose();
+      entropy.dispose();
+      return values;
+    };
+    const everyRow = Array.from({ length: rows }, (_, r) => r);
+    const [whole, entropies] = await recomputed(everyRow);
+    expect(whole).toEqual(expected);
+    for (const shardRows of [
+      [256, 2048, 2196],
+      [16, 4484],
+      [1000, 1000, 1000, 1500],
+    ]) {
+      expect(await recomputed(everyRow, shardRows)).toEqual([whole, entropies]);
+    }
+    const some = [36, 3, 17, 3];
+    const [few, fewEntropies] = await recomputed(some);
+    expect([...few]).toEqual(some.map((r) => whole[r]));
+    expect([...fewEntropies]).toEqual(some.map((r) => entropies[r]));
+  });
+
+  test("the gradient of a sharded weight is sharded alike, with the bits of the whole one's", async () => {
+    const [rows, vocabulary] = [70, 2600];
+    const run = async (dtype: "f32" | "bf16", shardRows?: readonly number[]) => {
+      const gradients = scope(() => {
+        const hidden = device.tensor(matrix("hidden", rows), [rows, D]);
+        const weight = weightOf(matrix("weight", vocabulary), dtype, shardRows);
+        const pairs = { rows: [0, 3, 3, 69, 3], targets: [5, 2599, 700, 0, 700] };
+        const recorded = record([hidden, weight], () => logProbs(hidden, weight, pairs, { temperature: 2 }));
+        const ones = device.tensor([1, 2, 3, 4, 5], [5]);
+        return recorded.backward([
+          [recorded.value.logProb, ones],
+          [recorded.value.entropy, ones],
+        ]);
+      });
+      expect(gradients[1]!.shards?.map((s) => s.shape[0])).toEqual(shardRows);
+      const values = await Promise.all(gradients.map((g) => g.values()));
+      for (const gradient of gradients) gradient.dispose();
+      return values;
+    };
+    for (const dtype of ["f32", "bf16"] as const) {
+      const whole = await run(dtype);
+      expect(await run(dtype, [256, 2000, 344])).toEqual(whole);
+    }
+  });
+
+  test("a gradient through one output alone, by one input alone", async () => {
+    const [rows, vocabulary] = [3, 300];
+    const hidden = device.tensor(matrix("hidden", rows), [rows, D]);
+    const weight = weightOf(matrix("weight", vocabulary), "f32");
+    const pairs = { rows: [0, 1, 1], targets: [0, 299, 7] };
+    const cotangent = device.tensor([1, -2, 0.5], [3]);
+    const by = async (output: "logProb" | "entropy" | "both", wrt: readonly Tensor[]) => {
+      const gradients = scope(() => {
+        const recorded = record(wrt, () => logProbs(hidden, weight, pairs));
+        const { logProb, entropy } = recorded.value;
+        const seeds = output === "both" ? [logProb, entropy] : [recorded.value[output]];
+        return recorded.backward(seeds.map((t) => [t, cotangent] as const));
+      });
+      const values = await Promise.all(gradients.map((g) => g.values()));
+      for (const gradient of gradients) gradient.dispose();
+      return values;
+    };
+    const [both, ofLogProb, ofEntropy] = [
+      await by("both", [hidden, weight]),
+      await by("logProb", [hidden]),
+      await by("entropy", [weight]),
+    ];
+    const ofEntropyByHidden = (await by("entropy", [hidden]))[0]!;
+    const summed = ofLogProb[0]!.map((x, i) => x + ofEntropyByHidden[i]!);
+    expect(relativeDifference(summed, both[0]!)).toBeLessThan(1e-6);
+    const ofLogProbByWeight = (await by("logProb", [weight]))[0]!;
+    const summedWeight = ofEntropy[0]!.map((x, i) => x + ofLogProbByWeight[i]!);
+    expect(relativeDifference(summedWeight, both[1]!)).toBeLessThan(1e-6);
+    for (const tensor of [hidden, weight, cotangent]) tensor.dispose();
+  });
+
+  test("far tails: a target's log-prob stays exact where its probability underflows", async () => {
+    const hidden = device.tensor([1, 0], [1, 2]);
+    const weight = device.tensor([0, 0, -200, 0, -3000, 0, 0, 0], [4, 2]);
+    const { logProb, entropy } = logProbs(
+      hidden,
+      weight,
+      { rows: [0, 0, 0], targets: [0, 1, 2] },
+      { temperature: 0.5 },
+    );
+    const values = await logProb.values();
+    expect(values[0]).toBeCloseTo(-Math.LN2, 6);
+    expect(values[1]).toBeCloseTo(-400 - Math.LN2, 3);
+    expect(values[2]).toBeCloseTo(-6000 - Math.LN2, 2);
+    expect((await entropy.values())[0]).toBeCloseTo(Math.LN2, 6);
+    for (const tensor of [hidden, weight, logProb, entropy]) tensor.dispose();
+  });
+
+  test("refuses pairs, bans and temperatures that do not fit", () => {
+    const before = device.memory().liveBytes;
+    scope(() => {
+      const hidden = randomNormal(device, [2, 4], [1, 2]);
+      const weight = randomNormal(device, [5, 4], [3, 4]);
+      const refused = (code: string, rows: number[], targets: number[], options = {}) =>
+        expect(() => logProbs(hidden, weight, { rows, targets }, options)).toThrow(expect.objectContaining({ code }));
+      refused("argument", [2], [0]);
+      refused("argument", [-1], [0]);
+      refused("argument", [0], [5]);
+      refused("argument", [0], [0.5]);
+      refused("argument", [0, 1], [0]);
+      refused("argument", [0], [3], { bannedIds: [3] });
+      refused("argument", [0], [3], { bannedIds: [5] });
+      refused("argument", [0], [3], { temperature: -1 });
+      refused("argument", [0], [3], { temperature: Number.POSITIVE_INFINITY });
+      expect(() => logProbs(weight, randomNormal(device, [5, 3], [1, 1]), { rows: [], targets: [] })).toThrow(
+        expect.objectContaining({ code: "shape" }),
+      );
+    });
+    expect(device.memory().liveBytes).toBe(before);
+  });
+});
