@@ -183,8 +183,9 @@ describe("config.json", () => {
         expect(text.headDim * text.numAttentionHeads).toBe(text.hiddenSize);
         expect(2 * text.mropeSection.reduce((a, b) => a + b)).toBe(text.headDim);
         expect(vision.fullAttentionBlocks.every((block) => block < vision.depth)).toBe(true);
-        for (const { shape } of tensorTable(config))
-          expect(shape.every((size) => Number.isInteger(size) && size > 0)).toBe(true);
+        expect(
+          tensorTable(config).every(({ shape }) => shape.every((size) => Number.isInteger(size) && size > 0)),
+        ).toBe(true);
       }),
       { numRuns: process.env.IAPO_FULL === "1" ? 2000 : 300 },
     );
