@@ -28,14 +28,20 @@ export function fill(
     return new Tensor(device, shape, dtype, { shards });
   }
   const out = device.empty(shape, dtype);
-  const words = Math.ceil(out.bytes / 4);
+  fillInto(out, value);
+  return out;
+}
+
+/** Sets every element of `target` in place; not sharded. */
+export function fillInto(target: Tensor, value: number): void {
+  const { device, dtype } = target;
+  const words = Math.ceil(target.bytes / 4);
   device.dispatch(kernel(), {
     reads: [],
-    writes: [out],
+    writes: [target],
     uniforms: [words, wordOf(value, dtype)],
     groups: grid(device, words),
   });
-  return out;
 }
 
 function wordOf(value: number, dtype: DType): number {

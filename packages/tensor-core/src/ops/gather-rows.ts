@@ -1,9 +1,9 @@
 // Rows of a matrix by number: embedding lookup, reordering, picking rows.
 import { defineKernel } from "../submit/kernel.ts";
-import type { Tensor } from "../tensor.ts";
+import { Tensor } from "../tensor.ts";
 import { defineOp, expectDType, shapeError } from "./define.ts";
 import { type IndexSizes, indexCase, type RowIndex, sizesOf } from "./row-index.ts";
-import { scatterSums } from "./scatter-rows.ts";
+import { scatterInto } from "./scatter-rows.ts";
 import { grid, perItemHead } from "./wgsl.ts";
 
 interface Params extends IndexSizes {
@@ -55,7 +55,14 @@ export const gatherRows = defineOp({
       });
     }
   },
-  vjp: ({ inputs: [x, words], cotangents: [g], params }) => [scatterSums(g!, words!, params, x!.shape, params.shards)],
+  vjp: ({ inputs: [x, words], cotangents: [g], params }) => {
+    const { device } = g!;
+    const rest = x!.shape.slice(1);
+    const shards = params.shards?.map((count) => device.empty([count, ...rest]));
+    const gradient = shards ? new Tensor(device, x!.shape, "f32", { shards }) : device.empty(x!.shape);
+    scatterInto(gradient, g!, words!, params);
+    return [gradient];
+  },
   saves: { inputs: [1] },
   reference: ([x, words], { length }) => {
     const columns = x!.data.length / (x!.shape[0] || 1);

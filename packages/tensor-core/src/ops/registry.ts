@@ -3,6 +3,8 @@
 import { abs } from "./abs.ts";
 import { add } from "./add.ts";
 import { addScalar } from "./add-scalar.ts";
+import { allFinite } from "./all-finite.ts";
+import { argmax } from "./argmax.ts";
 import { attention } from "./attention/attention.ts";
 import { broadcastTo } from "./broadcast-to.ts";
 import { cast } from "./cast.ts";
@@ -11,11 +13,13 @@ import { concat } from "./concat.ts";
 import { cos } from "./cos.ts";
 import type { Op } from "./define.ts";
 import { divide } from "./divide.ts";
+import { dot } from "./dot.ts";
 import { equal } from "./equal.ts";
 import { exp } from "./exp.ts";
 import { gatherRows } from "./gather-rows.ts";
 import { gelu } from "./gelu.ts";
 import { geluTanh } from "./gelu-tanh.ts";
+import { globalNorm } from "./global-norm.ts";
 import { greater } from "./greater.ts";
 import { greaterEqual } from "./greater-equal.ts";
 import { logProbs } from "./head/log-probs.ts";
@@ -54,6 +58,7 @@ import { square } from "./square.ts";
 import { subtract } from "./subtract.ts";
 import { sum } from "./sum.ts";
 import { tanh } from "./tanh.ts";
+import { topK } from "./top-k.ts";
 import { transpose } from "./transpose.ts";
 import { where } from "./where.ts";
 
@@ -61,6 +66,8 @@ export const registry: readonly Op[] = [
   abs,
   add,
   addScalar,
+  allFinite,
+  argmax,
   attention,
   broadcastTo,
   cast,
@@ -68,11 +75,13 @@ export const registry: readonly Op[] = [
   concat,
   cos,
   divide,
+  dot,
   equal,
   exp,
   gatherRows,
   gelu,
   geluTanh,
+  globalNorm,
   greater,
   greaterEqual,
   layerNorm,
@@ -111,6 +120,7 @@ export const registry: readonly Op[] = [
   subtract,
   sum,
   tanh,
+  topK,
   transpose,
   where,
 ];

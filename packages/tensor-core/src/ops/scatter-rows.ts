@@ -1,8 +1,8 @@
 // Sums of rows by number: the transpose of gatherRows.
 import { defineKernel } from "../submit/kernel.ts";
-import { Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
 import { defineOp, expectDType, shapeError } from "./define.ts";
-import { fill } from "./fill.ts";
+import { fillInto } from "./fill.ts";
 import { gatherRows } from "./gather-rows.ts";
 import { type IndexSizes, indexCase, type RowIndex, sizesOf } from "./row-index.ts";
 import { grid, perItemHead } from "./wgsl.ts";
@@ -31,26 +31,15 @@ const kernel = (wide: boolean) =>
     };
   });
 
-/** f32 of `shape` whose row r is the sum of the `rows` whose number is r; zeros elsewhere. Sharded by rows as `shards` says. */
-export function scatterSums(
-  rows: Tensor,
-  words: Tensor,
-  { length, distinct }: IndexSizes,
-  shape: readonly number[],
-  shards?: readonly number[],
-): Tensor {
+/** Fills `out` (f32, also row-sharded): row r is the sum of the `rows` whose number is r, or zeros. */
+export function scatterInto(out: Tensor, rows: Tensor, words: Tensor, { length, distinct }: IndexSizes): void {
   const { device } = rows;
-  const parts = (shards ?? [shape[0]!]).map((count) => {
-    const partShape = [count, ...shape.slice(1)];
-    const covered = !shards && distinct === count;
-    return covered ? device.empty(partShape) : fill(device, partShape, 0);
-  });
-  const out = shards ? new Tensor(device, shape, "f32", { shards: parts }) : parts[0]!;
   const columns = rows.size / (length || 1);
   const wide = columns % 4 === 0;
   const width = wide ? columns / 4 : columns;
   const items = distinct * width;
   for (const { start, tensor } of out.parts()) {
+    if (distinct < out.shape[0]!) fillInto(tensor, 0);
     device.dispatch(kernel(wide), {
       reads: [rows, words],
       writes: [tensor],
@@ -58,7 +47,6 @@ export function scatterSums(
       groups: grid(device, items),
     });
   }
-  return out;
 }
 
 /** f32 [index.rows, ...]: row r is the sum of those rows of `x` (f32 [index.length, ...]) whose number in `index` is r, added in order. */
@@ -71,11 +59,7 @@ export const scatterRows: ScatterRows = defineOp({
     if (x!.shape[0] !== length) shapeError("scatterRows", `${length} row numbers do not fit ${x}`);
     return [{ shape: [rows, ...x!.shape.slice(1)] }];
   },
-  run: (device, [x, words], [out], sizes) => {
-    const sums = scatterSums(x!, words!, sizes, out!.shape);
-    device.copyBytes(sums, 0, out!, 0, out!.bytes);
-    sums.dispose();
-  },
+  run: (_device, [x, words], [out], sizes) => scatterInto(out!, x!, words!, sizes),
   vjp: ({ inputs: [, words], cotangents: [g], params }) =>
     gatherRows.apply([g!, words!], { ...params, shards: undefined }),
   saves: { inputs: [1] },
