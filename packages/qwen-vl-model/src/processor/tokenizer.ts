@@ -1,11 +1,21 @@
 /** Text to token ids and back: `@huggingface/tokenizers` on a local `tokenizer.json`, and the bytes of every token. */
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { z } from "zod";
-import { validate } from "../config/json-file.ts";
+import { isObject, validate } from "../config/json-file.ts";
 import { QwenVLError, reasonOf } from "../error.ts";
 
+type Vocabulary = Readonly<Record<string, number>>;
+
+/** By hand: 150,000 entries take a schema library longer than all the rest. */
+function isVocabulary(value: unknown): value is Vocabulary {
+  return isObject(value) && Object.values(value).every((id) => Number.isSafeInteger(id) && (id as number) >= 0);
+}
+
 const schema = z.object({
-  model: z.object({ type: z.literal("BPE"), vocab: z.record(z.string(), z.int().min(0)) }),
+  model: z.object({
+    type: z.literal("BPE"),
+    vocab: z.custom<Vocabulary>(isVocabulary, { error: "expected token ids by token" }),
+  }),
   decoder: z.object({ type: z.literal("ByteLevel", { error: "only byte-level tokenizers are supported" }) }),
   added_tokens: z.array(z.object({ id: z.int().min(0), content: z.string().min(1), special: z.boolean() })).default([]),
 });

