@@ -8,6 +8,11 @@ const emptyRooms = ["packages", "apps"].flatMap((rooms) =>
     .filter((folder) => readFileSync(`${folder}/src/index.ts`, "utf8").trimEnd().endsWith("\nexport {};")),
 );
 
+/** They have a manifest and a lockfile of their own. */
+const benchmarkPeers = Object.keys(
+  (JSON.parse(readFileSync("tools/bench/package.json", "utf8")) as { dependencies: object }).dependencies,
+);
+
 const room = {
   entry: ["test/**/*.ts", "bench/*.bench.ts", "fuzz/*.fuzz.ts"],
   project: ["{src,test,bench,fuzz}/**/*.ts"],
@@ -21,13 +26,13 @@ const config: KnipConfig = {
     ".": {
       entry: [
         "tools/checks/check.ts",
-        "tools/bench/bench.ts",
         "tools/bench/harness/worker.ts",
-        "tools/fuzz/fuzz.ts",
+        "tools/bench/peers/*.ts",
+        "tools/bench/workloads/*.ts", // benchmarks of packages use them
         "scripts/*.mjs",
       ],
-      project: ["tools/**/*.ts", "!tools/bench/peers/**", "scripts/*.mjs"],
-      ignoreDependencies: ["pnpm", "@changesets/config"],
+      project: ["tools/**/*.ts", "scripts/*.mjs"],
+      ignoreDependencies: ["pnpm", "@changesets/config", ...benchmarkPeers],
     },
     "packages/*": room,
     "apps/*": room,

@@ -1,5 +1,13 @@
 // Import rules of the house: arrows point downwards only, GPU-free entries stay so, imports are declared, no circles.
-import { entrySource, type Import, type Package, resolveRelative, splitSpecifier, type Tree } from "./tree.ts";
+import {
+  entrySource,
+  type Import,
+  internalSources,
+  type Package,
+  resolveRelative,
+  splitSpecifier,
+  type Tree,
+} from "./tree.ts";
 
 /** What each package may import in its sources. Everyone may import rollout-trace. */
 const mayImport: Record<string, string[]> = {
@@ -22,8 +30,8 @@ const mayImport: Record<string, string[]> = {
 /** Packages that run where there is no GPU, and entries that do so in every package. */
 const gpuFreePackages = new Set(["visual-tools", "vqa-tasks", "rollout-trace", "nano-vl"]);
 const gpuFreeEntries = new Set(["./processor", "./config", "./math"]);
-/** The one part of tensor-core that touches no device. */
-const gpuFreeFolder = "packages/tensor-core/src/safetensors/";
+/** Dawn's Node binding: whoever loads it has loaded GPU code. */
+const dawn = "webgpu";
 
 /** Third-party packages that a package is held to. */
 const onlyDependencies: Record<string, string[]> = { "rollout-trace": ["zod"] };
@@ -79,34 +87,31 @@ function testImport(owner: Package, file: string, { specifier }: Import, declare
   return name === owner.manifest.name || name in declared ? undefined : `${name} is imported but not declared`;
 }
 
-/** Follows each GPU-free entry through the whole house; none may reach Dawn or the GPU part of tensor-core. */
+/** Follows the run-time imports of each GPU-free entry through the whole house; none may reach Dawn. */
 function checkGpuFree(tree: Tree): string[] {
   const byName = new Map(tree.packages.map((owner) => [owner.manifest.name, owner]));
-  const resolve = (file: string, specifier: string): string | undefined => {
-    const relative = resolveRelative(file, specifier);
-    if (relative !== undefined) return relative;
+  const resolve = (file: string, specifier: string): string[] => {
+    if (specifier === dawn) return [dawn];
+    if (specifier.startsWith("#")) {
+      const owner = tree.packages.find(({ folder }) => file.startsWith(`${folder}/`));
+      return owner === undefined ? [] : internalSources(owner, specifier);
+    }
     const { name, entry } = splitSpecifier(specifier);
     const owner = byName.get(name);
-    return owner === undefined ? undefined : entrySource(owner, entry);
+    const target = resolveRelative(file, specifier) ?? (owner && entrySource(owner, entry));
+    return target === undefined ? [] : [target];
   };
-  const isGpu = (file: string): boolean =>
-    file.startsWith("packages/tensor-core/src/") && !file.startsWith(gpuFreeFolder);
+  const next = (file: string): string[] => {
+    if (!tree.exists(file)) return []; // the compiler reports a missing file
+    const loaded = tree.importsOf(file).filter((found) => found.runtime);
+    return loaded.flatMap((found) => resolve(file, found.specifier));
+  };
   return tree.packages.flatMap((owner) =>
     Object.keys(owner.manifest.exports ?? {})
       .filter((entry) => gpuFreePackages.has(owner.room) || gpuFreeEntries.has(entry))
       .flatMap((entry) => {
         const start = entrySource(owner, entry);
-        if (start === undefined || !tree.exists(start)) return []; // checkPackages reports a missing entry
-        const path = findPath(
-          start,
-          (file) => {
-            if (!tree.exists(file)) return [];
-            const imports = tree.importsOf(file).map((found) => found.specifier);
-            if (imports.includes("webgpu")) return ["webgpu"];
-            return imports.map((specifier) => resolve(file, specifier)).filter((next) => next !== undefined);
-          },
-          (file) => file === "webgpu" || isGpu(file),
-        );
+        const path = start === undefined ? undefined : findPath(start, next, (file) => file === dawn);
         return path === undefined
           ? []
           : [`${owner.manifest.name} ${entry} must load no GPU code: ${path.join(" -> ")}`];

@@ -10,6 +10,8 @@ export interface Manifest {
   type?: string;
   files?: string[];
   exports?: Record<string, string | Record<string, string>>;
+  /** Names that start with "#", by condition. */
+  imports?: Record<string, unknown>;
   dependencies?: Record<string, string>;
   devDependencies?: Record<string, string>;
 }
@@ -116,4 +118,15 @@ export function entrySource(owner: Package, entry: string): string | undefined {
   const target = owner.manifest.exports?.[entry];
   const source = typeof target === "object" ? target["@iapo/source"] : undefined;
   return source === undefined ? undefined : join(owner.folder, source);
+}
+
+/** The sources behind a name that starts with "#", under any condition. */
+export function internalSources(owner: Package, specifier: string): string[] {
+  const collect = (target: unknown): string[] => {
+    if (typeof target !== "object" || target === null) return [];
+    return Object.entries(target).flatMap(([condition, inner]) =>
+      condition === "@iapo/source" && typeof inner === "string" ? [join(owner.folder, inner)] : collect(inner),
+    );
+  };
+  return collect(owner.manifest.imports?.[specifier]);
 }

@@ -70,7 +70,7 @@ test("a relative import that leaves the package", () => {
   ]);
 });
 
-test("a GPU-free entry that reaches the GPU through another file and another package", () => {
+test("a GPU-free entry that reaches the GPU through another file, another package and a conditional import", () => {
   const entry = (name: string): object => ({ "@iapo/source": `./src/${name}.ts`, types: "-", default: "-" });
   const found = problems({
     "packages/grpo/package.json": manifest("grpo", {
@@ -79,9 +79,16 @@ test("a GPU-free entry that reaches the GPU through another file and another pac
     }),
     "packages/grpo/src/math.ts": 'import "./helper.ts";',
     "packages/grpo/src/helper.ts": 'import "@iapo/tensor-core";',
+    "packages/tensor-core/package.json": manifest("tensor-core", {
+      dependencies: { webgpu: "1" },
+      imports: { "#host": { node: { "@iapo/source": "./src/host.ts", default: "./dist/host.js" }, default: "-" } },
+    }),
+    "packages/tensor-core/src/index.ts": 'import { create } from "#host";',
+    "packages/tensor-core/src/host.ts": 'import "webgpu";',
   });
+  const path = ["grpo/src/math.ts", "grpo/src/helper.ts", "tensor-core/src/index.ts", "tensor-core/src/host.ts"];
   expect(found).toEqual([
-    "@iapo/grpo ./math must load no GPU code: packages/grpo/src/math.ts -> packages/grpo/src/helper.ts -> packages/tensor-core/src/index.ts",
+    `@iapo/grpo ./math must load no GPU code: ${path.map((file) => `packages/${file}`).join(" -> ")} -> webgpu`,
   ]);
 });
 
@@ -93,18 +100,22 @@ test("a GPU-free package that loads Dawn", () => {
   expect(found).toEqual(["@iapo/visual-tools . must load no GPU code: packages/visual-tools/src/index.ts -> webgpu"]);
 });
 
-test("safetensors is the part of tensor-core that a GPU-free entry may load", () => {
+test("a GPU-free entry may load what touches no device, and import types of what does", () => {
   const entry = (path: string): object => ({ "@iapo/source": path, types: "-", default: "-" });
   const found = problems({
     "packages/tensor-core/package.json": manifest("tensor-core", {
+      dependencies: { webgpu: "1" },
       exports: { ".": entry("./src/index.ts"), "./safetensors": entry("./src/safetensors/index.ts") },
     }),
-    "packages/tensor-core/src/safetensors/index.ts": "export const x = 1;",
+    "packages/tensor-core/src/index.ts": 'import "webgpu";',
+    "packages/tensor-core/src/safetensors/index.ts": 'import "../errors.ts";',
+    "packages/tensor-core/src/errors.ts": "export const x = 1;",
     "packages/grpo/package.json": manifest("grpo", {
       dependencies: { "@iapo/tensor-core": "1" },
       exports: { ".": entry("./src/index.ts"), "./math": entry("./src/math.ts") },
     }),
-    "packages/grpo/src/math.ts": 'import "@iapo/tensor-core/safetensors";',
+    "packages/grpo/src/math.ts":
+      'import "@iapo/tensor-core/safetensors";\nimport type { Device } from "@iapo/tensor-core";',
   });
   expect(found).toEqual([]);
 });
