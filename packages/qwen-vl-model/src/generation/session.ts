@@ -1,0 +1,349 @@
+// Sampling from several prompts at once: each prompt is computed once, its responses decode together behind it on one cache, and later
+// turns go on where the cache ends. A response depends on its prompt and its seed only, not on what else is in the batch.
+import {
+  bannedMask,
+  deriveSeed,
+  gatherRows,
+  linear,
+  noGrad,
+  RowIndex,
+  type SampleOptions,
+  type Seed,
+  type Segment,
+  sample,
+  scope,
+  type Tensor,
+  tokenBias,
+} from "@iapo/tensor-core";
+import { QwenVLError } from "../error.ts";
+import type { QwenVLModel } from "../model/model.ts";
+import { type PackedBatch, RowBuilder, type Sequence } from "../model/pack.ts";
+import { KeyValueCache } from "./cache.ts";
+import { type FinishReason, findEnd, type StopRules } from "./stop.ts";
+
+export interface Sampling {
+  /** Logits are divided by it; 0 takes the likeliest token. */
+  readonly temperature: number;
+  /** Ids that are never sampled and are left out of the softmax. */
+  readonly bannedIds?: readonly number[] | undefined;
+  /** Sample among this many likeliest tokens only. Truncation changes what is sampled, not the log-probs that are returned. */
+  readonly topK?: number | undefined;
+  /** Sample among the likeliest tokens that together reach this probability. Truncation, as `topK`. */
+  readonly topP?: number | undefined;
+  /** Added to logits before sampling, by id. Truncation, as `topK`. */
+  readonly bias?: ReadonlyMap<number, number> | undefined;
+}
+
+export interface GenerateRequest {
+  /** Responses per prompt; the first call of a session decides. */
+  readonly samples: number;
+  readonly sampling: Sampling;
+  /** One per response, prompt by prompt: the response is a function of it. */
+  readonly seeds: readonly Seed[];
+  readonly stop: StopRules;
+  /** Called with what is new, response by response, as often as tokens are read back. */
+  readonly onTokens?: ((response: number, tokens: readonly number[]) => void) | undefined;
+}
+
+export interface GeneratedTurn {
+  readonly tokens: Int32Array;
+  /** Log-probability of each token under softmax(logits / temperature) over the ids that are not banned. */
+  readonly logProbs: Float32Array;
+  readonly reason: FinishReason;
+  /** Position of the token that comes next. */
+  readonly nextPosition: number;
+}
+
+interface Response {
+  readonly prompt: number;
+  /** Rows in the cache behind the prompt, and where they start. */
+  start: number;
+  count: number;
+  nextPosition: number;
+  /** Sampled last, not in the cache yet. */
+  pending: number | undefined;
+  turns: number;
+}
+
+/** Tokens sampled between two readbacks. */
+const CHUNK = 8;
+
+export class Session {
+  readonly #model: QwenVLModel;
+  readonly #prompts: { readonly start: number; readonly count: number; readonly nextPosition: number }[] = [];
+  #responses: Response[] | undefined;
+  #cache: KeyValueCache;
+  /** Hidden state that predicts the next token of each prompt (before the first turn) or of each response. */
+  #last: Tensor;
+
+  private constructor(model: QwenVLModel, prompts: readonly Sequence[]) {
+    this.#model = model;
+    const builder = new RowBuilder(model.config);
+    const segments: Segment[] = [];
+    for (const prompt of prompts) {
+      if (prompt.tokens.length === 0) throw new QwenVLError("prompt", "an empty prompt cannot be continued");
+      const start = builder.add(prompt, prompt.tokens.length);
+      const count = builder.count - start;
+      this.#prompts.push({ start, count, nextPosition: Math.max(...prompt.positions) + 1 });
+      segments.push({
+        queryStart: start,
+        queryCount: count,
+        prefixStart: 0,
+        prefixCount: 0,
+        ownStart: start,
+        ownCount: count,
+        causal: true,
+      });
+    }
+    this.#cache = new KeyValueCache(model.device, model.config.text, builder.count);
+    const rows = Int32Array.from({ length: builder.count }, (_, i) => i);
+    this.#last = this.#forward(
+      builder,
+      segments,
+      rows,
+      segments.map((s) => s.queryStart + s.queryCount - 1),
+    );
+  }
+
+  /** Computes the prompts, all in one pass. The caller closes the session. */
+  static open(model: QwenVLModel, prompts: readonly Sequence[]): Session {
+    return new Session(model, prompts);
+  }
+
+  /** Samples the next turn of every response. Throws `prompt` where seeds and responses differ in number. */
+  async generate(request: GenerateRequest): Promise<GeneratedTurn[]> {
+    const first = this.#responses === undefined;
+    this.#responses ??= this.#prompts.flatMap(({ nextPosition }, prompt) =>
+      Array.from({ length: request.samples }, () => ({
+        prompt,
+        start: 0,
+        count: 0,
+        nextPosition,
+        pending: undefined,
+        turns: 0,
+      })),
+    );
+    const responses = this.#responses;
+    if (request.seeds.length !== responses.length) {
+      throw new QwenVLError("prompt", `${responses.length} responses need as many seeds, not ${request.seeds.length}`);
+    }
+    this.#grow(request.stop.maxTokens + CHUNK);
+    const tokens: number[][] = responses.map(() => []);
+    const logProbs: number[][] = responses.map(() => []);
+    const reasons: (FinishReason | undefined)[] = responses.map(() => undefined);
+    let active = responses.map((_, i) => i);
+    let hidden = noGrad(() => this.#gather(active.map((i) => (first ? responses[i]!.prompt : i))));
+    while (active.length > 0) {
+      const sampled = noGrad(() => scope(() => this.#chunk(hidden, active, tokens, request)));
+      hidden = sampled.hidden;
+      const remaining: number[] = [];
+      const steps = await Promise.all(
+        sampled.steps.map(async (step) => [await step.ids.read(), await step.logProbs.read()] as const),
+      );
+      for (const step of sampled.steps) {
+        step.ids.dispose();
+        step.logProbs.dispose();
+      }
+      active.forEach((i, row) => {
+        const before = tokens[i]!.length;
+        for (const [ids, values] of steps) {
+          tokens[i]!.push(ids[row]!);
+          logProbs[i]!.push(values[row]!);
+        }
+        const end = findEnd(tokens[i]!, before, request.stop);
+        if (end) {
+          tokens[i]!.length = end.count;
+          logProbs[i]!.length = end.count;
+          reasons[i] = end.reason;
+        } else remaining.push(row);
+        request.onTokens?.(i, tokens[i]!.slice(before));
+      });
+      const next = remaining.map((row) => active[row]!);
+      const kept = noGrad(() =>
+        scope(() => gatherRows(hidden, RowIndex.of(this.#model.device, Int32Array.from(remaining), active.length))),
+      );
+      hidden.dispose();
+      hidden = kept;
+      active = next;
+    }
+    hidden.dispose();
+    return responses.map((response, i) => {
+      const count = tokens[i]!.length;
+      response.count += count - 1;
+      response.nextPosition += count;
+      response.pending = tokens[i]!.at(-1)!;
+      response.turns++;
+      return {
+        tokens: Int32Array.from(tokens[i]!),
+        logProbs: Float32Array.from(logProbs[i]!),
+        reason: reasons[i]!,
+        nextPosition: response.nextPosition,
+      };
+    });
+  }
+
+  /**
+   * Puts an observation behind each response and opens its next turn; `undefined` ends a response, which then takes no part any more. Positions
+   * of an observation begin at the turn's `nextPosition`.
+   */
+  append(observations: readonly (Sequence | undefined)[]): void {
+    const responses = this.#responses ?? [];
+    if (observations.length !== responses.length) {
+      throw new QwenVLError(
+        "prompt",
+        `${responses.length} responses need as many observations, not ${observations.length}`,
+      );
+    }
+    const going = responses.filter((_, i) => observations[i] !== undefined);
+    const sequences = observations.filter((sequence) => sequence !== undefined);
+    this.#responses = going;
+    this.#grow(Math.max(0, ...sequences.map((sequence) => sequence.tokens.length)) + 1);
+    const builder = new RowBuilder(this.#model.config);
+    const segments: Segment[] = [];
+    const target: number[] = [];
+    going.forEach((response, i) => {
+      const sequence = sequences[i]!;
+      const position = response.nextPosition - 1;
+      const queryStart = builder.add(
+        {
+          tokens: Int32Array.of(response.pending!),
+          positions: Int32Array.of(position, position, position),
+          images: [],
+        },
+        1,
+      );
+      builder.add(sequence, sequence.tokens.length);
+      const queryCount = builder.count - queryStart;
+      for (let row = 0; row < queryCount; row++) target.push(response.start + response.count + row);
+      response.count += queryCount;
+      response.pending = undefined;
+      response.nextPosition = Math.max(position, ...sequence.positions) + 1;
+      segments.push({ queryStart, queryCount, ...this.#keysOf(response), causal: true });
+    });
+    this.#last.dispose();
+    this.#last = this.#forward(
+      builder,
+      segments,
+      Int32Array.from(target),
+      segments.map((s) => s.queryStart + s.queryCount - 1),
+    );
+  }
+
+  close(): void {
+    this.#cache.dispose();
+    this.#last.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Up to `CHUNK` steps on the GPU: sample, then compute the sampled token. */
+  #chunk(
+    start: Tensor,
+    active: readonly number[],
+    tokens: readonly number[][],
+    { sampling, seeds, stop }: GenerateRequest,
+  ) {
+    const { device } = this.#model;
+    const responses = active.map((i) => this.#responses![i]!);
+    const done = tokens[active[0]!]!.length;
+    const count = Math.min(CHUNK, stop.maxTokens - done);
+    const options = this.#sampleOptions(
+      sampling,
+      active.map((i) => deriveSeed(...seeds[i]!, this.#responses![i]!.turns)),
+    );
+    let hidden = start;
+    const steps: { ids: Tensor; logProbs: Tensor }[] = [];
+    for (let step = 0; step < count; step++) {
+      const before = hidden;
+      const drawn = scope(() => sample(linear(before, this.#model.head), { ...options, position: done + step }));
+      steps.push(drawn);
+      hidden = scope(() => {
+        const positions = responses.map((response) => response.nextPosition + done + step);
+        const layout = this.#model.uploadText({
+          positions: Int32Array.from([...positions, ...positions, ...positions]),
+          segments: responses.map((response, row) => {
+            const keys = this.#keysOf(response);
+            return { queryStart: row, queryCount: 1, ...keys, ownCount: keys.ownCount + done + step + 1, causal: true };
+          }),
+        });
+        this.#cache.setTarget(
+          device,
+          Int32Array.from(responses, (response) => response.start + response.count + done + step),
+        );
+        return this.#model.hidden(this.#model.embedTokens(drawn.ids), { layout }, { cache: this.#cache });
+      });
+      before.dispose();
+    }
+    return { hidden, steps };
+  }
+
+  #sampleOptions(
+    { temperature, topK, topP, bannedIds, bias }: Sampling,
+    seeds: readonly Seed[],
+  ): Omit<SampleOptions, "position"> {
+    const { device, config } = this.#model;
+    const { vocabSize } = config.text;
+    return {
+      temperature,
+      seeds: device.tensor(Uint32Array.from(seeds.flat()), [seeds.length, 2]),
+      ...(topK === undefined ? {} : { topK }),
+      ...(topP === undefined ? {} : { topP }),
+      ...(bannedIds ? { banned: bannedMask(device, vocabSize, bannedIds) } : {}),
+      ...(bias && bias.size > 0 ? { bias: tokenBias(device, vocabSize, bias) } : {}),
+    };
+  }
+
+  #keysOf({ prompt, start, count }: Response): Pick<Segment, "prefixStart" | "prefixCount" | "ownStart" | "ownCount"> {
+    const prefix = this.#prompts[prompt]!;
+    return { prefixStart: prefix.start, prefixCount: prefix.count, ownStart: start, ownCount: count };
+  }
+
+  #gather(rows: readonly number[]): Tensor {
+    return scope(() =>
+      gatherRows(this.#last, RowIndex.of(this.#model.device, Int32Array.from(rows), this.#last.shape[0]!)),
+    );
+  }
+
+  /** One pass over new rows, whose keys and values go to `target` in the cache; the hidden states of rows `last`. */
+  #forward(builder: RowBuilder, segments: readonly Segment[], target: Int32Array, last: readonly number[]): Tensor {
+    const model = this.#model;
+    const batch: PackedBatch = {
+      ...builder.finish(),
+      segments,
+      targetRows: new Int32Array(),
+      targetIds: new Int32Array(),
+      responseStarts: Int32Array.of(0),
+    };
+    return noGrad(() =>
+      scope(() => {
+        const uploaded = model.upload(batch);
+        this.#cache.setTarget(model.device, target);
+        const hidden = model.hidden(model.embed(uploaded), uploaded, { cache: this.#cache });
+        return gatherRows(hidden, RowIndex.of(model.device, Int32Array.from(last), hidden.shape[0]!));
+      }),
+    );
+  }
+
+  /** Makes room for `extra` more rows behind every response. */
+  #grow(extra: number): void {
+    const responses = this.#responses ?? [];
+    const promptRows = this.#prompts.reduce((sum, prompt) => sum + prompt.count, 0);
+    const stride = Math.max(0, ...responses.map((response) => response.count)) + extra;
+    const larger = new KeyValueCache(
+      this.#model.device,
+      this.#model.config.text,
+      promptRows + stride * responses.length,
+    );
+    const runs = [{ from: 0, to: 0, count: promptRows }];
+    responses.forEach((response, i) => {
+      const to = promptRows + i * stride;
+      runs.push({ from: response.start, to, count: response.count });
+      response.start = to;
+    });
+    this.#cache.copyTo(larger, runs);
+    this.#cache.dispose();
+    this.#cache = larger;
+  }
+}

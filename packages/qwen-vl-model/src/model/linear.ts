@@ -1,0 +1,20 @@
+// One projection of the model: weight, bias where there is one, and the adapter where one is on.
+import { add, linear, scale, type Tensor } from "@iapo/tensor-core";
+import type { Adapter } from "../lora/adapter.ts";
+import type { Weights } from "../weights/weights.ts";
+
+/** What a forward pass reads. */
+export interface ModelParameters {
+  readonly weights: Weights;
+  /** Undefined: the base model, which is the reference policy of a LoRA run. */
+  readonly adapter?: Adapter | undefined;
+}
+
+/** `x W^T + b`, plus `scale * (x A^T) B^T` where the adapter targets this projection. x is `[rows, in]`. */
+export function project({ weights, adapter }: ModelParameters, name: string, x: Tensor): Tensor {
+  const bias = weights.has(`${name}.bias`) ? weights.get(`${name}.bias`) : undefined;
+  const base = linear(x, weights.get(`${name}.weight`), bias);
+  const pair = adapter?.pairs.get(name);
+  if (!adapter || !pair) return base;
+  return add(base, scale(linear(linear(x, pair.a.run), pair.b.run), adapter.scale));
+}

@@ -1,0 +1,94 @@
+// From a checkpoint directory to the GPU, in pieces: no tensor is ever whole in JavaScript memory.
+import { type Device, fromBf16, type Tensor, toBf16 } from "@iapo/tensor-core";
+import { openSafetensors, type SafetensorsReader, type TensorInfo } from "@iapo/tensor-core/safetensors";
+import type { QwenVLConfig } from "../config/model-config.ts";
+import { matchTensors } from "../config/tensor-table.ts";
+import { type RunDType, type Weight, Weights } from "./weights.ts";
+
+export interface LoadWeightsOptions {
+  /** How matrices are held: default as the checkpoint has them (bf16 if any matrix is). */
+  readonly dtype?: RunDType | undefined;
+  /** Which tensors get an f32 master, by published name. Default: none. */
+  readonly trainable?: ((name: string) => boolean) | undefined;
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+}
+
+export interface LoadProgress {
+  readonly tensor: string;
+  readonly loadedBytes: number;
+  readonly totalBytes: number;
+}
+
+/**
+ * Loads the weights of `directory` (or of a safetensors file). Names, shapes and dtypes are checked before anything is allocated.
+ * @throws QwenVLError `tensors`, SafetensorsError, TensorError `out_of_memory`
+ */
+export async function loadWeights(
+  device: Device,
+  config: QwenVLConfig,
+  path: string,
+  options: LoadWeightsOptions = {},
+): Promise<Weights> {
+  await using reader = await openSafetensors(path);
+  const matched = matchTensors(config, reader.tensors.values());
+  const published = [...matched.values()].some((info) => info.shape.length >= 2 && info.dtype === "BF16")
+    ? "bf16"
+    : "f32";
+  const weights = Weights.allocate(device, config, options.dtype ?? published, options.trainable);
+  try {
+    const totalBytes = [...matched.values()].reduce((sum, info) => sum + info.byteLength, 0);
+    let loadedBytes = 0;
+    for (const weight of weights) {
+      for await (const bytes of fillWeight(reader, matched.get(weight.name)!, weight, weights.dtype)) {
+        loadedBytes += bytes;
+        options.onProgress?.({ tensor: weight.name, loadedBytes, totalBytes });
+      }
+    }
+    await device.idle();
+    return weights;
+  } catch (error) {
+    weights.dispose();
+    throw error;
+  }
+}
+
+async function* fillWeight(
+  reader: SafetensorsReader,
+  info: TensorInfo,
+  weight: Weight,
+  dtype: RunDType,
+): AsyncGenerator<number> {
+  let at = 0;
+  for await (const piece of reader.pieces(info.name)) {
+    const values = info.dtype === "BF16" ? new Uint16Array(piece.buffer, 0, piece.byteLength / 2) : floats(piece);
+    writeValues(weight.run, values, at, dtype);
+    if (weight.master && weight.master !== weight.run) writeValues(weight.master, values, at, "f32");
+    at += values.length;
+    await weight.run.device.idle(); // frees the upload's staging memory before the next piece
+    yield piece.byteLength;
+  }
+}
+
+/** Writes elements from `start` on over a tensor's row parts; `rounded` is the precision that the values are cut to. */
+export function writeValues(
+  tensor: Tensor,
+  values: Uint16Array | Float32Array,
+  start: number,
+  rounded: RunDType,
+): void {
+  const columns = tensor.size / (tensor.shape[0] || 1);
+  for (const part of tensor.parts()) {
+    const first = part.start * columns;
+    const from = Math.max(start, first);
+    const to = Math.min(start + values.length, first + part.tensor.size);
+    if (from >= to) continue;
+    const slice = values.subarray(from - start, to - start);
+    if (tensor.dtype === "bf16") part.tensor.write(slice instanceof Uint16Array ? slice : toBf16(slice), from - first);
+    else if (slice instanceof Uint16Array) part.tensor.write(fromBf16(slice), from - first);
+    else part.tensor.write(rounded === "bf16" ? fromBf16(toBf16(slice)) : slice, from - first);
+  }
+}
+
+function floats(piece: Uint8Array<ArrayBuffer>): Float32Array {
+  return new Float32Array(piece.buffer, 0, piece.byteLength / 4);
+}

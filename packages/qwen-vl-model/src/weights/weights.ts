@@ -1,0 +1,89 @@
+// The weights of a model: masters (f32, where trainable), the run copies that every forward pass reads, and their names.
+import { type Device, type DType, type Tensor, withTag } from "@iapo/tensor-core";
+import type { QwenVLConfig } from "../config/model-config.ts";
+import { tensorTable } from "../config/tensor-table.ts";
+import { QwenVLError } from "../error.ts";
+
+/** How matrices are held for the forward pass. Vectors are always f32 (rounded to bf16 first, where matrices are bf16). */
+export type RunDType = "f32" | "bf16";
+
+/** A tensor of the model. */
+export interface Weight {
+  /** Published name. */
+  readonly name: string;
+  /** Published shape; the tensors below are 2-D `[out, in]` or 1-D. */
+  readonly shape: readonly number[];
+  /** What forward passes read. */
+  readonly run: Tensor;
+  /** What the optimizer updates: the run copy itself where that is f32 and unrounded, absent where the weight is frozen. */
+  master: Tensor | undefined;
+}
+
+/** `[out, in]` of a published shape: the patch embedding's `[d, 3, 2, p, p]` is a matrix too. */
+export function storedShape(shape: readonly number[]): readonly number[] {
+  return shape.length <= 2 ? shape : [shape[0]!, shape.slice(1).reduce((a, b) => a * b, 1)];
+}
+
+export class Weights {
+  readonly device: Device;
+  readonly dtype: RunDType;
+  readonly #byName: ReadonlyMap<string, Weight>;
+
+  constructor(device: Device, dtype: RunDType, weights: Iterable<Weight>) {
+    this.device = device;
+    this.dtype = dtype;
+    this.#byName = new Map([...weights].map((weight) => [weight.name, weight]));
+  }
+
+  /** Room for every tensor of `config`, contents undefined. Trainable names get an f32 master. */
+  static allocate(
+    device: Device,
+    config: QwenVLConfig,
+    dtype: RunDType,
+    trainable: (name: string) => boolean = () => false,
+  ): Weights {
+    const weights = tensorTable(config).map(({ name, shape }) => {
+      const stored = storedShape(shape);
+      const kind: DType = stored.length === 2 ? dtype : "f32";
+      const run = withTag("weights", () => emptyOf(device, stored, kind));
+      const own = trainable(name) && dtype === "bf16";
+      const master = own ? withTag("masters", () => emptyOf(device, stored, "f32")) : trainable(name) ? run : undefined;
+      return { name, shape, run, master };
+    });
+    return new Weights(device, dtype, weights);
+  }
+
+  /** The run copy of a published name. Throws `tensors` for an unknown one. */
+  get(name: string): Tensor {
+    return this.weight(name).run;
+  }
+
+  weight(name: string): Weight {
+    const found = this.#byName.get(name);
+    if (!found) throw new QwenVLError("tensors", `this model has no tensor ${JSON.stringify(name)}`);
+    return found;
+  }
+
+  has(name: string): boolean {
+    return this.#byName.has(name);
+  }
+
+  [Symbol.iterator](): IterableIterator<Weight> {
+    return this.#byName.values();
+  }
+
+  get trainable(): Weight[] {
+    return [...this].filter((weight) => weight.master !== undefined);
+  }
+
+  dispose(): void {
+    for (const { run, master } of this) {
+      run.dispose();
+      master?.dispose();
+    }
+  }
+}
+
+function emptyOf(device: Device, shape: readonly number[], dtype: DType): Tensor {
+  return shape.length === 2 ? device.emptyMatrix([shape[0]!, shape[1]!], dtype) : device.empty(shape, dtype);
+}
