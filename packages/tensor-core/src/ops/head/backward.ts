@@ -5,8 +5,7 @@ import { defineKernel } from "../../submit/kernel.ts";
 import { Tensor } from "../../tensor.ts";
 import { fill } from "../fill.ts";
 import { matmulInto } from "../matmul/dispatch.ts";
-import { grid, perItemHead } from "../wgsl.ts";
-import { bannedWgsl } from "./banned.ts";
+import { grid, perItemHead, THREADS } from "../wgsl.ts";
 import type { GroupedPairs } from "./pairs.ts";
 import { writeRows } from "./row-slice.ts";
 import { chunkOf, forEachSlice, rowChunks, sliceLogits, sliceStride } from "./slices.ts";
@@ -38,29 +37,24 @@ const coefficientKernel = () =>
 }`,
   }));
 
-/** Logits to the part of their gradient that all ids have: -p (A + B (log p + H)) / T. */
+/** Logits to the part of their gradient that all ids have: -p (A + B (log p + H)) / T. A thread has four ids, a row of threads one row. */
 const softmaxKernel = () =>
   defineKernel("head_softmax_backward", () => ({
     reads: { coefficients: "vec4f", banned: "u32" },
-    writes: { logits: "f32" },
-    uniforms: {
-      items: "u32",
-      columns: "u32",
-      stride: "u32",
-      firstRow: "u32",
-      firstColumn: "u32",
-      inverseTemperature: "f32",
-    },
-    code: `${bannedWgsl}
-${perItemHead}
-  if (i >= P.items) { return; }
-  let row = i / P.columns;
-  let column = i % P.columns;
-  let at = row * P.stride + column;
-  let of_row = coefficients[P.firstRow + row];
+    writes: { logits: "vec4f" },
+    uniforms: { columns: "u32", stride: "u32", firstRow: "u32", firstColumn: "u32", inverseTemperature: "f32" },
+    code: /* wgsl */ `
+@compute @workgroup_size(${THREADS})
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  if (4u * id.x >= P.columns) { return; }
+  let at = id.y * (P.stride / 4u) + id.x;
+  let of_row = coefficients[P.firstRow + id.y];
+  let first = P.firstColumn + 4u * id.x;
+  let bans = vec4u(banned[first >> 5u] >> (first & 31u)) & vec4u(1u, 2u, 4u, 8u);
   let log_p = logits[at] * P.inverseTemperature - of_row.w;
-  let p = select(exp(max(log_p, -87.0)), 0.0, log_p < -87.0 || is_banned(P.firstColumn + column));
-  logits[at] = -p * fma(of_row.y, max(log_p, -87.0) + of_row.z, of_row.x) * P.inverseTemperature;
+  let bounded = max(log_p, vec4f(-87.0));
+  let p = select(exp(bounded), vec4f(0.0), (log_p < vec4f(-87.0)) | (bans != vec4u(0u)));
+  logits[at] = -p * fma(vec4f(of_row.y), bounded + of_row.z, vec4f(of_row.x)) * P.inverseTemperature;
 }`,
   }));
 
@@ -166,12 +160,11 @@ function toGradient(
   coefficients: Tensor,
   logProbGradient: Tensor,
 ): void {
-  const items = rows * columns;
   device.dispatch(softmaxKernel(), {
     reads: [coefficients, call.banned],
     writes: [logits],
-    uniforms: [items, columns, stride, firstRow, firstColumn, call.inverseTemperature],
-    groups: grid(device, items),
+    uniforms: [columns, stride, firstRow, firstColumn, call.inverseTemperature],
+    groups: [Math.ceil(columns / 4 / THREADS), rows],
   });
   device.dispatch(targetKernel(), {
     reads: [call.pairs.starts, call.pairs.entries, logProbGradient],

@@ -1,5 +1,5 @@
 // top-k and top-p as one threshold per row, without sorting: floats are ordered as their sort keys, so the largest key that still leaves
-// enough ids (top-k) or enough probability (top-p) is found bit by bit, in 32 passes.
+// enough ids (top-k) or enough probability (top-p) is found digit by digit, in eight passes over the row.
 import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
@@ -7,59 +7,67 @@ import { bannedWgsl } from "../head/banned.ts";
 import { sortKeyWgsl, stateWgsl } from "../head/softmax-state.ts";
 
 const LANES = 64;
+const DIGITS = 16;
 
-// One workgroup a row. Lanes take every 64th id; their sums are added in the order of lanes. Two slots by turns save a barrier.
+// One workgroup a row. Every lane weighs each 64th id into bins of its own, which are then added in the order of lanes: no atomics, equal bits.
 const kernel = () =>
   defineKernel("sample_threshold", () => ({
     reads: { logits: "f32", banned: "u32", totals: "vec4f" },
     writes: { thresholds: "u32" },
-    uniforms: { rows: "u32", vocabulary: "u32", topK: "u32", topP: "f32", inverseTemperature: "f32" },
+    uniforms: { vocabulary: "u32", topK: "u32", topP: "f32", inverseTemperature: "f32" },
     code: /* wgsl */ `${bannedWgsl}${sortKeyWgsl}${stateWgsl}
-var<workgroup> counts: array<u32, ${2 * LANES}>;
-var<workgroup> masses: array<f32, ${2 * LANES}>;
-fn count_from(threshold: u32, row: u32, lane: u32, slot: u32) -> u32 {
-  var count = 0u;
-  for (var c = lane; c < P.vocabulary; c += ${LANES}u) {
-    let key = sort_key(logits[row * P.vocabulary + c]);
-    if (key >= threshold && !is_banned(c)) { count++; }
-  }
-  counts[slot * ${LANES}u + lane] = count;
-  workgroupBarrier();
-  var total = 0u;
-  for (var k = 0u; k < ${LANES}u; k++) { total += counts[slot * ${LANES}u + k]; }
-  return total;
-}
-fn mass_from(threshold: u32, row: u32, lane: u32, slot: u32) -> f32 {
-  var state = vec4f(totals[row].x, 0.0, 0.0, 0.0);
+var<workgroup> bins: array<f32, ${DIGITS * LANES}>;
+var<workgroup> weights: array<f32, ${DIGITS}>;
+// Adds the ids whose keys start as prefix does to the bins of their next digit: 1 each, or their probability times the row's sum.
+fn weigh(row: u32, lane: u32, prefix: u32, shift: u32, least: u32, by_mass: bool) {
+  for (var digit = 0u; digit < ${DIGITS}u; digit++) { bins[digit * ${LANES}u + lane] = 0.0; }
+  let largest = totals[row].x;
   for (var c = lane; c < P.vocabulary; c += ${LANES}u) {
     let logit = logits[row * P.vocabulary + c];
-    if (sort_key(logit) >= threshold && !is_banned(c)) { state = add_logit(state, logit, P.inverseTemperature); }
+    let key = sort_key(logit);
+    let digit = (key ^ prefix) >> shift;
+    if (digit < ${DIGITS}u && key >= least && !is_banned(c)) {
+      var weight = 1.0;
+      if (by_mass) { weight = add_logit(vec4f(largest, 0.0, 0.0, 0.0), logit, P.inverseTemperature).y; }
+      bins[digit * ${LANES}u + lane] += weight;
+    }
   }
-  masses[slot * ${LANES}u + lane] = state.y;
   workgroupBarrier();
-  var total = 0.0;
-  for (var k = 0u; k < ${LANES}u; k++) { total += masses[slot * ${LANES}u + k]; }
-  return total;
+  if (lane < ${DIGITS}u) {
+    var sum = 0.0;
+    for (var k = 0u; k < ${LANES}u; k++) { sum += bins[lane * ${LANES}u + k]; }
+    weights[lane] = sum;
+  }
+  workgroupBarrier();
+}
+// The largest key such that the keys from it on (and from least on) weigh enough; 0 where all together do not.
+fn largest_key(row: u32, lane: u32, least: u32, by_mass: bool) -> u32 {
+  var needed = f32(P.topK);
+  var prefix = 0u;
+  var above = 0.0;
+  for (var shift = 32u; shift > 0u;) {
+    shift -= 4u;
+    weigh(row, lane, prefix, shift, least, by_mass);
+    if (by_mass && shift == 28u) {
+      var sum = 0.0;
+      for (var digit = ${DIGITS}u; digit > 0u; digit--) { sum += weights[digit - 1u]; }
+      needed = P.topP * sum;
+    }
+    var digit = ${DIGITS - 1}u;
+    while (digit > 0u && above + weights[digit] < needed) {
+      above += weights[digit];
+      digit--;
+    }
+    prefix |= digit << shift;
+  }
+  return prefix;
 }
 @compute @workgroup_size(${LANES})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row = group.x;
-  var by_count = 0u;
-  if (P.topK > 0u) {
-    for (var k = 0u; k < 32u; k++) {
-      let candidate = by_count | (0x80000000u >> k);
-      if (count_from(candidate, row, lane, k & 1u) >= P.topK) { by_count = candidate; }
-    }
-  }
-  var by_mass = 0u;
-  if (P.topP < 1.0) {
-    let needed = P.topP * mass_from(by_count, row, lane, 1u);
-    for (var k = 0u; k < 32u; k++) {
-      let candidate = by_mass | (0x80000000u >> k);
-      if (mass_from(max(candidate, by_count), row, lane, k & 1u) >= needed) { by_mass = candidate; }
-    }
-  }
-  if (lane == 0u) { thresholds[row] = max(by_count, by_mass); }
+  var threshold = 0u;
+  if (P.topK > 0u) { threshold = largest_key(group.x, lane, 0u, false); }
+  if (P.topP < 1.0) { threshold = max(threshold, largest_key(group.x, lane, threshold, true)); }
+  if (lane == 0u) { thresholds[group.x] = threshold; }
 }`,
   }));
 
@@ -90,7 +98,7 @@ export function thresholdsOf(
   device.dispatch(kernel(), {
     reads: [logits, banned, totals],
     writes: [thresholds],
-    uniforms: [rows, vocabulary, topK, topP, inverseTemperature],
+    uniforms: [vocabulary, topK, topP, inverseTemperature],
     groups: [rows],
   });
   return thresholds;
