@@ -1,49 +1,201 @@
-// Matrix products against an emulation of the canonical order: every kernel, layout and dtype gives these very bits on adapters whose fma rounds twice.
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Device, openDevice } from "../src/index.ts";
+// Every matmul kernel against a CPU emulation of the canonical order, to the bit, over random shapes, layouts, types, packings and splits.
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Device, fromBf16, openDevice, record, type Tensor, toBf16 } from "../src/index.ts";
+import { K_BLOCK } from "../src/ops/matmul/canonical.ts";
 import { type MatmulLayout, matmulInto } from "../src/ops/matmul/dispatch.ts";
+import { linear } from "../src/ops/matmul/linear.ts";
 
-let device: Device;
-beforeAll(async () => {
-  device = await openDevice();
+const full = process.env.IAPO_FULL === "1";
+const runs = full ? 300 : 40;
+
+interface Product {
+  readonly layout: MatmulLayout;
+  readonly bf16: boolean;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly batch: number;
+  readonly bias: boolean;
+  readonly accumulate: boolean;
+  readonly seed: number;
+}
+
+const size = (...often: number[]) => fc.oneof(fc.constantFrom(...often), fc.integer({ min: 1, max: 140 }));
+const product: fc.Arbitrary<Product> = fc.record({
+  layout: fc.constantFrom("nn", "nt", "tn"),
+  bf16: fc.boolean(),
+  m: size(1, 4, 8, 31, 64),
+  n: size(1, 16, 64, 66, 128),
+  k: fc.oneof(fc.constantFrom(0, 4, 32, 256, 264, 520), fc.integer({ min: 1, max: 600 })),
+  batch: fc.constantFrom(1, 1, 3),
+  bias: fc.boolean(),
+  accumulate: fc.boolean(),
+  seed: fc.nat(),
 });
-afterAll(() => device.close());
 
-test.each(["nn", "nt", "tn"] as const)("%s follows the f64 product", async (layout) => {
-  const [m, n, k, batch] = [5, 14, 300, 3];
-  const a = numbers(batch * m * k, 1);
-  const b = numbers(batch * n * k, 2);
-  const bias = numbers(n, 3);
-  const ta = device.tensor(a, [a.length]);
-  const tb = device.tensor(b, [b.length]);
-  const tbias = device.tensor(bias, [n]);
-  const out = device.tensor(new Float32Array(batch * m * n).fill(2), [batch, m, n]);
-  matmulInto(device, { layout, a: ta, b: tb, out, m, n, k, batch, bias: tbias, accumulate: true });
-  const got = await out.values();
-  let worst = 0;
+/** bf16 is for nn and nt, with even rows. */
+function legal(p: Product): Product {
+  const bf16 = p.bf16 && p.layout !== "tn";
+  const even = (x: number) => x + (x % 2);
+  return { ...p, bf16, n: bf16 && p.layout === "nn" ? even(p.n) : p.n, k: bf16 && p.layout === "nt" ? even(p.k) : p.k };
+}
+
+describe.each([
+  ["software family", {}],
+  ["workgroup family", { family: "workgroup" }],
+  ["default limits", { limits: "default" }],
+  ["no subgroups", { subgroups: false }],
+] as const)("%s", (_name, options) => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await openDevice(options);
+  });
+  afterAll(() => device.close());
+
+  test("every product has the bits of the canonical order", async () => {
+    await fc.assert(
+      fc.asyncProperty(product.map(legal), async (p) => {
+        const { got, expected } = await multiply(device, p);
+        expect(firstDifference(got, expected)).toBeUndefined();
+      }),
+      { numRuns: runs, seed: 20 },
+    );
+  }, 600_000);
+
+  test("rows do not depend on their neighbours, columns neither", async () => {
+    const [m, n, k] = [70, 130, 520];
+    const [a, b] = [numbers(m * k, 1), numbers(n * k, 2)];
+    const whole = await run(device, a, b, m, n, k);
+    for (const [row, rows] of [
+      [0, 1],
+      [3, 4],
+      [10, 8],
+      [31, 39],
+    ] as const) {
+      const part = await run(device, a.slice(row * k, (row + rows) * k), b, rows, n, k);
+      expect(firstDifference(part, whole.slice(row * n, (row + rows) * n))).toBeUndefined();
+    }
+    const columns = await run(device, a, b.slice(64 * k), m, n - 64, k);
+    const expected = Float32Array.from(
+      { length: m * (n - 64) },
+      (_, i) => whole[Math.floor(i / 66) * n + 64 + (i % 66)]!,
+    );
+    expect(firstDifference(columns, expected)).toBeUndefined();
+  });
+});
+
+describe("row-sharded weights", () => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await openDevice();
+  });
+  afterAll(() => device.close());
+
+  test.each([
+    ["f32", 1],
+    ["f32", 40],
+    ["bf16", 3],
+    ["bf16", 40],
+  ] as const)("%s, %i rows: outputs and gradients have the bits of the whole weight", async (dtype, rows) => {
+    const [out, width] = [600, 64];
+    const values = fromBf16(toBf16(numbers(out * width, 1)));
+    const upload = (data: Float32Array) => (dtype === "bf16" ? toBf16(data) : data);
+    const whole = device.tensor(upload(values), [out, width]);
+    const rowBytes = width * (dtype === "bf16" ? 2 : 4);
+    const sharded = device.emptyMatrix([out, width], dtype, 256 * rowBytes);
+    expect(sharded.parts().map((p) => p.start)).toEqual([0, 256, 512]);
+    for (const { start, tensor } of sharded.parts())
+      tensor.write(upload(values.slice(start * width, start * width + tensor.size)));
+    const x = device.tensor(numbers(rows * width, 2), [rows, width]);
+    const bias = device.tensor(numbers(out, 3), [out]);
+    const g = device.tensor(numbers(rows * out, 4), [rows, out]);
+    const results: Float32Array[][] = [];
+    for (const weight of [whole, sharded]) {
+      const recorded = record([x, weight, bias], () => linear(x, weight, bias));
+      const gradients = recorded.backward([[recorded.value, g]]);
+      if (weight.shards) expect(gradients[1]!.shards?.map((s) => s.shape)).toEqual(weight.shards.map((s) => s.shape));
+      const tensors = [recorded.value, ...gradients];
+      results.push(await Promise.all(tensors.map(async (t) => (await t.values()) as Float32Array)));
+      for (const t of tensors) t.dispose();
+    }
+    results[0]!.forEach((expected, i) => {
+      expect(firstDifference(results[1]![i]!, expected), `result ${i}`).toBeUndefined();
+    });
+    for (const t of [whole, sharded, x, bias, g]) t.dispose();
+    expect(device.memory().liveBytes).toBe(0);
+  });
+
+  test("operands that do not fit are refused by name", () => {
+    const a = device.empty([4, 6]);
+    const out = device.empty([4, 4]);
+    const call = { layout: "nt", a, b: a, out, m: 4, n: 4, k: 6 } as const;
+    expect(() => matmulInto(device, { ...call, k: 5 })).toThrow(/matmul nt m=4 n=4 k=5.*a does not fit.*\[4, 6\]/);
+    expect(() => matmulInto(device, { ...call, outColumns: { column: 2, stride: 4 } })).toThrow(/out does not fit/);
+    expect(() => linear(a, out)).toThrow(/linear: .*\[4, 6\].*does not fit/);
+    for (const t of [a, out]) t.dispose();
+  });
+});
+
+async function multiply(device: Device, p: Product): Promise<{ got: Float32Array; expected: Float32Array }> {
+  const { layout, m, n, k, batch } = p;
+  const a = numbers(batch * m * k, p.seed);
+  const patterns = p.bf16 ? toBf16(numbers(batch * n * k, p.seed + 1)) : undefined;
+  const b = patterns ? fromBf16(patterns) : numbers(batch * n * k, p.seed + 1);
+  const bias = p.bias ? numbers(n, p.seed + 2) : undefined;
+  const before = numbers(batch * m * n, p.seed + 3);
+  const tensors: Tensor[] = [];
+  const upload = (data: Float32Array | Uint16Array, shape: number[]) => {
+    const tensor = device.tensor(data, shape);
+    tensors.push(tensor);
+    return tensor;
+  };
+  const bShape = layout === "nt" ? [batch, n, k] : [batch, k, n];
+  const out = upload(before, [batch, m, n]);
+  matmulInto(device, {
+    ...{ layout, out, m, n, k, batch, accumulate: p.accumulate },
+    a: upload(a, layout === "tn" ? [batch, k, m] : [batch, m, k]),
+    b: upload(patterns ?? b, bShape),
+    ...(bias ? { bias: upload(bias, [n]) } : {}),
+  });
+  const got = (await out.values()) as Float32Array;
+  for (const tensor of tensors) tensor.dispose();
+  const expected = new Float32Array(batch * m * n);
   for (let z = 0; z < batch; z++)
     for (let i = 0; i < m; i++)
       for (let j = 0; j < n; j++) {
-        let sum = 2 + bias[j]!;
-        for (let q = 0; q < k; q++) sum += at(a, layout, true, z, i, q, m, k) * at(b, layout, false, z, j, q, n, k);
-        worst = Math.max(worst, Math.abs(sum - got[(z * m + i) * n + j]!));
+        const at = (z * m + i) * n + j;
+        const start = Math.fround((p.accumulate ? before[at]! : 0) + (bias ? bias[j]! : 0));
+        const x = (q: number) => a[z * m * k + (layout === "tn" ? q * m + i : i * k + q)]!;
+        const y = (q: number) => b[z * n * k + (layout === "nt" ? j * k + q : q * n + j)]!;
+        expected[at] = canonicalSum(start, k, x, y);
       }
-  expect(worst).toBeLessThan(2e-5);
-  for (const t of [ta, tb, tbias, out]) t.dispose();
-});
+  return { got, expected };
+}
 
-function at(
-  data: Float32Array,
-  layout: MatmulLayout,
-  left: boolean,
-  z: number,
-  i: number,
-  q: number,
-  rows: number,
-  k: number,
-): number {
-  const kMajor = left ? layout === "tn" : layout !== "nt";
-  return data[z * rows * k + (kMajor ? q * rows + i : i * k + q)]!;
+async function run(device: Device, a: Float32Array, b: Float32Array, m: number, n: number, k: number) {
+  const [ta, tb, out] = [device.tensor(a, [m, k]), device.tensor(b, [n, k]), device.empty([m, n])];
+  matmulInto(device, { layout: "nt", a: ta, b: tb, out, m, n, k });
+  const values = (await out.values()) as Float32Array;
+  for (const t of [ta, tb, out]) t.dispose();
+  return values;
+}
+
+/** The canonical order in f32, with the fma of this adapter: product and sum are rounded one after the other (lavapipe). */
+function canonicalSum(start: number, k: number, x: (q: number) => number, y: (q: number) => number): number {
+  let total = start;
+  for (let first = 0; first < k; first += K_BLOCK) {
+    let sum = 0;
+    for (let q = first; q < Math.min(k, first + K_BLOCK); q++) sum = Math.fround(sum + Math.fround(x(q) * y(q)));
+    total = Math.fround(total + sum);
+  }
+  return total;
+}
+
+function firstDifference(got: Float32Array, expected: Float32Array): string | undefined {
+  if (got.length !== expected.length) return `${got.length} values, not ${expected.length}`;
+  const i = got.findIndex((value, at) => !Object.is(value, expected[at]));
+  return i < 0 ? undefined : `element ${i} is ${got[i]}, not ${expected[i]}`;
 }
 
 function numbers(size: number, seed: number): Float32Array {

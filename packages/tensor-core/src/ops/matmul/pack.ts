@@ -5,14 +5,16 @@ import type { Tensor } from "../../tensor.ts";
 import { THREADS } from "../wgsl.ts";
 import type { KMajor } from "./tile.ts";
 
-/** A stored operand: `rows` x `columns` of a row-major matrix with rows of `stride` elements, from `column` on, `batch` times. */
+/** A stored operand, `batch` times: `rows` x `columns` from element `start` on, in rows of `stride` elements. */
 export interface Stored {
   readonly tensor: Tensor;
   readonly rows: number;
   readonly columns: number;
+  readonly start: number;
   readonly stride: number;
-  readonly column: number;
   readonly batch: number;
+  /** Elements from one matrix of the batch to the next. */
+  readonly batchStride: number;
 }
 
 const X = 8;
@@ -26,8 +28,8 @@ function kernel(transposes: boolean, bf16: boolean, wide: boolean): Kernel {
     uniforms: {
       rows: "u32",
       columns: "u32",
+      start: "u32",
       stride: "u32",
-      column: "u32",
       sourceBatch: "u32",
       outStride: "u32",
       outBatch: "u32",
@@ -36,7 +38,7 @@ function kernel(transposes: boolean, bf16: boolean, wide: boolean): Kernel {
 ${readFour(bf16, wide)}
 @compute @workgroup_size(${X}, ${Y})
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let origin = id.z * P.sourceBatch + P.column;
+  let origin = id.z * P.sourceBatch + P.start;
   let to = id.z * P.outBatch;
 ${transposes ? transposeBody : "  if (id.x < P.outStride && id.y < P.rows) { out[to + id.y * P.outStride + id.x] = four(origin + id.y * P.stride + id.x * 4u); }"}
 }`,
@@ -71,9 +73,10 @@ const transposeBody = /* wgsl */ `  if (id.x >= P.outStride) { return; }
 
 /** `stored` as a K-major operand: itself where it is one, else a packed copy, which is added to `temporary`. */
 export function kMajor(device: Device, stored: Stored, transposes: boolean, temporary: Tensor[]): KMajor {
-  const { tensor, rows, columns, stride, column, batch } = stored;
-  const wide = stride % 4 === 0 && column % 4 === 0 && (batch === 1 || (rows * stride) % 4 === 0);
-  if (!transposes && wide && tensor.dtype === "f32") return { tensor, stride: stride / 4, start: column / 4 };
+  const { tensor, rows, columns, start, stride, batch, batchStride } = stored;
+  const wide = [start, stride, batchStride].every((elements) => elements % 4 === 0);
+  if (!transposes && wide && tensor.dtype === "f32")
+    return { tensor, start: start / 4, stride: stride / 4, batchStride: batchStride / 4 };
   const [k, width] = transposes ? [columns, rows] : [rows, columns];
   const groups = Math.ceil(width / 4);
   const packed = device.empty([batch, k, groups * 4]);
@@ -81,8 +84,8 @@ export function kMajor(device: Device, stored: Stored, transposes: boolean, temp
   device.dispatch(kernel(transposes, tensor.dtype === "bf16", wide), {
     reads: [tensor],
     writes: [packed],
-    uniforms: [rows, columns, stride, column, rows * stride, groups, groups * k],
+    uniforms: [rows, columns, start, stride, batchStride, groups, groups * k],
     groups: [Math.ceil(groups / X), Math.ceil((transposes ? Math.ceil(columns / 4) : rows) / Y), batch],
   });
-  return { tensor: packed, stride: groups, start: 0 };
+  return { tensor: packed, start: 0, stride: groups, batchStride: groups * k };
 }

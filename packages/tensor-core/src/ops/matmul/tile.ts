@@ -5,18 +5,19 @@
 import type { Device } from "../../device/device.ts";
 import { defineKernel, type Kernel } from "../../submit/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
-import { K_BLOCK, problemUniforms, range } from "./canonical.ts";
-import type { Problem } from "./dispatch.ts";
+import { K_BLOCK, range, startWgsl } from "./canonical.ts";
+import { bindingsOf, type Problem, problemUniforms, uniformsOf } from "./problem.ts";
 
 const ROWS = 32;
-const COLUMNS = 64;
+export const TILE_COLUMNS = 64;
 const LANES = 8;
 
-/** A matrix of 4-element groups, K-major: row k starts at group `k * stride`, and the matrix at `start` of it. */
+/** K-major matrices in groups of four elements: row k of matrix z starts at group `start + k * stride + z * batchStride`. */
 export interface KMajor {
   readonly tensor: Tensor;
-  readonly stride: number;
   readonly start: number;
+  readonly stride: number;
+  readonly batchStride: number;
 }
 
 const kernel = (): Kernel =>
@@ -28,28 +29,24 @@ const kernel = (): Kernel =>
     return {
       reads: { a: "vec4f", b: "vec4f", bias: "f32" },
       writes: { out: "f32" },
-      uniforms: { ...problemUniforms, bStride: "u32", aBatch: "u32", bBatch: "u32" },
+      uniforms: { ...problemUniforms, bStart: "u32", bStride: "u32", aBatch: "u32", bBatch: "u32" },
       subgroups: true,
-      code: /* wgsl */ `
+      code: /* wgsl */ `${startWgsl}
 @compute @workgroup_size(${LANES})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let firstRow = group.y * ${ROWS}u;
-  let firstColumn = group.x * ${COLUMNS}u + lane * 4u;
+  let firstColumn = group.x * ${TILE_COLUMNS}u + lane * 4u;
   let rowCount = min(${ROWS}u, P.m - firstRow);
   let aAt = group.z * P.aBatch + P.aColumn + min((firstRow >> 2u) + lane, ((P.m + 3u) >> 2u) - 1u);
   let last = ((P.n + 3u) >> 2u) - 1u;
-  let bAt = group.z * P.bBatch + min(firstColumn >> 2u, last);
-  let bNext = group.z * P.bBatch + min((firstColumn >> 2u) + ${LANES}u, last);
-  let outAt = group.z * P.m * P.n + P.outColumn + firstRow * P.outStride + firstColumn;
+  let bAt = group.z * P.bBatch + P.bStart + min(firstColumn >> 2u, last);
+  let bNext = group.z * P.bBatch + P.bStart + min((firstColumn >> 2u) + ${LANES}u, last);
+  let outAt = group.z * P.m * P.outStride + P.outColumn + firstRow * P.outStride + firstColumn;
   var total: array<vec4f, ${ROWS * 2}>;
   for (var i = 0u; P.initial != 0u && i < 2u * rowCount; i++) {
-    for (var c = 0u; c < 4u; c++) {
-      let column = (i & 1u) * 32u + c;
-      if (firstColumn + column < P.n) {
-        if ((P.initial & 1u) != 0u) { total[i][c] = out[outAt + (i >> 1u) * P.outStride + column]; }
-        if ((P.initial & 2u) != 0u) { total[i][c] += bias[P.biasStart + firstColumn + column]; }
-      }
-    }
+    let at = outAt + (i >> 1u) * P.outStride + (i & 1u) * 32u;
+    let column = firstColumn + (i & 1u) * 32u;
+    total[i] = vec4f(start(at, column), start(at + 1u, column + 1u), start(at + 2u, column + 2u), start(at + 3u, column + 3u));
   }
   ${tile.map(({ sum }) => `var ${sum} = vec4f();`).join(" ")}
   for (var first = 0u; first < P.k; first += ${K_BLOCK}u) {
@@ -63,25 +60,25 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     ${tile.map(({ sum, at }) => `${at} += ${sum}; ${sum} = vec4f();`).join("\n    ")}
   }
   for (var i = 0u; i < 2u * rowCount; i++) {
-    for (var c = 0u; c < 4u; c++) {
-      let column = (i & 1u) * 32u + c;
-      if (firstColumn + column < P.n) { out[outAt + (i >> 1u) * P.outStride + column] = total[i][c]; }
-    }
+    let column = firstColumn + (i & 1u) * 32u;
+    let at = outAt + (i >> 1u) * P.outStride + (i & 1u) * 32u;
+    let value = total[i];
+    if (column < P.n) { out[at] = value.x; }
+    if (column + 1u < P.n) { out[at + 1u] = value.y; }
+    if (column + 2u < P.n) { out[at + 2u] = value.z; }
+    if (column + 3u < P.n) { out[at + 3u] = value.w; }
   }
 }`,
     };
   });
 
-/** Whether the operands may be used as they are: rows of whole groups of four. */
+/** Operands that are not stored as `a` and `b` say are packed first: `kMajor`. */
 export function dispatchTile(device: Device, problem: Problem, a: KMajor, b: KMajor): void {
-  const { out, bias, biasStart, batch, m, n, k, outColumns, initial } = problem;
+  const { batch, m, n } = problem;
+  const packed = { ...problem, a: a.tensor, b: b.tensor, aColumns: { stride: a.stride, column: a.start } };
   device.dispatch(kernel(), {
-    reads: [a.tensor, b.tensor, bias ?? a.tensor],
-    writes: [out],
-    uniforms: [
-      ...[m, n, k, a.stride, a.start, outColumns.stride, outColumns.column, biasStart, initial],
-      ...[b.stride, a.stride * k, b.stride * k],
-    ],
-    groups: [Math.ceil(n / COLUMNS), Math.ceil(m / ROWS), batch],
+    ...bindingsOf(packed),
+    uniforms: [...uniformsOf(packed), b.start, b.stride, a.batchStride, b.batchStride],
+    groups: [Math.ceil(n / TILE_COLUMNS), Math.ceil(m / ROWS), batch],
   });
 }

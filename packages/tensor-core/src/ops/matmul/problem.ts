@@ -1,0 +1,103 @@
+// One matrix product: what callers ask for, and what kernels get after the checks.
+import { TensorError } from "../../errors.ts";
+import type { Tensor } from "../../tensor.ts";
+import { FROM_BIAS, FROM_OUT } from "./canonical.ts";
+
+/** `nt`: a[m,k] b[n,k]; `nn`: a[m,k] b[k,n]; `tn`: a[k,m] b[k,n]. */
+export type MatmulLayout = "nn" | "nt" | "tn";
+
+/** One product `out[m,n] = a b`, row-major and contiguous but for the strides; with `batch`, that many one after another. */
+export interface MatmulCall {
+  readonly layout: MatmulLayout;
+  /** f32. */
+  readonly a: Tensor;
+  /** f32; bf16 too for `nt` (even k) and `nn` (even n). */
+  readonly b: Tensor;
+  /** f32. */
+  readonly out: Tensor;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly batch?: number;
+  /** f32, added to each row: n elements from `biasStart` (0) on. */
+  readonly bias?: Tensor;
+  readonly biasStart?: number;
+  /** Start from `out`'s contents in place of 0. */
+  readonly accumulate?: boolean;
+  /** Use columns `column` to `column + width` of rows of `stride` elements: of a (not batched). Default: dense. */
+  readonly aColumns?: ColumnRange;
+  /** The same for out. */
+  readonly outColumns?: ColumnRange;
+}
+
+export interface ColumnRange {
+  readonly column: number;
+  readonly stride: number;
+}
+
+/** A checked call with every default filled in. */
+export interface Problem {
+  readonly layout: MatmulLayout;
+  readonly a: Tensor;
+  readonly b: Tensor;
+  readonly out: Tensor;
+  readonly bias: Tensor | undefined;
+  readonly biasStart: number;
+  readonly batch: number;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly aColumns: ColumnRange;
+  readonly outColumns: ColumnRange;
+  /** Where totals start: bits FROM_OUT and FROM_BIAS. */
+  readonly initial: number;
+}
+
+/** Uniforms that every kernel has: sizes, row strides in elements, and where the total starts. */
+export const problemUniforms = {
+  m: "u32",
+  n: "u32",
+  k: "u32",
+  aStride: "u32",
+  aColumn: "u32",
+  outStride: "u32",
+  outColumn: "u32",
+  biasStart: "u32",
+  initial: "u32",
+} as const;
+
+/** Values of `problemUniforms`. */
+export function uniformsOf({ m, n, k, aColumns, outColumns, biasStart, initial }: Problem): number[] {
+  return [m, n, k, aColumns.stride, aColumns.column, outColumns.stride, outColumns.column, biasStart, initial];
+}
+
+/** Bindings a, b, bias and out; without a bias, a stands in for it and is not read as one. */
+export function bindingsOf({ a, b, bias, out }: Problem): { reads: Tensor[]; writes: Tensor[] } {
+  return { reads: [a, b, bias ?? a], writes: [out] };
+}
+
+/** The problem of a call. Throws `shape`, `dtype` or `argument`. */
+export function checked(call: MatmulCall): Problem {
+  const { layout, a, b, out, m, n, k, batch = 1, bias, biasStart = 0, accumulate = false } = call;
+  const aWidth = layout === "tn" ? m : k;
+  const aColumns = call.aColumns ?? { column: 0, stride: aWidth };
+  const outColumns = call.outColumns ?? { column: 0, stride: n };
+  const where = `matmul ${layout} m=${m} n=${n} k=${k} batch=${batch}`;
+  const fail = (code: "shape" | "dtype" | "argument", message: string): never => {
+    throw new TensorError(code, `${where}: ${message}`);
+  };
+  if (a.dtype !== "f32" || out.dtype !== "f32") fail("dtype", `a and out are f32, not ${a} and ${out}`);
+  if (bias && (bias.dtype !== "f32" || bias.size < biasStart + n))
+    fail("shape", `bias is f32[${biasStart + n}], not ${bias}`);
+  if (b.dtype !== "f32" && (b.dtype !== "bf16" || layout === "tn"))
+    fail("dtype", `b is f32 (or bf16 for nn and nt), not ${b}`);
+  if (b.dtype === "bf16" && (layout === "nt" ? k : n) % 2 !== 0) fail("shape", "rows of a bf16 b are even");
+  if (batch !== 1 && (call.aColumns || call.outColumns)) fail("argument", "a batch has no column ranges");
+  const fits = (tensor: Tensor, rows: number, columns: ColumnRange, width: number) =>
+    columns.column + width <= columns.stride && tensor.size === batch * rows * columns.stride;
+  if (!fits(a, layout === "tn" ? k : m, aColumns, aWidth)) fail("shape", `a does not fit: ${a}`);
+  if (b.size !== batch * n * k) fail("shape", `b does not fit: ${b}`);
+  if (!fits(out, m, outColumns, n)) fail("shape", `out does not fit: ${out}`);
+  const initial = (accumulate ? FROM_OUT : 0) + (bias ? FROM_BIAS : 0);
+  return { layout, a, b, out, bias, biasStart, batch, m, n, k, aColumns, outColumns, initial };
+}
