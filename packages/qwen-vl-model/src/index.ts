@@ -1,2 +1,27 @@
-/** Qwen2.5-VL on WebGPU: configuration, weights, forward, backward, generation, LoRA and export. */
-export {};
+/**
+ * Qwen2.5-VL on WebGPU: weights, forward, backward, generation, LoRA and export.
+ * @module
+ */
+export { QwenVLError, type QwenVLErrorCode } from "./error.ts";
+export { bannedIdsOf } from "./generation/banned.ts";
+export { type GeneratedTurn, type GenerateRequest, type Sampling, Session } from "./generation/session.ts";
+export type { FinishReason, StopRules } from "./generation/stop.ts";
+export { type DownloadProgress, type ResolveModelOptions, resolveModel } from "./hub/index.ts";
+export { Adapter, type AdapterOptions, type AdapterPair, TEXT_PROJECTIONS } from "./lora/adapter.ts";
+export { loadAdapter, saveAdapter } from "./lora/peft.ts";
+export { encodeContinuation, encodeConversation, type Message } from "./model/encode.ts";
+export { QwenVLModel, type UploadedBatch } from "./model/model.ts";
+export {
+  type EncodedImage,
+  type PackedBatch,
+  type PromptGroup,
+  packGroups,
+  type ResponseSequence,
+  type Sequence,
+} from "./model/pack.ts";
+export type { TextForwardOptions } from "./model/text.ts";
+export { type GenerateOptions, type LoadModelOptions, loadModel, QwenVL } from "./qwen-vl.ts";
+export { type ExportOptions, exportModel, mergedWeights } from "./weights/export.ts";
+export { type InitializeOptions, initializeWeights } from "./weights/initialize.ts";
+export { type LoadProgress, type LoadWeightsOptions, loadWeights } from "./weights/load.ts";
+export { type RunDType, type Weight, Weights } from "./weights/weights.ts";

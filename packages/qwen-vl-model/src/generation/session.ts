@@ -41,6 +41,8 @@ export interface GenerateRequest {
   /** One per response, prompt by prompt: the response is a function of it. */
   readonly seeds: readonly Seed[];
   readonly stop: StopRules;
+  /** Stops at the next readback; `generate` then throws the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
   /** Called with what is new, response by response, as often as tokens are read back. */
   readonly onTokens?: ((response: number, tokens: readonly number[]) => void) | undefined;
 }
@@ -134,6 +136,10 @@ export class Session {
     let active = responses.map((_, i) => i);
     let hidden = noGrad(() => this.#gather(active.map((i) => (first ? responses[i]!.prompt : i))));
     while (active.length > 0) {
+      if (request.signal?.aborted) {
+        hidden.dispose();
+        throw request.signal.reason;
+      }
       const sampled = noGrad(() => scope(() => this.#chunk(hidden, active, tokens, request)));
       hidden = sampled.hidden;
       const remaining: number[] = [];

@@ -1,0 +1,48 @@
+// Random weights, for models that are trained from nothing.
+import { type Device, deriveSeed, randomWords, type Seed } from "@iapo/tensor-core";
+import type { QwenVLConfig } from "../config/model-config.ts";
+import { writeValues } from "./load.ts";
+import { type RunDType, Weights } from "./weights.ts";
+
+export interface InitializeOptions {
+  readonly dtype?: RunDType;
+  readonly trainable?: (name: string) => boolean;
+  /** Deviation of the embedding's and the matrices' values; default 0.02, as Hugging Face's `initializer_range`. */
+  readonly deviation?: number;
+}
+
+/** Elements made at once. */
+const PIECE = 1 << 20;
+
+/** Weights of `config` as a function of `seed` alone: matrices normal, norms one, biases zero. */
+export function initializeWeights(
+  device: Device,
+  config: QwenVLConfig,
+  seed: Seed,
+  options: InitializeOptions = {},
+): Weights {
+  const { dtype = "f32", deviation = 0.02 } = options;
+  const weights = Weights.allocate(device, config, dtype, options.trainable);
+  for (const weight of weights) {
+    const { name, run, master } = weight;
+    const vector = weight.shape.length === 1;
+    for (let start = 0; start < run.size; start += PIECE) {
+      const count = Math.min(PIECE, run.size - start);
+      const values = vector
+        ? new Float32Array(count).fill(name.endsWith(".bias") ? 0 : 1)
+        : normals(count, deriveSeed(...seed, name, start), deviation);
+      writeValues(run, values, start, dtype);
+      if (master && master !== run) writeValues(master, values, start, "f32");
+    }
+  }
+  return weights;
+}
+
+/** Box and Muller on the CPU: the same bits on every machine. */
+function normals(count: number, seed: Seed, deviation: number): Float32Array {
+  const words = randomWords(2 * count, seed);
+  return Float32Array.from({ length: count }, (_, i) => {
+    const radius = Math.sqrt(-2 * Math.log((words[2 * i]! + 1) / 2 ** 32));
+    return deviation * radius * Math.cos((2 * Math.PI * words[2 * i + 1]!) / 2 ** 32);
+  });
+}
