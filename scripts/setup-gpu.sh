@@ -56,9 +56,10 @@ apt update || say "apt-get update failed; going on with the lists that are here"
 if [ "${ID:-}:${VERSION_CODENAME:-}" = debian:bookworm ]; then
   suite=bookworm-backports # bookworm's own Mesa 22.3 lacks features that Dawn insists on
   release=(-t "$suite")
-  if ! sources | grep -q "|$suite|"; then
+  known="$(sources || true)"
+  if ! grep -q "|$suite|" <<<"$known"; then
     list=/etc/apt/sources.list.d/iapo-backports.sources
-    mirror="$(sources | awk -F'|' '$2 == "bookworm" && $3 == "main" { print $1; exit }')"
+    mirror="$(awk -F'|' '$2 == "bookworm" && $3 == "main" { print $1; exit }' <<<"$known")"
     [ -n "$mirror" ] || { say "apt knows no source of bookworm main"; advise; }
     say "adding $suite from the mirror that bookworm comes from, in $list"
     printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n' \

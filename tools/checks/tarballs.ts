@@ -1,4 +1,4 @@
-// Packs every published package, installs the tarballs in an empty project, and loads each entry under plain Node.
+// Packs every published package, installs the tarballs in an empty project, loads each entry under plain Node, and runs the command.
 import { execFile } from "node:child_process";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -44,6 +44,7 @@ export async function tryTarballs(signal: AbortSignal): Promise<string[]> {
       console.log(JSON.stringify(failed));`;
     await writeFile(join(folder, "load.js"), script);
     const { stdout } = await run("node", ["load.js"], { cwd: folder, signal });
+    await run("pnpm", ["exec", "iapo", "--help"], { cwd: folder, signal });
     return JSON.parse(stdout) as string[];
   } catch (error) {
     const { message, stdout = "", stderr = "" } = error as Error & { stdout?: string; stderr?: string };
