@@ -20,7 +20,9 @@ export {
   type Sequence,
 } from "./model/pack.ts";
 export type { TextForwardOptions } from "./model/text.ts";
+export { type ModelPlan, type PlannedPhase, planModel, runWorkload, type Workload } from "./plan/plan.ts";
 export { type GenerateOptions, type LoadModelOptions, loadModel, QwenVL } from "./qwen-vl.ts";
+export { optimizerOf, type StepOptions, trainableParameters, trainStep } from "./training/step.ts";
 export { type ExportOptions, exportModel, mergedWeights } from "./weights/export.ts";
 export { type InitializeOptions, initializeWeights } from "./weights/initialize.ts";
 export { type LoadProgress, type LoadWeightsOptions, loadWeights } from "./weights/load.ts";

@@ -29,6 +29,8 @@ export class Device {
   readonly gpu: GPUDevice | undefined;
   /** Receives warnings (a forgotten tensor, ...); console.warn by default. */
   warn: (message: string) => void = (message) => console.warn(message);
+  /** Floating-point operations of the matrix products and attentions recorded so far; a multiply-add counts as two. */
+  flops = 0;
   readonly #recorder: Recorder | undefined;
   readonly #ownsGpu: boolean;
   #failure: TensorError | undefined;

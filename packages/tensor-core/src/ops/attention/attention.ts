@@ -9,6 +9,9 @@ import { type AttentionShape, attentionReference } from "./reference.ts";
 import type { Segments } from "./segments.ts";
 
 const LARGEST_HEAD = 128;
+/** Products of queries by visible keys: scores and weighted sum; backward, scores again, and one for each of dp, dq, dk, dv. */
+const FORWARD_PRODUCTS = 2;
+const BACKWARD_PRODUCTS = 5;
 
 /**
  * `softmax(scale q kᵀ) v` over packed rows. q is [queries, heads * headDim], k and v are [keys, kvHeads * headDim], all f32; query
@@ -48,8 +51,14 @@ export const attention = defineOp({
     if (String(v!.shape) !== String(k!.shape)) shapeError("attention", `k and v differ in shape: ${k}, ${v}`);
     return [{ shape: q!.shape }, { shape: [plan.queries, heads] }];
   },
-  run: (_device, inputs, outputs, params) => forward(inputs, outputs, params),
-  vjp: ({ inputs, outputs, cotangents, needs, params }) => backward(inputs, outputs, cotangents, needs, params),
+  run: (device, inputs, outputs, params) => {
+    device.flops += FORWARD_PRODUCTS * productFlops(params);
+    forward(inputs, outputs, params);
+  },
+  vjp: ({ inputs, outputs, cotangents, needs, params }) => {
+    inputs[0]!.device.flops += BACKWARD_PRODUCTS * productFlops(params);
+    return backward(inputs, outputs, cotangents, needs, params);
+  },
   saves: { outputs: [0, 1] },
   reference: (inputs, params) => {
     const { out, logSumExp } = attentionReference(inputs, params.plan, params);
@@ -60,3 +69,13 @@ export const attention = defineOp({
   },
   cases: attentionCases,
 });
+
+/** Operations of one product between all queries and the keys they see. */
+function productFlops({ plan, heads, headDim }: AttentionParams): number {
+  let pairs = 0;
+  for (const { queryCount, prefixCount, ownCount, causal } of plan.segments) {
+    const hidden = causal ? (queryCount * (queryCount - 1)) / 2 : 0;
+    pairs += queryCount * (prefixCount + ownCount) - hidden;
+  }
+  return 2 * pairs * heads * headDim;
+}

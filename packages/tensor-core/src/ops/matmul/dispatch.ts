@@ -15,6 +15,7 @@ export type { ColumnRange, MatmulCall, MatmulLayout } from "./problem.ts";
 export function matmulInto(device: Device, call: MatmulCall): void {
   const problem = checked(call);
   if (problem.m === 0 || problem.n === 0 || problem.batch === 0) return;
+  device.flops += 2 * problem.m * problem.n * problem.k * problem.batch;
   const temporary: Tensor[] = [];
   const [a, b] = [aligned(problem.a, temporary), aligned(problem.b, temporary)];
   const bias = problem.bias && aligned(problem.bias, temporary);
