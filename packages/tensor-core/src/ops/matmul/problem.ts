@@ -1,7 +1,7 @@
 // One matrix product: what callers ask for, and what kernels get after the checks.
 import { TensorError } from "../../errors.ts";
 import type { Tensor } from "../../tensor.ts";
-import { FROM_BIAS, FROM_OUT } from "./canonical.ts";
+import { FROM_BIAS, FROM_OUT, K_BLOCK } from "./canonical.ts";
 
 /** `nt`: a[m,k] b[n,k]; `nn`: a[m,k] b[k,n]; `tn`: a[k,m] b[k,n]. */
 export type MatmulLayout = "nn" | "nt" | "tn";
@@ -24,6 +24,8 @@ export interface MatmulCall {
   readonly biasStart?: number;
   /** Start from `out`'s contents in place of 0. */
   readonly accumulate?: boolean;
+  /** Length of a block of K. Any other than the canonical one is for measuring what the order costs. */
+  readonly block?: number;
   /** Use columns `column` to `column + width` of rows of `stride` elements: of a (not batched). Default: dense. */
   readonly aColumns?: ColumnRange;
   /** The same for out. */
@@ -49,11 +51,12 @@ export interface Problem {
   readonly k: number;
   readonly aColumns: ColumnRange;
   readonly outColumns: ColumnRange;
+  readonly block: number;
   /** Where totals start: bits FROM_OUT and FROM_BIAS. */
   readonly initial: number;
 }
 
-/** Uniforms that every kernel has: sizes, row strides in elements, and where the total starts. */
+/** Uniforms that every kernel has: sizes, row strides in elements, the block of K, and where the total starts. */
 export const problemUniforms = {
   m: "u32",
   n: "u32",
@@ -63,12 +66,13 @@ export const problemUniforms = {
   outStride: "u32",
   outColumn: "u32",
   biasStart: "u32",
+  block: "u32",
   initial: "u32",
 } as const;
 
 /** Values of `problemUniforms`. */
-export function uniformsOf({ m, n, k, aColumns, outColumns, biasStart, initial }: Problem): number[] {
-  return [m, n, k, aColumns.stride, aColumns.column, outColumns.stride, outColumns.column, biasStart, initial];
+export function uniformsOf({ m, n, k, aColumns, outColumns, biasStart, block, initial }: Problem): number[] {
+  return [m, n, k, aColumns.stride, aColumns.column, outColumns.stride, outColumns.column, biasStart, block, initial];
 }
 
 /** Bindings a, b, bias and out; without a bias, a stands in for it and is not read as one. */
@@ -78,7 +82,7 @@ export function bindingsOf({ a, b, bias, out }: Problem): { reads: Tensor[]; wri
 
 /** The problem of a call. Throws `shape`, `dtype` or `argument`. */
 export function checked(call: MatmulCall): Problem {
-  const { layout, a, b, out, m, n, k, batch = 1, bias, biasStart = 0, accumulate = false } = call;
+  const { layout, a, b, out, m, n, k, batch = 1, bias, biasStart = 0, accumulate = false, block = K_BLOCK } = call;
   const aWidth = layout === "tn" ? m : k;
   const aColumns = call.aColumns ?? { column: 0, stride: aWidth };
   const outColumns = call.outColumns ?? { column: 0, stride: n };
@@ -99,5 +103,5 @@ export function checked(call: MatmulCall): Problem {
   if (b.size !== batch * n * k) fail("shape", `b does not fit: ${b}`);
   if (!fits(out, m, outColumns, n)) fail("shape", `out does not fit: ${out}`);
   const initial = (accumulate ? FROM_OUT : 0) + (bias ? FROM_BIAS : 0);
-  return { layout, a, b, out, bias, biasStart, batch, m, n, k, aColumns, outColumns, initial };
+  return { layout, a, b, out, bias, biasStart, batch, m, n, k, aColumns, outColumns, block, initial };
 }

@@ -2,7 +2,7 @@
 // A lane keeps several columns; the lanes together load the rows' next values of a, which reach all of them by broadcast.
 import type { Device } from "../../device/device.ts";
 import { defineKernel, type Kernel } from "../../submit/kernel.ts";
-import { K_BLOCK, range, startWgsl } from "./canonical.ts";
+import { range, startWgsl } from "./canonical.ts";
 import { bindingsOf, type Problem, problemUniforms, uniformsOf } from "./problem.ts";
 
 const LANES = 8;
@@ -60,8 +60,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     if (firstColumn + column < P.n) { total[i] = start(outAt + (i / ${perLane}u) * P.outStride + column, firstColumn + column); }
   }
   ${cells.map(({ sum }) => `var ${sum} = 0.0;`).join(" ")}
-  for (var first = 0u; first < P.k; first += ${K_BLOCK}u) {
-    let end = min(P.k, first + ${K_BLOCK}u);
+  for (var first = 0u; first < P.k; first += P.block) {
+    let end = min(P.k, first + P.block);
     for (var k = first; k < end; k += ${step}u) {
       ${range(quads.length / perLoad)
         .map((q) => `let a${q} = a[aAt + k / 4u + ${q * perLoad}u];`)

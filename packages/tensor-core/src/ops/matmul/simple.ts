@@ -1,7 +1,7 @@
 // One thread per output: any shape, any device. For small products; it also is the plainest statement of the canonical order.
 import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";
-import { K_BLOCK, startWgsl, weightWgsl } from "./canonical.ts";
+import { startWgsl, weightWgsl } from "./canonical.ts";
 import { bindingsOf, type Problem, problemUniforms, uniformsOf } from "./problem.ts";
 
 const COLUMNS = 8;
@@ -27,9 +27,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let bBase = group.z * P.n * P.k;
   let at = group.z * P.m * P.outStride + row * P.outStride + P.outColumn + column;
   var total = start(at, column);
-  for (var first = 0u; first < P.k; first += ${K_BLOCK}u) {
+  for (var first = 0u; first < P.k; first += P.block) {
     var sum = 0.0;
-    for (var k = first; k < min(P.k, first + ${K_BLOCK}u); k++) { sum = fma(a[aBase + ${at}], weight(bBase + ${bAt}), sum); }
+    for (var k = first; k < min(P.k, first + P.block); k++) { sum = fma(a[aBase + ${at}], weight(bBase + ${bAt}), sum); }
     total += sum;
   }
   out[at] = total;

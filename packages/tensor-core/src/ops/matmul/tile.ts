@@ -5,7 +5,7 @@
 import type { Device } from "../../device/device.ts";
 import { defineKernel, type Kernel } from "../../submit/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
-import { K_BLOCK, range, startWgsl } from "./canonical.ts";
+import { range, startWgsl } from "./canonical.ts";
 import { bindingsOf, type Problem, problemUniforms, uniformsOf } from "./problem.ts";
 
 const ROWS = 32;
@@ -49,8 +49,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     total[i] = vec4f(start(at, column), start(at + 1u, column + 1u), start(at + 2u, column + 2u), start(at + 3u, column + 3u));
   }
   ${tile.map(({ sum }) => `var ${sum} = vec4f();`).join(" ")}
-  for (var first = 0u; first < P.k; first += ${K_BLOCK}u) {
-    let end = min(P.k, first + ${K_BLOCK}u);
+  for (var first = 0u; first < P.k; first += P.block) {
+    let end = min(P.k, first + P.block);
     for (var k = first; k < end; k++) {
       let rows = a[aAt + k * P.aStride];
       let b0 = b[bAt + k * P.bStride];

@@ -1,21 +1,22 @@
 // Real GPUs: a 64 x 64 tile of 256 threads, 4 x 4 outputs each, from panels of 16 k in workgroup memory (8.2 KiB). Needs no subgroups.
 import type { Device } from "../../device/device.ts";
 import { defineKernel, type Kernel } from "../../submit/kernel.ts";
-import { K_BLOCK, range, startWgsl, weightWgsl } from "./canonical.ts";
+import { range, startWgsl, weightWgsl } from "./canonical.ts";
 import { bindingsOf, type Problem, problemUniforms, uniformsOf } from "./problem.ts";
 
 const TILE = 64;
 const DEPTH = 16;
 const SIDE = 16;
+const THREADS = SIDE * SIDE;
 /** Row length of a panel: one more than the tile, which keeps the writes of a transposed panel out of each other's banks. */
 const ROW = TILE + 1;
 
 /** Loads a panel: neighbouring threads read neighbouring addresses, along the tile where the operand is K-major, else along k. */
 function load(panel: string, kMajor: boolean, value: string, size: string): string {
   const place = kMajor
-    ? `let i = thread % ${TILE}u; let d = thread / ${TILE}u + step * ${256 / TILE}u;`
-    : `let d = thread % ${DEPTH}u; let i = thread / ${DEPTH}u + step * ${256 / DEPTH}u;`;
-  return `for (var step = 0u; step < ${(TILE * DEPTH) / 256}u; step++) {
+    ? `let i = thread % ${TILE}u; let d = thread / ${TILE}u + step * ${THREADS / TILE}u;`
+    : `let d = thread % ${DEPTH}u; let i = thread / ${DEPTH}u + step * ${THREADS / DEPTH}u;`;
+  return `for (var step = 0u; step < P.steps; step++) {
       ${place}
       let k = first + d;
       let at = ${panel}First + i;
@@ -33,13 +34,13 @@ const kernel = (layout: Problem["layout"], bf16: boolean): Kernel =>
     return {
       reads: { a: "f32", b: bf16 ? "u32" : "f32", bias: "f32" },
       writes: { out: "f32" },
-      uniforms: problemUniforms,
+      uniforms: { ...problemUniforms, depth: "u32", steps: "u32" },
       code: /* wgsl */ `
 ${weightWgsl(bf16)}
 ${startWgsl}
 var<workgroup> rows: array<f32, ${DEPTH * ROW}>;
 var<workgroup> columns: array<f32, ${DEPTH * ROW}>;
-@compute @workgroup_size(${SIDE * SIDE})
+@compute @workgroup_size(${THREADS})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
   let rowsFirst = group.y * ${TILE}u;
   let columnsFirst = group.x * ${TILE}u;
@@ -56,7 +57,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     ${load("rows", layout === "tn", `a[aBase + ${aAt}]`, "P.m")}
     ${load("columns", layout !== "nt", `weight(bBase + ${bAt})`, "P.n")}
     workgroupBarrier();
-    for (var d = 0u; d < ${DEPTH}u; d++) {
+    for (var d = 0u; d < P.depth; d++) {
       let r = d * ${ROW}u + row;
       let c = d * ${ROW}u + column;
       let b = vec4f(columns[c], columns[c + ${SIDE}u], columns[c + ${2 * SIDE}u], columns[c + ${3 * SIDE}u]);
@@ -65,7 +66,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
         .join("\n      ")}
     }
     workgroupBarrier();
-    if ((first + ${DEPTH}u) % ${K_BLOCK}u == 0u || first + ${DEPTH}u >= P.k) {
+    if ((first + ${DEPTH}u) % P.block == 0u || first + ${DEPTH}u >= P.k) {
       ${range(4)
         .map((i) => `total[${i}] += sum[${i}]; sum[${i}] = vec4f();`)
         .join("\n      ")}
@@ -84,7 +85,7 @@ export function dispatchWorkgroup(device: Device, problem: Problem): void {
   const { layout, b, batch, m, n } = problem;
   device.dispatch(kernel(layout, b.dtype === "bf16"), {
     ...bindingsOf(problem),
-    uniforms: uniformsOf(problem),
+    uniforms: [...uniformsOf(problem), DEPTH, (TILE * DEPTH) / THREADS],
     groups: [Math.ceil(n / TILE), Math.ceil(m / TILE), batch],
   });
 }
