@@ -45,7 +45,7 @@ const SMALL = 1 << 15;
 /** Bytes of b that are packed at a time. */
 const STRIP_BYTES = 4 << 20;
 /** Rows up to which reading a weight as it lies beats packing it. */
-const FEW_ROWS = 32;
+const FEW_ROWS = 64;
 
 function pathOf(device: Device, problem: Problem): MatmulPath {
   const { layout, m, n, k } = problem;
