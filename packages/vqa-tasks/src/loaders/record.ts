@@ -32,21 +32,21 @@ export const textSchema: z.ZodType<string> = z.union([
   z.instanceof(Uint8Array).transform((bytes) => new TextDecoder("utf-8", { fatal: true }).decode(bytes)),
 ]);
 
+const answerSchema = z.union([textSchema, z.number().transform(String)]);
+
 /** Answers as a text (several parted by `|||`), a number, or a list of these. */
 export const answersSchema: z.ZodType<string[]> = z
-  .union([
-    textSchema,
-    z.number().transform(String),
-    z.array(z.union([textSchema, z.number().transform(String)])).min(1),
-  ])
+  .union([answerSchema, z.array(answerSchema).min(1)])
   .transform((answer) => (Array.isArray(answer) ? answer : answer.split("|||")));
 
-const cornersSchema = z.object({ x1: z.number(), y1: z.number(), x2: z.number(), y2: z.number() });
+/** Parquet's 64-bit integers arrive as bigint. */
+const numberSchema = z.union([z.number(), z.bigint().transform(Number)]);
+const cornersSchema = z.object({ x1: numberSchema, y1: numberSchema, x2: numberSchema, y2: numberSchema });
 const cornerListsSchema = z.object({
-  x1: z.array(z.number()),
-  y1: z.array(z.number()),
-  x2: z.array(z.number()),
-  y2: z.array(z.number()),
+  x1: z.array(numberSchema),
+  y1: z.array(numberSchema),
+  x2: z.array(numberSchema),
+  y2: z.array(numberSchema),
 });
 
 /**
@@ -66,7 +66,9 @@ export function readBoxes(names: readonly string[] | undefined, boxes: unknown):
       x1.map((x, index) => ({ x1: x, y1: y1[index] ?? 0, x2: x2[index] ?? 0, y2: y2[index] ?? 0 })),
     );
   }
-  const entries = Object.entries(z.record(z.string(), z.unknown()).parse(boxes)).filter(([, box]) => box !== null);
+  const entries = Object.entries(z.record(z.string(), z.unknown()).parse(boxes)).filter(
+    ([, box]) => box !== null && box !== undefined,
+  );
   if (entries.length === 1 && entries[0]?.[0] === "x1" && entries[0][1] === "none") return [];
   // JSON objects lose the order of names that look like whole numbers; the list of names, where there is one, keeps it.
   const order = new Map((names ?? []).map((name, index) => [name, index]));

@@ -3,24 +3,22 @@
  * document is read whole, as it cannot be cut). A row that cannot be read is handed on as a fault with its number.
  */
 
-import { parquetMetadataAsync, parquetReadObjects } from "hyparquet";
-import { compressors } from "hyparquet-compressors";
 import { VqaTasksError } from "../error.ts";
 import type { DataFile } from "./files.ts";
+import { parquetRows } from "./parquet.ts";
 
 /** `row` counts from 1: lines of a text file, entries of a document, rows of a parquet file. */
 export type Row = { readonly row: number; readonly value: unknown } | { readonly row: number; readonly fault: string };
 
 const LONGEST_LINE = 2 ** 26;
 const LARGEST_DOCUMENT = 2 ** 29;
-const PARQUET_SLICE = 32;
 
 /** @throws VqaTasksError `bad_row` where the file as a whole cannot be read */
 export async function* readRows(file: DataFile): AsyncGenerator<Row> {
   const blob = await file.open();
   const name = file.name.replace(/\.gz$/, "");
   try {
-    if (name.endsWith(".parquet")) yield* parquetRows(blob);
+    if (name.endsWith(".parquet")) yield* numbered(parquetRows(blob));
     else if (name.endsWith(".jsonl")) yield* jsonLines(textOf(file, blob));
     else if (name.endsWith(".tsv")) yield* tsvRows(textOf(file, blob));
     else yield* jsonEntries(textOf(file, blob));
@@ -98,17 +96,10 @@ async function* jsonEntries(text: TextStream): AsyncGenerator<Row> {
   }
 }
 
-async function* parquetRows(blob: Blob): AsyncGenerator<Row> {
-  const file = {
-    byteLength: blob.size,
-    slice: (start: number, end?: number): Promise<ArrayBuffer> => blob.slice(start, end).arrayBuffer(),
-  };
-  const metadata = await parquetMetadataAsync(file);
-  const rows = Number(metadata.num_rows);
-  for (let rowStart = 0; rowStart < rows; rowStart += PARQUET_SLICE) {
-    const rowEnd = Math.min(rows, rowStart + PARQUET_SLICE);
-    // utf8: false leaves bytes that are not declared as text alone: image files.
-    const slice = await parquetReadObjects({ file, metadata, rowStart, rowEnd, compressors, utf8: false });
-    for (const [index, value] of slice.entries()) yield { row: rowStart + index + 1, value };
+async function* numbered(values: AsyncIterable<unknown>): AsyncGenerator<Row> {
+  let row = 0;
+  for await (const value of values) {
+    row += 1;
+    yield { row, value };
   }
 }
