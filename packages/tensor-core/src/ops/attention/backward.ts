@@ -1,11 +1,14 @@
 // Chooses and dispatches the backward kernels.
+import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
 import { fill } from "../fill.ts";
 import { grid, perItemHead } from "../wgsl.ts";
-import { type AttentionParams, uniformsOf } from "./forward.ts";
+import { type AttentionParams, softwareShape, type TiledKernel, uniformsOf, workgroupColumns } from "./forward.ts";
 import { TILE } from "./plan.ts";
-import { softwareKeyGradient, softwareQueryGradient } from "./software-backward.ts";
+import { softwareGradient } from "./software-gradient.ts";
+import { workgroupGradient } from "./workgroup-gradient.ts";
+import { ROWS } from "./workgroup-text.ts";
 
 /** (log-sum-exp, <gradient, output> - gradient of the log-sum-exp) of every row and head. */
 const statsKernel = () =>
@@ -43,31 +46,34 @@ export function backward(
     uniforms: [size, headDim / 4, gLogSumExp ? 1 : 0],
     groups: grid(device, size),
   });
-  const reads = [q!, k!, v!, g, stats, table!];
-  const uniforms = uniformsOf(params);
-  const lanes = device.facts.subgroupSize;
-  const columns = Math.ceil(headDim / 4 / lanes);
-  let dq: Tensor | undefined;
-  if (needs[0]) {
-    const groups = 2;
-    dq = device.empty(q!.shape);
-    const subtiles = Math.ceil((TILE * heads) / kvHeads / (lanes * groups));
-    device.dispatch(softwareQueryGradient({ lanes, groups, columns }), {
-      reads,
-      writes: [dq],
-      uniforms,
-      groups: [plan.queryTiles, subtiles, kvHeads],
+  const gradient = (
+    like: Tensor,
+    [own, ownError, other, otherError, summed]: readonly [Tensor, Tensor, Tensor, Tensor, Tensor],
+    byKey: boolean,
+    errors: boolean,
+  ): Tensor => {
+    // Rows beyond all segments are nobody's: their gradient is zero.
+    const spare = byKey && like.shape[0]! > plan.keys;
+    const to = spare ? fill(device, like.shape, 0) : device.empty(like.shape);
+    const { kernel, rows } = gradientKernel(device, headDim);
+    const tileRows = byKey ? TILE : (TILE * heads) / kvHeads;
+    device.dispatch(kernel, {
+      reads: [own, ownError, other, otherError, summed, stats, table!],
+      writes: [to],
+      uniforms: [...uniformsOf(params), byKey ? 1 : 0, errors ? 0 : 1],
+      groups: [byKey ? plan.keyTiles : plan.queryTiles, Math.ceil(tileRows / rows), kvHeads],
     });
-  }
-  if (!needs[1] && !needs[2]) return [dq];
-  const groups = 2;
-  // Rows beyond all segments are nobody's: their gradient is zero.
-  const [dk, dv] = [k!, v!].map(({ shape }) => (shape[0]! > plan.keys ? fill(device, shape, 0) : device.empty(shape)));
-  device.dispatch(softwareKeyGradient({ lanes, groups, columns }), {
-    reads,
-    writes: [dk!, dv!],
-    uniforms,
-    groups: [plan.keyTiles, TILE / (lanes * groups), kvHeads],
-  });
-  return [dq, dk, dv];
+    return to;
+  };
+  return [
+    needs[0] ? gradient(q!, [q!, g, k!, v!, k!], false, true) : undefined,
+    needs[1] ? gradient(k!, [k!, v!, q!, g, q!], true, true) : undefined,
+    needs[2] ? gradient(v!, [k!, v!, q!, g, g], true, false) : undefined,
+  ];
+}
+
+function gradientKernel({ facts }: Device, headDim: number): TiledKernel {
+  if (facts.family === "workgroup") return { kernel: workgroupGradient(workgroupColumns(headDim)), rows: ROWS };
+  const shape = softwareShape(facts.subgroupSize, headDim);
+  return { kernel: softwareGradient(shape), rows: shape.lanes * shape.groups };
 }

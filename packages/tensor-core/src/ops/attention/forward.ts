@@ -1,8 +1,15 @@
 // Chooses and dispatches the forward kernels.
+import type { Device } from "../../device/device.ts";
+import { defineKernel, type Kernel } from "../../submit/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
-import { type SegmentPlan, TILE } from "./plan.ts";
+import { grid, perItemHead } from "../wgsl.ts";
+import { mergeWgsl } from "./forward-wgsl.ts";
+import { BLOCK, type SegmentPlan, TILE } from "./plan.ts";
 import type { AttentionShape } from "./reference.ts";
 import { softwareForward } from "./software-forward.ts";
+import type { SoftwareShape } from "./text.ts";
+import { workgroupForward } from "./workgroup-forward.ts";
+import { ACROSS, ROWS } from "./workgroup-text.ts";
 
 export interface AttentionParams extends AttentionShape {
   readonly plan: SegmentPlan;
@@ -14,19 +21,88 @@ export function uniformsOf({ plan, heads, kvHeads, headDim, scale }: AttentionPa
   return [segments.length, intervalsAt, intervals, readersAt, heads, kvHeads, headDim / 4, splits, scale];
 }
 
+/** Register tile for a head dimension: what the registers hold stays the same, as compile time grows with it. */
+export function softwareShape(lanes: number, headDim: number): SoftwareShape {
+  const columns = Math.ceil(headDim / 4 / lanes);
+  return { lanes, groups: columns > 2 ? 1 : 2, columns };
+}
+
+/** vec4 columns a thread holds in kernels for real GPUs. */
+export function workgroupColumns(headDim: number): number {
+  return Math.ceil(headDim / 4 / ACROSS);
+}
+
+/** A kernel of the device's family, and the rows that one workgroup takes. */
+export interface TiledKernel {
+  readonly kernel: Kernel;
+  readonly rows: number;
+}
+
+function forwardKernel({ facts }: Device, headDim: number): TiledKernel {
+  if (facts.family === "workgroup") return { kernel: workgroupForward(workgroupColumns(headDim)), rows: ROWS };
+  const shape = softwareShape(facts.subgroupSize, headDim);
+  return { kernel: softwareForward(shape), rows: shape.lanes * shape.groups };
+}
+
 /** Fills [out, logSumExp] from [q, k, v, table]. */
 export function forward(reads: readonly Tensor[], writes: readonly Tensor[], params: AttentionParams): void {
   const { device } = reads[0]!;
   const { plan, heads, kvHeads, headDim } = params;
-  const lanes = device.facts.subgroupSize;
-  const columns = Math.ceil(headDim / 4 / lanes);
-  const groups = 2;
-  const kernel = softwareForward({ lanes, groups, columns });
-  const subtiles = Math.ceil((TILE * heads) / kvHeads / (lanes * groups));
-  device.dispatch(kernel, {
-    reads,
+  const { kernel, rows } = forwardKernel(device, headDim);
+  const parts = Math.ceil((TILE * heads) / kvHeads / rows);
+  const splits = splitsOf(device, reads[1]!, params);
+  const groups = [plan.queryTiles * splits, parts, kvHeads] as const;
+  const uniforms = uniformsOf(params, splits);
+  if (splits === 1) {
+    device.dispatch(kernel, { reads, writes, uniforms, groups });
+    return;
+  }
+  const pairs = plan.queries * heads;
+  const blocks = device.empty([pairs, splits, headDim]);
+  const sums = device.empty([pairs, splits, 2]);
+  device.dispatch(kernel, { reads, writes: [blocks, sums], uniforms, groups });
+  const items = (pairs * headDim) / 4;
+  device.dispatch(mergeKernel(), {
+    reads: [blocks, sums],
     writes,
-    uniforms: uniformsOf(params),
-    groups: [plan.queryTiles, subtiles, kvHeads],
+    uniforms: [items, headDim / 4, splits],
+    groups: grid(device, items),
   });
+  blocks.dispose();
+  sums.dispose();
 }
+
+/** Workgroups that keep an adapter busy. */
+const ENOUGH = { software: 4, workgroup: 256 } as const;
+
+/** Blocks that the keys are split into, where there are too few tiles to keep the adapter busy and many keys: decoding. */
+function splitsOf({ facts }: Device, k: Tensor, { plan, heads, kvHeads, headDim }: AttentionParams): number {
+  const blocks = Math.ceil(plan.longest / BLOCK);
+  const fewTiles = plan.queryTiles * kvHeads < ENOUGH[facts.family];
+  const partValues = plan.queries * heads * blocks * (headDim + 2);
+  return blocks > 2 && fewTiles && partValues <= k.size ? blocks : 1;
+}
+
+/** Merges the blocks' parts in ascending order: the same steps, and bits, as a workgroup that takes them all. */
+const mergeKernel = () =>
+  defineKernel("attention_merge", () => ({
+    reads: { blocks: "vec4f", sums: "vec2f" },
+    writes: { out: "vec4f", logSumExp: "f32" },
+    uniforms: { items: "u32", dim4: "u32", splits: "u32" },
+    code: `const NONE = -1e30;${mergeWgsl}${perItemHead}
+  if (i >= P.items) { return; }
+  let row = i / P.dim4;
+  let column = i % P.dim4;
+  var top = NONE;
+  var sum = 0.0;
+  var o = vec4f();
+  for (var split = row * P.splits; split < (row + 1u) * P.splits; split++) {
+    let m = merge(top, sums[split].x);
+    top = m.top;
+    sum = join(sum, sums[split].y, m);
+    o = join4(o, blocks[split * P.dim4 + column], m);
+  }
+  out[i] = normalize4(o, sum);
+  if (column == 0u) { logSumExp[row] = logSum(top, sum); }
+}`,
+  }));

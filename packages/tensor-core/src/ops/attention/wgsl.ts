@@ -53,34 +53,35 @@ fn visible(s: Segment, i: u32) -> u32 {
 
 // The first query that sees a logical key, or queryCount.
 fn firstReader(s: Segment, logical: u32) -> u32 {
-  if (s.causal == 0u) { return 0u; }
-  let unseen = s.prefixCount + s.ownCount - 1u - logical; // keys beyond it: as many queries, the last ones, see it
-  if (logical < s.prefixCount) { return 0u; }
-  return s.queryCount - min(s.queryCount, unseen + 1u);
+  if (s.causal == 0u || logical < s.prefixCount) { return 0u; }
+  return s.queryCount - min(s.queryCount, s.prefixCount + s.ownCount - logical); // the last ones, as many as there are keys from it on
 }
 
 fn keyRow(s: Segment, logical: u32) -> u32 {
   return select(s.ownStart + logical - s.prefixCount, s.prefixStart + logical, logical < s.prefixCount);
 }
-`;
 
-/**
- * The merge of block (m2, l2, o2) into what came before it (m1, l1, o1), ascending: o = o1 * keep + o2 * take, l alike. A block
- * without a visible key changes no bit.
- */
-export const mergeWgsl = /* wgsl */ `
-struct Merge { top: f32, keep: f32, take: f32 }
+// Rows of a query tile are pairs: the heads that share a key head, query by query. 'first' counts from the segment's first pair.
+struct QueryTile { segment: Segment, first: u32, count: u32 }
 
-// Beyond -87 the exponential leaves the normal numbers, and some adapters' overflows.
-fn weight(score: f32, top: f32) -> f32 { return select(0.0, exp(max(score - top, -87.0)), score > NONE); }
-
-fn merge(before: f32, block: f32) -> Merge {
-  let top = max(before, block);
-  return Merge(top, select(weight(before, top), 1.0, before >= top), select(weight(block, top), 1.0, block >= top));
+// Part 'part', of at most 'rows' pairs, of a tile of queries.
+fn queryTile(tile: u32, part: u32, rows: u32) -> QueryTile {
+  let perKv = P.heads / P.kvHeads;
+  let s = segmentAt(segmentOfTile(tile));
+  let query = (tile - s.firstTile) * TILE;
+  let first = query * perKv + part * rows;
+  let end = min(query + TILE, s.queryCount) * perKv;
+  return QueryTile(s, first, min(rows, end - min(first, end)));
 }
 
-fn join(before: f32, block: f32, m: Merge) -> f32 { return fma(block, m.take, before * m.keep); }
-fn join4(before: vec4f, block: vec4f, m: Merge) -> vec4f { return fma(block, vec4f(m.take), before * m.keep); }
-fn normalize4(o: vec4f, sum: f32) -> vec4f { return select(vec4f(), o / sum, sum > 0.0); }
-fn logSum(top: f32, sum: f32) -> f32 { return select(0.0, top + log(sum), sum > 0.0); }
+// Row of the matrix of single heads that pair i lies in.
+fn pairRow(tile: QueryTile, kvHead: u32, i: u32) -> u32 {
+  let perKv = P.heads / P.kvHeads;
+  let pair = tile.first + i;
+  return (tile.segment.queryStart + pair / perKv) * P.heads + kvHead * perKv + pair % perKv;
+}
+
+fn visibleToPair(tile: QueryTile, i: u32) -> u32 {
+  return visible(tile.segment, (tile.first + i) / (P.heads / P.kvHeads));
+}
 `;

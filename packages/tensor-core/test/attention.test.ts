@@ -1,0 +1,220 @@
+// What a row of attention depends on: its own keys, and nothing else. Equal bits however rows are packed, shared, split or tiled.
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  type AttentionShape,
+  attention,
+  type Device,
+  openDevice,
+  type Segment,
+  Segments,
+  scope,
+  TensorError,
+} from "../src/index.ts";
+import { packed, sharedPrefix } from "../src/ops/attention/cases.ts";
+import { checkCase, normal, seededRandom } from "../src/testing/index.ts";
+
+const full = process.env.IAPO_FULL === "1";
+const [heads, kvHeads] = [4, 2];
+let software: Device;
+let workgroup: Device;
+beforeAll(async () => {
+  software = await openDevice();
+  workgroup = await openDevice({ limits: "default", family: "workgroup" });
+});
+afterAll(() => {
+  software.close();
+  workgroup.close();
+});
+
+interface Rows {
+  readonly q: Float32Array;
+  readonly k: Float32Array;
+  readonly v: Float32Array;
+}
+
+function randomRows(seed: string, queries: number, keys: number, headDim: number): Rows {
+  const random = seededRandom(seed);
+  const make = (size: number) => Float32Array.from({ length: size }, () => normal(random));
+  return {
+    q: make(queries * heads * headDim),
+    k: make(keys * kvHeads * headDim),
+    v: make(keys * kvHeads * headDim),
+  };
+}
+
+async function outputOf(
+  device: Device,
+  { q, k, v }: Rows,
+  list: readonly Segment[],
+  headDim: number,
+): Promise<Uint32Array> {
+  const shape = { heads, kvHeads, headDim, scale: headDim ** -0.5 };
+  const matrix = (data: Float32Array, width: number) => device.tensor(data, [data.length / width, width]);
+  const out = scope(() => {
+    const segments = Segments.of(device, list);
+    return attention(
+      matrix(q, heads * headDim),
+      matrix(k, kvHeads * headDim),
+      matrix(v, kvHeads * headDim),
+      segments,
+      shape,
+    );
+  });
+  const values = await out.read();
+  out.dispose();
+  return new Uint32Array((values as Float32Array).buffer);
+}
+
+/** Rows `start` to `start + count` of a matrix. */
+function rows(data: Float32Array, width: number, start: number, count: number): Float32Array {
+  return data.slice(start * width, (start + count) * width);
+}
+
+function joined(...parts: Float32Array[]): Float32Array {
+  return Float32Array.from(parts.flatMap((part) => [...part]));
+}
+
+const families = [
+  { name: "software", device: () => software },
+  { name: "workgroup", device: () => workgroup },
+];
+
+describe.each(families)("$name kernels", ({ device }) => {
+  const headDim = 16;
+  const [qWidth, kWidth] = [heads * headDim, kvHeads * headDim];
+
+  test.each([true, false])("a packed sequence has the bits of the sequence alone (causal: %s)", async (causal) => {
+    const lengths = [70, 1, 17, 33];
+    const total = lengths.reduce((a, b) => a + b, 0);
+    const batch = randomRows("packed", total, total, headDim);
+    const together = await outputOf(device(), batch, packed(lengths, causal), headDim);
+    let start = 0;
+    for (const length of lengths) {
+      const { q, k, v } = batch;
+      const one: Rows = {
+        q: rows(q, qWidth, start, length),
+        k: rows(k, kWidth, start, length),
+        v: rows(v, kWidth, start, length),
+      };
+      const alone = await outputOf(device(), one, packed([length], causal), headDim);
+      expect(alone).toEqual(together.slice(start * qWidth, (start + length) * qWidth));
+      start += length;
+    }
+  });
+
+  test("decoding a token at a time has the bits of prefill, split over keys or not", async () => {
+    const total = 270;
+    const batch = randomRows("decode", total, total, headDim);
+    const prefill = await outputOf(device(), batch, packed([total], true), headDim);
+    for (const step of [0, 1, 63, 64, 65, 130, 191, 192, 200, 269]) {
+      const one = { ...batch, q: rows(batch.q, qWidth, step, 1) };
+      const list = [
+        { queryStart: 0, queryCount: 1, prefixStart: 0, prefixCount: 0, ownStart: 0, ownCount: step + 1, causal: true },
+      ];
+      const token = await outputOf(device(), one, list, headDim);
+      expect(token, `step ${step}`).toEqual(prefill.slice(step * qWidth, (step + 1) * qWidth));
+      // The same token among many others, which leaves nothing to split.
+      const many = {
+        ...batch,
+        q: joined(...Array.from({ length: 300 }, () => one.q)),
+      };
+      const crowd = Array.from({ length: 300 }, (_, i) => ({ ...list[0]!, queryStart: i }));
+      const last = await outputOf(device(), many, crowd, headDim);
+      expect(last.slice(-qWidth), `step ${step} in a batch`).toEqual(token);
+    }
+  });
+
+  test("responses that share their prompt have the bits of prompt and response together", async () => {
+    const [prompt, responses] = [75, [20, 1, 40]] as const;
+    const total = prompt + responses.reduce((a, b) => a + b, 0);
+    const batch = randomRows("shared", total, total, headDim);
+    const shared = await outputOf(device(), batch, sharedPrefix(prompt, responses), headDim);
+    let start = prompt;
+    for (const length of responses) {
+      const both = (data: Float32Array, width: number) =>
+        joined(rows(data, width, 0, prompt), rows(data, width, start, length));
+      const one: Rows = { q: both(batch.q, qWidth), k: both(batch.k, kWidth), v: both(batch.v, kWidth) };
+      const unshared = await outputOf(device(), one, packed([prompt + length], true), headDim);
+      expect(unshared.slice(0, prompt * qWidth)).toEqual(shared.slice(0, prompt * qWidth));
+      expect(unshared.slice(prompt * qWidth)).toEqual(shared.slice(start * qWidth, (start + length) * qWidth));
+      start += length;
+    }
+  });
+
+  test("a second turn on the cache has the bits of one pass", async () => {
+    const [first, second] = [50, 30];
+    const total = first + second;
+    const batch = randomRows("second turn", total, total, headDim);
+    const whole = await outputOf(device(), batch, packed([total], true), headDim);
+    const turn = { ...batch, q: rows(batch.q, qWidth, first, second) };
+    const list = [
+      { queryStart: 0, queryCount: second, prefixStart: 0, prefixCount: 0, ownStart: 0, ownCount: total, causal: true },
+    ];
+    expect(await outputOf(device(), turn, list, headDim)).toEqual(whole.slice(first * qWidth));
+  });
+});
+
+test.each(full ? [16, 64, 80, 128] : [16])("both families give equal bits (head dimension %i)", async (headDim) => {
+  const list = sharedPrefix(75, [9, 1, 20]);
+  const batch = randomRows("families", 105, 105, headDim);
+  expect(await outputOf(workgroup, batch, list, headDim)).toEqual(await outputOf(software, batch, list, headDim));
+});
+
+const workgroupCases = attention.cases.filter(
+  ({ full: slow, params }) => full || (!slow && (params as AttentionShape).headDim <= 64),
+);
+test.each(workgroupCases)("workgroup kernels on default limits: $name", async (testCase) => {
+  await checkCase(workgroup, attention, testCase);
+});
+
+describe("refusals", () => {
+  const refused = (make: () => unknown): string => {
+    try {
+      make();
+    } catch (error) {
+      expect(error).toBeInstanceOf(TensorError);
+      return `${(error as TensorError).code}: ${(error as TensorError).message}`;
+    }
+    throw new Error("nothing was refused");
+  };
+  const segments = (...list: readonly Partial<Segment>[]) =>
+    Segments.of(
+      software,
+      list.map((s) => ({
+        queryStart: 0,
+        queryCount: 1,
+        prefixStart: 0,
+        prefixCount: 0,
+        ownStart: 0,
+        ownCount: 1,
+        causal: true,
+        ...s,
+      })),
+    );
+
+  test("segments with a gap, an overlap or a bad row number", () => {
+    expect(refused(() => segments({ queryStart: 1 }))).toMatch(/^argument: .*starts at query row 1/);
+    expect(refused(() => segments({ queryCount: 3 }, { queryStart: 2 }))).toMatch(/before ends at 3/);
+    expect(refused(() => segments({ ownCount: -1 }))).toMatch(/whole/);
+    expect(refused(() => segments({ prefixStart: 0.5 }))).toMatch(/whole/);
+    expect(refused(() => segments({ ownStart: 2 ** 40 }))).toMatch(/whole/);
+  });
+
+  test("tensors and shapes that do not fit", () => {
+    scope(() => {
+      const list = segments({ ownCount: 5 });
+      const q = software.empty([1, 16]);
+      const k = software.empty([5, 8]);
+      const shape = { heads: 2, kvHeads: 1, headDim: 8, scale: 1 };
+      const call = (change: Partial<typeof shape>, [a, b, c] = [q, k, k]) =>
+        refused(() => attention(a!, b!, c!, list, { ...shape, ...change }));
+      expect(call({ headDim: 6 })).toMatch(/^argument: .*multiple of 4/);
+      expect(call({ headDim: 132 })).toMatch(/^argument/);
+      expect(call({ kvHeads: 3 })).toMatch(/^argument: .*share/);
+      expect(call({ heads: 4 })).toMatch(/^shape: .*q must be/);
+      expect(call({}, [q, software.empty([4, 8]), k])).toMatch(/^shape: .*k must be/);
+      expect(call({}, [q, k, software.empty([6, 8])])).toMatch(/^shape: .*differ/);
+      expect(call({}, [software.empty([1, 16], "i32"), k, k])).toMatch(/^dtype/);
+    });
+  });
+});
