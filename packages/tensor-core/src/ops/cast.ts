@@ -90,8 +90,8 @@ export function castInto(target: Tensor, source: Tensor): void {
 
 const WIDE: Readonly<Record<DType, WideElement>> = { f32: "vec4f", bf16: "vec2u", i32: "vec4i", u32: "vec4u" };
 
-// Four f32 patterns to four bf16 patterns in two words. Carrying out of the mantissa into the exponent is what rounding up should do.
-const roundWgsl = /* wgsl */ `
+/** Four f32 patterns to four bf16 patterns in two words. Carrying out of the mantissa into the exponent is what rounding up should do. */
+export const bf16Wgsl: string = /* wgsl */ `
 fn round_bf16(bits: vec4u) -> vec2u {
   let nearest = (bits + 0x7fffu + ((bits >> vec4u(16u)) & vec4u(1u))) >> vec4u(16u);
   let quiet = (bits >> vec4u(16u)) | vec4u(0x40u);
@@ -119,7 +119,7 @@ function kernelOf(from: DType, to: DType): Kernel {
     reads: { x: reads },
     out: bits && from !== "bf16" ? "vec4u" : WIDE[to],
     expression,
-    helpers: roundWgsl,
+    helpers: bf16Wgsl,
   });
 }
 

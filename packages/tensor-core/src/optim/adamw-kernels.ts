@@ -1,5 +1,6 @@
 // AdamW's two kernels: one thread that counts the step, and the fused update.
 
+import { bf16Wgsl } from "../ops/cast.ts";
 import { perItemHead } from "../ops/wgsl.ts";
 import { defineKernel, type Kernel } from "../submit/kernel.ts";
 
@@ -39,7 +40,7 @@ export type RunCopyKind = "none" | "f32" | "bf16";
 const runCopyCode: Readonly<Record<RunCopyKind, string>> = {
   none: "",
   f32: "run[i] = updated;",
-  bf16: "run[i] = bf16_words(updated);",
+  bf16: "run[i] = round_bf16(bitcast<vec4u>(updated));",
 };
 
 /** One thread per four elements; the last may touch the padding that every binding has. */
@@ -61,16 +62,7 @@ export const updateKernel = (runCopy: RunCopyKind): Kernel =>
       oneMinusBeta2: "f32",
       epsilon: "f32",
     },
-    code: /* wgsl */ `
-// Nearest even by bits; NaN stays NaN.
-fn bf16_words(x: vec4f) -> vec2u {
-  let bits = bitcast<vec4u>(x);
-  let rounded = (bits + 0x7fffu + ((bits >> vec4u(16u)) & vec4u(1u))) >> vec4u(16u);
-  let quiet = (bits >> vec4u(16u)) | vec4u(0x40u);
-  let half = select(rounded, quiet, (bits & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
-  return vec2u(half.x | (half.y << 16u), half.z | (half.w << 16u));
-}
-${perItemHead}
+    code: `${bf16Wgsl}${perItemHead}
   if (i >= P.items || decision[0].z == 0.0) { return; }
   let g = gradient[i] * decision[0].y;
   let m = fma(vec4f(P.oneMinusBeta1), g - first[i], first[i]);

@@ -3,6 +3,7 @@
 import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";
 import { Tensor } from "../../tensor.ts";
+import { aligned } from "../aligned.ts";
 import { fill } from "../fill.ts";
 import { matmulInto } from "../matmul/dispatch.ts";
 import { grid, perItemHead, THREADS } from "../wgsl.ts";
@@ -103,7 +104,7 @@ export function headBackward(device: Device, call: HeadBackward): (Tensor | unde
   const { hidden, weight, needs } = call;
   const [rows, d] = hidden.shape as [number, number];
   if (rows === 0 || d === 0) return [fill(device, hidden.shape, 0), fill(device, weight.shape, 0, weight)];
-  const [ofLogProb, ofEntropy, ofNormalizer] = call.cotangents;
+  const [ofLogProb, ofEntropy, ofNormalizer] = call.cotangents.map((t) => t && aligned(t, [])); // the tape's scope frees copies
   const { starts, entries } = call.pairs;
   const logProbGradient = ofLogProb ?? fill(device, call.entropy.shape, 0);
   const coefficients = device.empty([rows, 4]);

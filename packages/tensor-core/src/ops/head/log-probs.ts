@@ -41,7 +41,7 @@ export function inverseTemperature(temperature: number): number {
  * Log-prob and entropy for (row, target) pairs. `hidden` f32 [rows, d] holds the wanted rows only; `weight` f32 or bf16 [vocabulary, d]
  * may be row-sharded. Differentiable by both through both outputs. The bits of an output depend on its row, target and options alone,
  * and are those that `sample` gives with the same logits. Throws `shape`, `dtype`, and `argument` for a pair outside the matrices or
- * a banned target. Formula: docs of "a log-prob" in the README.
+ * a banned target.
  */
 export const logProbs = defineOp<[Tensor, Tensor, TargetPairs, LogProbOptions?], HeadParams, LogProbs>({
   name: "log_probs",

@@ -41,11 +41,11 @@ fn merge_states(a: vec4f, b: vec4f, inverse_temperature: f32) -> vec4f {
     0.0);
 }`;
 
-/** `fn sort_key(x) -> u32`: larger floats have larger keys, all above 0 but NaN's with the sign set. */
+/** `fn sort_key(x) -> u32`: larger floats have larger keys; the two zeros have one. */
 export const sortKeyWgsl: string = /* wgsl */ `
 fn sort_key(x: f32) -> u32 {
   let bits = bitcast<u32>(x);
-  return select(bits | 0x80000000u, ~bits, (bits >> 31u) != 0u);
+  return select(bits | 0x80000000u, ~bits, bits > 0x80000000u);
 }`;
 
 const blockKernel = (truncated: boolean) =>

@@ -3,6 +3,7 @@ import type { Device } from "../../device/device.ts";
 import { TensorError } from "../../errors.ts";
 import { defineKernel } from "../../submit/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
+import { aligned } from "../aligned.ts";
 import { grid, perItemHead } from "../wgsl.ts";
 
 /** Numbers added to the logits of some ids. */
@@ -59,7 +60,7 @@ const biasKernel = () =>
 }`,
   }));
 
-/** A changed copy of logits [n, vocabulary]: the penalty first, then the bias. */
+/** A changed copy of logits [n, vocabulary]: the penalty first, then the bias. Runs in a scope. */
 export function adjustedLogits(
   logits: Tensor,
   penalty: RepetitionPenalty | undefined,
@@ -72,7 +73,7 @@ export function adjustedLogits(
   if (penalty) {
     const items = penalty.ids.size;
     device.dispatch(penaltyKernel(), {
-      reads: [logits, penalty.ids],
+      reads: [logits, aligned(penalty.ids, [])],
       writes: [adjusted],
       uniforms: [items, rows, vocabulary, penalty.factor],
       groups: grid(device, items),

@@ -50,9 +50,10 @@ export function sample(logits: Tensor, options: SampleOptions): Sample {
 }
 
 function recordSample(device: Device, given: Tensor, options: SampleOptions): Sample {
-  const { temperature, seeds, position, repetition, bias, topK = 0, topP = 1 } = options;
+  const { temperature, position, repetition, bias, topK = 0, topP = 1 } = options;
   const [rows, vocabulary] = given.shape as [number, number];
-  const logits = aligned(given, []);
+  const logits = aligned(given, []); // sample's scope frees copies
+  const seeds = aligned(options.seeds, []);
   const inverse = inverseTemperature(temperature);
   const greedy = temperature === 0;
   const banned = options.banned ?? bannedMask(device, vocabulary, []);
