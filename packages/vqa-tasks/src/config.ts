@@ -32,6 +32,7 @@ export const environmentOptionsSchema: z.ZodType<EnvironmentOptions, unknown> = 
     secondTurn: z.enum(["append", "rebuild"]).optional(),
     failureFeedback: z.boolean().optional(),
     prompt: z.enum(["full", "compact"]).optional(),
+    firstRowStays: z.enum(["always", "tables"]).optional(),
     questionFirst: z.boolean().optional(),
     secondTemperature: z.number().min(0).optional(),
   })

@@ -10,7 +10,6 @@ import {
   observationBlocks,
   type Tool,
   type ToolTemplate,
-  toolInterpreter,
   trimToProgramEnd,
 } from "@iapo/visual-tools";
 import { VqaTasksError } from "../error.ts";
@@ -19,6 +18,7 @@ import { createScorer, type Scorer } from "../scoring/score.ts";
 import { type EnvironmentOptions, type EnvironmentPreset, environmentPresets } from "./options.ts";
 import { openingBlocks, templateOf } from "./prompts.ts";
 import { rewardParts } from "./rewards.ts";
+import { interpreters } from "./tools.ts";
 
 /** What the policy wrote in a turn; any richer turn fits. */
 export type WrittenTurn = { readonly text: string };
@@ -70,7 +70,7 @@ export type EnvironmentSetup = {
 export function createEnvironment({ preset = "default", options, judge }: EnvironmentSetup = {}): Environment {
   const all: EnvironmentOptions = { ...environmentPresets[preset], ...options };
   const template = templateOf(all);
-  const interpreter = toolInterpreter(all.tools);
+  const interpreterOf = interpreters(all);
   const documented = focusTools(all.tools);
   const score = createScorer(all.scoring, judge);
   const opening = (task: Task): PromptBlock[] => openingBlocks(task, documented, template, all.prompt);
@@ -81,7 +81,7 @@ export function createEnvironment({ preset = "default", options, judge }: Enviro
     prompt: opening,
     async step(task, turn, earlier = []) {
       if (earlier.length > 0) return finish(score, task, turn, toolOfSecondTurn(task, earlier));
-      const { outcome } = interpreter.run(turn.text, task);
+      const { outcome } = interpreterOf(task).run(turn.text, task);
       const image = outcome.image === undefined ? undefined : await identifyImage(outcome.image);
       const tool: ToolOutcome = { ...outcome, image };
       if (tool.status === "no_tool") return { tool, ...(await finish(score, task, turn, tool)) };

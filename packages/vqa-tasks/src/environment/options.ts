@@ -15,6 +15,8 @@ export type EnvironmentOptions = {
   readonly failureFeedback: boolean;
   /** `full`: the instructions of visual-tools. `compact`: a line for each tool, for models that are taught what they mean. */
   readonly prompt: "full" | "compact";
+  /** Where masking rows leaves the first one alone: `always`, as published, or only on `tables`, whose first row is a header. */
+  readonly firstRowStays: "always" | "tables";
   /** Image and question before the instructions, as v1 has them; else what all questions share comes first. */
   readonly questionFirst: boolean;
   /** Temperature of the second turn where it is not that of the run. */
@@ -24,8 +26,8 @@ export type EnvironmentOptions = {
 export type EnvironmentPreset = "default" | "vtool_v1" | "vtool_v2";
 
 /**
- * `default` is v2's flow with its holes closed: names without a box are left out, a chart's wrong axis has no boxes, nothing
- * is edited in place, and answers are compared here, not by a judge.
+ * `default` is v2's flow with its holes closed: names without a box are left out, a chart's wrong axis has no boxes and
+ * its first bar is a bar like any other, nothing is edited in place, and answers are compared here, not by a judge.
  */
 export const environmentPresets: Readonly<Record<EnvironmentPreset, EnvironmentOptions>> = {
   default: {
@@ -34,6 +36,7 @@ export const environmentPresets: Readonly<Record<EnvironmentPreset, EnvironmentO
     secondTurn: "append",
     failureFeedback: true,
     prompt: "full",
+    firstRowStays: "tables",
     questionFirst: false,
   },
   vtool_v1: {
@@ -42,6 +45,7 @@ export const environmentPresets: Readonly<Record<EnvironmentPreset, EnvironmentO
     secondTurn: "rebuild",
     failureFeedback: false,
     prompt: "full",
+    firstRowStays: "always",
     questionFirst: true,
     secondTemperature: 0.5,
   },
@@ -51,6 +55,7 @@ export const environmentPresets: Readonly<Record<EnvironmentPreset, EnvironmentO
     secondTurn: "append",
     failureFeedback: true,
     prompt: "full",
+    firstRowStays: "always",
     questionFirst: true,
   },
 };

@@ -4,8 +4,8 @@
  */
 
 import { type Image, identifyImage, type Orientation } from "@iapo/rollout-trace";
-import { toolInterpreter } from "@iapo/visual-tools";
 import { environmentPresets } from "../environment/options.ts";
+import { interpreters } from "../environment/tools.ts";
 import { RandomStream } from "../random.ts";
 import type { NanoChart, NanoCharts } from "./charts.ts";
 import type { DemonstrationQuality } from "./options.ts";
@@ -34,7 +34,7 @@ export type Copy = {
 };
 
 const effects = ["highlight", "mask", "draw"] as const;
-const interpreter = toolInterpreter(environmentPresets.default.tools);
+const interpreterOf = interpreters(environmentPresets.default);
 
 /** The fenced program that focuses on these names. */
 export function toolProgram(axis: Orientation, effect: (typeof effects)[number], names: readonly string[]): string {
@@ -72,7 +72,7 @@ export async function caption(charts: NanoCharts, split: NanoSplit, index: numbe
     random.pick(effects),
     shown.map(({ name }) => name),
   );
-  const { image } = interpreter.run(program, task).outcome;
+  const { image } = interpreterOf(task).run(program, task).outcome;
   if (image === undefined) throw new Error(`the program of caption ${index} shows no image: ${program}`);
   return { image: await identifyImage(image), text };
 }
