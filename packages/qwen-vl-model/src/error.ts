@@ -16,6 +16,7 @@
  * - `hub_network`: the hub could not be reached or answered with an error.
  * - `hub_corrupt`: a download is not what the hub announced.
  * - `hub_offline`: offline, and the cache does not hold the whole model.
+ * - `export`: an exported directory does not give the numbers of the model in memory.
  * - `io`: a local file could not be read or written.
  */
 export type QwenVLErrorCode =
@@ -33,6 +34,7 @@ export type QwenVLErrorCode =
   | "hub_network"
   | "hub_corrupt"
   | "hub_offline"
+  | "export"
   | "io";
 
 /** Every error this package throws on purpose. */

@@ -8,6 +8,7 @@ export { type GeneratedTurn, type GenerateRequest, type Sampling, Session } from
 export type { FinishReason, StopRules } from "./generation/stop.ts";
 export { type DownloadProgress, type ResolveModelOptions, resolveModel } from "./hub/index.ts";
 export { Adapter, type AdapterOptions, type AdapterPair, TEXT_PROJECTIONS } from "./lora/adapter.ts";
+export { mergedWeights } from "./lora/merge.ts";
 export { loadAdapter, saveAdapter } from "./lora/peft.ts";
 export { encodeContinuation, encodeConversation, type Message } from "./model/encode.ts";
 export { QwenVLModel, type UploadedBatch } from "./model/model.ts";
@@ -19,11 +20,13 @@ export {
   type ResponseSequence,
   type Sequence,
 } from "./model/pack.ts";
+export { joinSequences, turnSequence } from "./model/response.ts";
 export type { TextForwardOptions } from "./model/text.ts";
 export { type ModelPlan, type PlannedPhase, planModel, runWorkload, type Workload } from "./plan/plan.ts";
 export { type GenerateOptions, type LoadModelOptions, loadModel, QwenVL } from "./qwen-vl.ts";
 export { optimizerOf, type StepOptions, trainableParameters, trainStep } from "./training/step.ts";
-export { type ExportOptions, exportModel, mergedWeights } from "./weights/export.ts";
+export { type ExportOptions, exportModel } from "./weights/export.ts";
 export { type InitializeOptions, initializeWeights } from "./weights/initialize.ts";
 export { type LoadProgress, type LoadWeightsOptions, loadWeights } from "./weights/load.ts";
+export { type ExportCheck, verifyExport } from "./weights/verify-export.ts";
 export { type RunDType, type Weight, Weights } from "./weights/weights.ts";

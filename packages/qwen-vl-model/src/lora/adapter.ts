@@ -13,7 +13,7 @@ import {
 import type { QwenVLConfig } from "../config/model-config.ts";
 import { tensorTable } from "../config/tensor-table.ts";
 import { QwenVLError } from "../error.ts";
-import { storedShape, type Weight } from "../weights/weights.ts";
+import type { Weight } from "../weights/weights.ts";
 
 export interface AdapterOptions {
   readonly rank: number;
@@ -54,15 +54,17 @@ export class Adapter {
    * Throws `config` when no projection matches.
    */
   static create(device: Device, config: QwenVLConfig, options: AdapterOptions, seed: Seed): Adapter {
-    const pairs = new Map<string, AdapterPair>();
-    for (const { name, out, input } of targetsOf(config, options)) {
-      withTag("adapter", () => {
-        const a = initialA(device, [options.rank, input], deriveSeed(...seed, name));
-        const b = device.tensor(new Float32Array(out * options.rank), [out, options.rank]);
-        pairs.set(name, { a: trainable(`${name}.lora_A.weight`, a), b: trainable(`${name}.lora_B.weight`, b) });
-      });
-    }
-    return new Adapter(options, pairs);
+    const { rank } = options;
+    const made = scope(() =>
+      targetsOf(config, options).map(({ name, out, input }) =>
+        withTag("adapter", (): [string, AdapterPair] => {
+          const a = initialA(device, [rank, input], deriveSeed(...seed, name));
+          const b = device.tensor(new Float32Array(out * rank), [out, rank]);
+          return [name, { a: trainable(`${name}.lora_A.weight`, a), b: trainable(`${name}.lora_B.weight`, b) }];
+        }),
+      ),
+    );
+    return new Adapter(options, new Map(made));
   }
 
   /** All adapter matrices, in the order of the projections, A before B. */
@@ -75,6 +77,9 @@ export class Adapter {
   }
 }
 
+/** Matrices that are no projection within the model. The patch embedding, a convolution, is none either. */
+const NOT_ADAPTED: ReadonlySet<string> = new Set(["model.embed_tokens", "lm_head"]);
+
 /** The projections that `options.targets` names, with their sizes. */
 export function targetsOf(
   config: QwenVLConfig,
@@ -84,12 +89,13 @@ export function targetsOf(
   if (!Number.isInteger(rank) || rank < 1)
     throw new QwenVLError("config", `a LoRA rank is a whole number of at least 1, not ${rank}`);
   const matches = (name: string): boolean =>
-    targets instanceof RegExp ? targets.test(name) : targets.some((end) => name === end || name.endsWith(`.${end}`));
+    targets instanceof RegExp
+      ? name.search(targets) >= 0
+      : targets.some((end) => name === end || name.endsWith(`.${end}`));
   const found = tensorTable(config)
-    .filter(({ name, shape }) => shape.length >= 2 && name.endsWith(".weight") && !name.includes("embed_tokens"))
-    .map(({ name, shape }) => ({ name: name.slice(0, -".weight".length), stored: storedShape(shape) }))
-    .filter(({ name }) => name !== "lm_head" && matches(name))
-    .map(({ name, stored }) => ({ name, out: stored[0]!, input: stored[1]! }));
+    .filter(({ shape }) => shape.length === 2)
+    .map(({ name, shape }) => ({ name: name.replace(/\.weight$/, ""), out: shape[0]!, input: shape[1]! }))
+    .filter(({ name }) => !NOT_ADAPTED.has(name) && matches(name));
   if (found.length === 0) throw new QwenVLError("config", `no projection matches the LoRA targets ${String(targets)}`);
   return found;
 }

@@ -1,5 +1,5 @@
 // The weights of a model: masters (f32, where trainable), the run copies that every forward pass reads, and their names.
-import { type Device, type DType, type Tensor, withTag } from "@iapo/tensor-core";
+import { type Device, type DType, scope, type Tensor, withTag } from "@iapo/tensor-core";
 import type { QwenVLConfig } from "../config/model-config.ts";
 import { tensorTable } from "../config/tensor-table.ts";
 import { QwenVLError } from "../error.ts";
@@ -35,21 +35,27 @@ export class Weights {
     this.#byName = new Map([...weights].map((weight) => [weight.name, weight]));
   }
 
-  /** Room for every tensor of `config`, contents undefined. Trainable names get an f32 master. */
+  /** Room for every tensor of `config`, contents undefined. Trainable names get an f32 master. Throws `out_of_memory`, keeping nothing. */
   static allocate(
     device: Device,
     config: QwenVLConfig,
     dtype: RunDType,
     trainable: (name: string) => boolean = () => false,
   ): Weights {
-    const weights = tensorTable(config).map(({ name, shape }) => {
-      const stored = storedShape(shape);
-      const kind: DType = stored.length === 2 ? dtype : "f32";
-      const run = withTag("weights", () => emptyOf(device, stored, kind));
-      const own = trainable(name) && dtype === "bf16";
-      const master = own ? withTag("masters", () => emptyOf(device, stored, "f32")) : trainable(name) ? run : undefined;
-      return { name, shape, run, master };
-    });
+    const weights = scope(() =>
+      tensorTable(config).map(({ name, shape }) => {
+        const stored = storedShape(shape);
+        const kind: DType = stored.length === 2 ? dtype : "f32";
+        const run = withTag("weights", () => emptyOf(device, stored, kind));
+        const own = trainable(name) && dtype === "bf16";
+        const master = own
+          ? withTag("masters", () => emptyOf(device, stored, "f32"))
+          : trainable(name)
+            ? run
+            : undefined;
+        return { name, shape, run, master };
+      }),
+    );
     return new Weights(device, dtype, weights);
   }
 
