@@ -3,8 +3,9 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { findScripts } from "../find-scripts.ts";
-import { resultOf, save, table } from "./harness/result.ts";
+import { findScripts, type Script } from "../find-scripts.ts";
+import { printedTable, runPrinted } from "./harness/printed.ts";
+import { type Result, resultOf, save, table } from "./harness/result.ts";
 import { run } from "./harness/run.ts";
 import type { Benchmark } from "./harness/types.ts";
 
@@ -23,23 +24,24 @@ const rounds = Number(values.rounds);
 if (!(Number.isInteger(rounds) && rounds > 0))
   throw new Error(`--rounds takes a whole number above 0, not ${values.rounds}`);
 
-for (const { name, file } of findScripts("bench", positionals)) {
+for (const script of findScripts("bench", positionals)) {
+  console.log(`\n${script.name}`);
+  const printed = runPrinted(script.name, script.file, commit());
+  if (printed) console.log(printedTable(printed));
+  const result = printed ?? (await runOnAdapter(script));
+  if (result.rows.some((row) => row.ours !== null && !row.correct)) process.exitCode = 1;
+  const whole = values.peers && values.case === ""; // a part of a benchmark is shown, not kept
+  if (whole) console.log(`written: ${relative(process.cwd(), save(results, result))}`);
+}
+
+async function runOnAdapter({ name, file }: Script): Promise<Result> {
   const { default: benchmark } = (await import(pathToFileURL(file).href)) as { default: Benchmark };
   const peers = values.peers ? (benchmark.peers ?? []) : [];
   if (peers.length > 0) installPeers();
-  console.log(`\n${name}`);
-  const measured = await run({
-    file,
-    workload: benchmark.workload,
-    peers,
-    rounds,
-    filter: values.case,
-    note: (line) => console.error(line),
-  });
+  const note = (line: string): void => console.error(line);
+  const measured = await run({ file, workload: benchmark.workload, peers, rounds, filter: values.case, note });
   console.log(table(measured));
-  if (measured.cases.some(({ figures }) => figures.ours !== null && !figures.correct)) process.exitCode = 1;
-  const whole = values.peers && values.case === ""; // a part of a benchmark is shown, not kept
-  if (whole) console.log(`written: ${relative(process.cwd(), save(results, resultOf(name, commit(), measured)))}`);
+  return resultOf(name, commit(), measured);
 }
 
 function installPeers(): void {

@@ -5,7 +5,7 @@ import { politely } from "../harness/measure.ts";
 import type { Arrays, Peer, Prepared } from "../harness/types.ts";
 import type { AttentionCase } from "../workloads/attention.ts";
 import type { MatmulCase } from "../workloads/matmul.ts";
-import { type BlockCase, blockShapes, type TrainCase } from "../workloads/train.ts";
+import { type BlockCase, blockShapes } from "../workloads/train.ts";
 
 installNavigator();
 const { init, defaultDevice, jit, valueAndGrad, nn, numpy: np } = await import("@jax-js/jax");
@@ -79,11 +79,7 @@ function rmsNorm(x: Tensor, gain: Tensor): Tensor {
 
 const linear = (x: Tensor, w: Tensor): Tensor => np.matmul(x, np.matrixTranspose(w));
 
-async function train(of: TrainCase, arrays: Arrays): Promise<Prepared | undefined> {
-  return of.kind === "block" ? block(of, arrays) : undefined;
-}
-
-async function block(of: BlockCase, arrays: Arrays): Promise<Prepared> {
+async function train(of: BlockCase, arrays: Arrays): Promise<Prepared> {
   const { T, d, heads } = of;
   const D = d / heads;
   const shapes: Record<string, readonly number[]> = { x: [T, d], ...blockShapes(of) };

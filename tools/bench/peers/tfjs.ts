@@ -6,7 +6,7 @@ import { politely } from "../harness/measure.ts";
 import type { Arrays, Peer, Prepared } from "../harness/types.ts";
 import type { AttentionCase } from "../workloads/attention.ts";
 import type { MatmulCase } from "../workloads/matmul.ts";
-import { type BlockCase, blockShapes, type TrainCase } from "../workloads/train.ts";
+import { type BlockCase, blockShapes } from "../workloads/train.ts";
 
 installNavigator();
 const require = createRequire(import.meta.url);
@@ -67,11 +67,7 @@ function rmsNorm(x: TensorFlow.Tensor, gain: TensorFlow.Tensor): TensorFlow.Tens
 
 const linear = (x: TensorFlow.Tensor, w: TensorFlow.Tensor): TensorFlow.Tensor => tf.matMul(x, w, false, true);
 
-async function train(of: TrainCase, arrays: Arrays): Promise<Prepared | undefined> {
-  return of.kind === "block" ? block(of, arrays) : undefined; // its Adam has no decoupled decay and is many kernels
-}
-
-async function block(of: BlockCase, arrays: Arrays): Promise<Prepared> {
+async function train(of: BlockCase, arrays: Arrays): Promise<Prepared> {
   const { T, d, heads } = of;
   const D = d / heads;
   const shapes: Record<string, readonly number[]> = { x: [T, d], ...blockShapes(of) };

@@ -4,7 +4,7 @@ import { blockReference } from "../workloads/block-reference.ts";
 import { type BlockCase, train } from "../workloads/train.ts";
 
 const small: BlockCase = {
-  ...{ kind: "block", name: "small", unit: "GFLOP/s", work: 1, tolerance: 1e-3 },
+  ...{ name: "small", unit: "GFLOP/s", work: 1, tolerance: 1e-3 },
   ...{ T: 5, d: 8, heads: 2, hidden: 12 },
 };
 
