@@ -6,16 +6,16 @@ import { range, startWgsl } from "./canonical.ts";
 import { bindingsOf, type Problem, problemUniforms, uniformsOf } from "./problem.ts";
 
 const LANES = 8;
+/** Columns per lane: more spill out of registers, fewer share a load of a among too few. */
+const PER_LANE = 4;
 
 interface Shape {
   readonly bf16: boolean;
   /** Rows of a per workgroup: 4 or 8. */
   readonly rows: number;
-  /** Columns per lane. */
-  readonly perLane: number;
 }
 
-const shapeOf = ({ b, m }: Problem): Shape => ({ bf16: b.dtype === "bf16", rows: m <= 4 ? 4 : 8, perLane: 4 });
+const shapeOf = ({ b, m }: Problem): Shape => ({ bf16: b.dtype === "bf16", rows: m <= 4 ? 4 : 8 });
 
 /** Elements of k per step: what one load of a (four times 8 / rows) and one load of b (four, or eight bf16) both divide. */
 const stepOf = ({ bf16, rows }: Shape): number => (bf16 || rows === 4 ? 8 : 4);
@@ -27,18 +27,28 @@ export function fitsRows(problem: Problem): boolean {
 }
 
 function kernel(shape: Shape): Kernel {
-  const { bf16, rows, perLane } = shape;
+  const { bf16, rows } = shape;
   return defineKernel(`matmul_rows/${rows}${bf16 ? "/bf16" : ""}`, () => {
     const step = stepOf(shape);
     const quads = range(step / 4);
-    const columns = range(perLane);
-    const cells = range(rows).flatMap((i) =>
-      columns.map((j) => ({ sum: `s${i}_${j}`, at: `total[${i * perLane + j}]` })),
-    );
+    const columns = range(PER_LANE);
     const perLoad = LANES / rows;
+    const cells = range(rows).flatMap((i) =>
+      columns.map((j) => ({ sum: `s${i}_${j}`, at: `total[${i * PER_LANE + j}]` })),
+    );
     const x = (i: number, q: number) => `subgroupBroadcast(a${Math.floor(q / perLoad)}, ${(q % perLoad) * rows + i}u)`;
+    const value = (j: number, q: number) => (bf16 ? widened(j, q) : `b[at${j} + k / 4u + ${q}u]`);
     const advance = (i: number, j: number, q: number) =>
       `s${i}_${j} = ${[..."xyzw"].reduce((sum, c) => `fma(x.${c}, b${j}_${q}.${c}, ${sum})`, `s${i}_${j}`)};`;
+    // Quad by quad, as few registers as can be at a time.
+    const body = [
+      ...range(quads.length / perLoad).map((load) => `let a${load} = a[aAt + k / 4u + ${load * perLoad}u];`),
+      ...(bf16 ? columns.map((j) => `let w${j} = b[at${j} + k / 8u];`) : []),
+      ...quads.flatMap((q) => [
+        ...columns.map((j) => `let b${j}_${q} = ${value(j, q)};`),
+        ...range(rows).map((i) => `{ let x = ${x(i, q)}; ${columns.map((j) => advance(i, j, q)).join(" ")} }`),
+      ]),
+    ];
     return {
       reads: { a: "vec4f", b: bf16 ? "vec4u" : "vec4f", bias: "f32" },
       writes: { out: "f32" },
@@ -48,41 +58,28 @@ function kernel(shape: Shape): Kernel {
 @compute @workgroup_size(${LANES})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let firstRow = group.y * ${rows}u;
-  let firstColumn = group.x * ${LANES * perLane}u + lane;
+  let firstColumn = group.x * ${LANES * PER_LANE}u + lane;
   let rowCount = min(${rows}u, P.m - firstRow);
   let aRow = min(firstRow + lane % ${rows}u, P.m - 1u);
   let aAt = (group.z * P.m * P.k + aRow * P.aStride + P.aColumn) / 4u + lane / ${rows}u;
   ${columns.map((j) => `let at${j} = (group.z * P.n + min(firstColumn + ${j * LANES}u, P.n - 1u)) * (P.k / ${bf16 ? 8 : 4}u);`).join("\n  ")}
   let outAt = group.z * P.m * P.outStride + P.outColumn + firstRow * P.outStride + firstColumn;
   var total: array<f32, ${cells.length}>;
-  for (var i = 0u; P.initial != 0u && i < ${perLane}u * rowCount; i++) {
-    let column = (i % ${perLane}u) * ${LANES}u;
-    if (firstColumn + column < P.n) { total[i] = start(outAt + (i / ${perLane}u) * P.outStride + column, firstColumn + column); }
+  for (var i = 0u; P.initial != 0u && i < ${PER_LANE}u * rowCount; i++) {
+    let column = (i % ${PER_LANE}u) * ${LANES}u;
+    if (firstColumn + column < P.n) { total[i] = start(outAt + (i / ${PER_LANE}u) * P.outStride + column, firstColumn + column); }
   }
   ${cells.map(({ sum }) => `var ${sum} = 0.0;`).join(" ")}
   for (var first = 0u; first < P.k; first += P.block) {
     let end = min(P.k, first + P.block);
     for (var k = first; k < end; k += ${step}u) {
-      ${range(quads.length / perLoad)
-        .map((q) => `let a${q} = a[aAt + k / 4u + ${q * perLoad}u];`)
-        .join("\n      ")}
-      ${bf16 ? columns.map((j) => `let w${j} = b[at${j} + k / 8u];`).join(" ") : ""}
-      ${quads
-        .map(
-          (
-            q,
-          ) => `${columns.map((j) => `let b${j}_${q} = ${bf16 ? widened(j, q) : `b[at${j} + k / 4u + ${q}u]`};`).join(" ")}
-      ${range(rows)
-        .map((i) => `{ let x = ${x(i, q)}; ${columns.map((j) => advance(i, j, q)).join(" ")} }`)
-        .join("\n      ")}`,
-        )
-        .join("\n      ")}
+      ${body.join("\n      ")}
     }
     ${cells.map(({ sum, at }) => `${at} += ${sum}; ${sum} = 0.0;`).join("\n    ")}
   }
-  for (var i = 0u; i < ${perLane}u * rowCount; i++) {
-    let column = (i % ${perLane}u) * ${LANES}u;
-    if (firstColumn + column < P.n) { out[outAt + (i / ${perLane}u) * P.outStride + column] = total[i]; }
+  for (var i = 0u; i < ${PER_LANE}u * rowCount; i++) {
+    let column = (i % ${PER_LANE}u) * ${LANES}u;
+    if (firstColumn + column < P.n) { out[outAt + (i / ${PER_LANE}u) * P.outStride + column] = total[i]; }
   }
 }`,
     };
@@ -101,6 +98,6 @@ export function dispatchRows(device: Device, problem: Problem): void {
   device.dispatch(kernel(shape), {
     ...bindingsOf(problem),
     uniforms: uniformsOf(problem),
-    groups: [Math.ceil(n / (LANES * shape.perLane)), Math.ceil(m / shape.rows), batch],
+    groups: [Math.ceil(n / (LANES * PER_LANE)), Math.ceil(m / shape.rows), batch],
   });
 }
