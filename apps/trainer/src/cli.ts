@@ -18,7 +18,7 @@ Examples:
   $ iapo doctor                     what this machine's adapter can do, and what will not work
   $ iapo doctor --json              the same for programs
   $ iapo doctor --kernels           also each pipeline of a training step with its cold compile time
-  $ iapo demo                       trains a small net on the GPU and draws its loss curve
+  $ iapo demo                       a real chart through the whole of a nano model, then a short training
   $ iapo --quiet demo --steps 50    the result only
 
 Exit codes:
@@ -50,10 +50,11 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
     });
   program
     .command("demo")
-    .description("train a two-layer net on the GPU with AdamW and draw its loss curve")
-    .option("--steps <count>", "training steps", wholeNumber, 300)
-    .option("--out <file>", "where the curve is written, as SVG", "runs/demo/loss.svg")
-    .action(async (options: { steps: number; out: string }) => {
+    .description("a real chart through the whole of a nano model, then a short training on chart questions")
+    .option("--steps <count>", "training steps", wholeNumber, 60)
+    .option("--seed <number>", "every random number follows from it", wholeNumber, 1)
+    .option("--out <directory>", "where the pictures are written", "runs/demo")
+    .action(async (options: { steps: number; seed: number; out: string }) => {
       exitCode = await demo(options, quietly());
     });
 

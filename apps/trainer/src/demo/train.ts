@@ -1,94 +1,95 @@
-// A net of two layers that learns a surface over the plane: the whole of a training run in one small piece.
+// Supervised training of a nano model, from random weights, on demonstrations of chart questions: two turns with the tool between them.
+import { baseDirectory } from "@iapo/nano-vl";
 import {
-  AdamW,
-  addScalar,
-  clipByGlobalNorm,
-  type Device,
-  deriveSeed,
-  linear,
-  mean,
-  randomUniform,
-  record,
-  scale,
-  scope,
-  square,
-  subtract,
-  type Tensor,
-  tanh,
-} from "@iapo/tensor-core";
+  encodeContinuation,
+  encodeConversation,
+  initializeWeights,
+  joinSequences,
+  optimizerOf,
+  type PromptGroup,
+  packGroups,
+  QwenVLModel,
+  trainableParameters,
+  trainStep,
+  turnSequence,
+} from "@iapo/qwen-vl-model";
+import { loadConfig } from "@iapo/qwen-vl-model/config";
+import { loadProcessor, type Processor } from "@iapo/qwen-vl-model/processor";
+import { type Device, deriveSeed, mean, negate } from "@iapo/tensor-core";
+import {
+  createEnvironment,
+  createNanoCharts,
+  demonstrate,
+  type EarlierTurn,
+  type Environment,
+  type NanoCharts,
+} from "@iapo/vqa-tasks";
+import { blockContent } from "../slice/content.ts";
 
-const points = 512;
-const hidden = 64;
-const learningRate = 0.01;
-
-/** x [points, 2], even over [-1, 1]^2, and y [points, 1] = sin(3 x1) cos(3 x2). */
-function data(): { x: Float32Array; y: Float32Array } {
-  const x = new Float32Array(points * 2);
-  const y = new Float32Array(points);
-  for (let i = 0; i < points; i++) {
-    const [a, b] = [halton(i + 1, 2) * 2 - 1, halton(i + 1, 3) * 2 - 1];
-    x.set([a, b], i * 2);
-    y[i] = Math.sin(3 * a) * Math.cos(3 * b);
-  }
-  return { x, y };
-}
-
-/** Halton's low-discrepancy sequence: the digits of `index` in `base`, mirrored behind the point. */
-function halton(index: number, base: number): number {
-  let value = 0;
-  for (let unit = 1 / base; index > 0; unit /= base) {
-    value += unit * (index % base);
-    index = Math.floor(index / base);
-  }
-  return value;
-}
-
-/** A weight [outputs, inputs] or a bias [outputs], uniform in +-1/sqrt(inputs). */
-function initial(device: Device, shape: readonly number[], inputs: number, seed: number, name: string): Tensor {
-  return scope(() => {
-    const bound = 1 / Math.sqrt(inputs);
-    const zeroToOne = randomUniform(device, shape, deriveSeed(seed, "demo", name));
-    return addScalar(scale(zeroToOne, 2 * bound), -bound);
-  });
-}
+const CHARTS_PER_STEP = 4;
+const LEARNING_RATE = 3e-3;
+const WARM_UP_STEPS = 10;
 
 export interface Training {
-  /** One step; the loss before it. */
+  /** One step; the mean negative log-prob of the demonstrated tokens before it. */
   step(): Promise<number>;
   dispose(): void;
 }
 
-export function startTraining(device: Device, seed = 1): Training {
-  const { x: xs, y: ys } = data();
-  const x = device.tensor(xs, [points, 2]);
-  const y = device.tensor(ys, [points, 1]);
-  const weights = {
-    w1: initial(device, [hidden, 2], 2, seed, "w1"),
-    b1: initial(device, [hidden], 2, seed, "b1"),
-    w2: initial(device, [1, hidden], hidden, seed, "w2"),
-    b2: initial(device, [1], hidden, seed, "b2"),
-  };
-  const parameters = Object.values(weights);
-  const optimizer = new AdamW(parameters.map((master) => ({ master })));
-  const loss = (): Tensor => {
-    const h = tanh(linear(x, weights.w1, weights.b1));
-    return mean(square(subtract(linear(h, weights.w2, weights.b2), y)));
-  };
+export async function startTraining(device: Device, seed: number): Promise<Training> {
+  const config = await loadConfig(baseDirectory);
+  const processor = await loadProcessor(baseDirectory);
+  const charts = await createNanoCharts({ seed });
+  const environment = createEnvironment({ options: { prompt: "compact" } });
+  const weights = initializeWeights(device, config, deriveSeed("demo", seed), { trainable: () => true });
+  const model = new QwenVLModel(config, weights);
+  const optimizer = optimizerOf(trainableParameters(model), { betas: [0.9, 0.98], weightDecay: 0.05 });
+  let done = 0;
   return {
     async step() {
-      const value = scope(() => {
-        const recorded = record(parameters, loss);
-        const gradients = recorded.backward(recorded.value);
-        optimizer.step(gradients, { learningRate, clip: clipByGlobalNorm(gradients, 1) });
-        return recorded.value;
+      const groups: PromptGroup[] = [];
+      for (let i = 0; i < CHARTS_PER_STEP; i++) {
+        groups.push(await demonstrationGroup(processor, environment, charts, done * CHARTS_PER_STEP + i));
+      }
+      const learningRate = LEARNING_RATE * Math.min(1, ++done / WARM_UP_STEPS);
+      using loss = trainStep(model, optimizer, packGroups(config, groups), ({ logProb }) => negate(mean(logProb)), {
+        learningRate,
       });
-      const number = await value.item();
-      value.dispose();
-      return number;
+      return loss.item();
     },
     dispose() {
       optimizer.dispose();
-      for (const tensor of [x, y, ...parameters]) tensor.dispose();
+      model.dispose();
     },
   };
+}
+
+/** A demonstration as a prompt and one response: its turns are learnt, the tool's answer between them is read. */
+async function demonstrationGroup(
+  processor: Processor,
+  environment: Environment,
+  charts: NanoCharts,
+  index: number,
+): Promise<PromptGroup> {
+  const { task, turns } = await demonstrate(charts, "train", index);
+  const prompt = await encodeConversation(processor, [
+    { role: "user", content: environment.prompt(task).map(blockContent) },
+  ]);
+  const end = processor.config.tokens.eos[0]!;
+  const parts: Parameters<typeof joinSequences>[0][number][] = [];
+  let position = prompt.nextPosition;
+  const earlier: EarlierTurn[] = [];
+  for (const text of turns) {
+    const tokens = Int32Array.of(...processor.tokenizer.encode(text), end);
+    position += tokens.length;
+    parts.push({ ...turnSequence({ tokens, nextPosition: position }), target: true });
+    const { next, tool } = await environment.step(task, { text }, earlier);
+    earlier.push({ text, tool });
+    if (!next) break;
+    const content = next.blocks.map(blockContent);
+    const observation = await encodeContinuation(processor, [{ role: "user", content }], { position });
+    parts.push({ ...observation, target: false });
+    position = observation.nextPosition;
+  }
+  return { prompt, responses: [joinSequences(parts)] };
 }

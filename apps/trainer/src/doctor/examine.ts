@@ -10,7 +10,7 @@ import {
   type WarmUpProgress,
   warmUp,
 } from "@iapo/tensor-core";
-import { startTraining } from "../demo/train.ts";
+import { startTraining, type Training } from "../demo/train.ts";
 import { consequences, type Finding } from "./consequences.ts";
 
 export interface Examination {
@@ -69,10 +69,10 @@ async function describe(device: Device | undefined, kernels: boolean): Promise<E
 }
 
 async function compileTimes(device: Device): Promise<WarmUpProgress[]> {
-  let training: ReturnType<typeof startTraining> | undefined;
+  let training: Training | undefined;
   try {
     return await warmUp(device, async () => {
-      training = startTraining(device);
+      training = await startTraining(device, 1);
       await training.step();
     });
   } finally {
