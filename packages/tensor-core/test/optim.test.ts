@@ -5,6 +5,7 @@ import {
   AdamW,
   clipByGlobalNorm,
   type Device,
+  fromBf16,
   learningRateSchedule,
   openDevice,
   readClipDecision,
@@ -143,16 +144,22 @@ describe.each(deviceKinds)("optimizers on %o", (options) => {
     const bits = [0x3f808000, 0x3f818000, 0x3f808001, 0x3f807fff, 0x7f7fffff, 0x00000001, 0x80008000, 0x80000000];
     const values = new Float32Array(Uint32Array.from(bits).buffer);
     const master = device.tensor(values, [values.length]);
+    const widened = device.tensor(values, [values.length]);
     const runCopy = device.empty([values.length], "bf16");
+    const runVector = device.empty([values.length]);
     const gradient = vector(new Array(values.length).fill(0));
     const clip = clipByGlobalNorm([gradient], 1);
-    const optimizer = new AdamW([{ master, runCopy, weightDecay: 0 }]);
-    optimizer.step([gradient], { learningRate: 0.01, clip });
+    const optimizer = new AdamW([
+      { master, runCopy, weightDecay: 0 },
+      { master: widened, runCopy: runVector, weightDecay: 0 },
+    ]);
+    optimizer.step([gradient, gradient], { learningRate: 0.01, clip });
     const rounded = (await runCopy.read()) as Uint16Array;
     expect(rounded).toEqual(toBf16((await master.values()) as Float32Array));
     expect([...rounded.subarray(0, 5)]).toEqual([0x3f80, 0x3f82, 0x3f81, 0x3f80, 0x7f80]);
+    expect(await runVector.read()).toEqual(fromBf16(rounded));
     optimizer.dispose();
-    for (const tensor of [master, runCopy, gradient, clip]) tensor.dispose();
+    for (const tensor of [master, widened, runCopy, runVector, gradient, clip]) tensor.dispose();
   });
 
   test("bias correction stays exact over many steps", async () => {

@@ -34,12 +34,12 @@ fn main() {
 }`,
   }));
 
-/** What the update writes beside the master. */
+/** What the update writes beside the master: its bf16 rounding, packed or widened to f32 again. */
 export type RunCopyKind = "none" | "f32" | "bf16";
 
 const runCopyCode: Readonly<Record<RunCopyKind, string>> = {
   none: "",
-  f32: "run[i] = updated;",
+  f32: "run[i] = widen_bf16(round_bf16(bitcast<vec4u>(updated)));",
   bf16: "run[i] = round_bf16(bitcast<vec4u>(updated));",
 };
 

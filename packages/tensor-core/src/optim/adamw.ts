@@ -11,7 +11,10 @@ import { countKernel, updateKernel } from "./adamw-kernels.ts";
 export interface OptimizedParameter {
   /** f32, updated in place. May be row-sharded. */
   readonly master: Tensor;
-  /** f32 or bf16 (rounded to nearest even) of the master's shape and shards: rewritten after each step that is applied. */
+  /**
+   * The master rounded to bf16 (nearest even), of its shape and shards, rewritten after each step that is applied: as bf16, or as f32 for
+   * those vectors of a bf16 model that kernels take as f32.
+   */
   readonly runCopy?: Tensor;
   /** Overrides the optimizer's weight decay: 0 for norms and biases, by custom. */
   readonly weightDecay?: number;
