@@ -17,7 +17,7 @@ export interface BinarySpec {
   readonly gradients?: (g: Tensor, context: BinaryContext) => readonly [() => Tensor, () => Tensor];
   readonly saves?: { readonly inputs?: readonly number[]; readonly outputs?: readonly number[] };
   readonly value: (a: number, b: number) => number;
-  /** Values of the second operand in the standard cases. */
+  /** The second operand of the standard cases stays away from 0. */
   readonly divisor?: boolean;
 }
 
