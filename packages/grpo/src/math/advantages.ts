@@ -1,0 +1,141 @@
+/**
+ * Advantages of the responses of a step, in f64. R responses; `groups[r]` names the prompt that response r answers.
+ * A reward that is NaN marks a response that could not be scored: it is left out of every mean and gets advantage 0.
+ */
+import { GrpoError } from "../error.ts";
+import { checkLength, type Numbers } from "./batch.ts";
+
+/** `group`: divide by the standard deviation of the group. `batch`: by that of all rewards. `none`: do not divide (Dr. GRPO). */
+export type AdvantageScale = "group" | "batch" | "none";
+
+export type GroupAdvantageOptions = {
+  readonly scale: AdvantageScale;
+  /** Added to the standard deviation: 1e-6 in verl, 1e-4 in TRL. */
+  readonly epsilon: number;
+  /**
+   * [R] values whose standard deviation divides, in place of that of the rewards; where it is 0, nothing divides. With the
+   * outcome rewards here, a penalty keeps its weight (`outcome_std`, specs `method` F10).
+   */
+  readonly spreadOf?: Numbers | undefined;
+};
+
+/**
+ * GRPO: `A_i = (r_i - mean_g) / (std_g + epsilon)`, the standard deviation with one degree of freedom taken off (ddof 1), as
+ * verl and TRL publish it (specs `method` D.1). A group whose rewards are all equal, or that has one response, gets 0.
+ * @throws GrpoError `shape`
+ */
+export function groupAdvantages(rewards: Numbers, groups: Numbers, options: GroupAdvantageOptions): Float64Array {
+  const spreadOf = options.spreadOf ?? rewards;
+  checkLength("spreadOf", spreadOf, rewards.length);
+  const members = membersOf(rewards, groups);
+  const batchDeviation = options.scale === "batch" ? deviation([...members.values()].flat(), spreadOf) : 0;
+  const advantages = new Float64Array(rewards.length);
+  for (const rows of members.values()) {
+    if (isHomogeneous(rows, rewards)) continue;
+    const spread = options.scale === "group" ? deviation(rows, spreadOf) : batchDeviation;
+    const divisor = options.scale === "none" || spread === 0 ? 1 : spread + options.epsilon;
+    const mean = meanOf(rows, rewards);
+    for (const row of rows) advantages[row] = (rewards[row]! - mean) / divisor;
+  }
+  return advantages;
+}
+
+/** RLOO: `A_i = r_i - mean of the others' rewards` (Ahmadian et al. 2024; specs `method` D.3). A group of one gets 0. */
+export function leaveOneOutAdvantages(rewards: Numbers, groups: Numbers): Float64Array {
+  const advantages = new Float64Array(rewards.length);
+  for (const rows of membersOf(rewards, groups).values()) {
+    if (isHomogeneous(rows, rewards)) continue;
+    const mean = meanOf(rows, rewards);
+    for (const row of rows) advantages[row] = ((rewards[row]! - mean) * rows.length) / (rows.length - 1);
+  }
+  return advantages;
+}
+
+/** One part of a reward, such as the outcome or a penalty, and its weight in the sum. */
+export type RewardPart = { readonly values: Numbers; readonly weight: number };
+
+export type DecoupledOptions = {
+  readonly epsilon: number;
+  /** Whether the sum is normalised once more over the whole batch, as GDPO and TRL's `normalize_then_sum` do. */
+  readonly whiten: boolean;
+};
+
+/**
+ * Each part normalised within its group, then summed: `A_i = sum_k w_k (r_ik - mean_g) / (std_g + epsilon)`, so that a weight
+ * counts in every group, also where one part is constant (specs `method` 0.3, D.3; F10 `decoupled`).
+ * @throws GrpoError `shape`; `argument` without parts
+ */
+export function decoupledAdvantages(
+  parts: readonly RewardPart[],
+  groups: Numbers,
+  options: DecoupledOptions,
+): Float64Array {
+  const first = parts[0];
+  if (first === undefined) throw new GrpoError("argument", "decoupled advantages need at least one part of a reward");
+  const rows = first.values.length;
+  const sums = new Float64Array(rows);
+  for (const { values, weight } of parts) {
+    checkLength("a part of the reward", values, rows);
+    const normalised = groupAdvantages(values, groups, { scale: "group", epsilon: options.epsilon });
+    for (let row = 0; row < rows; row++) sums[row] = sums[row]! + weight * normalised[row]!;
+  }
+  if (!options.whiten) return sums;
+  const scored = Array.from(sums.keys()).filter((row) => parts.every(({ values }) => !Number.isNaN(values[row])));
+  const mean = meanOf(scored, sums);
+  const divisor = deviation(scored, sums) + options.epsilon;
+  const whitened = new Float64Array(rows);
+  for (const row of scored) whitened[row] = (sums[row]! - mean) / divisor;
+  return whitened;
+}
+
+export type GroupCount = {
+  readonly groups: number;
+  /** Groups whose scored rewards are all equal: their GRPO advantage is 0. */
+  readonly homogeneous: number;
+};
+
+/** How many groups give no signal; the metric `homogeneous_group_frac` is their share. */
+export function countGroups(rewards: Numbers, groups: Numbers): GroupCount {
+  const members = [...membersOf(rewards, groups).values()];
+  return { groups: members.length, homogeneous: members.filter((rows) => isHomogeneous(rows, rewards)).length };
+}
+
+/**
+ * [R] 1 for each response of a group that dynamic sampling keeps: one whose values differ (DAPO: `0 < #correct < G`). Pass
+ * outcome rewards or total rewards: filtered by outcome, groups go in which a penalty is the only signal.
+ */
+export function informativeGroups(values: Numbers, groups: Numbers): Uint8Array {
+  const kept = new Uint8Array(values.length);
+  for (const rows of membersOf(values, groups).values()) {
+    if (!isHomogeneous(rows, values)) for (const row of rows) kept[row] = 1;
+  }
+  return kept;
+}
+
+/** Scored responses by group, in order. */
+function membersOf(rewards: Numbers, groups: Numbers): Map<number, number[]> {
+  checkLength("groups", groups, rewards.length);
+  const members = new Map<number, number[]>();
+  for (let row = 0; row < rewards.length; row++) {
+    const group = members.get(groups[row]!);
+    const scored = Number.isNaN(rewards[row]) ? [] : [row];
+    if (group === undefined) members.set(groups[row]!, scored);
+    else group.push(...scored);
+  }
+  return members;
+}
+
+function isHomogeneous(rows: readonly number[], values: Numbers): boolean {
+  return rows.every((row) => values[row] === values[rows[0]!]);
+}
+
+function meanOf(rows: readonly number[], values: Numbers): number {
+  return rows.reduce((sum, row) => sum + values[row]!, 0) / rows.length;
+}
+
+/** Standard deviation with ddof 1; 0 for equal values, exactly. */
+function deviation(rows: readonly number[], values: Numbers): number {
+  if (isHomogeneous(rows, values)) return 0;
+  const mean = meanOf(rows, values);
+  return Math.sqrt(rows.reduce((sum, row) => sum + (values[row]! - mean) ** 2, 0) / (rows.length - 1));
+}
