@@ -14,8 +14,8 @@ const benchmarkPeers = Object.keys(
 );
 
 const room = {
-  entry: ["test/**/*.ts", "bench/*.bench.ts", "fuzz/*.fuzz.ts"],
-  project: ["{src,test,bench,fuzz}/**/*.ts"],
+  entry: ["test/**/*.ts", "bench/*.bench.ts", "fuzz/*.fuzz.ts", "scripts/*.ts"],
+  project: ["{src,test,bench,fuzz,scripts}/**/*.ts"],
 };
 
 const config: KnipConfig = {

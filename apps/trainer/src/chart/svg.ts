@@ -20,6 +20,7 @@ export function curveSvg(values: readonly number[], title: string): string {
   <text x="${margin.left - 8}" y="${at}" text-anchor="end" dominant-baseline="middle">${decade.toExponential(0)}</text>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">
+  <title>${escapeText(title)}</title>
   <rect width="${width}" height="${height}" fill="#fff"/>
   <text x="${margin.left}" y="24" font-size="15">${escapeText(title)}</text>
 ${grid.join("\n")}
