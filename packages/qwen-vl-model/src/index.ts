@@ -29,4 +29,4 @@ export { type ExportOptions, exportModel } from "./weights/export.ts";
 export { type InitializeOptions, initializeWeights } from "./weights/initialize.ts";
 export { type LoadProgress, type LoadWeightsOptions, loadWeights } from "./weights/load.ts";
 export { type ExportCheck, verifyExport } from "./weights/verify-export.ts";
-export { type RunDType, type Weight, Weights } from "./weights/weights.ts";
+export { type RunDType, refreshRunCopy, type Weight, Weights } from "./weights/weights.ts";

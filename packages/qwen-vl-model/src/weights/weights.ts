@@ -1,5 +1,5 @@
 // The weights of a model: masters (f32, where trainable), the run copies that every forward pass reads, and their names.
-import { type Device, type DType, scope, type Tensor, withTag } from "@iapo/tensor-core";
+import { cast, castInto, type Device, type DType, noGrad, scope, type Tensor, withTag } from "@iapo/tensor-core";
 import type { QwenVLConfig } from "../config/model-config.ts";
 import { tensorTable } from "../config/tensor-table.ts";
 import { QwenVLError } from "../error.ts";
@@ -22,6 +22,12 @@ export interface Weight {
 /** `[out, in]` of a published shape: the patch embedding's `[d, 3, 2, p, p]` is a matrix too. */
 export function storedShape(shape: readonly number[]): readonly number[] {
   return shape.length <= 2 ? shape : [shape[0]!, shape.slice(1).reduce((a, b) => a * b, 1)];
+}
+
+/** Rewrites a run copy from its master, to the bits that an optimizer step leaves: for masters that come from a checkpoint. */
+export function refreshRunCopy({ run, master }: Weight): void {
+  if (!master || master === run) return;
+  noGrad(() => scope(() => castInto(run, run.dtype === "bf16" ? master : cast(master, "bf16"))));
 }
 
 export class Weights {
