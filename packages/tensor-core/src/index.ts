@@ -86,6 +86,7 @@ export { writeRows } from "./ops/write-rows.ts";
 export { AdamW, type AdamWOptions, type Moments, type OptimizedParameter, type StepOptions } from "./optim/adamw.ts";
 export { type ClipDecision, clipByGlobalNorm, readClipDecision } from "./optim/clip.ts";
 export { learningRateSchedule, type ScheduleOptions } from "./optim/schedule.ts";
+export { type ParityCheck, type ParityReport, parityProbe } from "./parity-probe.ts";
 export type { KernelTime } from "./submit/profiler.ts";
 export { type WarmUpProgress, warmUp } from "./submit/warm-up.ts";
 export { Tensor } from "./tensor.ts";

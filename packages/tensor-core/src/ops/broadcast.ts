@@ -99,7 +99,14 @@ ${names.map((n) => loadWgsl(n, spec.operands[n]!, wide)).join("\n")}${perItemHea
   var at = vec4u(0u, 0u, 0u, i);
   if (P.d3 < P.items) { // more than one row
     let row = i / P.d3;
-    at = vec4u(row / (P.d1 * P.d2), (row / P.d2) % P.d1, row % P.d2, i % P.d3);
+    at.w = i - row * P.d3;
+    at.z = row;
+    if (P.d2 * P.d3 < P.items) { // more than one plane; divisions are dear, so few of them
+      let plane = row / P.d2;
+      at.z = row - plane * P.d2;
+      at.x = plane / P.d1;
+      at.y = plane - at.x * P.d1;
+    }
   }
 ${names.map((n) => `  let ${n} = load_${n}(at);`).join("\n")}
   out[i] = ${spec.expression};

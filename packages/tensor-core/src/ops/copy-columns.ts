@@ -20,7 +20,7 @@ const kernel = (wide: boolean) =>
       code: `${perItemHead}
   if (i >= P.items) { return; }
   let row = i / P.width;
-  let column = i % P.width;
+  let column = i - row * P.width;
   out[P.toStart + row * P.toStride + column] = x[P.fromStart + row * P.fromStride + column];
 }`,
     };

@@ -19,9 +19,10 @@ const kernel = (source: "bf16" | "f32" | "vec4f") =>
     uniforms: { items: "u32", width: "u32", start: "u32", rows: "u32" },
     code: `${perItemHead}
   if (i >= P.items) { return; }
-  let row = words[i / P.width] - P.start; // wraps to a large number before the part
+  let position = i / P.width;
+  let row = words[position] - P.start; // wraps to a large number before the part
   if (row >= P.rows) { return; }
-  let value = x[row * P.width + i % P.width];
+  let value = x[row * P.width + (i - position * P.width)];
   out[i] = ${source === "bf16" ? "bitcast<vec2f>(vec2u(value << 16u, value & 0xffff0000u))" : "value"};
 }`,
   }));

@@ -13,8 +13,8 @@ const kernel = (wide: boolean) =>
       uniforms: { items: "u32", half: "u32", heads: "u32", direction: "f32" },
       code: `${perItemHead}
   if (i >= P.items) { return; }
-  let j = i % P.half;
   let head = i / P.half; // over rows and heads
+  let j = i - head * P.half;
   let angle = (head / P.heads) * P.half + j;
   let at = head * 2u * P.half + j;
   let c = cosines[angle];

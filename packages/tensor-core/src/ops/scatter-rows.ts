@@ -18,7 +18,7 @@ const kernel = (wide: boolean) =>
       code: `${perItemHead}
   if (i >= P.items) { return; }
   let k = i / P.width;
-  let column = i % P.width;
+  let column = i - k * P.width;
   let target_row = words[P.length + k] - P.start; // wraps to a large number before the part
   if (target_row >= P.count) { return; }
   let offsets = P.length + P.distinct;

@@ -14,7 +14,9 @@ const kernel = (wide: boolean) =>
       writes: { out: V },
       uniforms: { items: "u32", width: "u32" },
       code: `${perItemHead}
-  if (i < P.items) { out[words[i / P.width] * P.width + i % P.width] = rows[i]; }
+  if (i >= P.items) { return; }
+  let position = i / P.width;
+  out[words[position] * P.width + (i - position * P.width)] = rows[i];
 }`,
     };
   });
