@@ -381,12 +381,12 @@ test("damaged parquet files end in an error or in rows, and never hang", async (
     image: { bytes: png, path: null },
   }));
   const whole = writeParquet(columns, rows);
-  for (let round = 0; round < (process.env.IAPO_FULL === "1" ? 1000 : 8); round += 1) {
+  for (let round = 0; round < (process.env.IAPO_FULL === "1" ? 120 : 8); round += 1) {
     const outcome = await readDamaged(whole, round, 3000);
     if (Array.isArray(outcome)) expect(outcome.length).toBeLessThanOrEqual(8);
     else expect(outcome).toBeInstanceOf(Error);
   }
-});
+}, 240_000);
 
 test("a length that makes the decoder run in circles ends its thread", async () => {
   const looping = writeParquet([text("qa_id")], [{ qa_id: "a" }]);

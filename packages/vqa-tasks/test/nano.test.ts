@@ -8,7 +8,7 @@ import { caption, copy, demonstrate } from "../src/nano/demonstrations.ts";
 import { nanoSplits, readSourceTables } from "../src/nano/tables.ts";
 import { checkTask } from "../src/task.ts";
 
-const many = process.env.IAPO_FULL === "1" ? 3000 : 150;
+const many = process.env.IAPO_FULL === "1" ? 1200 : 150;
 
 async function some(split: (typeof nanoSplits)[number], count: number, options = {}): Promise<NanoChart[]> {
   const charts = await createNanoCharts(options);

@@ -6,9 +6,9 @@ import { VqaTasksError } from "../error.ts";
 export type Picture = { readonly image: RawImage; readonly columns: Boxes; readonly rows: Boxes };
 
 /** Both published processors shrink anything larger (method.md B.2), so a larger picture would only lose its text. */
-export const MOST_PIXELS = 4_194_304;
+const MOST_PIXELS = 4_194_304;
 
-/** @throws VqaTasksError `undrawable` where the picture would pass {@link MOST_PIXELS}. */
+/** @throws VqaTasksError `undrawable` where the picture would pass 4,194,304 pixels. */
 export function checkSize(width: number, height: number): void {
   if (width * height <= MOST_PIXELS) return;
   throw new VqaTasksError(
