@@ -12,10 +12,10 @@ import {
   writeRows,
 } from "@iapo/tensor-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type GeneratedTurn, Session } from "../src/generation/session.ts";
+import { Session } from "../src/generation/session.ts";
 import { Adapter, TEXT_PROJECTIONS } from "../src/lora/adapter.ts";
 import type { QwenVLModel } from "../src/model/model.ts";
-import { type PromptGroup, packGroups, type ResponseSequence, type Sequence } from "../src/model/pack.ts";
+import { type PromptGroup, packGroups, type Sequence } from "../src/model/pack.ts";
 import { ropePositions } from "../src/processor/positions.ts";
 import { type Golden, loadGolden } from "./support/golden.ts";
 import { imagesOf, loadNano, nanoDirectory, sequenceOf } from "./support/nano.ts";
@@ -59,23 +59,6 @@ function observation(model: QwenVLModel, position: number, variant: number): Seq
   return { tokens, positions, images: [image] };
 }
 
-function joined(parts: readonly (Sequence & { readonly target: boolean })[]): ResponseSequence {
-  const axis = (k: number) =>
-    parts.flatMap(({ positions, tokens }) => [...positions.subarray(k * tokens.length, (k + 1) * tokens.length)]);
-  return {
-    tokens: Int32Array.from(parts.flatMap(({ tokens }) => [...tokens])),
-    positions: Int32Array.from([...axis(0), ...axis(1), ...axis(2)]),
-    images: parts.flatMap(({ images }) => images),
-    targets: Uint8Array.from(parts.flatMap(({ tokens, target }) => [...tokens].map(() => Number(target)))),
-  };
-}
-
-function sampled({ tokens, nextPosition }: GeneratedTurn): Sequence & { target: boolean } {
-  const first = nextPosition - tokens.length;
-  const row = Array.from(tokens, (_, i) => first + i);
-  return { tokens, positions: Int32Array.from([...row, ...row, ...row]), images: [], target: true };
-}
-
 const cases = [
   { dtype: "f32", lora: false, temperature: 1, samples: 1 },
   { dtype: "f32", lora: true, temperature: 0.7, samples: 32 },
@@ -109,7 +92,11 @@ test.each(cases)(
       prompt,
       responses: Array.from({ length: samples }, (_, i) => {
         const at = p * samples + i;
-        return joined([sampled(first[at]!), { ...observations[at]!, target: false }, sampled(second[at]!)]);
+        return joinSequences([
+          { ...turnSequence(first[at]!), target: true },
+          { ...observations[at]!, target: false },
+          { ...turnSequence(second[at]!), target: true },
+        ]);
       }),
     }));
     const batch = packGroups(model.config, groups);

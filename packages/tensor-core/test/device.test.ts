@@ -4,6 +4,7 @@ import {
   add,
   type Device,
   openDevice,
+  parityProbe,
   planningDevice,
   record,
   scope,
@@ -170,12 +171,33 @@ test("kernels can be timed", async () => {
   expect(table.reduce((sum, row) => sum + row.share, 0)).toBeCloseTo(1, 6);
 });
 
-test("a warm-up names each new kernel once, with its time", async () => {
+test("a warm-up compiles each kernel of a step once, and says how long it took", async () => {
   using fresh = await openDevice();
-  using x = fresh.tensor([1, 2, 3], [3]);
-  const step = () => scope(() => void add(tanh(x), tanh(x)));
+  const step = (on: Device) => {
+    using x = on.tensor([1, 2, 3], [3]);
+    scope(() => void add(tanh(x), tanh(x)));
+  };
   const first = await warmUp(fresh, step);
   expect(first.map((entry) => entry.kernel).sort()).toEqual([...fresh.pipelineNames].sort());
-  expect(first.every((entry) => entry.milliseconds > 0)).toBe(true);
+  expect(first).toHaveLength(2);
+  expect(first.every((entry) => entry.milliseconds > 0 && entry.total === 2)).toBe(true);
+  step(fresh);
+  expect(fresh.pipelineNames).toHaveLength(2);
   expect(await warmUp(fresh, step)).toEqual([]);
+  expect(fresh.memory().liveBytes).toBe(0);
+});
+
+test("the parity probe holds on this adapter, twice alike, and leaves nothing", async () => {
+  const live = device.memory().liveBytes;
+  const probe = await parityProbe(device);
+  expect(probe.checks.map(({ name, different }) => [name, different])).toEqual([
+    ["linear f32", 0],
+    ["linear bf16", 0],
+    ["attention", 0],
+    ["log-probs", 0],
+  ]);
+  expect(probe.holds).toBe(true);
+  expect(probe.checks.every(({ compared }) => compared > 0)).toBe(true);
+  expect((await parityProbe(device)).checks).toEqual(probe.checks);
+  expect(device.memory().liveBytes).toBe(live);
 });

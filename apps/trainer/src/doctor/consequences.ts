@@ -14,6 +14,7 @@ const smallestPublishedModel = 7.5e9;
 export function consequences(
   facts: AdapterFacts | undefined,
   memory: { readonly free: number; readonly budget: number | null },
+  parity?: boolean,
 ): Finding[] {
   if (!facts) {
     return [
@@ -34,6 +35,9 @@ export function consequences(
       "limited",
       "no subgroups of a fixed size: kernels combine partial results in workgroup memory, which is slower",
     );
+  if (parity === true) say("fine", "parity: decoding, packed and split kernels agree to the bit");
+  if (parity === false)
+    say("limited", "no parity: kernels that should agree differ in bits, so training computes old log-probs anew");
   if (!facts.features.includes("timestamp-query"))
     say("limited", "no timestamp-query: kernels cannot be timed one by one");
   if (facts.maxBinding < 2 * gibibyte) {

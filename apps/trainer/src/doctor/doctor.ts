@@ -37,18 +37,8 @@ function asText({ node, platform, adapter, limits, memory, findings, kernels }: 
   if (kernels) {
     const total = kernels.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
     lines.push("", row(`${kernels.length} pipelines of a training step`, `${total.toFixed(0)} ms cold`));
-    for (const { names, milliseconds } of compiledTogether(kernels))
-      lines.push(row(`${milliseconds.toFixed(0)} ms`, names.join(", ")));
+    const slowestFirst = kernels.toSorted((a, b) => b.milliseconds - a.milliseconds);
+    for (const { kernel, milliseconds } of slowestFirst) lines.push(row(`${milliseconds.toFixed(0)} ms`, kernel));
   }
   return lines.join("\n");
-}
-
-/** Pipelines whose ends could not be told apart, because the device finished them while the step was still being recorded. */
-function compiledTogether(kernels: NonNullable<Examination["kernels"]>): { names: string[]; milliseconds: number }[] {
-  const groups: { names: string[]; milliseconds: number }[] = [];
-  for (const { kernel, milliseconds } of kernels) {
-    if (milliseconds < 0.5 && groups.length > 0) groups.at(-1)?.names.push(kernel);
-    else groups.push({ names: [kernel], milliseconds });
-  }
-  return groups;
 }

@@ -6,11 +6,13 @@ import {
   type AdapterFacts,
   type Device,
   openDevice,
+  type ParityReport,
+  parityProbe,
   TensorError,
   type WarmUpProgress,
   warmUp,
 } from "@iapo/tensor-core";
-import { startTraining, type Training } from "../demo/train.ts";
+import { startTraining } from "../demo/train.ts";
 import { consequences, type Finding } from "./consequences.ts";
 
 export interface Examination {
@@ -22,6 +24,8 @@ export interface Examination {
   readonly limits: Readonly<Record<string, number>>;
   /** Bytes. `budget` is what tensors may take, null for unbounded. */
   readonly memory: { readonly total: number; readonly free: number; readonly budget: number | null };
+  /** Whether kernels that must agree do so to the bit; null without an adapter. */
+  readonly parity: ParityReport | null;
   readonly findings: readonly Finding[];
   /** Pipelines of a training step, with the milliseconds of compiling and running each for the first time. */
   readonly kernels?: readonly WarmUpProgress[];
@@ -57,27 +61,25 @@ async function describe(device: Device | undefined, kernels: boolean): Promise<E
   const budget = device && Number.isFinite(device.pool.budget) ? device.pool.budget : null;
   const memory = { total: totalmem(), free: freemem(), budget };
   const limits = device?.gpu?.limits;
+  const parity = device ? await parityProbe(device) : null;
   return {
     node: process.versions.node,
     platform: `${process.platform} ${process.arch}`,
     adapter: device?.facts ?? null,
     limits: limits ? Object.fromEntries(shownLimits.map((name) => [name, limits[name]])) : {},
     memory,
-    findings: consequences(device?.facts, memory),
+    parity,
+    findings: consequences(device?.facts, memory, parity?.holds),
     ...(device && kernels ? { kernels: await compileTimes(device) } : {}),
   };
 }
 
 async function compileTimes(device: Device): Promise<WarmUpProgress[]> {
-  let training: Training | undefined;
-  try {
-    return await warmUp(device, async () => {
-      training = await startTraining(device, 1);
-      await training.step();
-    });
-  } finally {
-    training?.dispose();
-  }
+  return warmUp(device, async (planning) => {
+    const training = await startTraining(planning, 1);
+    await training.step();
+    training.dispose();
+  });
 }
 
 /** Mesa keeps compiled shaders between runs; a cold time needs an empty cache. Must come before the driver is loaded. */

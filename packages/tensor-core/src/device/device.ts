@@ -31,6 +31,8 @@ export class Device {
   warn: (message: string) => void = (message) => console.warn(message);
   /** Floating-point operations of the matrix products and attentions recorded so far; a multiply-add counts as two. */
   flops = 0;
+  /** On a planning device: hears of each dispatch that would be recorded. */
+  onPlannedDispatch: (kernel: Kernel) => void = () => {};
   readonly #recorder: Recorder | undefined;
   readonly #ownsGpu: boolean;
   #failure: TensorError | undefined;
@@ -66,14 +68,6 @@ export class Device {
   /** Names of the pipelines made so far. */
   get pipelineNames(): readonly string[] {
     return this.#recorder?.pipelineNames ?? [];
-  }
-
-  /** Called when a pipeline is used for the first time, with a promise of the end of that dispatch; see `warmUp`. */
-  set onNewPipeline(listener: ((kernel: string, done: Promise<void>) => void) | undefined) {
-    const { gpu } = this;
-    if (!this.#recorder || !gpu) return;
-    this.#recorder.onNewPipeline =
-      listener && ((kernel) => listener(kernel, politely(gpu.queue.onSubmittedWorkDone().then(() => {}))));
   }
 
   get dispatches(): number {
@@ -149,7 +143,10 @@ export class Device {
     const bindings: Binding[] = [];
     for (const tensor of call.reads) bindings.push(this.#binding(tensor, kernel));
     for (const tensor of call.writes) bindings.push(this.#binding(tensor, kernel));
-    if (!this.#recorder) return;
+    if (!this.#recorder) {
+      this.onPlannedDispatch(kernel);
+      return;
+    }
     const label = () =>
       `${kernel.name}(${[...call.reads, ...call.writes].map((t) => `${t.dtype}[${t.shape.join(",")}]`).join(", ")})`;
     this.#recorder.dispatch(kernel, bindings, call.uniforms ?? [], groups, label);

@@ -31,8 +31,6 @@ export class Recorder {
   #pass: GPUComputePassEncoder | undefined;
   #slot = 0;
   profiler: Profiler | undefined;
-  /** Called after the first dispatch of a new pipeline was submitted. */
-  onNewPipeline: ((kernel: string) => void) | undefined;
   /** Dispatches since the device was opened. */
   dispatches = 0;
 
@@ -58,7 +56,6 @@ export class Recorder {
     label: () => string,
   ): void {
     if (this.#slot === SLOTS || this.profiler?.full) this.flush();
-    const isNew = this.onNewPipeline !== undefined && !this.#pipelines.has(kernel.name);
     const { pipeline, layout, id } = this.#pipeline(kernel);
     const offset = this.#slot++ * UNIFORM_SLOT;
     writeUniforms(this.#uniforms, offset, kernel, uniforms);
@@ -69,10 +66,6 @@ export class Recorder {
     pass.dispatchWorkgroups(groups[0] ?? 1, groups[1] ?? 1, groups[2] ?? 1);
     this.dispatches++;
     if (this.profiler) this.#closePass();
-    if (isNew) {
-      this.flush();
-      this.onNewPipeline?.(kernel.name);
-    }
   }
 
   /** Appends a copy; offsets and size are multiples of 4 bytes. */

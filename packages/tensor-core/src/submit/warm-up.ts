@@ -1,42 +1,56 @@
-// Compiles kernels before they are timed or waited for: drivers compile at the first dispatch.
+// Compiles the kernels of a step before anyone waits for it: drivers compile at the first dispatch.
 import type { Device } from "../device/device.ts";
+import { planningDevice } from "../device/open.ts";
+import type { Kernel } from "./kernel.ts";
 
 export interface WarmUpProgress {
   readonly kernel: string;
-  /** Compile and first run. */
+  /** Compile and one empty run. */
   readonly milliseconds: number;
+  readonly done: number;
+  readonly total: number;
 }
 
+const BINDING_ELEMENTS = 64;
+
 /**
- * Runs `step` once and reports each pipeline that is new to the device, with the time from the end of the work before it to the end of its
- * first dispatch: mostly the driver's compiler. Returns the same as a list.
+ * Finds the kernels of `step` by running it on a planning device (so it makes all its tensors on the device that it is given), and compiles
+ * those that are new to `device` one by one. Returns what each took; `onProgress` hears of it at once.
  */
 export async function warmUp(
   device: Device,
-  step: () => void | Promise<void>,
+  step: (planning: Device) => void | Promise<void>,
   onProgress: (progress: WarmUpProgress) => void = () => {},
 ): Promise<WarmUpProgress[]> {
+  const kernels = new Map<string, Kernel>();
+  using planning = planningDevice(device.facts);
+  planning.onPlannedDispatch = (kernel) => kernels.set(kernel.name, kernel);
+  await step(planning);
+  const known = new Set(device.pipelineNames);
+  const fresh = [...kernels.values()].filter(({ name }) => !known.has(name));
   const compiled: WarmUpProgress[] = [];
-  const pending: Promise<void>[] = [];
   await device.idle();
-  let last = performance.now();
-  device.onNewPipeline = (kernel, done) => {
-    pending.push(
-      done.then(() => {
-        const now = performance.now();
-        const progress = { kernel, milliseconds: now - last };
-        last = now;
-        compiled.push(progress);
-        onProgress(progress);
-      }),
-    );
-  };
-  try {
-    await step();
-    await Promise.all(pending);
-    await device.idle();
-  } finally {
-    device.onNewPipeline = undefined;
+  for (const kernel of fresh) {
+    const start = performance.now();
+    await compile(device, kernel);
+    const progress = {
+      kernel: kernel.name,
+      milliseconds: performance.now() - start,
+      done: compiled.length + 1,
+      total: fresh.length,
+    };
+    compiled.push(progress);
+    onProgress(progress);
   }
   return compiled;
+}
+
+/** One workgroup with all sizes zero: every loop is empty, and nothing is written that anyone reads. */
+async function compile(device: Device, kernel: Kernel): Promise<void> {
+  const buffers = (bindings: object) => Object.keys(bindings).map(() => device.empty([BINDING_ELEMENTS]));
+  const reads = buffers(kernel.reads);
+  const writes = buffers(kernel.writes);
+  device.dispatch(kernel, { reads, writes, uniforms: Object.keys(kernel.uniforms).map(() => 0), groups: [1] });
+  for (const tensor of [...reads, ...writes]) tensor.dispose();
+  await device.idle();
 }
