@@ -76,7 +76,7 @@ describe.each(kinds)("loss %s", (kind) => {
           loss += part.loss;
           gradient.push(...part.gradient);
         }
-        expect(relativeError([loss], [whole.loss])).toBeLessThan(1e-9);
+        expect(Math.abs(loss - whole.loss)).toBeLessThan(1e-12);
         expect(relativeError(gradient, whole.gradient)).toBeLessThan(1e-12);
       }),
       { numRuns: runs },
@@ -98,7 +98,7 @@ test.each(kinds.filter((kind) => kind !== "cispo"))("the gradient of %s is the s
         const right = (at(token, 1e-6) - at(token, 0)) / 1e-6;
         const left = (at(token, 0) - at(token, -1e-6)) / 1e-6;
         if (Math.abs(right - left) > 1e-4) continue; // a kink of the clip
-        expect(Math.abs((right + left) / 2 - gradient[token]!)).toBeLessThan(1e-5);
+        expect(Math.abs((right + left) / 2 - gradient[token]!)).toBeLessThan(1e-4);
       }
     }),
     { numRuns: runs },
