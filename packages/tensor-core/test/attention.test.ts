@@ -160,8 +160,9 @@ test.each(full ? [16, 64, 80, 128] : [16])("both families give equal bits (head 
   expect(await outputOf(workgroup, batch, list, headDim)).toEqual(await outputOf(software, batch, list, headDim));
 });
 
+// The larger head dimensions compile for seconds here: the full check runs them in the conformance suite.
 const workgroupCases = attention.cases.filter(
-  ({ full: slow, params }) => full || (!slow && (params as AttentionShape).headDim <= 64),
+  ({ full: slow, params }) => !slow && (params as AttentionShape).headDim <= 64,
 );
 test.each(workgroupCases)("workgroup kernels on default limits: $name", async (testCase) => {
   await checkCase(workgroup, attention, testCase);

@@ -18,6 +18,9 @@ export const forwardBindings = {
  * changes no bit, and the first block passes unchanged.
  */
 export const mergeWgsl = /* wgsl */ `
+// Score of a key that is not seen, and maximum of nothing: finite, since WGSL may assume that there is no infinity.
+const NONE = -1e30;
+
 struct Merge { top: f32, keep: f32, take: f32 }
 
 // Below -87 the exponential leaves the normal numbers, and some adapters' goes wrong.

@@ -6,6 +6,7 @@ import { grid, perItemHead } from "../wgsl.ts";
 import { mergeWgsl } from "./forward-wgsl.ts";
 import { BLOCK, type SegmentPlan, TILE } from "./plan.ts";
 import type { AttentionShape } from "./reference.ts";
+import { softwareDecode } from "./software-decode.ts";
 import { softwareForward } from "./software-forward.ts";
 import type { SoftwareShape } from "./text.ts";
 import { workgroupForward } from "./workgroup-forward.ts";
@@ -38,9 +39,14 @@ export interface TiledKernel {
   readonly rows: number;
 }
 
-function forwardKernel({ facts }: Device, headDim: number): TiledKernel {
+/** Tiles of at most this many rows are decoded: lanes then hold keys, as most would hold no row. */
+const FEW_ROWS = 4;
+
+function forwardKernel({ facts }: Device, { plan, heads, kvHeads, headDim }: AttentionParams): TiledKernel {
   if (facts.family === "workgroup") return { kernel: workgroupForward(workgroupColumns(headDim)), rows: ROWS };
   const shape = softwareShape(facts.subgroupSize, headDim);
+  const most = (plan.mostQueries * heads) / kvHeads;
+  if (most <= FEW_ROWS) return { kernel: softwareDecode({ ...shape, rows: most }), rows: most };
   return { kernel: softwareForward(shape), rows: shape.lanes * shape.groups };
 }
 
@@ -48,8 +54,8 @@ function forwardKernel({ facts }: Device, headDim: number): TiledKernel {
 export function forward(reads: readonly Tensor[], writes: readonly Tensor[], params: AttentionParams): void {
   const { device } = reads[0]!;
   const { plan, heads, kvHeads, headDim } = params;
-  const { kernel, rows } = forwardKernel(device, headDim);
-  const parts = Math.ceil((TILE * heads) / kvHeads / rows);
+  const { kernel, rows } = forwardKernel(device, params);
+  const parts = Math.ceil((Math.min(TILE, plan.mostQueries) * heads) / kvHeads / rows);
   const splits = splitsOf(device, reads[1]!, params);
   const groups = [plan.queryTiles * splits, parts, kvHeads] as const;
   const uniforms = uniformsOf(params, splits);
@@ -77,7 +83,7 @@ const ENOUGH = { software: 4, workgroup: 256 } as const;
 
 /** Blocks that the keys are split into, where there are too few tiles to keep the adapter busy and many keys: decoding. */
 function splitsOf({ facts }: Device, k: Tensor, { plan, heads, kvHeads, headDim }: AttentionParams): number {
-  const blocks = Math.ceil(plan.longest / BLOCK);
+  const blocks = Math.ceil(plan.mostKeys / BLOCK);
   const fewTiles = plan.queryTiles * kvHeads < ENOUGH[facts.family];
   const partValues = plan.queries * heads * blocks * (headDim + 2);
   return blocks > 2 && fewTiles && partValues <= k.size ? blocks : 1;
@@ -89,7 +95,7 @@ const mergeKernel = () =>
     reads: { blocks: "vec4f", sums: "vec2f" },
     writes: { out: "vec4f", logSumExp: "f32" },
     uniforms: { items: "u32", dim4: "u32", splits: "u32" },
-    code: `const NONE = -1e30;${mergeWgsl}${perItemHead}
+    code: `${mergeWgsl}${perItemHead}
   if (i >= P.items) { return; }
   let row = i / P.dim4;
   let column = i % P.dim4;

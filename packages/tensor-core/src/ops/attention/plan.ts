@@ -33,8 +33,9 @@ export interface SegmentPlan {
   readonly keys: number;
   readonly queryTiles: number;
   readonly keyTiles: number;
-  /** Most logical keys any segment has. */
-  readonly longest: number;
+  /** Most logical keys, and most queries, that any segment has. */
+  readonly mostKeys: number;
+  readonly mostQueries: number;
   /** Where the intervals and the readers start in the table, and how many intervals there are. */
   readonly intervalsAt: number;
   readonly intervals: number;
@@ -55,7 +56,8 @@ export function planSegments(segments: readonly Segment[]): SegmentPlan {
   let queries = 0;
   let queryTiles = 0;
   let keys = 0;
-  let longest = 0;
+  let mostKeys = 0;
+  let mostQueries = 0;
   const records: number[] = [];
   segments.forEach((segment, index) => {
     const { queryStart, queryCount, prefixStart, prefixCount, ownStart, ownCount, causal } = segment;
@@ -72,7 +74,8 @@ export function planSegments(segments: readonly Segment[]): SegmentPlan {
     records.push(...numbers, causal ? 1 : 0, queryTiles);
     queries += queryCount;
     queryTiles += Math.ceil(queryCount / TILE);
-    longest = Math.max(longest, prefixCount + ownCount);
+    mostKeys = Math.max(mostKeys, prefixCount + ownCount);
+    mostQueries = Math.max(mostQueries, queryCount);
     if (prefixCount > 0) keys = Math.max(keys, prefixStart + prefixCount);
     if (ownCount > 0) keys = Math.max(keys, ownStart + ownCount);
   });
@@ -84,7 +87,8 @@ export function planSegments(segments: readonly Segment[]): SegmentPlan {
     keys,
     queryTiles,
     keyTiles,
-    longest,
+    mostKeys,
+    mostQueries,
     intervalsAt: records.length,
     intervals: intervals.length / INTERVAL_WORDS - 1,
     readersAt: records.length + intervals.length,

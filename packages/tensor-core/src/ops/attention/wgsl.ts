@@ -17,11 +17,10 @@ export const uniforms = {
 
 export const tableBinding = { table: "u32" } as const satisfies Record<string, StorageElement>;
 
-/** Score of a key that a query doesn't see, and maximum of nothing: finite, since WGSL may assume that no infinity exists. */
+/** The segment table, and the tiles of queries. */
 export const tableWgsl = /* wgsl */ `
 const TILE = ${TILE}u;
 const BLOCK = ${BLOCK}u;
-const NONE = -1e30;
 
 struct Segment { queryStart: u32, queryCount: u32, prefixStart: u32, prefixCount: u32, ownStart: u32, ownCount: u32, causal: u32, firstTile: u32 }
 
