@@ -16,6 +16,7 @@ import { Session } from "../src/generation/session.ts";
 import { Adapter, TEXT_PROJECTIONS } from "../src/lora/adapter.ts";
 import type { QwenVLModel } from "../src/model/model.ts";
 import { type PromptGroup, packGroups, type Sequence } from "../src/model/pack.ts";
+import { joinSequences, turnSequence } from "../src/model/response.ts";
 import { ropePositions } from "../src/processor/positions.ts";
 import { type Golden, loadGolden } from "./support/golden.ts";
 import { imagesOf, loadNano, nanoDirectory, sequenceOf } from "./support/nano.ts";

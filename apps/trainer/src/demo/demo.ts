@@ -19,9 +19,9 @@ export interface DemoOptions {
 }
 
 export async function demo({ steps, seed, out }: DemoOptions, { out: print, note, signal }: CliIo): Promise<number> {
+  using device = await openDevice();
   await mkdir(out, { recursive: true }); // a place that cannot be written to is found out before the work
   const files = { edit: join(out, "edit.png"), curve: join(out, "loss.svg") };
-  using device = await openDevice();
   note(`on ${device.facts.description}\n\n1. One real chart all the way through a nano model with random weights`);
   const slice = await runSlice(device, seed, (text) => note(`   ${text}`));
   const [before, after] = slice.images;
