@@ -5,6 +5,7 @@ import {
   attention,
   type Device,
   openDevice,
+  record,
   type Segment,
   Segments,
   scope,
@@ -166,6 +167,26 @@ const workgroupCases = attention.cases.filter(
 );
 test.each(workgroupCases)("workgroup kernels on default limits: $name", async (testCase) => {
   await checkCase(workgroup, attention, testCase);
+});
+
+test("segments may go before the backward pass that needs their table", async () => {
+  const rows = randomRows("disposed", 20, 20, 16);
+  const shape = { heads, kvHeads, headDim: 16, scale: 0.25 };
+  const gradient = async (early: boolean): Promise<Float32Array> => {
+    const before = software.memory().liveBytes;
+    const [q, k, v] = [rows.q, rows.k, rows.v].map((data) => software.tensor(data, [20, data.length / 20]));
+    const segments = Segments.of(software, packed([20], true));
+    const recorded = record([k!], () => attention(q!, k!, v!, segments, shape));
+    if (early) segments.dispose();
+    const [dk] = recorded.backward([[recorded.value, recorded.value]]);
+    const values = (await dk!.read()) as Float32Array;
+    for (const held of [q!, k!, v!, segments, recorded.value, dk!]) held.dispose();
+    expect(software.memory().liveBytes).toBe(before);
+    return values;
+  };
+  const expected = await gradient(false);
+  expect(expected.some((x) => x !== 0)).toBe(true);
+  expect(await gradient(true)).toEqual(expected);
 });
 
 describe("refusals", () => {

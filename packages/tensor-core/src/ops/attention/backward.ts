@@ -4,7 +4,7 @@ import { defineKernel } from "../../submit/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
 import { fill } from "../fill.ts";
 import { grid, perItemHead } from "../wgsl.ts";
-import { type AttentionParams, softwareShape, type TiledKernel, uniformsOf, workgroupColumns } from "./forward.ts";
+import { type AttentionParams, registerTile, type TiledKernel, uniformsOf, workgroupColumns } from "./forward.ts";
 import { TILE } from "./plan.ts";
 import { softwareGradient } from "./software-gradient.ts";
 import { workgroupGradient } from "./workgroup-gradient.ts";
@@ -72,8 +72,8 @@ export function backward(
   ];
 }
 
-function gradientKernel({ facts }: Device, headDim: number): TiledKernel {
-  if (facts.family === "workgroup") return { kernel: workgroupGradient(workgroupColumns(headDim)), rows: ROWS };
-  const shape = softwareShape(facts.subgroupSize, headDim);
+function gradientKernel(device: Device, headDim: number): TiledKernel {
+  const shape = registerTile(device, headDim);
+  if (!shape) return { kernel: workgroupGradient(workgroupColumns(headDim)), rows: ROWS };
   return { kernel: softwareGradient(shape), rows: shape.lanes * shape.groups };
 }

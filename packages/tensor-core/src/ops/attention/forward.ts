@@ -22,8 +22,16 @@ export function uniformsOf({ plan, heads, kvHeads, headDim, scale }: AttentionPa
   return [segments.length, intervalsAt, intervals, readersAt, heads, kvHeads, headDim / 4, splits, scale];
 }
 
-/** Register tile for a head dimension: what the registers hold stays the same, as compile time grows with it. */
-export function softwareShape(lanes: number, headDim: number): SoftwareShape {
+/** Most lanes that the kernels for software adapters are written for: one pass takes 16 rows, a lane each. */
+const MOST_LANES = 16;
+
+/**
+ * Register tile of the kernels for software adapters, or undefined where tiles lie in workgroup memory. The accumulators stay about
+ * as many for every head dimension, as compile time grows with them.
+ */
+export function registerTile({ facts }: Device, headDim: number): SoftwareShape | undefined {
+  const lanes = facts.subgroupSize;
+  if (facts.family === "workgroup" || lanes === 0 || lanes > MOST_LANES) return undefined;
   const columns = Math.ceil(headDim / 4 / lanes);
   return { lanes, groups: columns > 2 ? 1 : 2, columns };
 }
@@ -42,9 +50,9 @@ export interface TiledKernel {
 /** Tiles of at most this many rows are decoded: lanes then hold keys, as most would hold no row. */
 const FEW_ROWS = 4;
 
-function forwardKernel({ facts }: Device, { plan, heads, kvHeads, headDim }: AttentionParams): TiledKernel {
-  if (facts.family === "workgroup") return { kernel: workgroupForward(workgroupColumns(headDim)), rows: ROWS };
-  const shape = softwareShape(facts.subgroupSize, headDim);
+function forwardKernel(device: Device, { plan, heads, kvHeads, headDim }: AttentionParams): TiledKernel {
+  const shape = registerTile(device, headDim);
+  if (!shape) return { kernel: workgroupForward(workgroupColumns(headDim)), rows: ROWS };
   const most = (plan.mostQueries * heads) / kvHeads;
   if (most <= FEW_ROWS) return { kernel: softwareDecode({ ...shape, rows: most }), rows: most };
   return { kernel: softwareForward(shape), rows: shape.lanes * shape.groups };
