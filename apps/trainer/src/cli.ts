@@ -3,15 +3,7 @@ import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { demo } from "./demo/demo.ts";
 import { doctor } from "./doctor/doctor.ts";
 import { ExitCode, exitCodeOf, explain } from "./exit-codes.ts";
-
-export interface CliIo {
-  /** Results, for standard output. */
-  out(text: string): void;
-  /** Progress and errors, for standard error. */
-  note(text: string): void;
-  /** Aborted when the user interrupts. */
-  readonly signal: AbortSignal;
-}
+import type { CliIo } from "./io.ts";
 
 const examples = `
 Examples:

@@ -6,8 +6,8 @@ import { contactSheet } from "@iapo/visual-tools";
 import { encodePng } from "@iapo/visual-tools/sharp";
 import { curveSvg } from "../chart/svg.ts";
 import { drawCurve } from "../chart/terminal.ts";
-import type { CliIo } from "../cli.ts";
 import { ExitCode } from "../exit-codes.ts";
+import type { CliIo } from "../io.ts";
 import { runSlice } from "../slice/slice.ts";
 import { startTraining } from "./train.ts";
 

@@ -1,6 +1,7 @@
 // iapo doctor: examines the machine and prints what was found.
-import type { CliIo } from "../cli.ts";
+
 import { ExitCode } from "../exit-codes.ts";
+import type { CliIo } from "../io.ts";
 import { size } from "./consequences.ts";
 import { type Examination, examine } from "./examine.ts";
 
