@@ -1,13 +1,22 @@
 // Trainable weights: f32 masters, run copies that follow every step, exports that hold the run copies' bits.
 import { join } from "node:path";
-import { type Device, fromBf16, mean, negate, openDevice, toBf16 } from "@iapo/tensor-core";
+import {
+  type Device,
+  fromBf16,
+  mean,
+  negate,
+  openDevice,
+  planningDevice,
+  type Tensor,
+  toBf16,
+} from "@iapo/tensor-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { loadConfig } from "../src/config.ts";
+import { knownConfigs, loadConfig } from "../src/config.ts";
 import type { QwenVLModel } from "../src/model/model.ts";
 import { optimizerOf, trainableParameters, trainStep } from "../src/training/step.ts";
 import { exportModel } from "../src/weights/export.ts";
 import { loadWeights } from "../src/weights/load.ts";
-import { refreshRunCopy, type Weights } from "../src/weights/weights.ts";
+import { refreshRunCopy, Weights } from "../src/weights/weights.ts";
 import { groupBatch } from "./support/batch.ts";
 import { type Golden, loadGolden } from "./support/golden.ts";
 import { loadNano, nanoDirectory } from "./support/nano.ts";
@@ -107,4 +116,17 @@ test("frozen weights have no master and stay as they are", async () => {
     expect(model.weights.weight(name).master === undefined, name).toBe(frozen(name));
   }
   model.dispose();
+});
+
+test("run copies and masters have the same row shards, within the binding limit", () => {
+  const facts = { ...device.facts, maxBinding: 2 ** 17 };
+  const planning = planningDevice(facts);
+  const { nano } = knownConfigs;
+  const config = { ...nano, text: { ...nano.text, vocabSize: 2000 } };
+  const weights = Weights.allocate(planning, config, "bf16", () => true);
+  const rows = (tensor: Tensor | undefined) => tensor!.parts().map(({ tensor: part }) => part.shape[0]);
+  for (const { run, master } of weights) expect(rows(master)).toEqual(rows(run));
+  expect(rows(weights.get("model.embed_tokens.weight"))).toEqual([512, 512, 512, 464]);
+  weights.dispose();
+  planning.close();
 });

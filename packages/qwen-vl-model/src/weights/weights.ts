@@ -96,6 +96,9 @@ export class Weights {
   }
 }
 
+/** A bf16 matrix is cut where its f32 twins (master, gradient, moments) have to be: all have the same row shards. */
 function emptyOf(device: Device, shape: readonly number[], dtype: DType): Tensor {
-  return shape.length === 2 ? device.emptyMatrix([shape[0]!, shape[1]!], dtype) : device.empty(shape, dtype);
+  if (shape.length !== 2) return device.empty(shape, dtype);
+  const shardBytes = device.facts.maxBinding / (dtype === "bf16" ? 2 : 1);
+  return device.emptyMatrix([shape[0]!, shape[1]!], dtype, shardBytes);
 }
