@@ -1,2 +1,3 @@
-/** The iapo command line: see main.ts for the binary; `runCli` is it as a function. */
-export { type CliIo, runCli } from "./cli.ts";
+/** The iapo command line: set up, train, evaluate and report. */
+export { runCli } from "./cli.ts";
+export type { CliIo } from "./io.ts";
