@@ -1,6 +1,18 @@
 /** The plain types and schemas of an episode: write, read, verify and replay what a rollout did. */
+export { TraceError, type TraceErrorCode } from "./error.ts";
 export { type Image, type ImageRef, identifyImage, imageRef, imageRefSchema, type RawImage } from "./image.ts";
+export { traceJsonSchema } from "./json-schema.ts";
 export { type ImageBlock, type PromptBlock, promptBlockSchema, type TextBlock, type TextBlockKind } from "./prompt.ts";
+export {
+  type ReplayDifference,
+  type ReplayedSample,
+  type ReplayedUpdate,
+  type ReplayFunctions,
+  type ReplayReport,
+  replayStep,
+} from "./replay.ts";
+export { type SampledTokens, sampledTokens } from "./sampled.ts";
+export type { SampleKey, SampleLog, Step, StepLog, UpdateLog, UpdateSample } from "./step.ts";
 export {
   type Boxes,
   boxesSchema,
@@ -12,3 +24,4 @@ export {
 } from "./task.ts";
 export { type ToolOutcome, type ToolReason, type ToolStatus, toolOutcomeSchema } from "./tool-outcome.ts";
 export { type Trace, type Truncation, type Turn, traceSchema, traceVersion } from "./trace.ts";
+export { type RenderedTurn, type TraceDifference, type TurnRenderer, verifyTrace } from "./verify.ts";

@@ -28,9 +28,14 @@ export type Turn<I extends ImageRef = Image> = {
   readonly text: string;
   /** True where the turn starts a prompt of its own, false where it goes on from the turn before. */
   readonly freshPrompt: boolean;
+  /** [3 N] temporal, vertical and horizontal position of the first token, then of the second, ...; absent where none were used. */
+  readonly positions?: Int32Array<ArrayBuffer> | undefined;
+  /** For each of `images`, the SHA-256 in lower-case hex of the patch values the vision tower was given. */
+  readonly patches?: readonly string[] | undefined;
 };
 
-const turnSchema = z
+/** As JSON; images are references. */
+export const turnSchema: z.ZodType<Turn<ImageRef>> = z
   .strictObject({
     tokens: int32ArraySchema,
     blocks: int16ArraySchema,
@@ -44,6 +49,8 @@ const turnSchema = z
     images: z.array(imageRefSchema),
     text: z.string(),
     freshPrompt: z.boolean(),
+    positions: int32ArraySchema.optional(),
+    patches: z.array(z.string().regex(/^[0-9a-f]{64}$/)).optional(),
   })
   .refine((turn) => turn.blocks.length === turn.tokens.length && turn.lossMask.length === turn.tokens.length, {
     error: "tokens, blocks and lossMask must have the same length",
@@ -51,6 +58,9 @@ const turnSchema = z
   .refine((turn) => turn.lossMask.every((value) => value <= 1), { error: "lossMask holds zeros and ones" })
   .refine((turn) => turn.logProbs.length === turn.lossMask.reduce((sum, value) => sum + value, 0), {
     error: "logProbs must have one value for each sampled token",
+  })
+  .refine((turn) => turn.positions === undefined || turn.positions.length === 3 * turn.tokens.length, {
+    error: "positions must have three values for each token",
   });
 
 /** Version of the trace format; a reader refuses any other. */

@@ -1,0 +1,6 @@
+/** Step files of a run: write, publish, recover, read. Needs Node. */
+export { listSteps, publishStep, type StepFile, stepPath } from "./paths.ts";
+export { readEntries, readRun, readStep, readTraces, type StepEntry, type TraceFilter } from "./read.ts";
+export { type StepRecord, stepRecordSchema } from "./records.ts";
+export { type Recovery, recoverSteps } from "./recover.ts";
+export { openStep, type StepWriter, writeStep } from "./write.ts";

@@ -1,0 +1,74 @@
+/** What a step did with its traces: the numbers on the way from reward to loss, logged so that they can be recomputed. */
+import { z } from "zod";
+import { float32ArraySchema } from "./arrays.ts";
+import type { ImageRef } from "./image.ts";
+import type { Trace } from "./trace.ts";
+
+/** Names a trace within its step. */
+export type SampleKey = { readonly group: number; readonly sample: number };
+
+/** From reward to advantage, for one sample. */
+export type SampleLog = SampleKey & {
+  /** What the penalty was computed from, by name: block distributions of student and teacher, a verdict, ... */
+  readonly evidence?: Readonly<Record<string, readonly number[]>> | undefined;
+  /** What was taken off the outcome reward. */
+  readonly penalty: number;
+  /** Outcome reward minus penalty; null where the sample could not be scored. */
+  readonly shapedReward: number | null;
+  /** [turns] the advantage of each turn's tokens. */
+  readonly advantages: readonly number[];
+};
+
+/** One sample of a mini-batch; log-probs are of its sampled tokens, T over all turns. */
+export type UpdateSample = SampleKey & {
+  /** [T] under the policy in training, before this update. */
+  readonly logProbs: Float32Array<ArrayBuffer>;
+  /** [T] where they were recomputed; else those of the trace count. */
+  readonly oldLogProbs?: Float32Array<ArrayBuffer> | undefined;
+  /** [T] under the reference, where KL asks. */
+  readonly referenceLogProbs?: Float32Array<ArrayBuffer> | undefined;
+};
+
+/** One optimizer step. */
+export type UpdateLog = {
+  readonly samples: readonly UpdateSample[];
+  readonly loss: number;
+};
+
+export type StepLog = {
+  readonly samples: readonly SampleLog[];
+  readonly updates: readonly UpdateLog[];
+  /** By the field's names, such as `actor/grad_norm`; null where a value was not finite. */
+  readonly metrics: Readonly<Record<string, number | null>>;
+};
+
+/** All that is kept of a step. */
+export type Step<I extends ImageRef = ImageRef> = {
+  readonly step: number;
+  readonly traces: readonly Trace<I>[];
+  readonly log: StepLog;
+};
+
+const key = { group: z.int().min(0), sample: z.int().min(0) };
+
+export const sampleLogSchema: z.ZodType<SampleLog> = z.strictObject({
+  ...key,
+  evidence: z.record(z.string(), z.array(z.number())).optional(),
+  penalty: z.number(),
+  shapedReward: z.number().nullable(),
+  advantages: z.array(z.number()).min(1),
+});
+
+export const updateLogSchema: z.ZodType<UpdateLog> = z.strictObject({
+  samples: z.array(
+    z.strictObject({
+      ...key,
+      logProbs: float32ArraySchema,
+      oldLogProbs: float32ArraySchema.optional(),
+      referenceLogProbs: float32ArraySchema.optional(),
+    }),
+  ),
+  loss: z.number(),
+});
+
+export const metricsSchema: z.ZodType<StepLog["metrics"]> = z.record(z.string(), z.number().nullable());

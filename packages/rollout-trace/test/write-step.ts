@@ -1,0 +1,18 @@
+/** Writes a step of some hundred kilobytes, group by group: `write-step.ts DIRECTORY STEP`. Says how it ended. */
+import { openStep, publishStep } from "../src/files/index.ts";
+import { TraceError } from "../src/index.ts";
+import { exampleStep } from "./episodes.ts";
+
+const [directory, step] = [process.argv[2]!, Number(process.argv[3])];
+const { traces } = (await exampleStep(step)).step;
+try {
+  const writer = await openStep(directory, step);
+  for (let group = 0; group < 100; group++)
+    await writer.group(traces.slice(0, 2).map((trace) => ({ ...trace, group })));
+  await writer.finish();
+  await publishStep(directory, step);
+  console.log("written");
+} catch (error) {
+  if (!(error instanceof TraceError)) throw error;
+  console.log(error.code, error.message);
+}
