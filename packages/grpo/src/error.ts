@@ -1,6 +1,10 @@
 // The one error class of this package. `code` is stable and meant for programs; the message is meant for people.
 
-export type GrpoErrorCode = "shape" | "argument";
+/**
+ * `shape`, `argument`: a call that makes no sense; `rollout`: an episode failed and the run is to stop then; `checkpoint`: a checkpoint that
+ * cannot be written or read, or is not whole; `module`: a user's function that cannot be loaded; `data`: a task source that ran dry.
+ */
+export type GrpoErrorCode = "shape" | "argument" | "rollout" | "checkpoint" | "module" | "data";
 
 /** Every error this package throws on purpose. */
 export class GrpoError extends Error {

@@ -1,2 +1,15 @@
 /** Group-relative policy optimization: group rollouts, advantages, losses, packed update steps, checkpoints. */
-export {};
+export type { EarlierTurn, Environment, Rewards, StepResult, TurnInput } from "./environment.ts";
+export { GrpoError, type GrpoErrorCode } from "./error.ts";
+export type {
+  Parameter,
+  Policy,
+  Sampling,
+  ScorableTraces,
+  Scorer,
+  Session,
+  TrainablePolicy,
+  TurnRequest,
+} from "./policy.ts";
+export type { Failure, FailurePolicy, RolloutOptions, RolloutPlace } from "./rollout/options.ts";
+export { type Rollout, rollout } from "./rollout/rollout.ts";

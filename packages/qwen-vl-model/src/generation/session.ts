@@ -45,6 +45,8 @@ export interface GenerateRequest {
   readonly signal?: AbortSignal | undefined;
   /** Called with what is new, response by response, as often as tokens are read back. */
   readonly onTokens?: ((response: number, tokens: readonly number[]) => void) | undefined;
+  /** Called with each turn as soon as it ends, while others go on. */
+  readonly onTurn?: ((response: number, turn: GeneratedTurn) => void) | undefined;
 }
 
 export interface GeneratedTurn {
@@ -132,7 +134,7 @@ export class Session {
     this.#grow(request.stop.maxTokens + CHUNK);
     const tokens: number[][] = responses.map(() => []);
     const logProbs: number[][] = responses.map(() => []);
-    const reasons: (FinishReason | undefined)[] = responses.map(() => undefined);
+    const turns: (GeneratedTurn | undefined)[] = responses.map(() => undefined);
     let active = responses.map((_, i) => i);
     let hidden = noGrad(() => this.#gather(active.map((i) => (first ? responses[i]!.prompt : i))));
     while (active.length > 0) {
@@ -160,9 +162,15 @@ export class Session {
         if (end) {
           tokens[i]!.length = end.count;
           logProbs[i]!.length = end.count;
-          reasons[i] = end.reason;
+          turns[i] = {
+            tokens: Int32Array.from(tokens[i]!),
+            logProbs: Float32Array.from(logProbs[i]!),
+            reason: end.reason,
+            nextPosition: responses[i]!.nextPosition + end.count,
+          };
         } else remaining.push(row);
         request.onTokens?.(i, tokens[i]!.slice(before));
+        if (turns[i]) request.onTurn?.(i, turns[i]);
       });
       const next = remaining.map((row) => active[row]!);
       const kept = noGrad(() =>
@@ -174,17 +182,12 @@ export class Session {
     }
     hidden.dispose();
     return responses.map((response, i) => {
-      const count = tokens[i]!.length;
-      response.count += count - 1;
-      response.nextPosition += count;
-      response.pending = tokens[i]!.at(-1)!;
+      const turn = turns[i]!;
+      response.count += turn.tokens.length - 1;
+      response.nextPosition = turn.nextPosition;
+      response.pending = turn.tokens.at(-1)!;
       response.turns++;
-      return {
-        tokens: Int32Array.from(tokens[i]!),
-        logProbs: Float32Array.from(logProbs[i]!),
-        reason: reasons[i]!,
-        nextPosition: response.nextPosition,
-      };
+      return turn;
     });
   }
 

@@ -1,0 +1,111 @@
+// One episode while it runs; at its end it is a trace.
+import {
+  type PromptBlock,
+  type Task,
+  type ToolOutcome,
+  type Trace,
+  type Turn,
+  traceVersion,
+} from "@iapo/rollout-trace";
+import type { EarlierTurn, Environment, Rewards, StepResult, TurnInput } from "../environment.ts";
+import type { Failure } from "./options.ts";
+
+export interface EpisodePlace {
+  readonly step: number;
+  readonly group: number;
+  readonly sample: number;
+  readonly policyVersion: number;
+}
+
+export class Episode {
+  readonly task: Task;
+  readonly place: EpisodePlace;
+  failure: Failure | undefined;
+  readonly #environment: Environment;
+  readonly #timeout: number | undefined;
+  readonly #blocks: PromptBlock[] = [];
+  readonly #turns: Turn[] = [];
+  readonly #earlier: EarlierTurn[] = [];
+  readonly #toolOutcomes: ToolOutcome[] = [];
+  #rewards: Promise<Rewards | undefined> = Promise.resolve(undefined);
+
+  constructor(environment: Environment, task: Task, place: EpisodePlace, timeout: number | undefined) {
+    this.#environment = environment;
+    this.task = task;
+    this.place = place;
+    this.#timeout = timeout;
+  }
+
+  /** Turns written so far. */
+  get turns(): number {
+    return this.#turns.length;
+  }
+
+  /** Takes a turn that was written from `input`; what the next one starts from, or undefined where the episode is over or has failed. */
+  async take(input: TurnInput, turn: Turn, maxTurns: number): Promise<TurnInput | undefined> {
+    const first = this.#blocks.length;
+    this.#blocks.push(...input.blocks, ...(input.assistant ?? []));
+    this.#turns.push(
+      first === 0 ? turn : { ...turn, blocks: turn.blocks.map((block) => (block < 0 ? -1 : block + first)) },
+    );
+    try {
+      const result = await this.#inTime(this.#environment.step(this.task, turn, [...this.#earlier]), "its step");
+      return this.#follow(result, turn, maxTurns);
+    } catch (error) {
+      this.#fail(error);
+      return undefined;
+    }
+  }
+
+  /** Waits for the rewards; undefined where the episode failed. */
+  rewards(): Promise<Rewards | undefined> {
+    return this.#rewards;
+  }
+
+  trace(rewards: Rewards): Trace {
+    return {
+      version: traceVersion,
+      ...this.place,
+      task: this.task,
+      blocks: this.#blocks,
+      turns: this.#turns,
+      toolOutcomes: this.#toolOutcomes,
+      rewards,
+    };
+  }
+
+  #follow({ next, done, tool }: StepResult, turn: Turn, maxTurns: number): TurnInput | undefined {
+    if (tool) this.#toolOutcomes.push(tool);
+    this.#earlier.push({ text: turn.text, tool });
+    if (done) {
+      this.#rewards = this.#inTime(Promise.resolve(done.rewards), "its rewards")
+        .then(checked)
+        .catch((error) => this.#fail(error));
+      return undefined;
+    }
+    if (!next) throw new Error("the environment gave neither a next turn nor rewards");
+    if (this.#turns.length >= maxTurns) throw new Error(`the environment asks for more than ${maxTurns} turns`);
+    return next;
+  }
+
+  #fail(error: unknown): undefined {
+    const { group, sample } = this.place;
+    this.failure = { group, sample, message: error instanceof Error ? error.message : String(error) };
+  }
+
+  async #inTime<T>(work: Promise<T>, what: string): Promise<T> {
+    if (this.#timeout === undefined) return work;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`${what} took more than ${this.#timeout} ms`)), this.#timeout);
+    });
+    return Promise.race([work, late]).finally(() => clearTimeout(timer));
+  }
+}
+
+function checked(rewards: Rewards): Rewards {
+  for (const [name, value] of Object.entries(rewards)) {
+    if (!Number.isFinite(value)) throw new Error(`the reward ${name} is ${value}`);
+  }
+  return rewards;
+}

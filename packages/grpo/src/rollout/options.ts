@@ -1,0 +1,41 @@
+// How episodes are rolled out.
+import type { Seed } from "@iapo/tensor-core";
+import type { Sampling } from "../policy.ts";
+
+/**
+ * What becomes of an episode whose environment fails or takes too long. `drop`: its trace holds no rewards and it is left out of group means
+ * and the loss. `penalise`: it gets `failureReward` as outcome. `stop`: the rollout throws.
+ */
+export type FailurePolicy = "drop" | "penalise" | "stop";
+
+export interface RolloutOptions {
+  /** Responses per task. */
+  readonly samples: number;
+  readonly sampling: Sampling;
+  /** Tokens of a turn at most. */
+  readonly maxTokens: number;
+  /** Turns of an episode at most; an environment that asks for more has failed. Default 2. */
+  readonly maxTurns?: number | undefined;
+  /** Default `stop`. */
+  readonly onFailure?: FailurePolicy | undefined;
+  /** Default 0. */
+  readonly failureReward?: number | undefined;
+  /** Milliseconds that one step of the environment, and a reward that comes later, may take; default no limit. */
+  readonly timeout?: number | undefined;
+  /** Groups that are generated together; the next ones follow while rewards of these may still be pending. Default all. */
+  readonly groupsAtOnce?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Where in a run the rollout stands. */
+export interface RolloutPlace {
+  readonly step: number;
+  /** The seed of a turn: the same place in the run gives the same response. */
+  seed(group: number, sample: number, turn: number): Seed;
+}
+
+export interface Failure {
+  readonly group: number;
+  readonly sample: number;
+  readonly message: string;
+}

@@ -1,0 +1,54 @@
+// Patches of images by the images' names: what a rollout has processed, scoring and updates use again.
+import { createHash } from "node:crypto";
+import type { Image } from "@iapo/rollout-trace";
+import type { EncodedImage } from "../model/pack.ts";
+import type { Processor } from "../processor/processor.ts";
+
+/** An image as the vision tower takes it, with the SHA-256 of its patch values. */
+export interface StoredImage extends EncodedImage {
+  readonly patchesId: string;
+}
+
+const DEFAULT_BYTES = 256 * 2 ** 20;
+
+/** Keeps the latest images; one that fell out is processed anew, to the same values. */
+export class ImageStore {
+  readonly #processor: Processor;
+  readonly #limit: number;
+  /** Least recently used first. */
+  readonly #images = new Map<string, StoredImage>();
+  #bytes = 0;
+  /** How often an image was turned into patches. */
+  processed = 0;
+
+  /** @param limit bytes of patches that are kept; default 256 MiB */
+  constructor(processor: Processor, limit: number = DEFAULT_BYTES) {
+    this.#processor = processor;
+    this.#limit = limit;
+  }
+
+  /** @throws QwenVLError `image` */
+  get(image: Image): StoredImage {
+    const known = this.#images.get(image.id);
+    if (known) {
+      this.#images.delete(image.id);
+      this.#images.set(image.id, known);
+      return known;
+    }
+    const patches = this.#processor.processImage(image);
+    const { buffer, byteOffset, byteLength } = patches.values;
+    const patchesId = createHash("sha256")
+      .update(new Uint8Array(buffer, byteOffset, byteLength))
+      .digest("hex");
+    const stored = { ...patches, id: image.id, patchesId };
+    this.processed++;
+    this.#images.set(image.id, stored);
+    this.#bytes += byteLength;
+    for (const [id, { values }] of this.#images) {
+      if (this.#bytes <= this.#limit || id === image.id) break;
+      this.#images.delete(id);
+      this.#bytes -= values.byteLength;
+    }
+    return stored;
+  }
+}

@@ -1,0 +1,119 @@
+// A rollout's session: blocks in, turns as traces hold them out.
+import type { Turn } from "@iapo/rollout-trace";
+import type { Seed } from "@iapo/tensor-core";
+import { QwenVLError } from "../error.ts";
+import { type GeneratedTurn, type Sampling, Session } from "../generation/session.ts";
+import type { QwenVLModel } from "../model/model.ts";
+import { turnSequence } from "../model/response.ts";
+import type { Processor } from "../processor/processor.ts";
+import type { ImageStore } from "./image-store.ts";
+import { type EncodedInput, encodeObservation, encodePrompt, type PromptInput } from "./input.ts";
+
+export interface TurnRequest {
+  /** Responses per prompt; the first call of a session decides. */
+  readonly samples: number;
+  readonly sampling: Pick<Sampling, "temperature" | "topK" | "topP">;
+  /** One per response, prompt by prompt. */
+  readonly seeds: readonly Seed[];
+  readonly maxTokens: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Called with each turn as soon as it ends, while others go on. */
+  readonly onTurn?: ((response: number, turn: Turn) => void) | undefined;
+}
+
+/** What a session needs of its policy. */
+export interface SessionParts {
+  readonly model: QwenVLModel;
+  readonly processor: Processor;
+  readonly images: ImageStore;
+  readonly bannedIds: readonly number[];
+}
+
+export class PolicySession {
+  readonly #parts: SessionParts;
+  readonly #session: Session;
+  /** What the next turn of each prompt (before the first turn) or response starts from. */
+  #inputs: readonly EncodedInput[];
+  #turns: readonly GeneratedTurn[] | undefined;
+
+  /** Computes the prompts. @throws QwenVLError as `Processor.encodeChat` */
+  constructor(parts: SessionParts, prompts: readonly PromptInput[]) {
+    this.#parts = parts;
+    this.#inputs = prompts.map((prompt) => encodePrompt(parts.processor, parts.images, prompt));
+    this.#session = Session.open(parts.model, this.#inputs);
+  }
+
+  /** Samples the next turn of every response. A turn's `blocks` count from the first block of its own input. */
+  async generate({ samples, sampling, onTurn, maxTokens, ...rest }: TurnRequest): Promise<Turn[]> {
+    const { model, bannedIds } = this.#parts;
+    const first = this.#turns === undefined;
+    const inputs = first ? this.#inputs.flatMap((input) => Array.from({ length: samples }, () => input)) : this.#inputs;
+    const all: Sampling = { ...sampling, bannedIds };
+    const turns: Turn[] = [];
+    this.#turns = await this.#session.generate({
+      ...rest,
+      samples,
+      sampling: all,
+      stop: { ids: model.config.tokens.eos, maxTokens },
+      onTurn: (response, generated) => {
+        turns[response] = this.#turn(inputs[response]!, generated, all, first);
+        onTurn?.(response, turns[response]);
+      },
+    });
+    return turns;
+  }
+
+  /** Puts an observation behind each response; undefined ends one. @throws QwenVLError as `Processor.encodeTurn` */
+  async append(next: readonly (PromptInput | undefined)[]): Promise<void> {
+    const { processor, images } = this.#parts;
+    const turns = this.#turns;
+    if (turns === undefined) throw new QwenVLError("prompt", "nothing was generated yet that could be continued");
+    const inputs = next.map((input, response) => {
+      if (input === undefined) return undefined;
+      const { nextPosition, reason } = turns[response]!;
+      return encodeObservation(processor, images, input, {
+        position: nextPosition,
+        closeResponse: reason === "length",
+      });
+    });
+    this.#session.append(inputs);
+    this.#inputs = inputs.filter((input) => input !== undefined);
+  }
+
+  close(): void {
+    this.#session.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #turn(input: EncodedInput, generated: GeneratedTurn, sampling: Sampling, freshPrompt: boolean): Turn {
+    const { tokens, positions } = turnSequence(generated);
+    const before = input.tokens.length;
+    const count = before + tokens.length;
+    const blocks = new Int16Array(count).fill(-1);
+    blocks.set(input.blocks);
+    const { topP, topK } = sampling;
+    return {
+      tokens: Int32Array.from([...input.tokens, ...tokens]),
+      blocks,
+      lossMask: new Uint8Array(count).fill(1, before),
+      logProbs: Float32Array.from(generated.logProbs),
+      temperature: sampling.temperature,
+      bannedIds: sampling.bannedIds ?? [],
+      ...(topP === undefined && topK === undefined ? {} : { truncation: { topP, topK } }),
+      images: input.sources,
+      text: this.#parts.processor.tokenizer.decode(tokens, { skipSpecialTokens: true }),
+      freshPrompt,
+      positions: Int32Array.from([...byToken(input.positions), ...byToken(positions)]),
+      patches: input.patches,
+    };
+  }
+}
+
+/** `[3][tokens]` as `[tokens][3]`. */
+function byToken(positions: Int32Array): Int32Array {
+  const count = positions.length / 3;
+  return positions.map((_, i) => positions[(i % 3) * count + Math.floor(i / 3)]!);
+}

@@ -1,0 +1,150 @@
+// Traces as packed sequences: nothing is tokenised again, positions are those of the rollout, patches those it made.
+import type { Image, Trace, Turn } from "@iapo/rollout-trace";
+import { QwenVLError } from "../error.ts";
+import type { EncodedImage, PromptGroup, ResponseSequence, Sequence } from "../model/pack.ts";
+
+/** Sampled tokens whose log-probs are taken over the same distribution. */
+export interface TargetClass {
+  readonly temperature: number;
+  readonly bannedIds: readonly number[];
+  /** Numbers of the targets, ascending, in the packed order. */
+  readonly targets: readonly number[];
+}
+
+export interface PackedTraces {
+  readonly groups: readonly PromptGroup[];
+  readonly classes: readonly TargetClass[];
+  /** For each sampled token, trace by trace and turn by turn: its place among the targets of all classes, laid end to end. */
+  readonly order: Int32Array;
+}
+
+/** A part of a trace that is computed in one sequence: turns from a prompt of its own to before the next one. */
+interface Stretch {
+  readonly trace: number;
+  readonly firstTurn: number;
+  readonly turns: readonly Turn[];
+}
+
+/**
+ * Groups of traces that share their first prompt, which is packed once. A turn with a fresh prompt starts a sequence of its own.
+ * Throws `positions` for a trace without positions, `prompt` for traces of a group whose prompts differ.
+ */
+export function packTraces(
+  groups: readonly (readonly Trace[])[],
+  imageOf: (image: Image) => EncodedImage,
+): PackedTraces {
+  const packed: { group: PromptGroup; stretches: Stretch[] }[] = [];
+  let trace = 0;
+  for (const traces of groups) {
+    const all = traces.map(({ turns }) => stretchesOf(turns, trace++));
+    const opening = all.map(([first]) => first!);
+    const rest = all.flatMap(([, ...later]) => later);
+    for (const stretches of [opening, ...rest.map((stretch) => [stretch])]) {
+      if (stretches.length > 0) packed.push({ group: groupOf(stretches, imageOf), stretches });
+    }
+  }
+  return { groups: packed.map(({ group }) => group), ...targetsOf(packed.flatMap(({ stretches }) => stretches)) };
+}
+
+function stretchesOf(turns: readonly Turn[], trace: number): Stretch[] {
+  const starts = turns.flatMap(({ freshPrompt }, turn) => (turn === 0 || freshPrompt ? [turn] : []));
+  return starts.map((firstTurn, i) => ({ trace, firstTurn, turns: turns.slice(firstTurn, starts[i + 1]) }));
+}
+
+function groupOf(stretches: readonly Stretch[], imageOf: (image: Image) => EncodedImage): PromptGroup {
+  const sequences = stretches.map(({ turns }) => sequenceOf(turns, imageOf));
+  const first = stretches[0]!.turns[0]!;
+  const length = promptLength(first);
+  const imagesInPrompt = first.images.length;
+  const prompt = cut(sequences[0]!, 0, length, imagesInPrompt);
+  sequences.forEach((sequence, i) => {
+    const own = cut(sequence, 0, length, imagesInPrompt);
+    const same = promptLength(stretches[i]!.turns[0]!) === length && isSamePrompt(own, prompt);
+    if (!same) throw new QwenVLError("prompt", "the traces of a group do not begin with the same prompt");
+  });
+  return {
+    prompt,
+    responses: sequences.map(({ tokens, positions, images, targets }) => {
+      const count = tokens.length;
+      const tail = [0, 1, 2].flatMap((axis) => [...positions.subarray(axis * count + length, (axis + 1) * count)]);
+      return {
+        tokens: tokens.subarray(length),
+        positions: Int32Array.from(tail),
+        images: images.slice(imagesInPrompt),
+        targets: targets.subarray(length),
+      };
+    }),
+  };
+}
+
+/** Tokens before the first sampled one. */
+function promptLength({ lossMask }: Turn): number {
+  const sampled = lossMask.indexOf(1);
+  if (sampled < 1) throw new QwenVLError("prompt", "a turn needs a prompt and at least one sampled token");
+  return sampled;
+}
+
+function sequenceOf(turns: readonly Turn[], imageOf: (image: Image) => EncodedImage): ResponseSequence {
+  const count = turns.reduce((sum, { tokens }) => sum + tokens.length, 0);
+  const tokens = new Int32Array(count);
+  const positions = new Int32Array(3 * count);
+  const targets = new Uint8Array(count);
+  let at = 0;
+  for (const turn of turns) {
+    if (!turn.positions)
+      throw new QwenVLError("positions", "a turn holds no positions, so it cannot be computed again");
+    tokens.set(turn.tokens, at);
+    targets.set(turn.lossMask, at);
+    turn.positions.forEach((position, i) => {
+      positions[(i % 3) * count + at + Math.floor(i / 3)] = position;
+    });
+    at += turn.tokens.length;
+  }
+  return { tokens, positions, targets, images: turns.flatMap(({ images }) => images.map(imageOf)) };
+}
+
+function cut({ tokens, positions, images }: Sequence, start: number, end: number, imageCount: number): Sequence {
+  const axes = [0, 1, 2].flatMap((axis) => [
+    ...positions.subarray(axis * tokens.length + start, axis * tokens.length + end),
+  ]);
+  return {
+    tokens: tokens.subarray(start, end),
+    positions: Int32Array.from(axes),
+    images: images.slice(0, imageCount),
+  };
+}
+
+function isSamePrompt(one: Sequence, other: Sequence): boolean {
+  return (
+    one.tokens.every((token, i) => token === other.tokens[i]) &&
+    one.positions.every((position, i) => position === other.positions[i]) &&
+    one.images.length === other.images.length &&
+    one.images.every(({ id }, i) => id === other.images[i]!.id)
+  );
+}
+
+function targetsOf(stretches: readonly Stretch[]): Pick<PackedTraces, "classes" | "order"> {
+  const classes = new Map<string, { temperature: number; bannedIds: readonly number[]; targets: number[] }>();
+  const runs: { trace: number; turn: number; key: string; first: number; count: number }[] = [];
+  let target = 0;
+  for (const { trace, firstTurn, turns } of stretches) {
+    turns.forEach(({ temperature, bannedIds, logProbs }, i) => {
+      const key = `${temperature}/${bannedIds.join(",")}`;
+      const known = classes.get(key) ?? { temperature, bannedIds, targets: [] };
+      classes.set(key, known);
+      runs.push({ trace, turn: firstTurn + i, key, first: known.targets.length, count: logProbs.length });
+      for (let k = 0; k < logProbs.length; k++) known.targets.push(target++);
+    });
+  }
+  const starts = new Map<string, number>();
+  let start = 0;
+  for (const [key, { targets }] of classes) {
+    starts.set(key, start);
+    start += targets.length;
+  }
+  runs.sort((a, b) => a.trace - b.trace || a.turn - b.turn);
+  const order = runs.flatMap(({ key, first, count }) =>
+    Array.from({ length: count }, (_, k) => starts.get(key)! + first + k),
+  );
+  return { classes: [...classes.values()], order: Int32Array.from(order) };
+}
