@@ -1,4 +1,5 @@
 /** Advantages and losses on Float64Array, with gradients: the reference of every GPU path. Imports no GPU code. */
+export { GrpoError, type GrpoErrorCode } from "../error.ts";
 export {
   type AdvantageScale,
   countGroups,

@@ -6,7 +6,7 @@ import { crc32 } from "node:zlib";
 import { TraceError } from "../error.ts";
 
 /** A line beyond this is refused unread: the largest real ones, of long prompts, have about 1 MB. */
-export const maximumLineBytes: number = 64 * 2 ** 20;
+const maximumLineBytes = 64 * 2 ** 20;
 
 const newline = 0x0a;
 const suffixLength = ',"crc32":"00000000"}'.length;
