@@ -21,9 +21,13 @@ afterAll(() => rm(root, { recursive: true }));
 const child = join(import.meta.dirname, "write-step.ts");
 
 /** Runs write-step.ts; `limit` is the largest file it may make, in KiB. */
-function start(place: string, step: number, limit?: number): ChildProcess {
+function start(
+  place: string,
+  step: number,
+  { groups = 100, limit }: { groups?: number; limit?: number } = {},
+): ChildProcess {
   const shell = limit === undefined ? 'exec "$@"' : `ulimit -f ${limit}; exec "$@"`;
-  const node = [process.execPath, "--conditions=@iapo/source", child, place, String(step)];
+  const node = [process.execPath, "--conditions=@iapo/source", child, place, String(step), String(groups)];
   return spawn("bash", ["-c", shell, "bash", ...node], { stdio: ["ignore", "pipe", "inherit"] });
 }
 
@@ -45,7 +49,7 @@ describe.runIf(posix)("a full disk", () => {
 
   test("a write that fails half way leaves no file, says so, and the step can be made anew", async () => {
     const place = directory();
-    expect(await said(start(place, 5, 4))).toMatch(
+    expect(await said(start(place, 5, { limit: 4 }))).toMatch(
       /^write_failed .*step-000005\.jsonl\.partial cannot be written: .*make room, then resume/,
     );
     expect(await readdir(place)).toEqual([]);
@@ -97,7 +101,7 @@ describe("two writers", () => {
 
 test.runIf(posix)("a process killed while it writes leaves a partial file, which recovery deletes", async () => {
   const place = directory();
-  const process = start(place, 7);
+  const process = start(place, 7, { groups: 20_000 }); // far more than it gets to write
   const output = said(process);
   const partial = `${stepPath(place, 7)}.partial`;
   while (!existsSync(partial) && process.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 1));
