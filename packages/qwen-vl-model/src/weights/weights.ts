@@ -20,7 +20,7 @@ export interface Weight {
 }
 
 /** `[out, in]` of a published shape: the patch embedding's `[d, 3, 2, p, p]` is a matrix too. */
-export function storedShape(shape: readonly number[]): readonly number[] {
+function storedShape(shape: readonly number[]): readonly number[] {
   return shape.length <= 2 ? shape : [shape[0]!, shape.slice(1).reduce((a, b) => a * b, 1)];
 }
 

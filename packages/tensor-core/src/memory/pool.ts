@@ -24,7 +24,7 @@ export interface MemoryReport {
 const SMALLEST = 256;
 
 /** Rounds up to a power of two or a quarter step between two: at most 25 % larger, and few distinct sizes. */
-export function sizeClass(bytes: number): number {
+function sizeClass(bytes: number): number {
   if (bytes <= SMALLEST) return SMALLEST;
   const power = 2 ** Math.floor(Math.log2(bytes));
   const step = power / 4;
@@ -34,6 +34,7 @@ export function sizeClass(bytes: number): number {
 export class BufferPool {
   readonly #gpu: GPUDevice | undefined;
   readonly #maxBuffer: number;
+  /** By size, each list descending in id. */
   readonly #idle = new Map<number, PooledBuffer[]>();
   readonly #byTag = new Map<string, number>();
   #nextId = 1;
@@ -50,7 +51,10 @@ export class BufferPool {
     this.budget = budget;
   }
 
-  /** A buffer of at least `bytes`, with undefined contents. Throws `limit` or `out_of_memory`. */
+  /**
+   * A buffer of at least `bytes`, with undefined contents: of the idle ones the oldest, so that equal steps take equal buffers, and find
+   * their bind groups made. Throws `limit` or `out_of_memory`.
+   */
   take(bytes: number, tag: string): PooledBuffer {
     const size = this.#maxBuffer < sizeClass(bytes) ? Math.ceil(bytes / 4) * 4 : sizeClass(bytes);
     if (size > this.#maxBuffer) {
@@ -72,7 +76,7 @@ export class BufferPool {
     this.#liveBuffers--;
     this.#byTag.set(tag, (this.#byTag.get(tag) ?? 0) - buffer.bytes);
     const list = this.#idle.get(buffer.bytes);
-    if (list) list.push(buffer);
+    if (list) insertDescending(list, buffer);
     else this.#idle.set(buffer.bytes, [buffer]);
     this.#idleBytes += buffer.bytes;
   }
@@ -124,6 +128,17 @@ export class BufferPool {
   onPressure: () => void = () => {
     this.trim();
   };
+}
+
+function insertDescending(list: PooledBuffer[], buffer: PooledBuffer): void {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (list[middle]!.id > buffer.id) low = middle + 1;
+    else high = middle;
+  }
+  list.splice(low, 0, buffer);
 }
 
 function mib(bytes: number): string {

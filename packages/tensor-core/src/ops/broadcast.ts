@@ -24,6 +24,19 @@ export function broadcastShape(op: string, shapes: readonly (readonly number[])[
   });
 }
 
+/** `x` (f32) stretched to `shape`. */
+export function stretch(x: Tensor, shape: readonly number[]): Tensor {
+  const out = x.device.empty(shape);
+  stretchInto(out, x);
+  return out;
+}
+
+/** Fills `out` (f32) with `x` stretched to its shape. */
+export function stretchInto(out: Tensor, x: Tensor): void {
+  if (out.size > 0)
+    dispatchBroadcast("broadcast_to", { operands: { a: "f32" }, out: "f32", expression: "a" }, [x], out);
+}
+
 export interface BroadcastKernel {
   readonly operands: Readonly<Record<string, BroadcastDType>>;
   readonly out: BroadcastDType;

@@ -1,10 +1,9 @@
 // Rows of a matrix by number: embedding lookup, reordering, picking rows.
-import { defineKernel } from "../submit/kernel.ts";
 import { Tensor } from "../tensor.ts";
 import { defineOp, expectDType, shapeError } from "./define.ts";
+import { gatherInto } from "./gather-into.ts";
 import { type IndexSizes, indexCase, type RowIndex, sizesOf } from "./row-index.ts";
-import { scatterInto } from "./scatter-rows.ts";
-import { grid, perItemHead } from "./wgsl.ts";
+import { scatterInto } from "./scatter-into.ts";
 
 interface Params extends IndexSizes {
   /** Rows of each part of a row-sharded matrix. */
@@ -12,21 +11,6 @@ interface Params extends IndexSizes {
 }
 
 // A thread per vector of the result; it writes where its row lies in this part of the matrix.
-const kernel = (source: "bf16" | "f32" | "vec4f") =>
-  defineKernel(`gather_rows/${source}`, () => ({
-    reads: { x: source === "bf16" ? "u32" : source, words: "u32" },
-    writes: { out: source === "bf16" ? "vec2f" : source },
-    uniforms: { items: "u32", width: "u32", start: "u32", rows: "u32" },
-    code: `${perItemHead}
-  if (i >= P.items) { return; }
-  let position = i / P.width;
-  let row = words[position] - P.start; // wraps to a large number before the part
-  if (row >= P.rows) { return; }
-  let value = x[row * P.width + (i - position * P.width)];
-  out[i] = ${source === "bf16" ? "bitcast<vec2f>(vec2u(value << 16u, value & 0xffff0000u))" : "value"};
-}`,
-  }));
-
 /**
  * Rows `index` of `x`: f32 [index.length, ...]. `x` is f32 or bf16 [index.rows, ...], also row-sharded. Its gradient is the sum of the
  * cotangent rows that name a row, in ascending position (f32, sharded as `x`). Throws `shape` where `index` is of another number of rows.
@@ -43,19 +27,7 @@ export const gatherRows = defineOp({
     if (x!.shape[0] !== rows) shapeError("gatherRows", `an index into ${rows} rows does not fit ${x}`);
     return [{ shape: [length, ...x!.shape.slice(1)] }];
   },
-  run: (device, [x, words], [out], { length }) => {
-    const columns = out!.size / length;
-    const source = x!.dtype === "bf16" ? "bf16" : columns % 4 === 0 ? "vec4f" : "f32";
-    const width = columns / { bf16: 2, vec4f: 4, f32: 1 }[source];
-    for (const { start, tensor } of x!.parts()) {
-      device.dispatch(kernel(source), {
-        reads: [tensor, words!],
-        writes: [out!],
-        uniforms: [length * width, width, start, tensor.shape[0]!],
-        groups: grid(device, length * width),
-      });
-    }
-  },
+  run: (_device, [x, words], [out]) => gatherInto(out!, x!, words!),
   vjp: ({ inputs: [x, words], cotangents: [g], params }) => {
     const { device } = g!;
     const rest = x!.shape.slice(1);

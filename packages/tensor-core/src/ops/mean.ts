@@ -9,7 +9,7 @@ import {
   referenceReduce,
   withoutAxis,
 } from "./axis.ts";
-import { broadcastTo } from "./broadcast-to.ts";
+import { stretch } from "./broadcast.ts";
 import { defineOp, expectDType, shapeError } from "./define.ts";
 import { dispatchReduce } from "./reduce.ts";
 import { reshape } from "./reshape.ts";
@@ -31,7 +31,7 @@ export const mean = defineOp({
   },
   vjp: ({ inputs: [x], cotangents: [g], params: { axis } }) => {
     const share = scale(g!, 1 / aroundAxis(x!.shape, axis).length);
-    return [broadcastTo(reshape(share, keptAxis(x!.shape, axis)), x!.shape)];
+    return [stretch(reshape(share, keptAxis(x!.shape, axis)), x!.shape)];
   },
   saves: { inputs: [] },
   reference: ([x], { axis }) => [

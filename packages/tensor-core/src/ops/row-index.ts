@@ -4,7 +4,7 @@ import { TensorError } from "../errors.ts";
 import type { Tensor } from "../tensor.ts";
 
 /** The words of a list of n row numbers of which m are distinct: list [n], distinct rows ascending [m], offsets [m + 1], positions by row [n]. */
-export function indexWords(indices: ArrayLike<number>, rows: number): Uint32Array {
+function indexWords(indices: ArrayLike<number>, rows: number): Uint32Array {
   const n = indices.length;
   const positions = Uint32Array.from({ length: n }, (_, i) => i);
   for (let i = 0; i < n; i++) {

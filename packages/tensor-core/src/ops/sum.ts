@@ -9,7 +9,7 @@ import {
   referenceReduce,
   withoutAxis,
 } from "./axis.ts";
-import { broadcastTo } from "./broadcast-to.ts";
+import { stretch } from "./broadcast.ts";
 import { defineOp, expectDType } from "./define.ts";
 import { dispatchReduce } from "./reduce.ts";
 import { reshape } from "./reshape.ts";
@@ -24,9 +24,7 @@ export const sum = defineOp({
     return [{ shape: withoutAxis(x!.shape, axis) }];
   },
   run: (device, [x], [out], { axis }) => dispatchReduce(device, "sum", [x!], out!, aroundAxis(x!.shape, axis)),
-  vjp: ({ inputs: [x], cotangents: [g], params }) => [
-    broadcastTo(reshape(g!, keptAxis(x!.shape, params.axis)), x!.shape),
-  ],
+  vjp: ({ inputs: [x], cotangents: [g], params }) => [stretch(reshape(g!, keptAxis(x!.shape, params.axis)), x!.shape)],
   saves: { inputs: [] },
   reference: ([x], { axis }) => [referenceReduce(x!, axis, (values) => values.reduce((s, v) => s + v, 0))],
   cases: [...reductionCases, { name: "of nothing", inputs: [{ shape: [0, 4] }], params: { axis: 0 } }],

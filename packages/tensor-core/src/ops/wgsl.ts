@@ -14,7 +14,7 @@ export function grid(device: Device, items: number, perGroup: number = THREADS):
 }
 
 /** `fn item(group, threads, local)`: the item of a thread under `grid`. */
-export const itemWgsl = /* wgsl */ `
+const itemWgsl = /* wgsl */ `
 fn item(group: vec3u, groups: vec3u, local: u32) -> u32 {
   return (group.y * groups.x + group.x) * ${THREADS}u + local;
 }`;

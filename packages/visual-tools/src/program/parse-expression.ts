@@ -46,7 +46,7 @@ function call(node: SyntaxNode, context: Context, depth: number): Call {
   return { kind: "call", at: node.from, callee: nameValue(text(callee, context), callee.from), positional, keywords };
 }
 
-export function expression(node: SyntaxNode, context: Context, outerDepth: number): Expression {
+function expression(node: SyntaxNode, context: Context, outerDepth: number): Expression {
   const depth = outerDepth + 1;
   if (depth > context.nestingLimit) throw overLimit("levels of nesting", context.nestingLimit, node.from);
   const at = node.from;

@@ -9,7 +9,7 @@ import { dispatchSimple } from "./simple.ts";
 import { dispatchTile, TILE_COLUMNS } from "./tile.ts";
 import { dispatchWorkgroup } from "./workgroup.ts";
 
-export type { ColumnRange, MatmulCall, MatmulLayout } from "./problem.ts";
+export type { MatmulCall, MatmulLayout } from "./problem.ts";
 
 /** Records the product. Throws `shape`, `dtype` or `argument` for operands that do not fit the sizes. */
 export function matmulInto(device: Device, call: MatmulCall): void {
