@@ -1,6 +1,8 @@
 /** Group-relative policy optimization: group rollouts, advantages, losses, packed update steps, checkpoints. */
 export type { EarlierTurn, Environment, Rewards, StepResult, TurnInput } from "./environment.ts";
 export { GrpoError, type GrpoErrorCode } from "./error.ts";
+export { tensorLoss } from "./loss/policy-loss.ts";
+export { type LossConstants, type LossTensors, type TensorLoss, uploadConstants } from "./loss/tensors.ts";
 export type {
   Parameter,
   Policy,
