@@ -49,6 +49,7 @@ export class Tensor {
   readonly byteOffset: number;
   #storage: Storage | undefined;
   #disposed = false;
+  readonly #registered: boolean;
 
   /** For this package: use `device.tensor`, `device.empty` or an op. */
   constructor(device: Device, shape: readonly number[], dtype: DType, source: TensorSource) {
@@ -63,6 +64,7 @@ export class Tensor {
     if (source.storage) source.storage.references++;
     for (const shard of source.shards ?? []) release(shard); // they live and die with this tensor, not with a scope
     const owned = adopt(this);
+    this.#registered = !owned && source.storage !== undefined;
     if (!owned && source.storage) forgotten.register(this, { storage: source.storage, what: this.toString() }, this);
   }
 
@@ -158,7 +160,7 @@ export class Tensor {
     if (this.#disposed) return;
     this.#disposed = true;
     for (const shard of this.shards ?? []) shard.dispose();
-    if (this.#storage) forgotten.unregister(this);
+    if (this.#registered) forgotten.unregister(this);
     this.#storage?.release();
     this.#storage = undefined;
   }

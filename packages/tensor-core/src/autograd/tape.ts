@@ -198,14 +198,16 @@ function accumulate(cotangents: Map<number, Tensor>, tensor: Tensor, gradient: T
     cotangents.set(tensor.id, gradient);
     return;
   }
-  const shared = sum.parts().some(({ tensor: part }) => part.storage.references > 1);
-  const target = shared ? copyOf(sum) : sum;
-  addInto(target, gradient);
-  gradient.dispose();
-  if (shared) {
-    sum.dispose();
-    cotangents.set(tensor.id, target);
-  }
+  // Addition commutes, so whichever of the two is nobody else's can take the other in.
+  const target = isOwn(sum) ? sum : isOwn(gradient) ? gradient : copyOf(sum);
+  addInto(target, target === gradient ? sum : gradient);
+  cotangents.set(tensor.id, target);
+  for (const part of [sum, gradient]) if (part !== target) part.dispose();
+}
+
+/** Whether this handle is the only one of its buffer, all of which it spans. */
+function isOwn(tensor: Tensor): boolean {
+  return tensor.parts().every(({ tensor: part }) => part.storage.references === 1 && part.byteOffset === 0);
 }
 
 function copyOf(tensor: Tensor): Tensor {

@@ -13,6 +13,9 @@ export function systemGpu(): GPU {
 
 const SPIN_MS = 0.2;
 const SLEEP_MS = 0.25;
+const LONGEST_SLEEP_MS = 1;
+/** A sleep lasts this share of the wait so far, so that a poll costs little and comes little too late. */
+const SLEEP_SHARE = 1 / 32;
 const cell = new Int32Array(new SharedArrayBuffer(4));
 let waiting = 0;
 let waitingSince = 0;
@@ -20,11 +23,12 @@ let waitingSince = 0;
 /** Dawn polls in a busy loop while a promise is pending, which takes one core from a software adapter. Sleep inside that loop. */
 function tick(): void {
   if (waiting === 0) return;
-  if (performance.now() - waitingSince > SPIN_MS) Atomics.wait(cell, 0, 0, SLEEP_MS);
+  const waited = performance.now() - waitingSince;
+  if (waited > SPIN_MS) Atomics.wait(cell, 0, 0, Math.min(LONGEST_SLEEP_MS, Math.max(SLEEP_MS, waited * SLEEP_SHARE)));
   setImmediate(tick);
 }
 
-/** Awaits a GPU promise politely: spins for 0.2 ms, then sleeps 0.25 ms at a time. */
+/** Awaits a GPU promise politely: spins for 0.2 ms, then sleeps 0.25 to 1 ms at a time. */
 export async function politely<T>(promise: Promise<T>): Promise<T> {
   if (waiting++ === 0) {
     waitingSince = performance.now();
