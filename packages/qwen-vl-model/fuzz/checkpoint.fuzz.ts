@@ -62,16 +62,16 @@ function validFiles(random: Random): Files {
     const index = spoilJson(random, { metadata: { total_size: 1 }, weight_map: weightMap }, 4);
     files.set("model.safetensors.index.json", new TextEncoder().encode(index));
   }
-  files.set("config.json", new TextEncoder().encode(spoilJson(random, writeConfig(CONFIG), 2)));
+  files.set("config.json", new TextEncoder().encode(spoilJson(random, writeConfig(CONFIG), 3)));
   return files;
 }
 
-/** Changes one thing in three of four headers; some changes leave a loadable file. */
+/** Changes one thing in four of ten headers; some changes leave a loadable file. */
 function spoilHeader(random: Random, header: Header): Header {
   const names = Object.keys(header);
   const [a, b] = [pick(random, names), pick(random, names)];
   const entry = header[a]!;
-  switch (random(14)) {
+  switch (random(24)) {
     case 0:
       delete header[a];
       break;

@@ -1,5 +1,6 @@
 // From the GPU to a Hugging Face checkpoint directory, in pieces; an adapter is merged and rounded on the way, matrix by matrix.
-import { copyFile, mkdir, mkdtemp, readdir, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { copyFile, mkdir, readdir, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { TensorError } from "@iapo/tensor-core";
 import { type TensorSource, writeSafetensorsShards } from "@iapo/tensor-core/safetensors";
@@ -35,17 +36,18 @@ export interface ExportOptions {
  */
 export async function exportModel(model: QwenVLModel, directory: string, options: ExportOptions = {}): Promise<void> {
   const target = resolve(directory);
-  const partial = await reading(target, async () => {
+  const partial = `${target}.${randomBytes(6).toString("hex")}.partial`;
+  await withFiles(target, async () => {
     if ((await entriesOf(target)).length > 0) throw new Error("there are files already; export to a new directory");
     await mkdir(dirname(target), { recursive: true });
-    return mkdtemp(`${target}.partial-`);
+    await mkdir(partial);
   });
   try {
     const { companions, maxShardBytes } = options;
     if (companions !== undefined) await copyCompanions(companions, partial);
     const limit = maxShardBytes === undefined ? {} : { maxShardBytes };
     await writeSafetensorsShards(partial, tensorSources(model), limit);
-    await reading(target, async () => {
+    await withFiles(target, async () => {
       const dtype = model.weights.dtype === "bf16" ? "bfloat16" : "float32";
       const config = writeConfig({ ...model.config, dtype });
       await writeFile(join(partial, "config.json"), `${JSON.stringify(config, null, 2)}\n`, { flush: true });
@@ -72,7 +74,7 @@ function tensorSources({ weights, adapter }: QwenVLModel): TensorSource[] {
 }
 
 async function copyCompanions(from: string, to: string): Promise<void> {
-  await reading(from, async () => {
+  await withFiles(from, async () => {
     if (!(await stat(from)).isDirectory()) throw new Error("is no directory");
     for (const name of COMPANIONS) await copyFile(join(from, name), join(to, name)).catch(ignoreMissing);
   });
@@ -87,7 +89,7 @@ function ignoreMissing(error: NodeJS.ErrnoException): void {
 }
 
 /** Runs file-system work on `path` and turns what it throws into a QwenVLError `io`. */
-async function reading<T>(path: string, work: () => Promise<T>): Promise<T> {
+async function withFiles<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
