@@ -15,3 +15,8 @@ export type {
 } from "./policy.ts";
 export type { Failure, FailurePolicy, RolloutOptions, RolloutPlace } from "./rollout/options.ts";
 export { type Rollout, rollout } from "./rollout/rollout.ts";
+export { Learner, type LearnerOptions, type Piece, type PieceOutputs, type StepOutcome } from "./update/learner.ts";
+export { scoreTraces } from "./update/score.ts";
+export { splitByRows } from "./update/split.ts";
+export type { ScoredGroup, ScoredTrace } from "./update/tokens.ts";
+export { type MiniBatch, prepareMiniBatch, type UpdateOptions, updatePolicy } from "./update/update.ts";

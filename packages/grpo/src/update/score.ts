@@ -1,0 +1,27 @@
+// Log-probs of traces without a gradient: under a reference, a teacher, or the policy itself.
+import type { Trace } from "@iapo/rollout-trace";
+import { noGrad } from "@iapo/tensor-core";
+import type { Scorer } from "../policy.ts";
+import { splitByRows } from "./split.ts";
+
+/** For each trace, group by group: log-probs of its sampled tokens, turn by turn. */
+export async function scoreTraces(
+  scorer: Scorer,
+  groups: readonly (readonly Trace[])[],
+  rowBudget: number,
+): Promise<Float32Array[]> {
+  const scores: Float32Array[] = [];
+  for (const piece of splitByRows(groups, rowBudget, (trace) => trace)) {
+    const packed = scorer.pack(piece);
+    const { logProb, entropy } = noGrad(() => packed.logProbs());
+    const values = (await logProb.values()) as Float32Array;
+    for (const item of [logProb, entropy, packed]) item.dispose();
+    let at = 0;
+    for (const { turns } of piece.flat()) {
+      const count = turns.reduce((sum, turn) => sum + turn.logProbs.length, 0);
+      scores.push(values.slice(at, at + count));
+      at += count;
+    }
+  }
+  return scores;
+}

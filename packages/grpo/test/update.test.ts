@@ -1,0 +1,130 @@
+// The update on a nano model: ratios of 1, split gradients, epochs and mini-batches, steps that are not finite.
+import { type Device, deriveSeed, negate, openDevice, scale, sum, type Tensor } from "@iapo/tensor-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import {
+  Learner,
+  prepareMiniBatch,
+  rollout,
+  type ScoredGroup,
+  scoreTraces,
+  type TensorLoss,
+  type TrainablePolicy,
+  updatePolicy,
+} from "../src/index.ts";
+import { lossPresets } from "../src/math/index.ts";
+import { chartTasks, environment, nanoPolicy } from "./support/nano.ts";
+
+let device: Device;
+beforeAll(async () => {
+  device = await openDevice();
+});
+afterAll(() => device.close());
+
+const learningRate = (): number => 1e-3;
+
+/** Rolls out some groups and gives their samples alternating advantages. */
+async function scoredGroups(policy: TrainablePolicy, count = 2, samples = 4): Promise<ScoredGroup[]> {
+  const options = { samples, sampling: { temperature: 1 }, maxTokens: 12 };
+  const place = { step: 0, seed: (...at: number[]) => deriveSeed("update", ...at) };
+  const { groups } = await rollout(policy, environment, await chartTasks(count), options, place);
+  return groups.map((traces) =>
+    traces.map((trace, i) => ({ trace, advantages: trace.turns.map(() => (i % 2 === 0 ? 1 : -1) * (1 + i)) })),
+  );
+}
+
+test.each([{ dtype: "f32" }, { dtype: "bf16" }, { dtype: "f32", lora: true }] as const)(
+  "the first mini-batch has ratios of 1 to the bit, the second has not: %o",
+  async (kind) => {
+    const policy = await nanoPolicy(device, kind);
+    const learner = new Learner(policy, { learningRate });
+    const groups = await scoredGroups(policy);
+    const [first, second] = await updatePolicy(
+      learner,
+      groups,
+      { loss: lossPresets.dapo, epochs: 2 },
+      deriveSeed("order"),
+    );
+    expect(new Set(groups.flat().map(({ trace }) => trace.turns.length))).toEqual(new Set([1, 2]));
+    expect([...first!.outcome.logProbs]).toEqual([...Float32Array.from(first!.tokens.oldLogProbs as Float64Array)]);
+    expect([...second!.outcome.logProbs]).not.toEqual([
+      ...Float32Array.from(second!.tokens.oldLogProbs as Float64Array),
+    ]);
+    expect(policy.version).toBe(2);
+    expect(first!.outcome.skipped).toBe(false);
+    expect(first!.outcome.gradientNorm).toBeGreaterThan(0);
+    learner.dispose();
+    policy.model.dispose();
+  },
+);
+
+test("gradients of pieces add up to that of the whole, and memory comes back", async () => {
+  const policy = await nanoPolicy(device);
+  const learner = new Learner(policy, { learningRate });
+  const groups = await scoredGroups(policy, 3);
+  const live = device.memory().liveBytes;
+  const options = {
+    loss: { ...lossPresets.grpo, kl: { where: "loss", estimator: "k3", coefficient: 0.1 } as const },
+  };
+  const reference = policy.reference();
+  const scores = await scoreTraces(
+    reference,
+    groups.map((group) => group.map(({ trace }) => trace)),
+    1000,
+  );
+  let at = 0;
+  const withReference = groups.map((group) =>
+    group.map((one) => ({ ...one, referenceLogProbs: scores[at++]!.map((logProb) => logProb - 0.1) })),
+  );
+  const gradientsOf = async (rowBudget?: number): Promise<{ pieces: number; values: Float64Array }> => {
+    const { pieces } = prepareMiniBatch(learner, withReference, { ...options, rowBudget })!;
+    const { gradients, outputs } = learner.gradients(pieces);
+    const read = await Promise.all(gradients.map((gradient) => gradient.values()));
+    for (const { loss, logProb, entropy } of outputs) for (const tensor of [loss, logProb, entropy]) tensor.dispose();
+    for (const gradient of gradients) gradient.dispose();
+    return { pieces: pieces.length, values: Float64Array.from(read.flatMap((values) => [...values])) };
+  };
+  const norm = (values: Float64Array): number => Math.hypot(...chunked(values));
+  const whole = await gradientsOf();
+  expect(whole.pieces).toBe(1);
+  for (const [rowBudget, pieces] of [
+    [300, undefined],
+    [1, 12],
+  ] as const) {
+    const split = await gradientsOf(rowBudget);
+    expect(split.pieces).toBeGreaterThan(1);
+    if (pieces) expect(split.pieces).toBe(pieces);
+    expect(norm(whole.values.map((value, i) => value - split.values[i]!))).toBeLessThan(1e-6 * norm(whole.values));
+  }
+  reference.dispose();
+  expect(device.memory().liveBytes).toBe(live);
+  learner.dispose();
+  policy.model.dispose();
+});
+
+/** `Math.hypot` takes its values on the stack. */
+function chunked(values: Float64Array): number[] {
+  const parts: number[] = [];
+  for (let i = 0; i < values.length; i += 1000) parts.push(Math.hypot(...values.subarray(i, i + 1000)));
+  return parts;
+}
+
+test("a step that is not finite changes nothing and is counted", async () => {
+  const policy = await nanoPolicy(device);
+  const learner = new Learner(policy, { learningRate });
+  const groups = await scoredGroups(policy, 1);
+  const read = async (): Promise<string> =>
+    String(await Promise.all(policy.parameters.slice(0, 20).map(({ master }) => master.values())));
+  const before = await read();
+  const broken: TensorLoss = ({ logProb }): Tensor => scale(negate(sum(logProb)), 3e38);
+  const options = { loss: lossPresets.dapo, customLoss: broken };
+  const [batch] = await updatePolicy(learner, groups, options, deriveSeed("order"));
+  expect(batch!.outcome.skipped).toBe(true);
+  expect([learner.steps, learner.skipped, policy.version]).toEqual([1, 1, 0]);
+  expect(await read()).toBe(before);
+  const [next] = await updatePolicy(learner, groups, { loss: lossPresets.dapo }, deriveSeed("order"));
+  expect(next!.outcome.skipped).toBe(false);
+  expect(await read()).not.toBe(before);
+  expect(await learner.optimizer.readSteps()).toEqual({ applied: 1, skipped: 1 });
+  learner.dispose();
+  policy.model.dispose();
+});
