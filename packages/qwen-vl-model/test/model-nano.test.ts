@@ -5,8 +5,9 @@ import { relativeDifference } from "@iapo/tensor-core/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Session } from "../src/generation/session.ts";
 import type { QwenVLModel } from "../src/model/model.ts";
-import { type PromptGroup, packGroups } from "../src/model/pack.ts";
+import { packGroups } from "../src/model/pack.ts";
 import { type Golden, loadGolden } from "./support/golden.ts";
+import { labelled } from "./support/labelled.ts";
 import { imagesOf, loadNano, nanoDirectory, sequenceOf } from "./support/nano.ts";
 
 const TOLERANCE = 1e-4;
@@ -31,33 +32,6 @@ async function expectClose(tensor: Tensor, name: string): Promise<void> {
   expect(difference, name).toBeLessThan(TOLERANCE);
 }
 
-/** Case A as one prompt whose later tokens are all targets. */
-function caseA(): PromptGroup {
-  const sequence = sequenceOf(golden, "A", 0, imagesOf(golden, "A"));
-  const labels = golden("A.labels").values;
-  const first = 1;
-  return {
-    prompt: cut(sequence, 0, first),
-    responses: [
-      {
-        ...cut(sequence, first),
-        targets: Uint8Array.from(labels.subarray(first), (label) => (label === -100 ? 0 : 1)),
-      },
-    ],
-  };
-}
-
-function cut(sequence: ReturnType<typeof sequenceOf>, from: number, to: number = sequence.tokens.length) {
-  const n = sequence.tokens.length;
-  return {
-    tokens: sequence.tokens.slice(from, to),
-    positions: Int32Array.from(
-      [0, 1, 2].flatMap((axis) => [...sequence.positions.subarray(axis * n + from, axis * n + to)]),
-    ),
-    images: from === 0 ? [] : sequence.images,
-  };
-}
-
 test("hidden states, vision embeddings and logits", async () => {
   const sequence = sequenceOf(golden, "A", 0, imagesOf(golden, "A"));
   const uploaded = model.upload(packGroups(model.config, [{ prompt: sequence, responses: [] }]));
@@ -76,7 +50,8 @@ test("hidden states, vision embeddings and logits", async () => {
 });
 
 test.each([false, true])("loss and every gradient (checkpointed: %s)", async (checkpoint) => {
-  const batch = packGroups(model.config, [caseA()]);
+  const sequence = sequenceOf(golden, "A", 0, imagesOf(golden, "A"));
+  const batch = packGroups(model.config, [labelled(sequence, golden("A.labels").values)]);
   const uploaded = model.upload(batch);
   const sources = [...model.weights].map((weight) => weight.run);
   const { loss, gradients } = scope(() => {

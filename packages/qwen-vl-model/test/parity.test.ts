@@ -1,23 +1,13 @@
 // Parity: the log-probs that a rollout saw are those of the packed, shared-prefix training forward, to the bit.
 import { join } from "node:path";
-import {
-  type Device,
-  deriveSeed,
-  noGrad,
-  openDevice,
-  RowIndex,
-  randomNormal,
-  scale,
-  scope,
-  writeRows,
-} from "@iapo/tensor-core";
+import { type Device, deriveSeed, noGrad, openDevice, scope } from "@iapo/tensor-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Session } from "../src/generation/session.ts";
-import { Adapter, TEXT_PROJECTIONS } from "../src/lora/adapter.ts";
 import type { QwenVLModel } from "../src/model/model.ts";
 import { type PromptGroup, packGroups, type Sequence } from "../src/model/pack.ts";
 import { joinSequences, turnSequence } from "../src/model/response.ts";
 import { ropePositions } from "../src/processor/positions.ts";
+import { activeAdapter } from "./support/adapter.ts";
 import { type Golden, loadGolden } from "./support/golden.ts";
 import { imagesOf, loadNano, nanoDirectory, sequenceOf } from "./support/nano.ts";
 
@@ -33,23 +23,6 @@ const VISION_START = 5;
 const VISION_END = 6;
 const IMAGE = 7;
 const BANNED = [0, IMAGE, 8];
-
-/** An adapter that changes something: B is random too. */
-function activeAdapter(model: QwenVLModel): Adapter {
-  const options = { rank: 4, alpha: 8, targets: TEXT_PROJECTIONS };
-  const adapter = Adapter.create(device, model.config, options, [1, 2]);
-  scope(() => {
-    for (const [name, { b }] of adapter.pairs) {
-      const rows = RowIndex.of(
-        device,
-        Array.from({ length: b.run.shape[0]! }, (_, i) => i),
-        b.run.shape[0]!,
-      );
-      writeRows(b.run, scale(randomNormal(device, b.run.shape, deriveSeed("b", name)), 0.1), rows);
-    }
-  });
-  return adapter;
-}
 
 /** An edited image with a word on either side, at the position where a turn ended. */
 function observation(model: QwenVLModel, position: number, variant: number): Sequence {
