@@ -4,27 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { knownConfigs, writeConfig } from "../../src/config.ts";
 import { DEFAULT_CHAT_TEMPLATE, loadProcessor, readImage } from "../../src/processor/index.ts";
-
-/** The smallest byte-level tokenizer: the special tokens of nano at its ids, then one token a byte. */
-function byteTokenizer(): unknown {
-  const names = ["endoftext", "im_end", "im_start", "a", "b", "vision_start", "vision_end", "image_pad", "video_pad"];
-  const added_tokens = names.map((name, id) => ({ id, content: `<|${name}|>`, special: true, normalized: false }));
-  const printable = (byte: number): boolean => (byte > 32 && byte < 127) || (byte > 160 && byte !== 173);
-  let other = 256;
-  const characters = Array.from({ length: 256 }, (_, byte) => String.fromCodePoint(printable(byte) ? byte : other++));
-  const vocab = Object.fromEntries(characters.map((character, byte) => [character, names.length + byte]));
-  const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: false, use_regex: false };
-  const model = { type: "BPE", vocab, merges: [], ignore_merges: false };
-  return {
-    version: "1.0",
-    added_tokens,
-    normalizer: null,
-    post_processor: null,
-    pre_tokenizer: byteLevel,
-    decoder: byteLevel,
-    model,
-  };
-}
+import { byteTokenizer } from "../support/byte-tokenizer.ts";
 
 let directory: string;
 beforeAll(() => {
