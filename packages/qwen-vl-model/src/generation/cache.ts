@@ -6,7 +6,8 @@ export class KeyValueCache {
   readonly rows: number;
   readonly #keys: readonly Tensor[];
   readonly #values: readonly Tensor[];
-  #target: RowIndex | undefined;
+  /** The rows that the next forward pass writes, one per row of the pass; its maker's to dispose. */
+  target: RowIndex | undefined;
 
   /** Room for `rows` rows of every layer, `[rows, kvHeads * headDim]` each. */
   constructor(device: Device, config: TextConfig, rows: number) {
@@ -16,15 +17,14 @@ export class KeyValueCache {
     [this.#keys, this.#values] = withTag("cache", () => [make(), make()]);
   }
 
-  /** Which cache rows the next forward pass writes, one per row of the pass. */
-  setTarget(device: Device, rows: Int32Array): void {
-    this.#target?.dispose();
-    this.#target = withTag("layout", () => RowIndex.of(device, rows, this.rows));
+  /** Uploads row numbers of this cache, for `target`. */
+  index(device: Device, rows: Int32Array): RowIndex {
+    return withTag("layout", () => RowIndex.of(device, rows, this.rows));
   }
 
   /** Stores a layer's keys and values, and returns the whole cache of that layer. */
   write(layer: number, keys: Tensor, values: Tensor): [keys: Tensor, values: Tensor] {
-    const target = this.#target!;
+    const target = this.target!;
     const cached: [Tensor, Tensor] = [this.#keys[layer]!, this.#values[layer]!];
     writeRows(cached[0], keys, target);
     writeRows(cached[1], values, target);
@@ -49,7 +49,5 @@ export class KeyValueCache {
 
   dispose(): void {
     for (const tensor of [...this.#keys, ...this.#values]) tensor.dispose();
-    this.#target?.dispose();
-    this.#target = undefined;
   }
 }

@@ -2,6 +2,7 @@
 // turns go on where the cache ends. A response depends on its prompt and its seed only, not on what else is in the batch.
 import {
   bannedMask,
+  concat,
   deriveSeed,
   gatherRows,
   linear,
@@ -16,6 +17,7 @@ import {
   tokenBias,
 } from "@iapo/tensor-core";
 import { QwenVLError } from "../error.ts";
+import type { UploadedLayout } from "../model/layout.ts";
 import type { QwenVLModel } from "../model/model.ts";
 import { type PackedBatch, RowBuilder, type Sequence } from "../model/pack.ts";
 import { KeyValueCache } from "./cache.ts";
@@ -145,18 +147,14 @@ export class Session {
       const sampled = noGrad(() => scope(() => this.#chunk(hidden, active, tokens, request)));
       hidden = sampled.hidden;
       const remaining: number[] = [];
-      const steps = await Promise.all(
-        sampled.steps.map(async (step) => [await step.ids.read(), await step.logProbs.read()] as const),
-      );
-      for (const step of sampled.steps) {
-        step.ids.dispose();
-        step.logProbs.dispose();
-      }
+      const [ids, values] = await Promise.all([sampled.ids.read(), sampled.logProbs.read()]);
+      sampled.ids.dispose();
+      sampled.logProbs.dispose();
       active.forEach((i, row) => {
         const before = tokens[i]!.length;
-        for (const [ids, values] of steps) {
-          tokens[i]!.push(ids[row]!);
-          logProbs[i]!.push(values[row]!);
+        for (let at = row; at < ids.length; at += active.length) {
+          tokens[i]!.push(ids[at]!);
+          logProbs[i]!.push(values[at]!);
         }
         const end = findEnd(tokens[i]!, before, request.stop);
         if (end) {
@@ -247,14 +245,13 @@ export class Session {
     this.close();
   }
 
-  /** Up to `CHUNK` steps on the GPU: sample, then compute the sampled token. */
+  /** Up to `CHUNK` steps on the GPU: sample, then compute the sampled token. Ids and log-probs are `[steps * active]`, step after step. */
   #chunk(
     start: Tensor,
     active: readonly number[],
     tokens: readonly number[][],
     { sampling, seeds, stop }: GenerateRequest,
   ) {
-    const { device } = this.#model;
     const responses = active.map((i) => this.#responses![i]!);
     const done = tokens[active[0]!]!.length;
     const count = Math.min(CHUNK, stop.maxTokens - done);
@@ -262,30 +259,37 @@ export class Session {
       sampling,
       active.map((i) => deriveSeed(...seeds[i]!, this.#responses![i]!.turns)),
     );
+    // All uploads come before the first step: one between two steps would cut the recording in two.
+    const places = Array.from({ length: count }, (_, step) => this.#uploadStep(responses, done + step));
     let hidden = start;
-    const steps: { ids: Tensor; logProbs: Tensor }[] = [];
-    for (let step = 0; step < count; step++) {
+    const drawn = places.map(({ layout, target }, step) => {
       const before = hidden;
-      const drawn = scope(() => sample(linear(before, this.#model.head), { ...options, position: done + step }));
-      steps.push(drawn);
-      hidden = scope(() => {
-        const positions = responses.map((response) => response.nextPosition + done + step);
-        const layout = this.#model.uploadText({
-          positions: Int32Array.from([...positions, ...positions, ...positions]),
-          segments: responses.map((response, row) => {
-            const keys = this.#keysOf(response);
-            return { queryStart: row, queryCount: 1, ...keys, ownCount: keys.ownCount + done + step + 1, causal: true };
-          }),
-        });
-        this.#cache.setTarget(
-          device,
-          Int32Array.from(responses, (response) => response.start + response.count + done + step),
-        );
-        return this.#model.hidden(this.#model.embedTokens(drawn.ids), { layout }, { cache: this.#cache });
-      });
+      const made = scope(() => sample(linear(before, this.#model.head), { ...options, position: done + step }));
+      this.#cache.target = target;
+      hidden = this.#model.hidden(this.#model.embedTokens(made.ids), { layout }, { cache: this.#cache });
       before.dispose();
-    }
-    return { hidden, steps };
+      return made;
+    });
+    const joined = (parts: readonly Tensor[]) => concat(parts, 0);
+    return {
+      hidden,
+      ids: joined(drawn.map(({ ids }) => ids)) as Tensor & { readonly dtype: "u32" },
+      logProbs: joined(drawn.map(({ logProbs }) => logProbs)) as Tensor & { readonly dtype: "f32" },
+    };
+  }
+
+  /** Where the tokens that the responses sample at `step` of this turn stand: one row each, behind what each has in the cache. */
+  #uploadStep(responses: readonly Response[], step: number): { layout: UploadedLayout; target: RowIndex } {
+    const positions = responses.map((response) => response.nextPosition + step);
+    const layout = this.#model.uploadText({
+      positions: Int32Array.from([...positions, ...positions, ...positions]),
+      segments: responses.map((response, row) => {
+        const keys = this.#keysOf(response);
+        return { queryStart: row, queryCount: 1, ...keys, ownCount: keys.ownCount + step + 1, causal: true };
+      }),
+    });
+    const rows = Int32Array.from(responses, (response) => response.start + response.count + step);
+    return { layout, target: this.#cache.index(this.#model.device, rows) };
   }
 
   #sampleOptions(
@@ -299,7 +303,7 @@ export class Session {
       seeds: device.tensor(Uint32Array.from(seeds.flat()), [seeds.length, 2]),
       ...(topK === undefined ? {} : { topK }),
       ...(topP === undefined ? {} : { topP }),
-      ...(bannedIds ? { banned: bannedMask(device, vocabSize, bannedIds) } : {}),
+      banned: bannedMask(device, vocabSize, bannedIds ?? []),
       ...(bias && bias.size > 0 ? { bias: tokenBias(device, vocabSize, bias) } : {}),
     };
   }
@@ -328,7 +332,7 @@ export class Session {
     return noGrad(() =>
       scope(() => {
         const uploaded = model.upload(batch);
-        this.#cache.setTarget(model.device, target);
+        this.#cache.target = this.#cache.index(model.device, target);
         const hidden = model.hidden(model.embed(uploaded), uploaded, { cache: this.#cache });
         return gatherRows(hidden, RowIndex.of(model.device, Int32Array.from(last), hidden.shape[0]!));
       }),
