@@ -5,7 +5,7 @@
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 
-say() { printf 'setup-gpu: %s\n' "$*" >&2; }
+. "$here/apt.sh"
 probe() { node "$here/probe.mjs" 2>/dev/null; }
 
 advise() {
@@ -31,28 +31,13 @@ if [ "$(uname -s)" != Linux ]; then
   say "macOS and Windows bring Metal and D3D12; there is nothing to install, yet no adapter answered"
   node "$here/probe.mjs" || exit 1
 fi
-command -v apt-get >/dev/null && [ -r /etc/os-release ] || advise
-. /etc/os-release
-case " ${ID:-} ${ID_LIKE:-} " in *" debian "* | *" ubuntu "*) ;; *) advise ;; esac
-
-as_root=()
-if [ "$(id -u)" -ne 0 ]; then
-  if ! command -v sudo >/dev/null; then
-    say "installing a driver needs root or sudo"
-    advise
-  fi
-  as_root=(sudo)
-fi
-apt() {
-  ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive \
-    apt-get -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 -qq "$@"
-}
+require_apt
 # Every package source that apt knows, in either file format: "mirror|suite|component".
 sources() { apt-get indextargets --format '$(REPO_URI)|$(RELEASE)|$(COMPONENT)' 'Created-By: Packages'; }
 
 say "no adapter: installing a software Vulkan driver"
 release=()
-apt update || say "apt-get update failed; going on with the lists that are here"
+apt_update
 if [ "${ID:-}:${VERSION_CODENAME:-}" = debian:bookworm ]; then
   suite=bookworm-backports # bookworm's own Mesa 22.3 lacks features that Dawn insists on
   release=(-t "$suite")
