@@ -37,9 +37,18 @@ for (const script of findScripts("bench", positionals)) {
 async function runOnAdapter({ name, file }: Script): Promise<Result> {
   const { default: benchmark } = (await import(pathToFileURL(file).href)) as { default: Benchmark };
   const peers = values.peers ? (benchmark.peers ?? []) : [];
+  const baselines = Object.keys(benchmark.baselines ?? {});
   if (peers.length > 0) installPeers();
   const note = (line: string): void => console.error(line);
-  const measured = await run({ file, workload: benchmark.workload, peers, rounds, filter: values.case, note });
+  const measured = await run({
+    file,
+    workload: benchmark.workload,
+    baselines,
+    peers,
+    rounds,
+    filter: values.case,
+    note,
+  });
   console.log(table(measured));
   return resultOf(name, commit(), measured);
 }

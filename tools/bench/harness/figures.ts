@@ -32,11 +32,11 @@ export interface Figures {
 /** Runs on the CPU by kernels of its own, not on the adapter: shown for information. */
 const notOnAdapter = new Set(["onnxruntime-node"]);
 
-/** Work done in a second by the median timing: in units of 1e9, or in steps. */
+/** Work done in a second by the median timing: flops and bytes in units of 1e9, steps and tokens as they are. */
 export function rate(of: Case, timings: readonly Timing[], clock: Clock): number {
   const cores = availableParallelism();
   const ofOne = ({ wall, cpu }: Timing): number => (clock === "cpu" && cpu !== undefined ? cpu / cores : wall);
-  return of.work / (median(timings.map(ofOne)) / 1000) / (of.unit === "steps/s" ? 1 : 1e9);
+  return of.work / (median(timings.map(ofOne)) / 1000) / (of.unit.startsWith("G") ? 1e9 : 1);
 }
 
 /** `libraries` has our own first; `limit` is the adapter's best at what bounds the case. */

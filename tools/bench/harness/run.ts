@@ -34,6 +34,7 @@ export interface RunOptions {
   /** The benchmark's file, and its workload. */
   readonly file: string;
   readonly workload: Workload;
+  readonly baselines?: readonly string[];
   readonly peers: readonly string[];
   readonly rounds: number;
   /** Only cases whose name contains this. */
@@ -59,7 +60,7 @@ export async function run(options: RunOptions): Promise<Run> {
         throw new Error(`the adapter computes "${limit.name}" wrongly (relative error ${error})`);
     }
     const libraries = [await start("ours")];
-    for (const peer of options.peers) {
+    for (const peer of [...(options.baselines ?? []), ...options.peers]) {
       const worker = await start(peer).catch((error: Error) => options.note(`${peer} is left out: ${error.message}`));
       if (worker) libraries.push(worker);
     }

@@ -4,9 +4,9 @@
 export interface Case {
   /** Unique in its workload, such as `NT 1024 f32`. */
   readonly name: string;
-  /** GFLOP/s and GB/s count `work` in flops and bytes; steps/s counts it in steps. */
-  readonly unit: "GFLOP/s" | "GB/s" | "steps/s";
-  /** Flops, bytes or steps of one run. */
+  /** GFLOP/s and GB/s count `work` in flops and bytes; the others in steps or tokens. */
+  readonly unit: "GFLOP/s" | "GB/s" | "steps/s" | "tokens/s";
+  /** Flops, bytes, steps or tokens of one run. */
   readonly work: number;
   /** Which figure of the adapter limits it: `fractionOfPeak` is the fraction of that. */
   readonly bound?: "multiplyAdd" | "copy";
@@ -65,6 +65,8 @@ export interface Benchmark<C extends Case = Case> {
   readonly workload: Workload<C>;
   /** Libraries to run beside ours, by their file in peers/; none when left out. */
   readonly peers?: readonly string[];
+  /** Other ways of our own, by name: each is measured as a peer is, in a process of its own. */
+  readonly baselines?: Readonly<Record<string, () => Promise<Library<C>>>>;
   open(): Promise<Library<C>>;
 }
 

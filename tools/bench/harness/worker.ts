@@ -45,7 +45,8 @@ async function open(): Promise<{ workload: Workload; library: Library & Opened; 
   if (libraryName === "machine") return { workload: machine, library: (await openMachine()) as unknown as Library };
   const { default: benchmark } = (await import(pathToFileURL(benchmarkFile).href)) as { default: Benchmark };
   const { workload } = benchmark;
-  if (libraryName === "ours") return { workload, library: await benchmark.open() };
+  const own = libraryName === "ours" ? benchmark.open : benchmark.baselines?.[libraryName];
+  if (own) return { workload, library: await own() };
   const { peer } = (await import(`../peers/${libraryName}.ts`)) as { peer: Peer };
   const way = peer.workloads[workload.name] as
     | ((of: Case, inputs: Arrays) => Promise<Prepared | undefined>)

@@ -12,10 +12,11 @@ const file = join(import.meta.dirname, "fixtures/sums.bench.ts");
 test("a right row, a wrong one with its profile, an impossible one, and a library that dies", async () => {
   const notes: string[] = [];
   const note = (line: string): void => void notes.push(line);
-  const measured = await run({ file, workload: sums.workload, peers: [], rounds: 1, filter: "", note });
+  const options = { baselines: ["again"], peers: [], rounds: 1, filter: "", note };
+  const measured = await run({ file, workload: sums.workload, ...options });
   const result = resultOf("sums", "abc", measured);
   expect(result.rows).toMatchObject([
-    { case: "right", unit: "GB/s", correct: true, peers: {}, ratioToBestPeer: null },
+    { case: "right", unit: "GB/s", correct: true, peers: { again: expect.any(Number) } },
     { case: "wrong", correct: false, profile: [{ kernel: "add", milliseconds: 1 }] },
     { case: "impossible", ours: null, correct: false },
     { case: "dies", ours: null, correct: false },
@@ -23,6 +24,7 @@ test("a right row, a wrong one with its profile, an impossible one, and a librar
   ]);
   expect(result.rows[0]?.ours).toBeGreaterThan(0);
   expect(result.rows[0]?.fractionOfPeak).toBeGreaterThan(0);
+  expect(result.rows[0]?.ratioToBestPeer).toBeGreaterThan(0);
   expect(result.rows[0]).not.toHaveProperty("profile");
   expect(notes.join("\n")).toContain("dies: ours ended (exit code 7)");
   expect(table(measured)).toMatch(/wrong +GB\/s .*WRONG/);
