@@ -162,6 +162,20 @@ test("a tensor that is forgotten is warned about and its bytes come back", async
   expect(own.memory().liveBytes).toBe(0);
 });
 
+test("waits one after another poll no more often than one", async () => {
+  using x = device.tensor([1, 2, 3, 4], [4]);
+  const polls = (): number => process.getActiveResourcesInfo().filter((kind) => kind === "Immediate").length;
+  const pollsOfAWait = async (): Promise<number> => {
+    const reading = x.read();
+    const count = polls();
+    await reading;
+    return count;
+  };
+  const before = await pollsOfAWait();
+  for (let i = 0; i < 50; i++) await x.read();
+  expect(await pollsOfAWait()).toBeLessThanOrEqual(before + 1);
+});
+
 test("kernels can be timed", async () => {
   using x = device.tensor(new Float32Array(1 << 16), [1 << 16]);
   const table = await device.profile(() => {

@@ -19,10 +19,13 @@ const SLEEP_SHARE = 1 / 32;
 const cell = new Int32Array(new SharedArrayBuffer(4));
 let waiting = 0;
 let waitingSince = 0;
+/** One chain of ticks serves all waits: a wait that begins before the last one's chain has noticed its end goes on with that chain. */
+let ticking = false;
 
 /** Dawn polls in a busy loop while a promise is pending, which takes one core from a software adapter. Sleep inside that loop. */
 function tick(): void {
-  if (waiting === 0) return;
+  ticking = waiting > 0;
+  if (!ticking) return;
   const waited = performance.now() - waitingSince;
   if (waited > SPIN_MS) Atomics.wait(cell, 0, 0, Math.min(LONGEST_SLEEP_MS, Math.max(SLEEP_MS, waited * SLEEP_SHARE)));
   setImmediate(tick);
@@ -30,8 +33,9 @@ function tick(): void {
 
 /** Awaits a GPU promise politely: spins for 0.2 ms, then sleeps 0.25 to 1 ms at a time. */
 export async function politely<T>(promise: Promise<T>): Promise<T> {
-  if (waiting++ === 0) {
-    waitingSince = performance.now();
+  if (waiting++ === 0) waitingSince = performance.now();
+  if (!ticking) {
+    ticking = true;
     setImmediate(tick);
   }
   try {
