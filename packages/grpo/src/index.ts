@@ -1,8 +1,12 @@
 /** Group-relative policy optimization: group rollouts, advantages, losses, packed update steps, checkpoints. */
+
+export { listCheckpoints } from "./checkpoint/checkpoints.ts";
 export type { EarlierTurn, Environment, Rewards, StepResult, TurnInput } from "./environment.ts";
 export { GrpoError, type GrpoErrorCode } from "./error.ts";
 export { tensorLoss } from "./loss/policy-loss.ts";
 export { type LossConstants, type LossTensors, type TensorLoss, uploadConstants } from "./loss/tensors.ts";
+export type { Alarm, AlarmName } from "./metrics/alarms.ts";
+export type { Metrics } from "./metrics/rollout-metrics.ts";
 export type {
   Parameter,
   Policy,
@@ -15,6 +19,19 @@ export type {
 } from "./policy.ts";
 export type { Failure, FailurePolicy, RolloutOptions, RolloutPlace } from "./rollout/options.ts";
 export { type Rollout, rollout } from "./rollout/rollout.ts";
+export { type EvaluateOptions, evaluatePolicy } from "./run/evaluate.ts";
+export { type GrpoOptions, type GrpoParts, grpoRecipe } from "./run/grpo.ts";
+export type { Place, Recipe, RecipeStep } from "./run/recipe.ts";
+export {
+  type AdvantageFunction,
+  advantageFunction,
+  type Penalty,
+  type PenaltyFunction,
+  type ShapedSample,
+} from "./run/shaping.ts";
+export type { RunState } from "./run/state.ts";
+export type { TaskSource } from "./run/task-source.ts";
+export { type TrainOptions, train } from "./run/train.ts";
 export { Learner, type LearnerOptions, type Piece, type PieceOutputs, type StepOutcome } from "./update/learner.ts";
 export { scoreTraces } from "./update/score.ts";
 export { splitByRows } from "./update/split.ts";

@@ -69,6 +69,8 @@ export interface Parameter {
 export interface TrainablePolicy extends Policy, Scorer {
   version: number;
   readonly parameters: readonly Parameter[];
+  /** Rewrites what forward passes read from masters that were set from outside. */
+  refresh(): void;
   /** The policy as it is now, frozen. */
   reference(): Scorer & { dispose(): void };
 }

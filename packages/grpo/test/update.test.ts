@@ -71,9 +71,8 @@ test("gradients of pieces add up to that of the whole, and memory comes back", a
     groups.map((group) => group.map(({ trace }) => trace)),
     1000,
   );
-  let at = 0;
-  const withReference = groups.map((group) =>
-    group.map((one) => ({ ...one, referenceLogProbs: scores[at++]!.map((logProb) => logProb - 0.1) })),
+  const withReference = groups.map((group, g) =>
+    group.map((one, i) => ({ ...one, referenceLogProbs: scores[g]![i]!.map((logProb) => logProb - 0.1) })),
   );
   const gradientsOf = async (rowBudget?: number): Promise<{ pieces: number; values: Float64Array }> => {
     const { pieces } = prepareMiniBatch(learner, withReference, { ...options, rowBudget })!;

@@ -30,6 +30,8 @@ export interface RolloutOptions {
 /** Where in a run the rollout stands. */
 export interface RolloutPlace {
   readonly step: number;
+  /** Number of the first group; default 0. */
+  readonly firstGroup?: number | undefined;
   /** The seed of a turn: the same place in the run gives the same response. */
   seed(group: number, sample: number, turn: number): Seed;
 }

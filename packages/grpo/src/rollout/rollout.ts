@@ -26,7 +26,7 @@ export async function rollout(
   const { samples, groupsAtOnce = tasks.length } = options;
   const groups = tasks.map((task, group) =>
     Array.from({ length: samples }, (_, sample) => {
-      const at = { step: place.step, group, sample, policyVersion: policy.version };
+      const at = { step: place.step, group: (place.firstGroup ?? 0) + group, sample, policyVersion: policy.version };
       return new Episode(environment, task, at, options.timeout);
     }),
   );

@@ -4,12 +4,12 @@ import { noGrad } from "@iapo/tensor-core";
 import type { Scorer } from "../policy.ts";
 import { splitByRows } from "./split.ts";
 
-/** For each trace, group by group: log-probs of its sampled tokens, turn by turn. */
+/** By group and trace: log-probs of its sampled tokens, turn by turn. */
 export async function scoreTraces(
   scorer: Scorer,
   groups: readonly (readonly Trace[])[],
-  rowBudget: number,
-): Promise<Float32Array[]> {
+  rowBudget: number = Number.POSITIVE_INFINITY,
+): Promise<Float32Array[][]> {
   const scores: Float32Array[] = [];
   for (const piece of splitByRows(groups, rowBudget, (trace) => trace)) {
     const packed = scorer.pack(piece);
@@ -23,5 +23,6 @@ export async function scoreTraces(
       at += count;
     }
   }
-  return scores;
+  const left = scores.values();
+  return groups.map((group) => group.map(() => left.next().value!));
 }

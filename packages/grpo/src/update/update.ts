@@ -6,8 +6,10 @@ import {
   type Aggregation,
   aggregationWeights,
   batchCounts,
+  computeLoss,
   importanceWeights,
   type LossOptions,
+  type PolicyLoss,
   type TokenBatch,
   turnMask,
 } from "../math/index.ts";
@@ -27,12 +29,20 @@ export interface UpdateOptions {
   readonly rowBudget?: number | undefined;
 }
 
-/** A mini-batch, its constants and what its step gave. */
-export interface MiniBatch {
+/** A mini-batch and its constants. */
+export interface PreparedBatch {
   readonly scored: readonly ScoredTrace[];
-  readonly tokens: Omit<TokenBatch, "logProbs">;
+  readonly tokens: Omit<TokenBatch, "logProbs"> & { readonly rolloutLogProbs: Float64Array };
   readonly constants: LossConstants;
+  /** Their gradients add up to that of the whole. */
+  readonly pieces: readonly Piece[];
+}
+
+/** A mini-batch after its step. */
+export interface MiniBatch extends PreparedBatch {
   readonly outcome: StepOutcome;
+  /** The loss before the step in f64, from the log-probs that the GPU gave; undefined for a custom loss. */
+  readonly computed: PolicyLoss | undefined;
 }
 
 /** Trains on the groups; a mini-batch without a token that counts is left out. */
@@ -48,18 +58,30 @@ export async function updatePolicy(
     const order = epoch === 0 ? groups : shuffled(groups, deriveSeed(...seed, epoch));
     for (let start = 0; start < order.length; start += miniBatch) {
       const batch = prepareMiniBatch(learner, order.slice(start, start + miniBatch), options);
-      if (batch) done.push({ ...batch, outcome: await learner.step(batch.pieces) });
+      if (!batch) continue;
+      const outcome = await learner.step(batch.pieces);
+      done.push({
+        ...batch,
+        outcome,
+        computed: options.customLoss ? undefined : computed(batch, outcome, options.loss),
+      });
     }
   }
   return done;
 }
 
-/** The pieces of a mini-batch, whose gradients add up to that of the whole. */
+function computed({ tokens, constants }: PreparedBatch, { logProbs }: StepOutcome, loss: LossOptions): PolicyLoss {
+  const { advantages, referenceLogProbs } = constants;
+  const { rolloutLogProbs } = tokens;
+  return computeLoss({ batch: { ...tokens, logProbs }, advantages, referenceLogProbs, rolloutLogProbs }, loss);
+}
+
+/** A mini-batch in pieces; undefined where no token counts. */
 export function prepareMiniBatch(
   learner: Learner,
   groups: readonly ScoredGroup[],
   options: UpdateOptions,
-): (Omit<MiniBatch, "outcome"> & { readonly pieces: readonly Piece[] }) | undefined {
+): PreparedBatch | undefined {
   const { loss, rowBudget = Number.POSITIVE_INFINITY, customLoss = tensorLoss(loss) } = options;
   const scored = groups.flat();
   const tokens = tokensOf(scored.map(({ trace }) => trace));
@@ -91,7 +113,7 @@ export function prepareMiniBatch(
       loss: (made) => lossOf(device, customLoss, own, made),
     };
   });
-  return { scored, tokens: batch, constants, pieces };
+  return { scored, tokens: { ...batch, rolloutLogProbs }, constants, pieces };
 }
 
 function lossOf(device: Device, loss: TensorLoss, constants: LossConstants, made: LogProbs) {

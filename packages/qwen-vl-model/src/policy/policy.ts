@@ -6,7 +6,7 @@ import { QwenVLModel } from "../model/model.ts";
 import { type PackedBatch, packGroups } from "../model/pack.ts";
 import type { Processor } from "../processor/processor.ts";
 import { trainableParameters } from "../training/step.ts";
-import { type Weight, Weights } from "../weights/weights.ts";
+import { refreshRunCopy, type Weight, Weights } from "../weights/weights.ts";
 import { ImageStore } from "./image-store.ts";
 import type { PromptInput } from "./input.ts";
 import { PolicySession } from "./session.ts";
@@ -49,6 +49,11 @@ export class QwenVLPolicy {
   /** The adapter's matrices where one is on, else the weights that have masters. */
   get parameters(): readonly (Weight & { readonly master: Tensor })[] {
     return trainableParameters(this.model);
+  }
+
+  /** Rewrites run copies from masters that were set from outside, such as from a checkpoint. */
+  refresh(): void {
+    for (const weight of this.parameters) refreshRunCopy(weight);
   }
 
   /** Computes prompts and begins their responses. The caller closes the session. @throws QwenVLError */

@@ -1,0 +1,114 @@
+// The first half of a step: rollouts until there are enough groups to train on, and their shaped rewards.
+import type { Task } from "@iapo/rollout-trace";
+import { deriveSeed } from "@iapo/tensor-core";
+import type { DynamicSamplingOptions } from "../config.ts";
+import type { Environment } from "../environment.ts";
+import { countGroups, informativeGroups } from "../math/index.ts";
+import { type Metrics, summary } from "../metrics/rollout-metrics.ts";
+import type { Policy, Scorer } from "../policy.ts";
+import { rollout } from "../rollout/rollout.ts";
+import { scoreTraces } from "../update/score.ts";
+import type { GrpoOptions } from "./grpo.ts";
+import type { Place, Stopwatch } from "./recipe.ts";
+import { type PenaltyFunction, type ShapedSample, shapeSample } from "./shaping.ts";
+import type { TaskOrder } from "./task-source.ts";
+
+export interface CollectParts {
+  readonly policy: Policy;
+  readonly environment: Environment;
+  readonly order: TaskOrder<Task>;
+  readonly reference: Scorer | undefined;
+  readonly penalty?: PenaltyFunction | undefined;
+  readonly options: GrpoOptions;
+}
+
+export interface Collected {
+  readonly groups: readonly (readonly ShapedSample[])[];
+  readonly cursor: number;
+  readonly metrics: Metrics;
+}
+
+export async function collectGroups(parts: CollectParts, place: Place, watch: Stopwatch): Promise<Collected> {
+  const { groups: wanted, dynamicSampling } = parts.options;
+  const kept: (readonly ShapedSample[])[] = [];
+  let { cursor } = place;
+  let [tried, homogeneous, failed] = [0, 0, 0];
+  for (let round = 0; kept.length < wanted && round < (dynamicSampling?.tries ?? 1); round++) {
+    const { shaped, failures } = await rollOut(parts, { ...place, cursor }, tried, watch);
+    homogeneous += countGroups(...rewardsOf(shaped.flat(), "total")).homogeneous;
+    failed += failures;
+    tried += wanted;
+    cursor += wanted;
+    kept.push(...informative(shaped, dynamicSampling).slice(0, wanted - kept.length));
+  }
+  const scored = kept.flat().filter(({ shapedReward }) => !Number.isNaN(shapedReward));
+  const metrics: Metrics = {
+    ...summary(
+      "critic/score",
+      scored.map(({ rewards }) => rewards.outcome!),
+    ),
+    ...summary(
+      "critic/rewards",
+      scored.map(({ shapedReward }) => shapedReward),
+    ),
+    ...(scored.some(({ penalty }) => penalty !== 0) && penaltyMetrics(scored)),
+    homogeneous_group_frac: homogeneous / tried,
+    "rollout/failed": failed,
+    "rollout/groups": tried,
+  };
+  return { groups: kept, cursor, metrics };
+}
+
+/** One round of rollouts, as many groups as a step wants. */
+async function rollOut(parts: CollectParts, place: Place, firstGroup: number, watch: Stopwatch) {
+  const { policy, environment, order, reference, penalty, options } = parts;
+  const { step, signal } = place;
+  const tasks = await order.take(place.cursor, options.groups);
+  const { groups, failures } = await watch.time("rollout", () =>
+    rollout(
+      policy,
+      environment,
+      tasks,
+      { ...options.rollout, signal },
+      { step, firstGroup, seed: (...at) => deriveSeed(options.seed, "rollout", step, ...at) },
+    ),
+  );
+  const penalties = penalty && (await watch.time("penalty", () => penalty(groups, step)));
+  const rowBudget = options.update?.rowBudget;
+  const scores = reference && (await watch.time("score", () => scoreTraces(reference, groups, rowBudget)));
+  const shaping = { overlong: options.overlong, kl: options.loss.kl };
+  const shaped = groups.map((traces, group) =>
+    traces.map((trace, i) => shapeSample(trace, penalties?.[group]?.[i], scores?.[group]?.[i], shaping)),
+  );
+  return { shaped, failures: failures.length };
+}
+
+function informative(
+  groups: readonly (readonly ShapedSample[])[],
+  options: DynamicSamplingOptions | undefined,
+): readonly (readonly ShapedSample[])[] {
+  if (!options) return groups;
+  return groups.filter((group) => informativeGroups(...rewardsOf(group, options.by)).includes(1));
+}
+
+function rewardsOf(
+  samples: readonly ShapedSample[],
+  by: DynamicSamplingOptions["by"],
+): [rewards: number[], groups: number[]] {
+  const rewardOf = ({ rewards, shapedReward }: ShapedSample): number =>
+    by === "total" ? shapedReward : (rewards.outcome ?? Number.NaN);
+  return [samples.map(rewardOf), samples.map(({ trace }) => trace.group)];
+}
+
+/** `critic/penalty_share`: deviation of the penalty over the sum of those of penalty and outcome. */
+function penaltyMetrics(samples: readonly ShapedSample[]): Metrics {
+  const penalties = samples.map(({ penalty }) => penalty);
+  const own = deviation(penalties);
+  const both = own + deviation(samples.map(({ rewards }) => rewards.outcome!));
+  return { ...summary("critic/penalty", penalties), "critic/penalty_share": both === 0 ? 0 : own / both };
+}
+
+function deviation(values: readonly number[]): number {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
+}

@@ -1,0 +1,31 @@
+// Validation inside a run: rollouts on held-out tasks with seeds of their own, the same each time.
+import { deriveSeed } from "@iapo/tensor-core";
+import type { Environment } from "../environment.ts";
+import { type Metrics, rolloutMetrics } from "../metrics/rollout-metrics.ts";
+import type { Policy } from "../policy.ts";
+import type { RolloutOptions } from "../rollout/options.ts";
+import { rollout } from "../rollout/rollout.ts";
+import type { TaskSource } from "./task-source.ts";
+
+export interface EvaluateOptions {
+  readonly seed: number;
+  /** The first so many tasks of the source. */
+  readonly count: number;
+  readonly rollout: RolloutOptions;
+}
+
+/** Metrics under `val/`; the score is the mean outcome reward, `val/reward_score`, 0 where none was scored. */
+export async function evaluatePolicy(
+  policy: Policy,
+  environment: Environment,
+  tasks: TaskSource,
+  { seed, count, rollout: options }: EvaluateOptions,
+): Promise<{ metrics: Metrics; score: number }> {
+  const chosen = await Promise.all(Array.from({ length: Math.min(count, tasks.length) }, (_, i) => tasks.task(i)));
+  const place = { step: 0, seed: (...at: number[]) => deriveSeed(seed, "evaluate", ...at) };
+  const { groups } = await rollout(policy, environment, chosen, options, place);
+  const found = rolloutMetrics(groups.flat(), options.maxTokens);
+  const score = found["reward/outcome"] ?? 0;
+  const metrics = Object.fromEntries(Object.entries(found).map(([name, value]) => [`val/${name}`, value]));
+  return { metrics: { ...metrics, "val/reward_score": score }, score };
+}

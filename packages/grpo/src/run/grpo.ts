@@ -1,0 +1,133 @@
+// GRPO as a recipe: rollouts, shaped rewards, advantages, update.
+import type { StepLog } from "@iapo/rollout-trace";
+import { deriveSeed } from "@iapo/tensor-core";
+import type { AdvantageOptions, DynamicSamplingOptions } from "../config.ts";
+import type { Environment } from "../environment.ts";
+import type { TensorLoss } from "../loss/tensors.ts";
+import type { LossOptions, OverlongOptions } from "../math/index.ts";
+import { rolloutMetrics, summary } from "../metrics/rollout-metrics.ts";
+import { updateMetrics } from "../metrics/update-metrics.ts";
+import type { TrainablePolicy } from "../policy.ts";
+import type { RolloutOptions } from "../rollout/options.ts";
+import { Learner, type LearnerOptions } from "../update/learner.ts";
+import { scoreTraces } from "../update/score.ts";
+import type { ScoredGroup } from "../update/tokens.ts";
+import { type MiniBatch, type UpdateOptions, updatePolicy } from "../update/update.ts";
+import { type CollectParts, collectGroups } from "./collect.ts";
+import { type Place, type Recipe, type RecipeStep, Stopwatch } from "./recipe.ts";
+import { type AdvantageFunction, advantageFunction, type PenaltyFunction, type ShapedSample } from "./shaping.ts";
+import { TaskOrder, type TaskSource } from "./task-source.ts";
+
+/** Plain data. */
+export interface GrpoOptions {
+  readonly seed: number;
+  /** Groups per step. */
+  readonly groups: number;
+  readonly rollout: Omit<RolloutOptions, "signal">;
+  readonly advantage: AdvantageOptions;
+  readonly loss: LossOptions;
+  readonly update?: Pick<UpdateOptions, "miniBatch" | "epochs" | "rowBudget"> | undefined;
+  /** DAPO: groups whose rewards are all equal make room for others; at most `tries` rounds of rollouts. */
+  readonly dynamicSampling?: (DynamicSamplingOptions & { readonly tries: number }) | undefined;
+  readonly overlong?: OverlongOptions | undefined;
+  /** Score traces by the update's kernels before the update, for adapters on which those of the rollout give other bits. */
+  readonly recomputeOldLogProbs?: boolean | undefined;
+}
+
+export interface GrpoParts {
+  readonly policy: TrainablePolicy;
+  readonly environment: Environment;
+  readonly tasks: TaskSource;
+  readonly learner: LearnerOptions;
+  readonly penalty?: PenaltyFunction | undefined;
+  /** In place of `options.advantage`. */
+  readonly advantage?: AdvantageFunction | undefined;
+  /** In place of `options.loss.kind`. */
+  readonly loss?: TensorLoss | undefined;
+}
+
+/** The policy as it is now is the reference of KL. */
+export function grpoRecipe(parts: GrpoParts, options: GrpoOptions): Recipe {
+  const learner = new Learner(parts.policy, parts.learner);
+  const reference = options.loss.kl ? parts.policy.reference() : undefined;
+  const order = new TaskOrder(parts.tasks, deriveSeed(options.seed, "order"));
+  return {
+    learner,
+    step: (place) => grpoStep({ ...parts, learner, reference, order, options }, place),
+    dispose: () => {
+      learner.dispose();
+      reference?.dispose();
+    },
+  };
+}
+
+interface StepParts extends CollectParts {
+  readonly policy: TrainablePolicy;
+  readonly learner: Learner;
+  readonly advantage?: AdvantageFunction | undefined;
+  readonly loss?: TensorLoss | undefined;
+}
+
+async function grpoStep(parts: StepParts, place: Place): Promise<RecipeStep> {
+  const { options, policy, learner } = parts;
+  const { loss, update, rollout } = options;
+  const watch = new Stopwatch();
+  const { groups, cursor, metrics } = await collectGroups(parts, place, watch);
+  const samples = groups.flat();
+  const advantages = (parts.advantage ?? advantageFunction(options.advantage))(samples);
+  const perSample = advantages.values();
+  const scored = groups.map((group) => group.map((sample) => ({ ...sample, advantages: perSample.next().value! })));
+  const kept = scored.map((group) => group.filter(({ shapedReward }) => !Number.isNaN(shapedReward)));
+  const ready = options.recomputeOldLogProbs
+    ? await watch.time("score", () => withOldLogProbs(policy, kept, update?.rowBudget))
+    : kept;
+  const seed = deriveSeed(options.seed, "update", place.step);
+  const batches = await watch.time("update", () =>
+    updatePolicy(learner, ready, { ...update, loss, customLoss: parts.loss }, seed),
+  );
+  const traces = samples.map(({ trace }) => trace);
+  return {
+    traces,
+    log: { samples: scored.flat().map(sampleLog), updates: batches.flatMap(updateLog) },
+    metrics: {
+      ...rolloutMetrics(traces, rollout.maxTokens),
+      ...metrics,
+      ...summary("critic/advantages", advantages.flat()),
+      ...updateMetrics(batches, loss),
+    },
+    cursor,
+    timings: watch.timings,
+  };
+}
+
+/** Log-probs by the update's own kernels, in place of those of the rollout. */
+async function withOldLogProbs(
+  policy: TrainablePolicy,
+  groups: readonly ScoredGroup[],
+  rowBudget: number | undefined,
+): Promise<ScoredGroup[]> {
+  const traces = groups.map((group) => group.map(({ trace }) => trace));
+  const scores = await scoreTraces(policy, traces, rowBudget);
+  return groups.map((group, g) => group.map((one, i) => ({ ...one, oldLogProbs: scores[g]![i]! })));
+}
+
+function sampleLog(sample: ShapedSample & { readonly advantages: readonly number[] }): StepLog["samples"][number] {
+  const { trace, penalty, shapedReward, advantages, evidence } = sample;
+  const shaped = Number.isNaN(shapedReward) ? null : shapedReward;
+  const { group, sample: number } = trace;
+  return { group, sample: number, penalty, shapedReward: shaped, advantages, ...(evidence && { evidence }) };
+}
+
+/** A skipped step may have no finite loss; then there is nothing to log. */
+function updateLog({ scored, tokens, outcome, computed }: MiniBatch): StepLog["updates"] {
+  const loss = computed?.loss ?? outcome.loss;
+  if (!Number.isFinite(loss)) return [];
+  const samples = scored.map(({ trace, oldLogProbs, referenceLogProbs }, row) => ({
+    group: trace.group,
+    sample: trace.sample,
+    logProbs: outcome.logProbs.slice(tokens.offsets[row], tokens.offsets[row + 1]),
+    ...(oldLogProbs && { oldLogProbs: Float32Array.from(oldLogProbs) }),
+    ...(referenceLogProbs && { referenceLogProbs: Float32Array.from(referenceLogProbs) }),
+  }));
+  return [{ samples, loss }];
+}

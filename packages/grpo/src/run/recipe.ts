@@ -1,0 +1,44 @@
+// What a run repeats: one step's work, whatever it trains on.
+import type { StepLog, Trace } from "@iapo/rollout-trace";
+import type { Metrics } from "../metrics/rollout-metrics.ts";
+import type { Learner } from "../update/learner.ts";
+
+export interface RecipeStep {
+  /** What is kept of the rollouts. */
+  readonly traces: readonly Trace[];
+  readonly log: Omit<StepLog, "metrics">;
+  readonly metrics: Metrics;
+  /** The place in the order of tasks where the next step begins. */
+  readonly cursor: number;
+  /** Milliseconds by part of the work. */
+  readonly timings: Readonly<Record<string, number>>;
+}
+
+/** Where a run stands before a step. */
+export interface Place {
+  readonly step: number;
+  /** The place in the order of tasks. */
+  readonly cursor: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Recipe {
+  readonly learner: Learner;
+  /** Does one step: the same place in the run, from the same weights, gives the same result. */
+  step(place: Place): Promise<RecipeStep>;
+  dispose(): void;
+}
+
+/** Measures the parts of a step. */
+export class Stopwatch {
+  readonly timings: Record<string, number> = {};
+
+  async time<T>(part: string, work: () => Promise<T>): Promise<T> {
+    const start = performance.now();
+    try {
+      return await work();
+    } finally {
+      this.timings[part] = (this.timings[part] ?? 0) + performance.now() - start;
+    }
+  }
+}

@@ -1,0 +1,83 @@
+// From traces to advantages: what is taken off the outcome rewards, and how samples of a group are compared.
+import type { ReplayedSample, ReplayFunctions, Trace } from "@iapo/rollout-trace";
+import type { AdvantageOptions } from "../config.ts";
+import {
+  groupAdvantages,
+  type KlOptions,
+  leaveOneOutAdvantages,
+  type OverlongOptions,
+  overlongPenalty,
+  penaliseKl,
+} from "../math/index.ts";
+import { tokensOf } from "../update/tokens.ts";
+
+/** What is taken off the outcome reward of a trace, and what it was computed from, for the record. */
+export interface Penalty {
+  readonly penalty: number;
+  readonly evidence?: Readonly<Record<string, readonly number[]>> | undefined;
+}
+
+/** Penalties of a step's traces, group by group. */
+export type PenaltyFunction = (
+  groups: readonly (readonly Trace[])[],
+  step: number,
+) => Promise<readonly (readonly Penalty[])[]>;
+
+/** [samples][turns] advantages from all samples of a step; a sample whose shaped reward is NaN was dropped. */
+export type AdvantageFunction = ReplayFunctions["advantage"];
+
+/** A sample on its way to the update. */
+export interface ShapedSample extends Omit<ReplayedSample, "trace"> {
+  readonly trace: Trace;
+  readonly evidence: Readonly<Record<string, readonly number[]>> | undefined;
+  /** Of its sampled tokens, where KL asks. */
+  readonly referenceLogProbs: Float32Array | undefined;
+}
+
+export interface ShapingOptions {
+  readonly overlong?: OverlongOptions | undefined;
+  /** KL taken off the reward. */
+  readonly kl?: KlOptions | undefined;
+}
+
+/** The advantages of published GRPO and RLOO: one number for all turns of a sample. */
+export function advantageFunction({ kind, scale, epsilon }: AdvantageOptions): AdvantageFunction {
+  return (samples) => {
+    const rewards = samples.map(({ shapedReward }) => shapedReward);
+    const groups = samples.map(({ trace }) => trace.group);
+    const perSample =
+      kind === "rloo" ? leaveOneOutAdvantages(rewards, groups) : groupAdvantages(rewards, groups, { scale, epsilon });
+    return samples.map(({ trace }, i) => trace.turns.map(() => perSample[i]!));
+  };
+}
+
+/** The outcome reward less all penalties; NaN without an outcome. */
+export function shapeSample(
+  trace: Trace,
+  given: Penalty | undefined,
+  referenceLogProbs: Float32Array | undefined,
+  { overlong, kl }: ShapingOptions,
+): ShapedSample {
+  const tokens = tokensOf([trace]);
+  const evidence: Record<string, readonly number[]> = { ...given?.evidence };
+  let penalty = given?.penalty ?? 0;
+  if (overlong) penalty -= overlongPenalty(tokens.rolloutLogProbs.length, overlong);
+  if (kl?.where === "reward" && referenceLogProbs) {
+    const mask = new Uint8Array(referenceLogProbs.length).fill(1);
+    const logProbs = tokens.rolloutLogProbs;
+    const batch = { offsets: tokens.offsets, mask, logProbs, oldLogProbs: logProbs };
+    const [taken] = penaliseKl([0], batch, referenceLogProbs, kl);
+    evidence.kl_penalty = [-taken!];
+    penalty -= taken!;
+  }
+  const outcome = trace.rewards.outcome ?? Number.NaN;
+  const found = Object.keys(evidence).length > 0 ? evidence : undefined;
+  return {
+    trace,
+    rewards: trace.rewards,
+    penalty,
+    shapedReward: outcome - penalty,
+    evidence: found,
+    referenceLogProbs,
+  };
+}

@@ -1,0 +1,42 @@
+// Where tasks come from, and in which order: a pure function of the seed, so that a place in the order is one number.
+import type { Task } from "@iapo/rollout-trace";
+import { deriveSeed, type Seed } from "@iapo/tensor-core";
+import { GrpoError } from "../error.ts";
+import { shuffled } from "../update/update.ts";
+
+export interface TaskSource<T = Task> {
+  readonly length: number;
+  /** The task with this number, from 0. */
+  task(index: number): T | Promise<T>;
+}
+
+/** Tasks in an order shuffled anew each time that all of them were given. */
+export class TaskOrder<T = Task> {
+  readonly #source: TaskSource<T>;
+  readonly #seed: Seed;
+  #epoch = -1;
+  #order: readonly number[] = [];
+
+  /** @throws GrpoError `data` for a source without tasks */
+  constructor(source: TaskSource<T>, seed: Seed) {
+    if (!(source.length > 0)) throw new GrpoError("data", "the source of tasks is empty; give at least one task");
+    this.#source = source;
+    this.#seed = seed;
+  }
+
+  /** `count` tasks from a place in the order on. */
+  async take(place: number, count: number): Promise<T[]> {
+    return Promise.all(Array.from({ length: count }, (_, i) => this.#source.task(this.#indexAt(place + i))));
+  }
+
+  #indexAt(place: number): number {
+    const { length } = this.#source;
+    const epoch = Math.floor(place / length);
+    if (epoch !== this.#epoch) {
+      const all = Array.from({ length }, (_, i) => i);
+      this.#order = shuffled(all, deriveSeed(...this.#seed, epoch));
+      this.#epoch = epoch;
+    }
+    return this.#order[place % length]!;
+  }
+}

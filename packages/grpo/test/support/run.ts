@@ -1,0 +1,82 @@
+// A short GRPO run of the nano model, as a function and as a program that can be killed: `node run.ts <directory> <steps>`.
+import { createHash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { type Device, openDevice } from "@iapo/tensor-core";
+import {
+  evaluatePolicy,
+  type GrpoOptions,
+  grpoRecipe,
+  type RunState,
+  type TrainOptions,
+  train,
+} from "../../src/index.ts";
+import { lossPresets } from "../../src/math/index.ts";
+import { chartTasks, environment, type NanoOptions, nanoPolicy } from "./nano.ts";
+
+const options: GrpoOptions = {
+  seed: 7,
+  groups: 2,
+  rollout: { samples: 3, sampling: { temperature: 1 }, maxTokens: 8 },
+  advantage: { kind: "grpo", scale: "group", epsilon: 1e-6 },
+  loss: { ...lossPresets.dapo, kl: { where: "loss", estimator: "k3", coefficient: 0.01 } },
+  update: { miniBatch: 1, rowBudget: 400 },
+};
+
+/** Rewards of an untrained model are all 0: here long first turns are better, so that something is learnt. */
+const rewarding: typeof environment = {
+  ...environment,
+  async step(task, turn, earlier) {
+    const result = await environment.step(task, turn, earlier);
+    return result.done
+      ? { ...result, done: { rewards: { ...(await result.done.rewards), outcome: turn.text.length / 40 } } }
+      : result;
+  },
+};
+
+export async function nanoRun(
+  device: Device,
+  run: Partial<TrainOptions> & Pick<TrainOptions, "directory" | "steps">,
+  kind: NanoOptions = {},
+): Promise<RunState> {
+  const policy = await nanoPolicy(device, kind);
+  const all = await chartTasks(8);
+  const tasks = { length: 6, task: (index: number) => all[index]! };
+  const held = { length: 2, task: (index: number) => all[6 + index]! };
+  const recipe = grpoRecipe({ policy, environment: rewarding, tasks, learner: { learningRate: () => 1e-3 } }, options);
+  try {
+    return await train(recipe, {
+      checkpoint: { every: 2, keep: 2 },
+      settings: { options, kind },
+      evaluate: {
+        every: 3,
+        run: () => evaluatePolicy(policy, rewarding, held, { seed: 5, count: 2, rollout: options.rollout }),
+      },
+      ...run,
+    });
+  } finally {
+    recipe.dispose();
+    policy.model.dispose();
+  }
+}
+
+/** SHA-256 of all files of a run but timings and temporary ones, by name. */
+export async function fingerprint(directory: string): Promise<Record<string, string>> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const hashes: Record<string, string> = {};
+  for (const file of files.sort()) {
+    if (file.endsWith("timings.jsonl")) continue;
+    hashes[relative(directory, file)] = createHash("sha256")
+      .update(await readFile(file))
+      .digest("hex");
+  }
+  return hashes;
+}
+
+const [, script, directory, steps] = process.argv;
+if (script === import.meta.filename && directory) {
+  const device = await openDevice();
+  await nanoRun(device, { directory, steps: Number(steps), resume: true });
+  device.close();
+}
