@@ -19,7 +19,7 @@ import {
 import { QwenVLError } from "../error.ts";
 import type { UploadedLayout } from "../model/layout.ts";
 import type { QwenVLModel } from "../model/model.ts";
-import { type PackedBatch, RowBuilder, type Sequence } from "../model/pack.ts";
+import { nextPositionOf, type PackedBatch, RowBuilder, type Sequence } from "../model/pack.ts";
 import { KeyValueCache } from "./cache.ts";
 import { type FinishReason, findEnd, type StopRules } from "./stop.ts";
 
@@ -90,7 +90,7 @@ export class Session {
       if (prompt.tokens.length === 0) throw new QwenVLError("prompt", "an empty prompt cannot be continued");
       const start = builder.add(prompt, prompt.tokens.length);
       const count = builder.count - start;
-      this.#prompts.push({ start, count, nextPosition: Math.max(...prompt.positions) + 1 });
+      this.#prompts.push({ start, count, nextPosition: nextPositionOf(prompt) });
       segments.push({
         queryStart: start,
         queryCount: count,
@@ -224,7 +224,7 @@ export class Session {
       for (let row = 0; row < queryCount; row++) target.push(response.start + response.count + row);
       response.count += queryCount;
       response.pending = undefined;
-      response.nextPosition = Math.max(position, ...sequence.positions) + 1;
+      response.nextPosition = Math.max(position + 1, nextPositionOf(sequence));
       segments.push({ queryStart, queryCount, ...this.#keysOf(response), causal: true });
     });
     this.#last.dispose();

@@ -19,6 +19,11 @@ export interface Sequence {
   readonly images: readonly EncodedImage[];
 }
 
+/** The position of the token that would come next: one more than the largest on any axis. */
+export function nextPositionOf({ positions }: Pick<Sequence, "positions">): number {
+  return positions.reduce((largest, position) => Math.max(largest, position), -1) + 1;
+}
+
 /** What follows a prompt: sampled turns with the observations between them. */
 export interface ResponseSequence extends Sequence {
   /** 1 for tokens whose log-probability is wanted (sampled tokens), 0 for the rest (observations). */

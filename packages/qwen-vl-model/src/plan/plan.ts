@@ -12,7 +12,7 @@ import type { QwenVLConfig } from "../config/model-config.ts";
 import { Session } from "../generation/session.ts";
 import { Adapter, type AdapterOptions } from "../lora/adapter.ts";
 import { QwenVLModel } from "../model/model.ts";
-import { type EncodedImage, packGroups, type ResponseSequence, type Sequence } from "../model/pack.ts";
+import { type EncodedImage, nextPositionOf, packGroups, type ResponseSequence, type Sequence } from "../model/pack.ts";
 import { ropePositions } from "../processor/positions.ts";
 import type { ImageGrid } from "../processor/smart-resize.ts";
 import { optimizerOf, trainableParameters, trainStep } from "../training/step.ts";
@@ -79,7 +79,7 @@ export async function runWorkload(model: QwenVLModel, workload: Workload): Promi
   await phase("generate", () => generate(device, model, prompt, workload));
   if (optimizer) {
     await phase("update", async () => {
-      const start = Math.max(...prompt.positions) + 1;
+      const start = nextPositionOf(prompt);
       const response = {
         ...sequenceOf(config, workload.responseTokens, [], start),
         targets: new Uint8Array(workload.responseTokens).fill(1),
