@@ -15,5 +15,5 @@ test(
     expect(loaded).toBeGreaterThan(cases / 10);
     expect(refused).toBeGreaterThan(cases / 4);
   },
-  full ? 300_000 : 60_000,
+  full ? 600_000 : 60_000,
 );
