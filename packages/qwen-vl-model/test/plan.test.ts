@@ -52,6 +52,6 @@ test("72B is planned in no time and no memory", async () => {
   };
   const plan = await planModel(config, workload, device.facts);
   expect(plan.bytesByPart.weights).toBeGreaterThan(146e9);
-  expect(plan.bytesByPart.weights).toBeLessThan(1.3 * 147e9);
+  expect(plan.bytesByPart.weights).toBeLessThan(1.02 * 147e9);
   expect(plan.phases.find((phase) => phase.name === "generate")!.flops).toBeGreaterThan(2 * 72e9 * 100);
 });
