@@ -17,8 +17,8 @@ import {
   scope,
   siluGate,
   type Tensor,
-} from "../../src/index.ts";
-import { normal, seededRandom } from "../../src/testing/index.ts";
+} from "@iapo/tensor-core";
+import { normal, seededRandom } from "@iapo/tensor-core/testing";
 import { Reference, type Value } from "./f64.ts";
 
 const VOCABULARY = 48;
