@@ -23,10 +23,20 @@ export { cast, castInto } from "./ops/cast.ts";
 export { clamp } from "./ops/clamp.ts";
 export { concat } from "./ops/concat.ts";
 export { cos } from "./ops/cos.ts";
+export {
+  type CaseInput,
+  defineOp,
+  type Op,
+  type OpCase,
+  type OpSpec,
+  type ReferenceArray,
+  type VjpContext,
+} from "./ops/define.ts";
 export { divide } from "./ops/divide.ts";
 export { dot } from "./ops/dot.ts";
 export { equal } from "./ops/equal.ts";
 export { exp } from "./ops/exp.ts";
+export { fill } from "./ops/fill.ts";
 export { gatherRows, gatherRows as embedding } from "./ops/gather-rows.ts";
 export { gelu } from "./ops/gelu.ts";
 export { geluTanh } from "./ops/gelu-tanh.ts";
@@ -52,7 +62,7 @@ export { multiply } from "./ops/multiply.ts";
 export { negate } from "./ops/negate.ts";
 export { notEqual } from "./ops/not-equal.ts";
 export { overwriteRows } from "./ops/overwrite-rows.ts";
-export type { Seed } from "./ops/random/philox.ts";
+export { type Seed, uniformOf } from "./ops/random/philox.ts";
 export { deriveSeed, type SeedPart } from "./ops/random/seed.ts";
 export { randomBits, randomNormal, randomUniform, randomWords } from "./ops/random/tensors.ts";
 export { reciprocal } from "./ops/reciprocal.ts";
@@ -87,6 +97,7 @@ export { AdamW, type AdamWOptions, type Moments, type OptimizedParameter, type S
 export { type ClipDecision, clipByGlobalNorm, readClipDecision } from "./optim/clip.ts";
 export { learningRateSchedule, type ScheduleOptions } from "./optim/schedule.ts";
 export { type ParityCheck, type ParityReport, parityProbe } from "./parity-probe.ts";
+export { defineKernel, type Kernel, type KernelSpec, type StorageElement, type UniformType } from "./submit/kernel.ts";
 export type { KernelTime } from "./submit/profiler.ts";
 export { type WarmUpProgress, warmUp } from "./submit/warm-up.ts";
-export { Tensor } from "./tensor.ts";
+export { type RowPart, Tensor } from "./tensor.ts";

@@ -1,7 +1,7 @@
 // Runs a program on a device and holds it to the references: values, gradients, equal bits of equal passes, and no bytes left behind.
 import { checkpoint, type Device, record, scope, type Tensor } from "../../src/index.ts";
 import { fill } from "../../src/ops/fill.ts";
-import { normal } from "../../src/testing/index.ts";
+import { expectNoLeak, normal } from "../../src/testing/index.ts";
 import type { Node, Pass, Program } from "./program.ts";
 import { dot, type Evaluation, evaluateWith, largest, type Move, randomErrors, slope } from "./reference.ts";
 
@@ -36,9 +36,7 @@ export async function checkProgram(device: Device, program: Program, random: () 
   if (program.outputs.some((id) => !(spread(id) / scaleOf(id) < ILL_CONDITIONED)))
     return { outcome: "ill-conditioned", directions: 0, kinks: 0 };
 
-  const before = device.memory().liveBytes;
-  const { values, gradients } = await runProgram(device, program);
-  if (device.memory().liveBytes !== before) throw new Error(`${device.memory().liveBytes - before} bytes leaked`);
+  const { values, gradients } = await expectNoLeak(device, () => runProgram(device, program));
 
   program.outputs.forEach((id, k) => {
     const found = difference(values[k]!, program.values[id]!.data);

@@ -15,7 +15,7 @@ const OPS = [
   "linear",
   "matmul",
   "attention",
-  "log_probs",
+  "logProbs",
 ];
 /** Elements of an input: this adapter is slow. */
 const MOST_ELEMENTS = 5000;

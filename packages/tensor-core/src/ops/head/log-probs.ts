@@ -44,16 +44,16 @@ export function inverseTemperature(temperature: number): number {
  * a banned target.
  */
 export const logProbs = defineOp<[Tensor, Tensor, TargetPairs, LogProbOptions?], HeadParams, LogProbs>({
-  name: "log_probs",
+  name: "logProbs",
   summary: "linear, log-prob and entropy of (row, target) pairs in one, over slices of the vocabulary",
   call: (hidden, weight, pairs, options = {}) => ({ inputs: [hidden, weight], params: { ...options, pairs } }),
   infer: ([hidden, weight], { pairs, temperature = 1, bannedIds = [] }) => {
-    expectDType("log_probs", hidden!, "f32");
-    expectDType("log_probs", weight!, "f32", "bf16");
+    expectDType("logProbs", hidden!, "f32");
+    expectDType("logProbs", weight!, "f32", "bf16");
     const [rows, d] = hidden!.shape;
     const [vocabulary, width] = weight!.shape;
     if (hidden!.shape.length !== 2 || weight!.shape.length !== 2 || d !== width || !vocabulary)
-      shapeError("log_probs", `takes hidden [rows, d] and weight [vocabulary, d], not ${hidden} and ${weight}`);
+      shapeError("logProbs", `takes hidden [rows, d] and weight [vocabulary, d], not ${hidden} and ${weight}`);
     inverseTemperature(temperature);
     checkPairs(pairs, rows!, vocabulary!, new Set(bannedIds));
     return [{ shape: [pairs.rows.length] }, { shape: [pairs.rows.length] }, { shape: [rows!] }];
