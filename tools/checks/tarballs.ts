@@ -1,4 +1,4 @@
-// Packs every published package, installs the tarballs in an empty project, loads each entry under plain Node, and runs the command.
+// Packs every published package, installs the tarballs in an empty project, loads each entry under plain Node, runs a kernel and the command.
 import { execFile } from "node:child_process";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -41,6 +41,12 @@ export async function tryTarballs(signal: AbortSignal): Promise<string[]> {
       for (const entry of ${JSON.stringify(entries)}) {
         try { await import(entry); } catch (error) { failed.push(entry + ": " + error.message); }
       }
+      const { add, openDevice } = await import("@iapo/tensor-core");
+      const device = await openDevice();
+      const x = device.tensor([1, 2], [2]);
+      const sum = await add(x, x).read();
+      if (String(sum) !== "2,4") failed.push("@iapo/tensor-core: 1 + 1, 2 + 2 gives " + sum);
+      device.close();
       console.log(JSON.stringify(failed));`;
     await writeFile(join(folder, "load.js"), script);
     const { stdout } = await run("node", ["load.js"], { cwd: folder, signal });
