@@ -62,5 +62,4 @@ export const steps: Step[] = [
   { name: "unused code (knip)", budget: 0.2, run: command("knip", "--no-config-hints") },
   { name: "publint", budget: 0.2, run: lintPackages },
   { name: "packed tarballs", budget: 1, fullOnly: true, run: tryTarballs },
-  { name: "fuzz", budget: 8, fullOnly: true, run: command("node", "tools/fuzz/fuzz.ts") },
 ];
