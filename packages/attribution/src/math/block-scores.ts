@@ -1,0 +1,27 @@
+/** From one number per token to one per unit of a partition (specs `method` F6). */
+import { AttributionError } from "../error.ts";
+import type { Partition } from "./partition.ts";
+import type { Numbers } from "./token-scores.ts";
+
+/** `mean` is the default of the method: sums let a block of thousands of tokens swamp the rest. */
+export type BlockReduce = "mean" | "sum" | "absMean" | "absSum";
+
+/**
+ * Scores `[units]`: the sum or mean over a unit's tokens of their scores, or of the scores' absolute values. A unit without tokens scores 0.
+ * @throws AttributionError `shape` where there is not one score for each token of the partition
+ */
+export function blockScores(tokens: Numbers, { names, unitOfToken }: Partition, reduce: BlockReduce): Float64Array {
+  if (tokens.length !== unitOfToken.length) {
+    throw new AttributionError("shape", `${tokens.length} scores came for a partition of ${unitOfToken.length} tokens`);
+  }
+  const scores = new Float64Array(names.length);
+  const counts = new Float64Array(names.length);
+  const absolute = reduce === "absMean" || reduce === "absSum";
+  unitOfToken.forEach((unit, token) => {
+    if (unit < 0) return;
+    scores[unit]! += absolute ? Math.abs(tokens[token]!) : tokens[token]!;
+    counts[unit]! += 1;
+  });
+  const averaged = reduce === "mean" || reduce === "absMean";
+  return averaged ? scores.map((score, unit) => score / Math.max(1, counts[unit]!)) : scores;
+}
