@@ -13,23 +13,35 @@ export type {
   Sampling,
   ScorableTraces,
   Scorer,
+  Scribe,
   Session,
   TrainablePolicy,
   TurnRequest,
+  Written,
 } from "./policy.ts";
 export type { Failure, FailurePolicy, RolloutOptions, RolloutPlace } from "./rollout/options.ts";
 export { type Rollout, rollout } from "./rollout/rollout.ts";
 export { type EvaluateOptions, evaluatePolicy } from "./run/evaluate.ts";
 export { type GrpoOptions, type GrpoParts, grpoRecipe } from "./run/grpo.ts";
+export { loadFunction } from "./run/module.ts";
 export type { Place, Recipe, RecipeStep } from "./run/recipe.ts";
+export { type ReplayParts, replayFunctions } from "./run/replay.ts";
 export {
   type AdvantageFunction,
   advantageFunction,
   type Penalty,
   type PenaltyFunction,
+  type RewardFunction,
   type ShapedSample,
 } from "./run/shaping.ts";
 export type { RunState } from "./run/state.ts";
+export {
+  type SupervisedOptions,
+  type SupervisedParts,
+  supervisedRecipe,
+  supervisedStep,
+  transcribeEpisode,
+} from "./run/supervised.ts";
 export type { TaskSource } from "./run/task-source.ts";
 export { type TrainOptions, train } from "./run/train.ts";
 export { Learner, type LearnerOptions, type Piece, type PieceOutputs, type StepOutcome } from "./update/learner.ts";

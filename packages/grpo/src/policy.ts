@@ -51,10 +51,13 @@ export interface ScorableTraces {
   dispose(): void;
 }
 
+/** What was put in and written, turn by turn: a trace, or an example to learn from. */
+export type Written = Pick<Trace, "turns">;
+
 /** Gives log-probs of traces: the policy in training, a reference, a teacher. */
 export interface Scorer {
   /** Groups of traces that share their first prompt. */
-  pack(groups: readonly (readonly Trace[])[]): ScorableTraces;
+  pack(groups: readonly (readonly Written[])[]): ScorableTraces;
 }
 
 /** What an optimizer updates. */
@@ -73,4 +76,10 @@ export interface TrainablePolicy extends Policy, Scorer {
   refresh(): void;
   /** The policy as it is now, frozen. */
   reference(): Scorer & { dispose(): void };
+}
+
+/** Turns given texts into turns, as if the policy had written them. */
+export interface Scribe {
+  /** @param before the turn that this one goes on from; none for a prompt of its own */
+  transcribe(input: TurnInput, text: string, before?: Turn): Turn;
 }

@@ -1,7 +1,7 @@
 // Rollouts on a nano model in the real chart environment, and failures of environments.
 import { type Device, deriveSeed, noGrad, openDevice } from "@iapo/tensor-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type RolloutOptions, rollout } from "../src/index.ts";
+import { type Environment, GrpoError, type RolloutOptions, rollout } from "../src/index.ts";
 import { chartTasks, environment, nanoPolicy } from "./support/nano.ts";
 
 let device: Device;
@@ -35,3 +35,123 @@ test.each([{ dtype: "f32" }, { dtype: "bf16" }, { dtype: "f32", lora: true }] as
     policy.model.dispose();
   },
 );
+
+/** The chart environment with a fault in the episodes of one sample of each group; which sample it is shows in the order of steps. */
+function faulty(fault: (call: number) => Promise<void> | void): Environment {
+  let call = 0;
+  return {
+    prompt: (task) => environment.prompt(task),
+    async step(task, turn, earlier) {
+      await fault(call++);
+      return environment.step(task, turn, earlier);
+    },
+  };
+}
+
+const failing = (): Environment =>
+  faulty((call) => {
+    if (call === 1) throw new Error("the tool broke");
+  });
+
+test("a failed episode is dropped, penalised, or stops the rollout", async () => {
+  const policy = await nanoPolicy(device);
+  const tasks = await chartTasks(1);
+  const run = (more: Partial<RolloutOptions>) => rollout(policy, failing(), tasks, { ...options, ...more }, place);
+  const dropped = await run({ onFailure: "drop" });
+  expect(dropped.failures).toHaveLength(1);
+  const { sample, message } = dropped.failures[0]!;
+  expect(message).toContain("the tool broke");
+  expect(dropped.groups[0]!.map(({ rewards }) => Object.keys(rewards).length > 0)).toEqual(
+    [0, 1, 2, 3].map((i) => i !== sample),
+  );
+  const penalised = await run({ onFailure: "penalise", failureReward: -1 });
+  expect(penalised.groups[0]![sample]!.rewards).toEqual({ outcome: -1 });
+  await expect(run({})).rejects.toThrow(GrpoError);
+  await expect(run({})).rejects.toThrow(/sample \d failed: the tool broke/);
+  policy.model.dispose();
+});
+
+test("a tool that hangs costs its timeout and its own episode only", async () => {
+  const policy = await nanoPolicy(device);
+  const hanging = faulty((call) => (call === 2 ? new Promise(() => {}) : undefined));
+  const { groups, failures } = await rollout(
+    policy,
+    hanging,
+    await chartTasks(1),
+    { ...options, onFailure: "drop", timeout: 500 },
+    place,
+  );
+  expect(failures.map(({ message }) => message)).toEqual(["its step took more than 500 ms"]);
+  expect(groups[0]!.filter(({ rewards }) => rewards.outcome !== undefined)).toHaveLength(3);
+  policy.model.dispose();
+});
+
+test("a slow judge of one episode does not hold up the turns of the others", async () => {
+  const policy = await nanoPolicy(device);
+  const events: string[] = [];
+  let release = (): void => {};
+  const verdict = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let judged = 0;
+  const judging: Environment = {
+    prompt: (task) => environment.prompt(task),
+    async step(task, turn, earlier) {
+      const result = await environment.step(task, turn, earlier);
+      if (!result.done) return result;
+      const { rewards } = result.done;
+      if (earlier.length > 0) {
+        events.push("second turn");
+        release();
+        return result;
+      }
+      if (judged++ > 0) return result;
+      const late = verdict.then(() => {
+        events.push("verdict");
+        return rewards;
+      });
+      return { ...result, done: { rewards: late } };
+    },
+  };
+  const { groups } = await rollout(policy, judging, await chartTasks(1), options, place);
+  expect(events[0]).toBe("second turn");
+  expect(events).toContain("verdict");
+  expect(groups.flat().every(({ rewards }) => rewards.outcome !== undefined)).toBe(true);
+  policy.model.dispose();
+});
+
+test("responses do not depend on what is generated beside them", async () => {
+  const policy = await nanoPolicy(device);
+  const tasks = await chartTasks(3);
+  const together = await rollout(policy, environment, tasks, options, place);
+  const apart = await rollout(policy, environment, tasks, { ...options, groupsAtOnce: 1 }, place);
+  expect(apart.groups).toEqual(together.groups);
+  policy.model.dispose();
+});
+
+test("a third turn, prompts of their own and temperatures of their own need nothing new", async () => {
+  const policy = await nanoPolicy(device);
+  const longer: Environment = {
+    prompt: (task) => environment.prompt(task),
+    async step(task, turn, earlier) {
+      const blocks = environment.prompt(task);
+      if (earlier.length === 0) return { next: { freshPrompt: false, blocks: blocks.slice(0, 1) } };
+      if (earlier.length === 1) {
+        const assistant = [{ id: "before", kind: "observation", text: `${turn.text.length}\n` } as const];
+        return { next: { freshPrompt: true, blocks, assistant, temperature: 0.5 } };
+      }
+      return { done: { rewards: { outcome: turn.text.length } } };
+    },
+  };
+  const tasks = await chartTasks(2);
+  const { groups } = await rollout(policy, longer, tasks, { ...options, maxTurns: 3 }, place);
+  const turns = groups.flat().map((trace) => trace.turns);
+  expect(turns.map((list) => list.map(({ freshPrompt }) => freshPrompt))).toEqual(turns.map(() => [true, false, true]));
+  expect(turns[0]!.map(({ temperature }) => temperature)).toEqual([1, 1, 0.5]);
+  const packed = policy.pack(groups);
+  const { logProb, entropy } = noGrad(() => packed.logProbs());
+  expect([...(await logProb.values())]).toEqual(turns.flat().flatMap(({ logProbs }) => [...logProbs]));
+  for (const item of [logProb, entropy, packed]) item.dispose();
+  await expect(rollout(policy, longer, tasks, options, place)).rejects.toThrow(/more than 2 turns/);
+  policy.model.dispose();
+});

@@ -79,7 +79,7 @@ export class Episode {
     this.#earlier.push({ text: turn.text, tool });
     if (done) {
       this.#rewards = this.#inTime(Promise.resolve(done.rewards), "its rewards")
-        .then(checked)
+        .then(checkRewards)
         .catch((error) => this.#fail(error));
       return undefined;
     }
@@ -103,7 +103,8 @@ export class Episode {
   }
 }
 
-function checked(rewards: Rewards): Rewards {
+/** @throws Error for a reward that is not finite */
+export function checkRewards(rewards: Rewards): Rewards {
   for (const [name, value] of Object.entries(rewards)) {
     if (!Number.isFinite(value)) throw new Error(`the reward ${name} is ${value}`);
   }

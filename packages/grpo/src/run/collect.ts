@@ -1,16 +1,17 @@
 // The first half of a step: rollouts until there are enough groups to train on, and their shaped rewards.
-import type { Task } from "@iapo/rollout-trace";
+import type { Task, Trace } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";
 import type { DynamicSamplingOptions } from "../config.ts";
 import type { Environment } from "../environment.ts";
 import { countGroups, informativeGroups } from "../math/index.ts";
 import { type Metrics, summary } from "../metrics/rollout-metrics.ts";
 import type { Policy, Scorer } from "../policy.ts";
+import { checkRewards } from "../rollout/episode.ts";
 import { rollout } from "../rollout/rollout.ts";
 import { scoreTraces } from "../update/score.ts";
 import type { GrpoOptions } from "./grpo.ts";
 import type { Place, Stopwatch } from "./recipe.ts";
-import { type PenaltyFunction, type ShapedSample, shapeSample } from "./shaping.ts";
+import { type PenaltyFunction, type RewardFunction, type ShapedSample, shapeSample } from "./shaping.ts";
 import type { TaskOrder } from "./task-source.ts";
 
 export interface CollectParts {
@@ -18,6 +19,7 @@ export interface CollectParts {
   readonly environment: Environment;
   readonly order: TaskOrder<Task>;
   readonly reference: Scorer | undefined;
+  readonly reward?: RewardFunction | undefined;
   readonly penalty?: PenaltyFunction | undefined;
   readonly options: GrpoOptions;
 }
@@ -64,7 +66,7 @@ async function rollOut(parts: CollectParts, place: Place, firstGroup: number, wa
   const { policy, environment, order, reference, penalty, options } = parts;
   const { step, signal } = place;
   const tasks = await order.take(place.cursor, options.groups);
-  const { groups, failures } = await watch.time("rollout", () =>
+  const rolled = await watch.time("rollout", () =>
     rollout(
       policy,
       environment,
@@ -73,6 +75,7 @@ async function rollOut(parts: CollectParts, place: Place, firstGroup: number, wa
       { step, firstGroup, seed: (...at) => deriveSeed(options.seed, "rollout", step, ...at) },
     ),
   );
+  const groups = await watch.time("reward", () => withRewards(rolled.groups, parts.reward));
   const penalties = penalty && (await watch.time("penalty", () => penalty(groups, step)));
   const rowBudget = options.update?.rowBudget;
   const scores = reference && (await watch.time("score", () => scoreTraces(reference, groups, rowBudget)));
@@ -80,7 +83,20 @@ async function rollOut(parts: CollectParts, place: Place, firstGroup: number, wa
   const shaped = groups.map((traces, group) =>
     traces.map((trace, i) => shapeSample(trace, penalties?.[group]?.[i], scores?.[group]?.[i], shaping)),
   );
-  return { shaped, failures: failures.length };
+  return { shaped, failures: rolled.failures.length };
+}
+
+/** The user's rewards beside, or in place of, the environment's; a dropped sample gets none. */
+async function withRewards(
+  groups: readonly (readonly Trace[])[],
+  reward: RewardFunction | undefined,
+): Promise<readonly (readonly Trace[])[]> {
+  if (!reward) return groups;
+  const rewarded = async (trace: Trace): Promise<Trace> => {
+    if (trace.rewards.outcome === undefined) return trace;
+    return { ...trace, rewards: checkRewards({ ...trace.rewards, ...(await reward(trace)) }) };
+  };
+  return Promise.all(groups.map((traces) => Promise.all(traces.map(rewarded))));
 }
 
 function informative(

@@ -15,7 +15,14 @@ import type { ScoredGroup } from "../update/tokens.ts";
 import { type MiniBatch, type UpdateOptions, updatePolicy } from "../update/update.ts";
 import { type CollectParts, collectGroups } from "./collect.ts";
 import { type Place, type Recipe, type RecipeStep, Stopwatch } from "./recipe.ts";
-import { type AdvantageFunction, advantageFunction, type PenaltyFunction, type ShapedSample } from "./shaping.ts";
+import {
+  type AdvantageFunction,
+  advantageFunction,
+  checkAdvantages,
+  type PenaltyFunction,
+  type RewardFunction,
+  type ShapedSample,
+} from "./shaping.ts";
 import { TaskOrder, type TaskSource } from "./task-source.ts";
 
 /** Plain data. */
@@ -39,6 +46,7 @@ export interface GrpoParts {
   readonly environment: Environment;
   readonly tasks: TaskSource;
   readonly learner: LearnerOptions;
+  readonly reward?: RewardFunction | undefined;
   readonly penalty?: PenaltyFunction | undefined;
   /** In place of `options.advantage`. */
   readonly advantage?: AdvantageFunction | undefined;
@@ -74,7 +82,8 @@ async function grpoStep(parts: StepParts, place: Place): Promise<RecipeStep> {
   const watch = new Stopwatch();
   const { groups, cursor, metrics } = await collectGroups(parts, place, watch);
   const samples = groups.flat();
-  const advantages = (parts.advantage ?? advantageFunction(options.advantage))(samples);
+  const advantageOf = parts.advantage ?? advantageFunction(options.advantage);
+  const advantages = checkAdvantages(samples, advantageOf(samples));
   const perSample = advantages.values();
   const scored = groups.map((group) => group.map((sample) => ({ ...sample, advantages: perSample.next().value! })));
   const kept = scored.map((group) => group.filter(({ shapedReward }) => !Number.isNaN(shapedReward)));

@@ -1,6 +1,8 @@
 // From traces to advantages: what is taken off the outcome rewards, and how samples of a group are compared.
 import type { ReplayedSample, ReplayFunctions, Trace } from "@iapo/rollout-trace";
 import type { AdvantageOptions } from "../config.ts";
+import type { Rewards } from "../environment.ts";
+import { GrpoError } from "../error.ts";
 import {
   groupAdvantages,
   type KlOptions,
@@ -16,6 +18,9 @@ export interface Penalty {
   readonly penalty: number;
   readonly evidence?: Readonly<Record<string, readonly number[]>> | undefined;
 }
+
+/** Rewards of a trace besides those of the environment; `outcome` takes its place. */
+export type RewardFunction = (trace: Trace) => Rewards | Promise<Rewards>;
 
 /** Penalties of a step's traces, group by group. */
 export type PenaltyFunction = (
@@ -49,6 +54,24 @@ export function advantageFunction({ kind, scale, epsilon }: AdvantageOptions): A
       kind === "rloo" ? leaveOneOutAdvantages(rewards, groups) : groupAdvantages(rewards, groups, { scale, epsilon });
     return samples.map(({ trace }, i) => trace.turns.map(() => perSample[i]!));
   };
+}
+
+/** What an advantage function gave. @throws GrpoError `shape` unless it is a finite number for each turn of each sample */
+export function checkAdvantages(
+  samples: readonly ShapedSample[],
+  advantages: readonly (readonly number[])[],
+): readonly (readonly number[])[] {
+  samples.forEach(({ trace: { group, sample, turns } }, i) => {
+    const own = advantages[i];
+    if (own?.length !== turns.length || !own.every(Number.isFinite)) {
+      const got = own ? `[${own.join(", ")}]` : "nothing";
+      throw new GrpoError(
+        "shape",
+        `group ${group}, sample ${sample} has ${turns.length} turns, but its advantages are ${got}`,
+      );
+    }
+  });
+  return advantages;
 }
 
 /** The outcome reward less all penalties; NaN without an outcome. */

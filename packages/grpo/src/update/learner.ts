@@ -1,5 +1,4 @@
 // One optimizer step from pieces of a mini-batch: gradients add up piece by piece, then clipping and AdamW. Updates and supervised steps share it.
-import type { Trace } from "@iapo/rollout-trace";
 import {
   AdamW,
   type AdamWOptions,
@@ -10,11 +9,11 @@ import {
   scope,
   type Tensor,
 } from "@iapo/tensor-core";
-import type { TrainablePolicy } from "../policy.ts";
+import type { TrainablePolicy, Written } from "../policy.ts";
 
 /** A part of a mini-batch that is computed in one pass. */
 export interface Piece {
-  readonly groups: readonly (readonly Trace[])[];
+  readonly groups: readonly (readonly Written[])[];
   /** This piece's share of the loss: one number. */
   loss(made: LogProbs): Tensor;
 }

@@ -1,5 +1,5 @@
 // Splits groups into pieces that fit a budget of rows; each piece repeats the prompt of a group that it continues.
-import type { Trace } from "@iapo/rollout-trace";
+import type { Written } from "../policy.ts";
 
 /** Rows that traces take in a forward pass: their shared prompt once, then what follows it. */
 interface Rows {
@@ -8,7 +8,7 @@ interface Rows {
 }
 
 /** A turn with a prompt of its own shares nothing; the last token of a stretch predicts nothing and takes no row. */
-function rowsOf({ turns }: Trace): Rows {
+function rowsOf({ turns }: Written): Rows {
   const prompt = Math.max(turns[0]!.lossMask.indexOf(1), 0);
   const all = turns.reduce((sum, { tokens }) => sum + tokens.length, 0);
   const stretches = turns.filter(({ freshPrompt }, i) => i === 0 || freshPrompt).length;
@@ -22,7 +22,7 @@ function rowsOf({ turns }: Trace): Rows {
 export function splitByRows<T>(
   groups: readonly (readonly T[])[],
   budget: number,
-  traceOf: (item: T) => Trace,
+  traceOf: (item: T) => Written,
 ): T[][][] {
   const pieces: T[][][] = [];
   let piece: T[][] = [];

@@ -1,5 +1,6 @@
 // The sampled tokens of traces, laid end to end: trace by trace, turn by turn. Legend: N tokens, R traces.
 import type { Trace } from "@iapo/rollout-trace";
+import type { Written } from "../policy.ts";
 
 /** A trace with what an update needs of it. */
 export interface ScoredTrace {
@@ -24,7 +25,7 @@ export interface Tokens {
   readonly turnOfToken: Int32Array;
 }
 
-export function tokensOf(traces: readonly Trace[]): Tokens {
+export function tokensOf(traces: readonly Written[]): Tokens {
   const offsets = [0];
   const turnOfToken: number[] = [];
   const logProbs: number[] = [];

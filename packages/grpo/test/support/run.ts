@@ -2,12 +2,14 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
+import type { ReplayFunctions } from "@iapo/rollout-trace";
 import { type Device, openDevice } from "@iapo/tensor-core";
 import {
   evaluatePolicy,
   type GrpoOptions,
   grpoRecipe,
   type RunState,
+  replayFunctions,
   type TrainOptions,
   train,
 } from "../../src/index.ts";
@@ -33,6 +35,11 @@ const rewarding: typeof environment = {
       : result;
   },
 };
+
+/** What recomputes a step of this run from its traces. */
+export const replaying: ReplayFunctions = replayFunctions(options, {
+  rewards: ({ turns, rewards }) => ({ ...rewards, outcome: turns.at(-1)!.text.length / 40 }),
+});
 
 export async function nanoRun(
   device: Device,

@@ -1,5 +1,5 @@
 // The model as a policy that rollouts sample from and updates train: what @iapo/grpo asks of one, without knowing it.
-import type { Image, Trace } from "@iapo/rollout-trace";
+import type { Image, Trace, Turn } from "@iapo/rollout-trace";
 import { concat, gatherRows, type LogProbs, RowIndex, reshape, scope, type Tensor } from "@iapo/tensor-core";
 import { bannedIdsOf } from "../generation/banned.ts";
 import { QwenVLModel } from "../model/model.ts";
@@ -11,6 +11,7 @@ import { ImageStore } from "./image-store.ts";
 import type { PromptInput } from "./input.ts";
 import { PolicySession } from "./session.ts";
 import { type PackedTraces, packTraces } from "./traces.ts";
+import { transcribe } from "./transcribe.ts";
 
 /** Traces packed and uploaded for one forward pass. Dispose it after the backward pass. */
 export interface ScorableTraces {
@@ -61,8 +62,13 @@ export class QwenVLPolicy {
     return new PolicySession(this, prompts);
   }
 
+  /** A given text as the turn that the policy would have written: see `transcribe`. @throws QwenVLError */
+  transcribe(input: PromptInput, text: string, before?: Turn): Turn {
+    return transcribe(this, input, text, before);
+  }
+
   /** Groups of traces that share their first prompt, for one pass. @throws QwenVLError as `packTraces` */
-  pack(groups: readonly (readonly Trace[])[]): ScorableTraces {
+  pack(groups: readonly (readonly Pick<Trace, "turns">[])[]): ScorableTraces {
     const { model } = this;
     const traces = packTraces(groups, (image: Image) => this.images.get(image));
     const batch = packGroups(model.config, traces.groups);

@@ -8,6 +8,7 @@ import { turnSequence } from "../model/response.ts";
 import type { Processor } from "../processor/processor.ts";
 import type { ImageStore } from "./image-store.ts";
 import { type EncodedInput, encodeObservation, encodePrompt, type PromptInput } from "./input.ts";
+import { writtenTurn } from "./turn.ts";
 
 export interface TurnRequest {
   /** Responses per prompt; the first call of a session decides. */
@@ -45,7 +46,7 @@ export class PolicySession {
 
   /** Samples the next turn of every response. A turn's `blocks` count from the first block of its own input. */
   async generate({ samples, sampling, onTurn, maxTokens, ...rest }: TurnRequest): Promise<Turn[]> {
-    const { model, bannedIds } = this.#parts;
+    const { model, processor, bannedIds } = this.#parts;
     const first = this.#turns === undefined;
     const inputs = first ? this.#inputs.flatMap((input) => Array.from({ length: samples }, () => input)) : this.#inputs;
     const all: Sampling = { ...sampling, bannedIds };
@@ -56,7 +57,12 @@ export class PolicySession {
       sampling: all,
       stop: { ids: model.config.tokens.eos, maxTokens },
       onTurn: (response, generated) => {
-        turns[response] = this.#turn(inputs[response]!, generated, all, first);
+        turns[response] = writtenTurn(inputs[response]!, turnSequence(generated), {
+          logProbs: Float32Array.from(generated.logProbs),
+          text: processor.tokenizer.decode(generated.tokens, { skipSpecialTokens: true }),
+          freshPrompt: first,
+          sampling: all,
+        });
         onTurn?.(response, turns[response]);
       },
     });
@@ -87,33 +93,4 @@ export class PolicySession {
   [Symbol.dispose](): void {
     this.close();
   }
-
-  #turn(input: EncodedInput, generated: GeneratedTurn, sampling: Sampling, freshPrompt: boolean): Turn {
-    const { tokens, positions } = turnSequence(generated);
-    const before = input.tokens.length;
-    const count = before + tokens.length;
-    const blocks = new Int16Array(count).fill(-1);
-    blocks.set(input.blocks);
-    const { topP, topK } = sampling;
-    return {
-      tokens: Int32Array.from([...input.tokens, ...tokens]),
-      blocks,
-      lossMask: new Uint8Array(count).fill(1, before),
-      logProbs: Float32Array.from(generated.logProbs),
-      temperature: sampling.temperature,
-      bannedIds: sampling.bannedIds ?? [],
-      ...(topP === undefined && topK === undefined ? {} : { truncation: { topP, topK } }),
-      images: input.sources,
-      text: this.#parts.processor.tokenizer.decode(tokens, { skipSpecialTokens: true }),
-      freshPrompt,
-      positions: Int32Array.from([...byToken(input.positions), ...byToken(positions)]),
-      patches: input.patches,
-    };
-  }
-}
-
-/** `[3][tokens]` as `[tokens][3]`. */
-function byToken(positions: Int32Array): Int32Array {
-  const count = positions.length / 3;
-  return positions.map((_, i) => positions[(i % 3) * count + Math.floor(i / 3)]!);
 }

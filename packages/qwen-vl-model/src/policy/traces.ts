@@ -30,7 +30,7 @@ interface Stretch {
  * Throws `positions` for a trace without positions, `prompt` for traces of a group whose prompts differ.
  */
 export function packTraces(
-  groups: readonly (readonly Trace[])[],
+  groups: readonly (readonly Pick<Trace, "turns">[])[],
   imageOf: (image: Image) => EncodedImage,
 ): PackedTraces {
   const packed: { group: PromptGroup; stretches: Stretch[] }[] = [];

@@ -1,0 +1,107 @@
+// Supervised learning as a recipe: cold starts from demonstrations, captions and other texts to imitate.
+import type { Task, Turn } from "@iapo/rollout-trace";
+import { deriveSeed, dot, type Tensor } from "@iapo/tensor-core";
+import type { EarlierTurn, Environment, TurnInput } from "../environment.ts";
+import { GrpoError } from "../error.ts";
+import type { Scribe, TrainablePolicy, Written } from "../policy.ts";
+import { Learner, type LearnerOptions, type Piece, type StepOutcome } from "../update/learner.ts";
+import { splitByRows } from "../update/split.ts";
+import { tokensOf } from "../update/tokens.ts";
+import { type Recipe, Stopwatch } from "./recipe.ts";
+import { TaskOrder, type TaskSource } from "./task-source.ts";
+
+export interface SupervisedParts {
+  readonly policy: TrainablePolicy;
+  readonly examples: TaskSource<Written>;
+  readonly learner: LearnerOptions;
+}
+
+/** Plain data. */
+export interface SupervisedOptions {
+  readonly seed: number;
+  /** Examples per step. */
+  readonly batch: number;
+  /** Rows of one forward and backward pass at most; default no limit. */
+  readonly rowBudget?: number | undefined;
+}
+
+/** A run's recipe; its steps keep no traces, as the examples can be made again. */
+export function supervisedRecipe(
+  { policy, examples, learner: options }: SupervisedParts,
+  run: SupervisedOptions,
+): Recipe {
+  const learner = new Learner(policy, options);
+  const order = new TaskOrder(examples, deriveSeed(run.seed, "order"));
+  return {
+    learner,
+    dispose: () => learner.dispose(),
+    async step({ cursor }) {
+      const watch = new Stopwatch();
+      const batch = await watch.time("data", () => order.take(cursor, run.batch));
+      const outcome = await watch.time("update", () => supervisedStep(learner, batch, run.rowBudget));
+      const metrics = {
+        "train/loss": outcome.loss,
+        "train/tokens": outcome.logProbs.length,
+        "actor/grad_norm": outcome.gradientNorm,
+        "actor/lr": outcome.learningRate,
+        "actor/skipped_steps": outcome.skipped ? 1 : 0,
+      };
+      return {
+        traces: [],
+        log: { samples: [], updates: [] },
+        metrics,
+        cursor: cursor + run.batch,
+        timings: watch.timings,
+      };
+    },
+  };
+}
+
+/** One optimizer step on the mean negative log-prob of the written tokens, before the step. */
+export async function supervisedStep(
+  learner: Learner,
+  examples: readonly Written[],
+  rowBudget: number = Number.POSITIVE_INFINITY,
+): Promise<StepOutcome> {
+  const { rolloutLogProbs } = tokensOf(examples);
+  const count = rolloutLogProbs.length;
+  const alone = examples.map((example) => [example]);
+  const pieces = splitByRows(alone, rowBudget, (example) => example).map(
+    (groups): Piece => ({
+      groups,
+      loss: ({ logProb }): Tensor => {
+        const shares = logProb.device.tensor(new Float32Array(logProb.size).fill(-1 / count), logProb.shape);
+        return dot(logProb, shares);
+      },
+    }),
+  );
+  return learner.step(pieces);
+}
+
+/**
+ * An episode in which the policy writes the given texts, one a turn; the environment answers as it would.
+ * @throws GrpoError `data` where the environment ends the episode before the last text
+ */
+export async function transcribeEpisode(
+  scribe: Scribe,
+  environment: Environment,
+  task: Task,
+  texts: readonly string[],
+): Promise<Written> {
+  const turns: Turn[] = [];
+  const earlier: EarlierTurn[] = [];
+  let input: TurnInput | undefined = { freshPrompt: true, blocks: environment.prompt(task) };
+  for (const text of texts) {
+    if (!input) {
+      throw new GrpoError(
+        "data",
+        `task ${task.id}: the episode ended after turn ${turns.length} of ${texts.length} texts`,
+      );
+    }
+    turns.push(scribe.transcribe(input, text, input.freshPrompt ? undefined : turns.at(-1)));
+    const { next, tool } = await environment.step(task, { text }, earlier);
+    earlier.push({ text, tool });
+    input = next;
+  }
+  return { turns };
+}

@@ -1,0 +1,43 @@
+// Supervised steps on demonstrations in the real environment.
+import { type Device, noGrad, openDevice } from "@iapo/tensor-core";
+import { createEnvironment, createNanoCharts, demonstrate } from "@iapo/vqa-tasks";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Learner, supervisedStep, transcribeEpisode, type Written } from "../src/index.ts";
+import { nanoPolicy } from "./support/nano.ts";
+
+let device: Device;
+beforeAll(async () => {
+  device = await openDevice();
+});
+afterAll(() => device.close());
+
+test("demonstrations become turns, and the loss on them falls", async () => {
+  const policy = await nanoPolicy(device);
+  const charts = await createNanoCharts({ seed: 3 });
+  const environment = createEnvironment({ options: { prompt: "compact" } });
+  const examples: Written[] = [];
+  for (let i = 0; i < 3; i++) {
+    const { task, turns } = await demonstrate(charts, "train", i);
+    const written = await transcribeEpisode(policy, environment, task, turns);
+    expect(written.turns.map(({ text }) => text)).toEqual(turns);
+    expect(written.turns[1]!.images).toHaveLength(1);
+    const learnt = written.turns[0]!.tokens.filter((_, k) => written.turns[0]!.lossMask[k] === 1);
+    expect(policy.processor.tokenizer.decode(learnt, { skipSpecialTokens: true })).toBe(turns[0]);
+    examples.push(written);
+  }
+  const packed = policy.pack(examples.map((example) => [example]));
+  const { logProb, entropy } = noGrad(() => packed.logProbs());
+  const values = [...(await logProb.values())];
+  for (const item of [logProb, entropy, packed]) item.dispose();
+  const learner = new Learner(policy, { learningRate: () => 5e-4 });
+  const losses: number[] = [];
+  for (let step = 0; step < 6; step++)
+    losses.push((await supervisedStep(learner, examples, step % 2 ? 200 : undefined)).loss);
+  expect(losses[0]).toBeCloseTo(-values.reduce((sum, value) => sum + value, 0) / values.length, 4);
+  expect(losses.at(-1)!).toBeLessThan(losses[0]! - 0.5);
+  await expect(
+    transcribeEpisode(policy, environment, (await charts.chart("train", 0)).task, ["FINAL ANSWER: 3\n", "more"]),
+  ).rejects.toThrow(/ended after turn 1 of 2/);
+  learner.dispose();
+  policy.model.dispose();
+});

@@ -1,0 +1,44 @@
+// A turn as a trace holds it: input and what was written.
+import type { Turn } from "@iapo/rollout-trace";
+import type { Sampling } from "../generation/session.ts";
+import type { Sequence } from "../model/pack.ts";
+import type { EncodedInput } from "./input.ts";
+
+export interface WrittenText {
+  readonly logProbs: Float32Array<ArrayBuffer>;
+  readonly text: string;
+  readonly freshPrompt: boolean;
+  readonly sampling: Sampling;
+}
+
+export function writtenTurn(
+  input: EncodedInput,
+  { tokens, positions }: Sequence,
+  { logProbs, text, freshPrompt, sampling }: WrittenText,
+): Turn {
+  const before = input.tokens.length;
+  const count = before + tokens.length;
+  const blocks = new Int16Array(count).fill(-1);
+  blocks.set(input.blocks);
+  const { temperature, bannedIds = [], topP, topK } = sampling;
+  return {
+    tokens: Int32Array.from([...input.tokens, ...tokens]),
+    blocks,
+    lossMask: new Uint8Array(count).fill(1, before),
+    logProbs,
+    temperature,
+    bannedIds,
+    ...(topP === undefined && topK === undefined ? {} : { truncation: { topP, topK } }),
+    images: input.sources,
+    text,
+    freshPrompt,
+    positions: Int32Array.from([...byToken(input.positions), ...byToken(positions)]),
+    patches: input.patches,
+  };
+}
+
+/** `[3][tokens]` as `[tokens][3]`. */
+function byToken(positions: Int32Array): Int32Array {
+  const count = positions.length / 3;
+  return positions.map((_, i) => positions[(i % 3) * count + Math.floor(i / 3)]!);
+}
