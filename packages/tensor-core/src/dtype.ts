@@ -63,10 +63,10 @@ export function sizeOf(shape: readonly number[]): number {
   return size;
 }
 
-/** Bytes a contiguous tensor takes. Throws `shape` for a bf16 tensor whose rows are odd. */
+/** Bytes a contiguous tensor takes. Throws `shape` for a bf16 tensor whose rows are odd, even where it has none. */
 export function byteLengthOf(shape: readonly number[], dtype: DType): number {
   const size = sizeOf(shape);
-  if (dtype === "bf16" && size > 0 && (shape.at(-1) ?? 1) % 2 !== 0) {
+  if (dtype === "bf16" && (shape.at(-1) ?? 1) % 2 !== 0) {
     throw new TensorError(
       "shape",
       `bf16 needs an even last dimension, as two values share a word: [${shape.join(", ")}]`,

@@ -45,6 +45,7 @@ test("values survive the trip, in every element type", async () => {
 
 test("a bf16 tensor with an odd last dimension is refused", async () => {
   expect(await code(() => device.empty([2, 3], "bf16"))).toBe("shape");
+  expect(await code(() => device.empty([0, 3], "bf16"))).toBe("shape");
 });
 
 test("matrices past a binding's limit are spread over rows", async () => {

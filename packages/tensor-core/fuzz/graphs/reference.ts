@@ -42,7 +42,7 @@ export function evaluateWith(program: Program, errors: Errors): Evaluation {
 }
 
 /** The values after a step; what the step does not reach is taken from `base`. */
-export function moved(program: Program, base: Evaluation, move: Move): readonly ReferenceArray[] {
+function moved(program: Program, base: Evaluation, move: Move): readonly ReferenceArray[] {
   const values = [...base.values];
   const changed = new Set(move.keys());
   const shift = (id: number) => {
