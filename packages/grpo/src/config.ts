@@ -1,76 +1,16 @@
-/** Strict schemas of what a configuration file may set here. A key may be left out; the default stands in. */
-import { z } from "zod";
-import type { AdvantageScale } from "./math/advantages.ts";
-import { klEstimators } from "./math/kl.ts";
-import { type LossOptions, lossPresets } from "./math/options.ts";
-
-const positive = z.number().gt(0);
-
-/** `{ "kind": "dapo", "clip": { "high": 0.3 } }`: a published loss, with single options in its place. `null` turns one off. */
-export const lossOptionsSchema: z.ZodType<LossOptions, unknown> = z
-  .strictObject({
-    kind: z.enum(["grpo", "dapo", "dr_grpo", "gspo", "cispo", "sapo"]).default("grpo"),
-    clip: z.strictObject({ low: positive.optional(), high: positive.optional() }).optional(),
-    dualClip: z.number().gt(1).nullable().optional(),
-    gate: z.strictObject({ positive: positive.optional(), negative: positive.optional() }).optional(),
-    aggregation: z.enum(["token", "sequence", "constant"]).optional(),
-    constantLength: z.int().min(1).optional(),
-    kl: z
-      .strictObject({
-        where: z.enum(["loss", "reward"]).default("loss"),
-        estimator: z.enum(klEstimators).default("k3"),
-        coefficient: positive.default(0.01),
-      })
-      .optional(),
-    importance: z
-      .strictObject({
-        level: z.enum(["token", "sequence"]).default("token"),
-        mode: z.enum(["truncate", "mask"]).default("truncate"),
-        maximum: positive.default(2),
-        minimum: z.number().min(0).optional(),
-        normalise: z.boolean().default(false),
-      })
-      .optional(),
-    turns: z.enum(["all", "final_only"]).default("all"),
-  })
-  .transform(({ kind, clip, dualClip, gate, ...single }, context): LossOptions => {
-    const preset = lossPresets[kind];
-    const options: LossOptions = {
-      ...preset,
-      ...single,
-      aggregation: single.aggregation ?? preset.aggregation,
-      clip: { low: clip?.low ?? preset.clip.low, high: clip?.high ?? preset.clip.high },
-      dualClip: dualClip === undefined ? preset.dualClip : (dualClip ?? undefined),
-      gate: { positive: gate?.positive ?? preset.gate.positive, negative: gate?.negative ?? preset.gate.negative },
-    };
-    if (options.aggregation === "constant" && options.constantLength === undefined) {
-      context.addIssue({
-        code: "custom",
-        path: ["constantLength"],
-        message: `loss ${kind} divides by a constant; set it, such as to the longest response allowed`,
-      });
-    }
-    return options;
-  });
-
-export type AdvantageOptions = {
-  readonly kind: "grpo" | "rloo";
-  readonly scale: AdvantageScale;
-  readonly epsilon: number;
-};
-
-/** verl's GRPO where nothing is set: `{ "kind": "grpo", "scale": "group", "epsilon": 1e-6 }`. */
-export const advantageOptionsSchema: z.ZodType<AdvantageOptions, unknown> = z.strictObject({
-  kind: z.enum(["grpo", "rloo"]).default("grpo"),
-  scale: z.enum(["group", "batch", "none"]).default("group"),
-  epsilon: z.number().min(0).default(1e-6),
-});
-
-export type DynamicSamplingOptions = {
-  /** Which reward must differ within a group that is kept. */
-  readonly by: "outcome" | "total";
-};
-
-export const dynamicSamplingSchema: z.ZodType<DynamicSamplingOptions, unknown> = z.strictObject({
-  by: z.enum(["outcome", "total"]).default("outcome"),
-});
+/** Strict schemas of what a configuration file may set here. A key may be left out; the default stands in. Imports no GPU code. */
+export {
+  type AdvantageOptions,
+  advantageOptionsSchema,
+  type DynamicSamplingOptions,
+  dynamicSamplingSchema,
+  lossOptionsSchema,
+} from "./config/loss.ts";
+export {
+  type GrpoSettings,
+  grpoSettingsSchema,
+  type OptimizerSettings,
+  optimizerSettingsSchema,
+  type RolloutSettings,
+  rolloutSettingsSchema,
+} from "./config/run.ts";

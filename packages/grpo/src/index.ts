@@ -45,6 +45,7 @@ export {
 export type { TaskSource } from "./run/task-source.ts";
 export { type TrainOptions, train } from "./run/train.ts";
 export { Learner, type LearnerOptions, type Piece, type PieceOutputs, type StepOutcome } from "./update/learner.ts";
+export { learnerOptions } from "./update/learner-options.ts";
 export { scoreTraces } from "./update/score.ts";
 export { splitByRows } from "./update/split.ts";
 export type { ScoredGroup, ScoredTrace } from "./update/tokens.ts";

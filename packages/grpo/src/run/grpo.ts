@@ -34,8 +34,8 @@ export interface GrpoOptions {
   readonly advantage: AdvantageOptions;
   readonly loss: LossOptions;
   readonly update?: Pick<UpdateOptions, "miniBatch" | "epochs" | "rowBudget"> | undefined;
-  /** DAPO: groups whose rewards are all equal make room for others; at most `tries` rounds of rollouts. */
-  readonly dynamicSampling?: (DynamicSamplingOptions & { readonly tries: number }) | undefined;
+  /** DAPO: groups whose rewards are all equal make room for others. */
+  readonly dynamicSampling?: DynamicSamplingOptions | undefined;
   readonly overlong?: OverlongOptions | undefined;
   /** Score traces by the update's kernels before the update, for adapters on which those of the rollout give other bits. */
   readonly recomputeOldLogProbs?: boolean | undefined;

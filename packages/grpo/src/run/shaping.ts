@@ -90,7 +90,7 @@ export function shapeSample(
     const logProbs = tokens.rolloutLogProbs;
     const batch = { offsets: tokens.offsets, mask, logProbs, oldLogProbs: logProbs };
     const [taken] = penaliseKl([0], batch, referenceLogProbs, kl);
-    evidence.kl_penalty = [-taken!];
+    evidence.kl_penalty = [0 - taken!];
     penalty -= taken!;
   }
   const outcome = trace.rewards.outcome ?? Number.NaN;

@@ -1,0 +1,137 @@
+// Strict schemas of a GRPO run: rollouts, update, optimizer, checkpoints, evaluation. Defaults: specs `method` D.2.
+import { z } from "zod";
+import type { LossOptions, OverlongOptions } from "../math/index.ts";
+import {
+  type AdvantageOptions,
+  advantageOptionsSchema,
+  type DynamicSamplingOptions,
+  dynamicSamplingSchema,
+  lossOptionsSchema,
+} from "./loss.ts";
+
+const count = z.int().min(1);
+const positive = z.number().gt(0);
+
+export type RolloutSettings = {
+  /** Responses per task. */
+  readonly samples: number;
+  readonly sampling: {
+    readonly temperature: number;
+    readonly topP?: number | undefined;
+    readonly topK?: number | undefined;
+  };
+  readonly maxTokens: number;
+  readonly maxTurns: number;
+  readonly onFailure: "drop" | "penalise" | "stop";
+  readonly failureReward: number;
+  readonly timeout?: number | undefined;
+  readonly groupsAtOnce?: number | undefined;
+};
+
+/** `{ "samples": 8, "sampling": { "temperature": 1 }, "maxTokens": 512, "onFailure": "drop", "timeout": 60000 }` */
+export const rolloutSettingsSchema: z.ZodType<RolloutSettings, unknown> = z.strictObject({
+  samples: count.default(8),
+  sampling: z
+    .strictObject({
+      temperature: z.number().min(0).default(1),
+      topP: positive.max(1).optional(),
+      topK: count.optional(),
+    })
+    .default({ temperature: 1 }),
+  maxTokens: count.default(512),
+  maxTurns: count.default(2),
+  onFailure: z.enum(["drop", "penalise", "stop"]).default("stop"),
+  failureReward: z.number().default(0),
+  timeout: positive.optional(),
+  groupsAtOnce: count.optional(),
+});
+
+export type OptimizerSettings = {
+  readonly learningRate: number;
+  readonly schedule: "constant" | "linear" | "cosine";
+  readonly warmupSteps: number;
+  /** Optimizer steps until the schedule's end; for `linear` and `cosine`. */
+  readonly totalSteps?: number | undefined;
+  readonly betas: readonly [number, number];
+  readonly epsilon: number;
+  readonly weightDecay: number;
+  /** Gradients are scaled down to this global norm. */
+  readonly maxNorm: number;
+};
+
+/** `{ "learningRate": 1e-6, "schedule": "constant", "warmupSteps": 0 }`: AdamW; toy models need 1e-4 to 1e-3. */
+export const optimizerSettingsSchema: z.ZodType<OptimizerSettings, unknown> = z
+  .strictObject({
+    learningRate: positive.default(1e-6),
+    schedule: z.enum(["constant", "linear", "cosine"]).default("constant"),
+    warmupSteps: z.int().min(0).default(0),
+    totalSteps: count.optional(),
+    betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.999]),
+    epsilon: positive.default(1e-8),
+    weightDecay: z.number().min(0).default(0.01),
+    maxNorm: positive.default(1),
+  })
+  .refine(({ schedule, totalSteps }) => schedule === "constant" || totalSteps !== undefined, {
+    error: "a linear or cosine schedule needs totalSteps: it is at 0 by then",
+    path: ["totalSteps"],
+  })
+  .refine(({ warmupSteps, totalSteps }) => totalSteps === undefined || totalSteps > warmupSteps, {
+    error: "totalSteps must be more than warmupSteps",
+    path: ["totalSteps"],
+  });
+
+export type GrpoSettings = {
+  readonly seed: number;
+  readonly steps: number;
+  /** Tasks per step. */
+  readonly groups: number;
+  readonly rollout: RolloutSettings;
+  readonly advantage: AdvantageOptions;
+  readonly loss: LossOptions;
+  readonly update: {
+    readonly miniBatch?: number | undefined;
+    readonly epochs: number;
+    readonly rowBudget?: number | undefined;
+  };
+  readonly dynamicSampling?: DynamicSamplingOptions | undefined;
+  readonly overlong?: OverlongOptions | undefined;
+  readonly recomputeOldLogProbs: boolean;
+  readonly optimizer: OptimizerSettings;
+  readonly checkpoint: { readonly every: number; readonly keep: number };
+  /** Tasks, and responses to each, every so many steps. */
+  readonly evaluate?: { readonly every: number; readonly tasks: number; readonly n: number } | undefined;
+  /** Modules of the user's own functions: see `loadFunction`. */
+  readonly functions: {
+    readonly reward?: string | undefined;
+    readonly advantage?: string | undefined;
+    readonly loss?: string | undefined;
+  };
+};
+
+/** A whole GRPO run; `{}` is one with published defaults, of 100 steps. */
+export const grpoSettingsSchema: z.ZodType<GrpoSettings, unknown> = z.strictObject({
+  seed: z.int().min(0).default(0),
+  steps: count.default(100),
+  groups: count.default(8),
+  rollout: rolloutSettingsSchema.prefault({}),
+  advantage: advantageOptionsSchema.prefault({}),
+  loss: lossOptionsSchema.prefault({ kind: "dapo" }),
+  update: z
+    .strictObject({ miniBatch: count.optional(), epochs: count.default(1), rowBudget: count.optional() })
+    .prefault({}),
+  dynamicSampling: dynamicSamplingSchema.optional(),
+  overlong: z
+    .strictObject({ maximum: count, buffer: count })
+    .refine(({ maximum, buffer }) => buffer <= maximum, {
+      error: "the buffer is part of the maximum",
+      path: ["buffer"],
+    })
+    .optional(),
+  recomputeOldLogProbs: z.boolean().default(false),
+  optimizer: optimizerSettingsSchema.prefault({}),
+  checkpoint: z.strictObject({ every: count.default(10), keep: count.default(3) }).prefault({}),
+  evaluate: z.strictObject({ every: count, tasks: count, n: count.default(1) }).optional(),
+  functions: z
+    .strictObject({ reward: z.string().optional(), advantage: z.string().optional(), loss: z.string().optional() })
+    .default({}),
+});
