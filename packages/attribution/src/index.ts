@@ -1,2 +1,20 @@
-/** Which input tokens and prompt blocks a generated span rests on. */
-export {};
+/**
+ * Which input tokens and prompt blocks a generated span rests on.
+ * @module
+ */
+export { attributeBlocks, attributeTokens } from "./attribute.ts";
+export type { Baseline } from "./baseline.ts";
+export { type AttributionJson, attributionToJson, attributionVersion } from "./json.ts";
+export * from "./math/index.ts";
+export type {
+  BlockAttribution,
+  BlockMethod,
+  Convergence,
+  GradientNorm,
+  GradientTimesEmbedding,
+  IntegratedGradients,
+  Occlusion,
+  TokenAttribution,
+  TokenMethod,
+} from "./methods.ts";
+export type { DifferentiableModel, Embedded, PromptStates, Variant } from "./model.ts";

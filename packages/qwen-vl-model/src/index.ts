@@ -2,6 +2,7 @@
  * Qwen2.5-VL on WebGPU: weights, forward, backward, generation, LoRA and export.
  * @module
  */
+export { DifferentiableQwenVL, type EmbeddedGroup, type GroupStates } from "./attribution/differentiable.ts";
 export { QwenVLError, type QwenVLErrorCode } from "./error.ts";
 export { bannedIdsOf } from "./generation/banned.ts";
 export { type GeneratedTurn, type GenerateRequest, type Sampling, Session } from "./generation/session.ts";

@@ -43,19 +43,52 @@ function textLayer(
   layout: UploadedLayout,
   cache: KeyValueCache | undefined,
 ): Tensor {
+  const seen = cache && ((k: Tensor, v: Tensor) => cache.write(index, k, v));
+  return feedForward(
+    parameters,
+    config,
+    index,
+    scope(() => attend(parameters, config, index, x_TH, layout, seen).attended),
+  );
+}
+
+/** What the first half of a layer gives: its output and the keys and values `[keys, K]` that its queries saw. */
+export interface Attended {
+  readonly attended: Tensor;
+  readonly keys: Tensor;
+  readonly values: Tensor;
+}
+
+/** The attention half of a layer. `seen` turns these rows' keys and values `[T, K]` into all that the layout's segments name. */
+export function attend(
+  parameters: ModelParameters,
+  config: TextConfig,
+  index: number,
+  x_TH: Tensor,
+  layout: UploadedLayout,
+  seen: (keys: Tensor, values: Tensor) => readonly [keys: Tensor, values: Tensor] = (k, v) => [k, v],
+): Attended {
   const { weights } = parameters;
   const name = `model.layers.${index}`;
   const { headDim, numAttentionHeads: heads, numKeyValueHeads: kvHeads, rmsNormEps } = config;
-  const attended_TH = scope(() => {
-    const n_TH = rmsNorm(x_TH, weights.get(`${name}.input_layernorm.weight`), rmsNormEps);
-    const q_TQ = rope(project(parameters, `${name}.self_attn.q_proj`, n_TH), layout.cos, layout.sin);
-    let k_TK = rope(project(parameters, `${name}.self_attn.k_proj`, n_TH), layout.cos, layout.sin);
-    let v_TK = project(parameters, `${name}.self_attn.v_proj`, n_TH);
-    if (cache) [k_TK, v_TK] = cache.write(index, k_TK, v_TK);
-    const a_TQ = attention(q_TQ, k_TK, v_TK, layout.segments, { heads, kvHeads, headDim, scale: headDim ** -0.5 });
-    return add(x_TH, project(parameters, `${name}.self_attn.o_proj`, a_TQ));
-  });
-  const n_TH = rmsNorm(attended_TH, weights.get(`${name}.post_attention_layernorm.weight`), rmsNormEps);
+  const n_TH = rmsNorm(x_TH, weights.get(`${name}.input_layernorm.weight`), rmsNormEps);
+  const q_TQ = rope(project(parameters, `${name}.self_attn.q_proj`, n_TH), layout.cos, layout.sin);
+  const k_TK = rope(project(parameters, `${name}.self_attn.k_proj`, n_TH), layout.cos, layout.sin);
+  const [keys, values] = seen(k_TK, project(parameters, `${name}.self_attn.v_proj`, n_TH));
+  const a_TQ = attention(q_TQ, keys, values, layout.segments, { heads, kvHeads, headDim, scale: headDim ** -0.5 });
+  return { attended: add(x_TH, project(parameters, `${name}.self_attn.o_proj`, a_TQ)), keys, values };
+}
+
+/** The other half of a layer. */
+export function feedForward(
+  parameters: ModelParameters,
+  config: TextConfig,
+  index: number,
+  attended_TH: Tensor,
+): Tensor {
+  const name = `model.layers.${index}`;
+  const norm = parameters.weights.get(`${name}.post_attention_layernorm.weight`);
+  const n_TH = rmsNorm(attended_TH, norm, config.rmsNormEps);
   const gate = project(parameters, `${name}.mlp.gate_proj`, n_TH);
   const up = project(parameters, `${name}.mlp.up_proj`, n_TH);
   return add(attended_TH, project(parameters, `${name}.mlp.down_proj`, siluGate(gate, up)));

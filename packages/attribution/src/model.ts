@@ -1,0 +1,47 @@
+// What this package asks of a model: embeddings of a prompt, and scores of responses to variants of it. A model fits these structurally.
+import type { Device, Tensor } from "@iapo/tensor-core";
+
+/** A prompt and the responses to it as one model embeds them. On no tape. */
+export interface Embedded {
+  /** f32 [promptTokens, width]: what the first layer reads, image rows in their places. */
+  readonly embeddings: Tensor;
+  /** [promptTokens] index of the image that a token shows, or -1. */
+  readonly imageOfToken: Int32Array;
+  /** f32 [1, width]: mean row of the embedding table. */
+  readonly meanEmbedding: Tensor;
+  /** f32 [1, width]: embedding of the padding token, where the model has one. */
+  readonly padEmbedding: Tensor | undefined;
+  /** How many tokens are scored in each response. */
+  readonly targets: readonly number[];
+  /** Rows of a pass that scores all responses to one variant of the prompt. */
+  readonly responseRows: number;
+  dispose(): void;
+}
+
+/** Embeddings of a prompt from one token on; the tokens before are as they were. */
+export interface Variant {
+  readonly firstToken: number;
+  /** f32 [promptTokens - firstToken, width]. */
+  readonly rows: Tensor;
+}
+
+/** What responses see of some variants of a prompt: for a transformer, keys and values of each layer. */
+export interface PromptStates {
+  readonly variants: number;
+  /** Made by the model, read by the model; here they are only differentiated by. */
+  readonly tensors: readonly Tensor[];
+}
+
+/**
+ * A model that attribution can look into. A score is the sum over a response's target tokens of `log softmax(logits)[token]` at
+ * temperature 1 (specs `method` F3). All methods are synchronous and record on the tape, if there is one.
+ */
+export interface DifferentiableModel<Input> {
+  readonly device: Device;
+  /** @throws where the input cannot be embedded */
+  embed(input: Input): Embedded;
+  /** Runs variants of the prompt in one packed pass. `whole`: states of the one whole prompt; needed where a variant starts after token 0. */
+  prefill(embedded: Embedded, variants: readonly Variant[], whole?: PromptStates): PromptStates;
+  /** Log-probs f32 [targets]: variant by variant, of the target tokens of each of `responses`, differentiable by the states. */
+  score(embedded: Embedded, states: PromptStates, responses: readonly number[]): Tensor;
+}

@@ -1,0 +1,74 @@
+/**
+ * Gradients of every response's score by the prompt embeddings, at one point or summed along the path from a baseline. The prompt is run
+ * forward once for all responses; a response's backward pass goes through its own rows and the prompt's, never through other responses'.
+ * Rows for n responses of R tokens to P prompt tokens: P + nR forward, n (P + R) backward (design "Block attribution").
+ */
+import { add, record, scale, scope, type Tensor } from "@iapo/tensor-core";
+import type { Quadrature } from "./math/index.ts";
+import type { DifferentiableModel, Embedded, PromptStates } from "./model.ts";
+
+export interface PathGradients {
+  /** For each response `[promptTokens, width]` flattened: sum over nodes of weight * dS/dx at baseline + node * (embeddings - baseline). */
+  readonly gradients: readonly Float32Array[];
+  /** Score of each response at each node: `scores[response][node]`. */
+  readonly scores: readonly Float64Array[];
+}
+
+/** `baseline` may be left out where the only node is 1. `nodesPerPass`: how many variants of the prompt are packed and kept at once. */
+export async function pathGradients(
+  model: DifferentiableModel<never>,
+  embedded: Embedded,
+  { nodes, weights }: Quadrature,
+  baseline?: Tensor,
+  nodesPerPass = 1,
+): Promise<PathGradients> {
+  const { embeddings, targets } = embedded;
+  const { device } = model;
+  const zeros = (): Tensor => device.tensor(new Float32Array(embeddings.size), embeddings.shape);
+  const sums = targets.map(zeros);
+  // Added to every variant, so that one gradient is the weighted sum over them all.
+  const shift = zeros();
+  const scores = targets.map(() => new Float64Array(nodes.length));
+  const pointAt = (node: number): Tensor =>
+    baseline && node !== 1 ? add(scale(embeddings, node), scale(baseline, 1 - node)) : embeddings;
+  try {
+    for (let first = 0; first < nodes.length; first += nodesPerPass) {
+      const part = Array.from(nodes.subarray(first, first + nodesPerPass));
+      const prompt = record([shift], () =>
+        scope(() =>
+          model.prefill(
+            embedded,
+            part.map((node) => ({ firstToken: 0, rows: add(shift, pointAt(node)) })),
+          ),
+        ),
+      );
+      try {
+        for (const [response, count] of targets.entries()) {
+          const cotangent = Float32Array.from({ length: part.length * count }, (_, i) => {
+            return weights[first + Math.floor(i / count)]!;
+          });
+          using logProbs = scope(() => {
+            const { value, backward } = scoreOn(model, embedded, prompt.value, response);
+            const seeds = backward([[value, device.tensor(cotangent, [cotangent.length])]]);
+            const pairs = prompt.value.tensors.map((state, k) => [state, seeds[k]!] as const);
+            prompt.backward(pairs, { retain: response < targets.length - 1, into: [sums[response]!] });
+            return value;
+          });
+          (await logProbs.values()).forEach((logProb, i) => {
+            scores[response]![first + Math.floor(i / count)]! += logProb;
+          });
+        }
+      } finally {
+        prompt.dispose();
+        for (const tensor of prompt.value.tensors) tensor.dispose();
+      }
+    }
+    return { gradients: (await Promise.all(sums.map((sum) => sum.values()))) as Float32Array[], scores };
+  } finally {
+    for (const tensor of [...sums, shift]) tensor.dispose();
+  }
+}
+
+function scoreOn(model: DifferentiableModel<never>, embedded: Embedded, states: PromptStates, response: number) {
+  return record(states.tensors, () => model.score(embedded, states, [response]));
+}

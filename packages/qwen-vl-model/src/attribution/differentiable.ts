@@ -1,0 +1,269 @@
+/**
+ * The model as attribution sees it: a prompt is computed once (or in variants), and responses are scored against its keys and values, which
+ * are differentiable. @iapo/attribution states the interface; this fits it. Legend: P prompt tokens, V variants, K key width, H hidden.
+ */
+import {
+  concat,
+  type Device,
+  gatherRows,
+  logProbs,
+  noGrad,
+  RowIndex,
+  reshape,
+  rmsNorm,
+  type Segment,
+  scale,
+  scope,
+  sum,
+  type Tensor,
+} from "@iapo/tensor-core";
+import { QwenVLError } from "../error.ts";
+import type { UploadedLayout } from "../model/layout.ts";
+import type { QwenVLModel } from "../model/model.ts";
+import { type PackedBatch, type PromptGroup, packGroups } from "../model/pack.ts";
+import { attend, feedForward } from "../model/text.ts";
+
+/** A prompt and its responses, embedded. */
+export interface EmbeddedGroup {
+  /** f32 [P, H]. */
+  readonly embeddings: Tensor;
+  /** f32 [rows, H]: prompt, response 1, ...; a response's last token has no row. */
+  readonly rows: Tensor;
+  readonly batch: PackedBatch;
+  readonly responses: readonly ResponseRows[];
+  readonly imageOfToken: Int32Array;
+  readonly meanEmbedding: Tensor;
+  readonly padEmbedding: Tensor | undefined;
+  readonly targets: readonly number[];
+  /** Rows of a pass that scores all responses to one variant. */
+  readonly responseRows: number;
+  dispose(): void;
+}
+
+interface ResponseRows {
+  /** Its first row in the batch, and how many rows its target tokens need: none after the last target. */
+  readonly start: number;
+  readonly count: number;
+  /** Its wanted tokens: place in the response, and id. */
+  readonly targets: readonly { readonly place: number; readonly id: number }[];
+}
+
+/** Rotated keys and values `[V P, K]` of each layer, then the last prompt row before the last norm `[V, H]`. */
+export interface GroupStates {
+  readonly variants: number;
+  readonly tensors: readonly Tensor[];
+}
+
+/** Rows of a pass, what they see, and which of them go on to the head. */
+interface Pass {
+  readonly positions: Int32Array;
+  readonly segments: readonly Segment[];
+  readonly kept: readonly number[];
+  /** From a pass's own keys, or values, of a layer to all that its segments name. */
+  readonly join: (own: Tensor, layer: number, part: 0 | 1) => Tensor;
+}
+
+export class DifferentiableQwenVL {
+  readonly model: QwenVLModel;
+
+  constructor(model: QwenVLModel) {
+    this.model = model;
+  }
+
+  get device(): Device {
+    return this.model.device;
+  }
+
+  /** Runs the vision tower and looks the tokens up. @throws QwenVLError `positions` as `packGroups`, `prompt` for an empty prompt */
+  embed(group: PromptGroup): EmbeddedGroup {
+    const { model } = this;
+    const count = group.prompt.tokens.length;
+    if (count === 0) throw new QwenVLError("prompt", "an empty prompt has nothing to attribute to");
+    const batch = packGroups(model.config, [group]);
+    const { pad } = model.config.tokens;
+    const made = noGrad(() =>
+      scope(() => {
+        const uploaded = model.upload(batch);
+        const rows = model.embed(uploaded);
+        return {
+          rows,
+          embeddings: gatherRows(rows, this.#index(range(0, count), batch.tokens.length)),
+          meanEmbedding: this.#meanEmbedding(),
+          padEmbedding: pad === undefined ? undefined : this.#tokenEmbeddings([pad]),
+        };
+      }),
+    );
+    const responses = responseRows(group);
+    return {
+      ...made,
+      batch,
+      responses,
+      imageOfToken: imageOfToken(group, model.config.tokens.image, model.config.vision.spatialMergeSize),
+      targets: responses.map(({ targets }) => targets.length),
+      responseRows: responses.reduce((total, { count: rows }) => total + rows, 0),
+      dispose: () => {
+        for (const tensor of Object.values(made)) tensor?.dispose();
+      },
+    };
+  }
+
+  /** Variants of the prompt, each from a token of its own on, in one pass; the rows before are those of `whole`. */
+  prefill(
+    { batch, embeddings }: EmbeddedGroup,
+    variants: readonly { readonly firstToken: number; readonly rows: Tensor }[],
+    whole?: GroupStates,
+  ): GroupStates {
+    const count = embeddings.shape[0]!;
+    if (whole ? whole.variants !== 1 : variants.some(({ firstToken }) => firstToken !== 0)) {
+      throw new QwenVLError("prompt", "variants that start after the first token need the states of one whole prompt");
+    }
+    return scope(() => {
+      const source: number[] = [];
+      const keyRows: number[] = [];
+      const segments: Segment[] = [];
+      const kept: number[] = [];
+      variants.forEach(({ firstToken }, v) => {
+        segments.push(causal(source.length, count - firstToken, { ownStart: v * count, ownCount: count }));
+        for (let token = 0; token < firstToken; token++) keyRows.push(token);
+        for (let token = firstToken; token < count; token++) {
+          keyRows.push((whole ? count : 0) + source.length);
+          source.push(token);
+        }
+        kept.push(source.length - 1);
+      });
+      const index = whole && this.#index(keyRows, count + source.length);
+      const join = (own: Tensor, layer: number, part: 0 | 1): Tensor =>
+        whole && index ? gatherRows(concat([whole.tensors[2 * layer + part]!, own], 0), index) : own;
+      const rows = joined(variants.map((variant) => variant.rows));
+      const { states, hidden } = this.#run(rows, { positions: pick(batch, source), segments, kept, join });
+      return { variants: variants.length, tensors: [...states, hidden] };
+    });
+  }
+
+  /** Log-probs `[targets]`, variant by variant, response by response, at temperature 1 over the whole vocabulary. */
+  score(
+    { batch, embeddings, rows, responses }: EmbeddedGroup,
+    { variants, tensors }: GroupStates,
+    wanted: readonly number[],
+  ): Tensor {
+    const prompt = embeddings.shape[0]!;
+    const { config, weights, head } = this.model;
+    return scope(() => {
+      const source: number[] = [];
+      const segments: Segment[] = [];
+      const headRows: number[] = [];
+      const targetIds: number[] = [];
+      const kept: number[] = [];
+      for (let v = 0; v < variants; v++) {
+        for (const response of wanted) {
+          const { start, count, targets } = responses[response]!;
+          const at = source.length;
+          const own = { ownStart: variants * prompt + at, ownCount: count };
+          const prefix = { prefixStart: v * prompt, prefixCount: prompt };
+          if (count > 0) segments.push(causal(at, count, { ...own, ...prefix }));
+          source.push(...range(start, start + count));
+          for (const { place, id } of targets) {
+            targetIds.push(id);
+            if (place > 0) kept.push(at + place - 1);
+            headRows.push(place === 0 ? v : variants + kept.length - 1);
+          }
+        }
+      }
+      const parts = [tensors.at(-1)!];
+      if (kept.length > 0) {
+        const join = (own: Tensor, layer: number, part: 0 | 1): Tensor => concat([tensors[2 * layer + part]!, own], 0);
+        const x = gatherRows(rows, this.#index(source, rows.shape[0]!));
+        parts.push(this.#run(x, { positions: pick(batch, source), segments, kept, join }).hidden);
+      }
+      const hidden = rmsNorm(joined(parts), weights.get("model.norm.weight"), config.text.rmsNormEps);
+      return logProbs(hidden, head, { rows: Int32Array.from(headRows), targets: Int32Array.from(targetIds) }).logProb;
+    });
+  }
+
+  /** All layers. `states`: keys and values of each; `hidden`: the kept rows before the last norm. */
+  #run(rows: Tensor, { positions, segments, kept, join }: Pass): { states: Tensor[]; hidden: Tensor } {
+    const { model } = this;
+    const config = model.config.text;
+    const layout: UploadedLayout = model.uploadText({ positions, segments });
+    const keptRows = this.#index(kept, rows.shape[0]!);
+    const states: Tensor[] = [];
+    const last = config.numHiddenLayers - 1;
+    let x = rows;
+    for (let layer = 0; layer <= last; layer++) {
+      const input = x;
+      const made = scope(() => {
+        const seen = (k: Tensor, v: Tensor) => [join(k, layer, 0), join(v, layer, 1)] as const;
+        const { attended, keys, values } = attend(model.parameters, config, layer, input, layout, seen);
+        const needed = layer === last ? gatherRows(attended, keptRows) : attended;
+        return { output: feedForward(model.parameters, config, layer, needed), keys, values };
+      });
+      if (layer > 0) input.dispose();
+      states.push(made.keys, made.values);
+      x = made.output;
+    }
+    return { states, hidden: x };
+  }
+
+  #index(indices: ArrayLike<number>, rows: number): RowIndex {
+    return RowIndex.of(this.device, indices, rows);
+  }
+
+  #tokenEmbeddings(ids: ArrayLike<number>): Tensor {
+    return gatherRows(this.model.embeddings, this.#index(ids, this.model.config.text.vocabSize));
+  }
+
+  /** In pieces, as the table may be spread over several buffers. */
+  #meanEmbedding(): Tensor {
+    const { vocabSize, hiddenSize } = this.model.config.text;
+    const piece = 8192;
+    const sums: Tensor[] = [];
+    for (let at = 0; at < vocabSize; at += piece) {
+      sums.push(scope(() => sum(this.#tokenEmbeddings(range(at, Math.min(vocabSize, at + piece))), 0)));
+    }
+    return reshape(scale(sum(reshape(concat(sums, 0), [sums.length, hiddenSize]), 0), 1 / vocabSize), [1, hiddenSize]);
+  }
+}
+
+function responseRows({ prompt, responses }: PromptGroup): ResponseRows[] {
+  let start = prompt.tokens.length;
+  return responses.map(({ tokens, targets: wanted }) => {
+    const targets = Array.from(tokens, (id, place) => ({ place, id })).filter(({ place }) => wanted[place] === 1);
+    const response = { start, count: targets.at(-1)?.place ?? 0, targets };
+    start += Math.max(0, tokens.length - 1);
+    return response;
+  });
+}
+
+function imageOfToken({ prompt }: PromptGroup, imageId: number, mergeSize: number): Int32Array {
+  let image = 0;
+  let cell = 0;
+  return prompt.tokens.map((token) => {
+    if (token !== imageId) return -1;
+    const [t, h, w] = prompt.images[image]!.grid;
+    const shown = image;
+    cell += 1;
+    if (cell === (t * h * w) / mergeSize ** 2) [image, cell] = [image + 1, 0];
+    return shown;
+  });
+}
+
+function causal(queryStart: number, queryCount: number, keys: Partial<Segment>): Segment {
+  return {
+    ...{ queryStart, queryCount, prefixStart: 0, prefixCount: 0, ownStart: queryStart, ownCount: queryCount },
+    ...keys,
+    causal: true,
+  };
+}
+
+/** Positions `[3][rows]` of some rows of a batch. */
+function pick({ positions, tokens }: PackedBatch, rows: readonly number[]): Int32Array {
+  return Int32Array.from([0, 1, 2].flatMap((axis) => rows.map((row) => positions[axis * tokens.length + row]!)));
+}
+
+function joined(parts: readonly Tensor[]): Tensor {
+  return parts.length === 1 ? parts[0]! : concat(parts, 0);
+}
+
+function range(start: number, end: number): number[] {
+  return Array.from({ length: end - start }, (_, i) => start + i);
+}
