@@ -11,8 +11,8 @@ const ROUNDING = 2e-6;
 const SLACK = 100;
 const FORWARD_FLOOR = 4e-6;
 const BACKWARD_FLOOR = 1e-4;
-/** Seeds are about 1. Where a function saturates, errors are those of 1 - 1: a smaller gradient is held to the floor times this. */
-const SMALL_GRADIENT = 0.1;
+/** Sources and seeds are about 1. Where a function saturates, errors are those of 1 - 1: what is smaller than this is held to what this is. */
+const SMALL = 0.1;
 /** Where errors do more than this, a graph says nothing about the kernels. */
 const ILL_CONDITIONED = 1e-4;
 const STEP = 1e-5;
@@ -32,7 +32,7 @@ export async function checkProgram(device: Device, program: Program, random: () 
   const noisy = [0, 1].map(() => evaluateWith(program, randomErrors(program, ROUNDING, random)));
   const spread = (id: number) =>
     Math.max(...noisy.map(({ values }) => difference(values[id]!.data, program.values[id]!.data)));
-  const scaleOf = (id: number) => Math.max(largest(program.values[id]!.data), 1e-3);
+  const scaleOf = (id: number) => Math.max(largest(program.values[id]!.data), SMALL);
   if (program.outputs.some((id) => !(spread(id) / scaleOf(id) < ILL_CONDITIONED)))
     return { outcome: "ill-conditioned", directions: 0, kinks: 0 };
 
@@ -56,7 +56,7 @@ export async function checkProgram(device: Device, program: Program, random: () 
         if (!by) return;
         const gradient = gradients[p]![k]!;
         got += dot(gradient, by);
-        scale = Math.max(scale, norm(gradient) * norm(by), SMALL_GRADIENT * norm(by));
+        scale = Math.max(scale, norm(gradient) * norm(by), SMALL * norm(by));
       });
       const errors = Math.max(...noisy.map((at) => Math.abs(along(at, STEP) - expected)));
       const isKink = Math.abs(along(exact, STEP / 4) - expected) > 0.1 * BACKWARD_FLOOR * scale;

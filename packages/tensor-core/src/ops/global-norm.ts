@@ -1,5 +1,6 @@
 // Norm of several tensors taken as one vector.
 import type { Tensor } from "../tensor.ts";
+import { clamp } from "./clamp.ts";
 import { defineOp, expectDType } from "./define.ts";
 import { divide } from "./divide.ts";
 import { dispatchFlat, flatKernel } from "./elementwise.ts";
@@ -8,7 +9,10 @@ import { dispatchReduce } from "./reduce.ts";
 
 const rootKernel = () => flatKernel("root", { reads: { x: "vec4f" }, out: "vec4f", expression: "sqrt(x)" });
 
-/** `√(Σ x²)` over all elements of all `tensors`: f32 []. Sharded ones may be given by their parts. */
+/** Their reciprocals are normal numbers. */
+const [SMALLEST, LARGEST] = [1e-37, 8e37];
+
+/** `√(Σ x²)` over all elements of all `tensors`: f32 []; its gradient at zeros is 0. Sharded ones may be given by their parts. */
 export const globalNorm = defineOp({
   name: "globalNorm",
   summary: "norm of several tensors as one vector",
@@ -29,7 +33,7 @@ export const globalNorm = defineOp({
     total.dispose();
   },
   vjp: ({ inputs, outputs: [norm], cotangents: [g], needs }) => {
-    const factor = divide(g!, norm!);
+    const factor = divide(g!, clamp(norm!, SMALLEST, LARGEST)); // of zeros the norm has a kink: gradient 0
     return inputs.map((x, k) => (needs[k] ? multiply(x, factor) : undefined));
   },
   saves: { outputs: [0] },
@@ -39,6 +43,7 @@ export const globalNorm = defineOp({
   },
   cases: [
     { name: "one", inputs: [{ shape: [3, 7] }], params: {} },
+    { name: "zeros", inputs: [{ shape: [3], values: [0, 0, 0] }], params: {} },
     {
       name: "several",
       inputs: [{ shape: [3, 7] }, { shape: [16] }, { shape: [0] }, { shape: [130, 140] }],
