@@ -4,6 +4,7 @@
  */
 export { attributeBlocks, attributeTokens } from "./attribute.ts";
 export type { Baseline } from "./baseline.ts";
+export { type FaithfulnessCurve, type FaithfulnessOptions, faithfulness } from "./faithfulness.ts";
 export { type AttributionJson, attributionToJson, attributionVersion } from "./json.ts";
 export * from "./math/index.ts";
 export type {

@@ -1,0 +1,166 @@
+// A group scored over one shared prompt gives what each response gives alone by an ordinary pass, whatever is packed with it.
+import { DifferentiableQwenVL, initializeWeights, QwenVLModel } from "@iapo/qwen-vl-model";
+import { knownConfigs } from "@iapo/qwen-vl-model/config";
+import { type Device, gatherRows, openDevice, RowIndex, scope, type Tensor } from "@iapo/tensor-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  AttributionError,
+  attributeBlocks,
+  attributeTokens,
+  attributionToJson,
+  distribution,
+  divergence,
+  faithfulness,
+  tokensOfUnits,
+} from "../src/index.ts";
+import { largestDifference, sumOfAbsolutes } from "./support/golden.ts";
+import { evenPartition, groupOf, plainGradient, plainScore } from "./support/group.ts";
+
+let device: Device;
+const warnings: string[] = [];
+beforeAll(async () => {
+  device = await openDevice();
+  device.warn = (message) => warnings.push(message);
+});
+afterAll(() => {
+  expect(device.memory().liveBytes).toBe(0);
+  device.close();
+});
+
+const sizes = process.env.IAPO_FULL === "1" ? (["nano", "mini"] as const) : (["nano"] as const);
+const cells = sizes.flatMap((size) => (["f32", "bf16"] as const).map((dtype) => [size, dtype] as const));
+
+describe.each(cells)("%s, %s", (size, dtype) => {
+  const config = knownConfigs[size];
+  const group = groupOf(config, { words: 60, images: 2, grid: [1, 4, 8], responses: [9, 1, 14] });
+  const units = evenPartition(group, 5);
+  let qwen: QwenVLModel;
+  let model: DifferentiableQwenVL;
+  beforeAll(() => {
+    qwen = new QwenVLModel(config, initializeWeights(device, config, [1, 2], { dtype }));
+    model = new DifferentiableQwenVL(qwen);
+  });
+  afterAll(() => qwen.dispose());
+
+  test("gradient x embedding as by unshared passes", async () => {
+    const shared = await attributeTokens(model, group, { kind: "grad_x_input" });
+    for (const [response, { tokenScores, targetLogProb }] of shared.entries()) {
+      const { tokenScores: expected } = await plainGradient(qwen, group, response);
+      expect(largestDifference(tokenScores, expected) / sumOfAbsolutes(expected)).toBeLessThan(1e-5);
+      expect(targetLogProb).toBe(await plainScore(qwen, group, response)); // to the bit
+    }
+  });
+
+  test("occlusion as by unshared passes, to the bit", async () => {
+    const results = await attributeBlocks(model, group, units, { kind: "occlusion", baseline: "pad" });
+    const embedded = model.embed(group);
+    for (const [unit, tokens] of tokensOfUnits(units).entries()) {
+      using rows = repeated(embedded.padEmbedding!, tokens.length);
+      for (const [response, { blockScores, targetLogProb }] of results.entries()) {
+        const expected = targetLogProb - (await plainScore(qwen, group, response, { tokens, rows }));
+        expect(blockScores[unit]).toBe(expected);
+      }
+    }
+    embedded.dispose();
+  });
+
+  test("no score depends on what is packed with it, to the bit", async () => {
+    const reversed = { ...group, responses: group.responses.toReversed() };
+    for (const method of [{ kind: "grad_x_input" }, { kind: "occlusion" }] as const) {
+      const together = await attributeBlocks(model, group, units, method);
+      const other = await attributeBlocks(model, reversed, units, method);
+      expect(other.toReversed().map(attributionToJson)).toEqual(together.map(attributionToJson));
+      for (const [response, result] of together.entries()) {
+        const alone = { ...group, responses: [group.responses[response]!] };
+        const [single] = await attributeBlocks(model, alone, units, method);
+        expect(attributionToJson(single!)).toEqual(attributionToJson(result));
+      }
+    }
+    const packed = await attributeBlocks(model, group, units, { kind: "occlusion" });
+    const one = await attributeBlocks(model, group, units, { kind: "occlusion", rowsPerPass: 1 });
+    expect(one).toEqual(packed);
+  });
+
+  test("a teacher equal to the student gives D = 0", async () => {
+    const twin = new QwenVLModel(config, initializeWeights(device, config, [1, 2], { dtype }));
+    for (const method of [{ kind: "grad_x_input" }, { kind: "occlusion" }] as const) {
+      const [student, teacher] = [
+        await attributeBlocks(model, group, units, method),
+        await attributeBlocks(new DifferentiableQwenVL(twin), group, units, method),
+      ];
+      for (const [response, { blockScores }] of student.entries()) {
+        const [p, q] = [distribution(blockScores), distribution(teacher[response]!.blockScores)];
+        for (const kind of ["kl_student_teacher", "kl_teacher_student", "js", "tv", "l2"] as const) {
+          expect(divergence(kind, p, q)).toBe(0);
+        }
+      }
+    }
+    twin.dispose();
+  });
+});
+
+describe("nano", () => {
+  const config = knownConfigs.nano;
+  const group = groupOf(config, { words: 40, images: 1, grid: [1, 4, 4], responses: [7] });
+  const units = evenPartition(group, 4);
+  let model: DifferentiableQwenVL;
+  beforeAll(() => {
+    model = new DifferentiableQwenVL(new QwenVLModel(config, initializeWeights(device, config, [3, 4])));
+  });
+  afterAll(() => model.model.dispose());
+
+  test("the curves begin and end where they must; the order decides what lies between", async () => {
+    const [{ blockScores, targetLogProb }] = (await attributeBlocks(model, group, units, { kind: "occlusion" })) as [
+      Awaited<ReturnType<typeof attributeBlocks>>[number],
+    ];
+    const { deletion, insertion } = await faithfulness(model, group, units, blockScores);
+    expect(deletion.values).toHaveLength(5);
+    expect(deletion.values[0]).toBe(targetLogProb);
+    expect(insertion.values[4]).toBe(targetLogProb);
+    expect(insertion.values[0]).toBe(deletion.values[4]);
+    // The first step of a deletion takes the highest unit away, which is what its occlusion was.
+    expect(deletion.values[1]).toBeCloseTo(targetLogProb - Math.max(...blockScores), 12);
+    const opposite = await faithfulness(
+      model,
+      group,
+      units,
+      blockScores.map((score) => -score),
+    );
+    expect(opposite.deletion.values.toReversed()).toEqual(insertion.values);
+    expect(opposite.deletion.area).toBeCloseTo(insertion.area, 12);
+  });
+
+  test("results survive JSON", async () => {
+    const [result] = await attributeBlocks(model, group, units, { kind: "ig", steps: 3, blockReduce: "sum" });
+    const json = attributionToJson(result!);
+    expect(JSON.parse(JSON.stringify(json))).toEqual(json);
+    expect(json.blocks!.map(({ name }) => name)).toEqual(units.names);
+    expect(json.tokenScores).toEqual([...result!.tokenScores!]);
+    expect(json.convergence).toEqual(result!.convergence);
+  });
+
+  test("a path that is too coarse is warned about", async () => {
+    warnings.length = 0;
+    const [result] = await attributeTokens(model, group, { kind: "ig", quadrature: "trapezoid", steps: 2 });
+    expect(result!.convergence!.relative).toBeGreaterThan(0.05);
+    expect(warnings.join()).toMatch(/response 0 miss .* %/);
+  });
+
+  test("refused, with nothing left on the device", async () => {
+    const { liveBytes } = device.memory();
+    const silent = { ...group.responses[0]!, targets: new Uint8Array(7) };
+    const calls = [
+      attributeTokens(model, { ...group, responses: [silent] }, { kind: "grad_x_input" }),
+      attributeTokens(model, group, { kind: "ig", steps: 0 }),
+      attributeTokens(model, group, { kind: "ig", stepsPerPass: 0 }),
+      attributeBlocks(model, group, { ...units, unitOfToken: new Int16Array(3) }, { kind: "occlusion" }),
+      faithfulness(model, group, units, [1]),
+    ];
+    for (const call of calls) await expect(call).rejects.toThrow(AttributionError);
+    expect(device.memory().liveBytes).toBe(liveBytes);
+  });
+});
+
+function repeated(row: Tensor, count: number): Tensor {
+  return scope(() => gatherRows(row, RowIndex.of(row.device, new Int32Array(count), 1)));
+}
