@@ -32,9 +32,11 @@ async function oneStep(parts: Partial<GrpoParts>, options: Partial<GrpoOptions> 
     { policy, environment, tasks, learner: { learningRate: () => 1e-3 }, ...parts },
     { ...base, ...options },
   );
-  const step = await recipe.step({ step: 0, cursor: 0 });
-  recipe.dispose();
-  return step;
+  try {
+    return await recipe.step({ step: 0, cursor: 0 });
+  } finally {
+    recipe.dispose();
+  }
 }
 
 test("penalties come off the outcome reward, with their evidence, and move the advantages", async () => {
@@ -96,4 +98,37 @@ test("old log-probs by the update's kernels are those of the rollout; advantages
   await expect(oneStep({ advantage: (samples) => samples.map(() => [Number.NaN]) })).rejects.toThrow(
     "its advantages are [NaN]",
   );
+});
+
+test.each([
+  { kind: "dapo", epochs: 1 },
+  { kind: "gspo", epochs: 2 },
+  { kind: "cispo", epochs: 2 },
+] as const)("rewards rise: %o", async ({ kind, epochs }) => {
+  // Even token ids are rewarded: chance gives a half.
+  const evens: GrpoParts["environment"] = {
+    prompt: (task) => environment.prompt(task).slice(0, 1),
+    step: async () => ({ done: { rewards: { outcome: 0 } } }),
+  };
+  const reward: GrpoParts["reward"] = ({ turns: [turn] }) => {
+    const written = turn!.tokens.filter((_, i) => turn!.lossMask[i] === 1);
+    return { outcome: written.filter((id) => id % 2 === 0).length / written.length };
+  };
+  const recipe = grpoRecipe(
+    { policy, environment: evens, tasks, reward, learner: { learningRate: () => 5e-3 } },
+    {
+      ...base,
+      rollout: { samples: 64, sampling: { temperature: 1 }, maxTokens: 4 },
+      loss: lossPresets[kind],
+      update: { epochs },
+    },
+  );
+  const rewards: number[] = [];
+  for (let step = 0; step < 10; step++) {
+    const made = await recipe.step({ step, cursor: 2 * step });
+    rewards.push(made.metrics["critic/score/mean"]!);
+  }
+  recipe.dispose();
+  expect(rewards[0]).toBeLessThan(0.6);
+  expect(rewards.at(-1)).toBeGreaterThan(0.7);
 });

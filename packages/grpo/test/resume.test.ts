@@ -85,7 +85,8 @@ test("a run is not begun over another, nor resumed with other settings, nor from
 });
 
 /** A small file system of one's own needs no rights where user namespaces are allowed. */
-const canMount = spawnSync("unshare", ["-rm", "mount", "-t", "tmpfs", "tmpfs", tmpdir()]).status === 0;
+const [unshare, ...privately] = ["unshare", "-rm"] as const;
+const canMount = spawnSync(unshare, [...privately, "mount", "-t", "tmpfs", "tmpfs", tmpdir()]).status === 0;
 
 test.skipIf(!canMount && !process.env.IAPO_FULL)(
   "a full disk stops the run with its reason and leaves what was there; with room it goes on",
@@ -96,7 +97,7 @@ test.skipIf(!canMount && !process.env.IAPO_FULL)(
     // There is room for one checkpoint of 6.4 MB, not for two.
     const script = `mount -t tmpfs -o size=9m tmpfs "$1" && cp -r "$2" "$1/run" && shift 2 && left=$1 && shift && "$@"; code=$?
       cp -r "${disk}/run" "$left"; exit $code`;
-    const limited = start(join(disk!, "run"), ["unshare", "-rm", "sh", "-c", script, "sh", disk!, begun!, left!]);
+    const limited = start(join(disk!, "run"), [unshare, ...privately, "sh", "-c", script, "sh", disk!, begun!, left!]);
     const { errors } = await ended(limited);
     expect(errors).toMatch(/GrpoError: .*step-000002 cannot be written: .*ENOSPC.*make room, then resume/);
     const before = await fingerprint(begun!);
@@ -117,7 +118,7 @@ test(`killed ${KILLS} times at random moments and resumed: the same bytes`, { ti
   let kills = 0;
   for (let chain = 0; kills < KILLS; chain++) {
     const directory = join(root, `killed-${chain}`);
-    for (let left = 3; kills < KILLS && left > 0; left--) {
+    for (let left = 10; kills < KILLS && left > 0; left--) {
       const child = start(directory);
       const moment = 1000 * (0.5 + Math.random() * (seconds + 2));
       const timer = setTimeout(() => child.kill("SIGKILL"), moment);

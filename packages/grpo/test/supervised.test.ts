@@ -1,9 +1,13 @@
 // Supervised steps on demonstrations in the real environment.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type Device, noGrad, openDevice } from "@iapo/tensor-core";
 import { createEnvironment, createNanoCharts, demonstrate } from "@iapo/vqa-tasks";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Learner, supervisedStep, transcribeEpisode, type Written } from "../src/index.ts";
+import { Learner, supervisedRecipe, supervisedStep, train, transcribeEpisode, type Written } from "../src/index.ts";
 import { nanoPolicy } from "./support/nano.ts";
+import { fingerprint } from "./support/run.ts";
 
 let device: Device;
 beforeAll(async () => {
@@ -40,4 +44,29 @@ test("demonstrations become turns, and the loss on them falls", async () => {
   ).rejects.toThrow(/ended after turn 1 of 2/);
   learner.dispose();
   policy.model.dispose();
+});
+
+test("a supervised run checkpoints and resumes to the same bytes", async () => {
+  const charts = await createNanoCharts({ seed: 3 });
+  const environment = createEnvironment({ options: { prompt: "compact" } });
+  const root = await mkdtemp(join(tmpdir(), "grpo-supervised-"));
+  const run = async (directory: string, steps: number): Promise<Record<string, string>> => {
+    const policy = await nanoPolicy(device);
+    const examples = {
+      length: 5,
+      task: async (index: number) => {
+        const { task, turns } = await demonstrate(charts, "train", index);
+        return transcribeEpisode(policy, environment, task, turns);
+      },
+    };
+    const learner = { learningRate: (step: number) => 1e-4 * (step + 1) };
+    const recipe = supervisedRecipe({ policy, examples, learner }, { seed: 1, batch: 2 });
+    await train(recipe, { directory, resume: true, steps, checkpoint: { every: 2, keep: 1 }, settings: {} });
+    recipe.dispose();
+    policy.model.dispose();
+    return fingerprint(directory);
+  };
+  await run(join(root, "parts"), 2);
+  expect(await run(join(root, "parts"), 4)).toEqual(await run(join(root, "whole"), 4));
+  await rm(root, { recursive: true });
 });

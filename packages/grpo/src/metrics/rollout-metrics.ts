@@ -62,6 +62,6 @@ function rewardMetrics(traces: readonly Trace[]): Metrics {
 }
 
 /** 0 for no items. */
-export function share<T>(items: readonly T[], holds: (item: T) => boolean): number {
+function share<T>(items: readonly T[], holds: (item: T) => boolean): number {
   return items.length === 0 ? 0 : items.filter(holds).length / items.length;
 }

@@ -14,7 +14,7 @@ export interface RunPaths {
   readonly timings: string;
 }
 
-export function runPaths(directory: string): RunPaths {
+function runPaths(directory: string): RunPaths {
   return {
     run: join(directory, "run.json"),
     steps: join(directory, "steps"),
