@@ -84,6 +84,18 @@ test("a run is not begun over another, nor resumed with other settings, nor from
   expect(await fingerprint(directory)).toEqual(whole);
 });
 
+test("a lost device stops the run with its reason; on another one it goes on to the same bytes", async () => {
+  const directory = join(root, "lost");
+  const doomed = await openDevice();
+  const onMetrics = (step: number): void => {
+    if (step === 2) doomed.gpu!.destroy();
+  };
+  await expect(nanoRun(doomed, { directory, steps: STEPS, onMetrics })).rejects.toThrow(/device was lost/);
+  doomed.close();
+  await nanoRun(device, { directory, steps: STEPS, resume: true });
+  expect(await fingerprint(directory)).toEqual(whole);
+});
+
 /** A small file system of one's own needs no rights where user namespaces are allowed. */
 const [unshare, ...privately] = ["unshare", "-rm"] as const;
 const canMount = spawnSync(unshare, [...privately, "mount", "-t", "tmpfs", "tmpfs", tmpdir()]).status === 0;

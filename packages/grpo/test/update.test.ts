@@ -49,6 +49,10 @@ test.each([{ dtype: "f32" }, { dtype: "bf16" }, { dtype: "f32", lora: true }] as
     expect([...second!.outcome.logProbs]).not.toEqual([
       ...Float32Array.from(second!.tokens.oldLogProbs as Float64Array),
     ]);
+    // Every sampled token counts, the first of each response too.
+    const sampled = groups.flat().flatMap(({ trace }) => trace.turns.map(({ logProbs }) => logProbs.length));
+    expect(first!.tokens.mask).toHaveLength(sampled.reduce((sum, length) => sum + length, 0));
+    expect(Array.from(first!.constants.shares).every((share) => share > 0)).toBe(true);
     expect(policy.version).toBe(2);
     expect(first!.outcome.skipped).toBe(false);
     expect(first!.outcome.gradientNorm).toBeGreaterThan(0);

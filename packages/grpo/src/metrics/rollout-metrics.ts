@@ -41,8 +41,8 @@ function toolMetrics(traces: readonly Trace[]): Metrics {
   const calls = outcomes.filter(({ status }) => status !== "no_tool");
   const shown = calls.filter(({ status }) => status === "ok");
   const metrics: Metrics = {
-    "tool/call_ratio": calls.length / outcomes.length,
-    "tool/call_success_rate": share(calls, ({ status }) => status === "ok"),
+    tool_call_ratio: calls.length / outcomes.length,
+    tool_call_success_rate: share(calls, ({ status }) => status === "ok"),
     "tool/noop_rate": share(shown, ({ changed }) => !changed),
   };
   for (const failure of ["parse_error", "unsupported", "tool_error"] as const)
