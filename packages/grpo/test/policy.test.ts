@@ -1,0 +1,59 @@
+// The model as a policy: what it refuses, and its store of images.
+import { ImageStore, type QwenVLPolicy } from "@iapo/qwen-vl-model";
+import { type Device, deriveSeed, noGrad, openDevice } from "@iapo/tensor-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { rollout, type Written } from "../src/index.ts";
+import { chartTasks, environment, nanoPolicy } from "./support/nano.ts";
+
+let device: Device;
+let policy: QwenVLPolicy;
+beforeAll(async () => {
+  device = await openDevice();
+  policy = await nanoPolicy(device);
+});
+afterAll(() => {
+  policy.model.dispose();
+  device.close();
+});
+
+test("traces of a group share their prompt, and hold their positions", async () => {
+  const options = { samples: 2, sampling: { temperature: 1 }, maxTokens: 4 };
+  const place = { step: 0, seed: (...at: number[]) => deriveSeed("policy", ...at) };
+  const { groups } = await rollout(policy, environment, await chartTasks(2), options, place);
+  const [one, other] = groups.map(([first]) => first!);
+  expect(() => policy.pack([[one!, other!]])).toThrow("do not begin with the same prompt");
+  const { positions: _, ...blind } = one!.turns[0]!;
+  expect(() => policy.pack([[{ turns: [blind] }]])).toThrow("holds no positions");
+  const mute = { ...one!.turns[0]!, lossMask: new Uint8Array(one!.turns[0]!.tokens.length) };
+  expect(() => policy.pack([[{ turns: [mute] }]])).toThrow("at least one sampled token");
+});
+
+test("a text to be learnt may not hold special tokens", async () => {
+  const [task] = await chartTasks(1);
+  const input = { blocks: environment.prompt(task!) };
+  const [special] = policy.processor.tokenizer.specialTokens.keys();
+  expect(() => policy.transcribe(input, `yes${special}`)).toThrow("special tokens");
+});
+
+test("a transcribed turn has the log-probs of the same tokens sampled, and an image that fell out of the store comes back the same", async () => {
+  const [task] = await chartTasks(1);
+  const written: Written = { turns: [policy.transcribe({ blocks: environment.prompt(task!) }, "yes\n")] };
+  const small = new ImageStore(policy.processor, 1);
+  const images = (await chartTasks(3)).map(({ image }) => image);
+  const first = small.get(images[0]!);
+  for (const image of images) small.get(image);
+  expect(small.processed).toBe(3);
+  expect(small.get(images[0]!)).toEqual(first);
+  expect(small.processed).toBe(4);
+
+  const scores = async (groups: Written[][]): Promise<number[]> => {
+    const packed = policy.pack(groups);
+    const { logProb, entropy } = noGrad(() => packed.logProbs());
+    const values = [...(await logProb.values())];
+    for (const item of [logProb, entropy, packed]) item.dispose();
+    return values;
+  };
+  const alone = await scores([[written]]);
+  expect(await scores([[written, written]])).toEqual([...alone, ...alone]);
+  expect(alone).toHaveLength(policy.processor.tokenizer.encode("yes\n").length + 1);
+});
