@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prints the path of a Chromium, for checks that need a browser. Where there is none, Debian's is installed; elsewhere the
-# script says what to install. Safe to run again.
+# script says what to install. GPU_SETUP=skip never installs anything. Safe to run again.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/apt.sh"
 
@@ -17,6 +17,7 @@ advise() {
 }
 
 if find_browser; then exit 0; fi
+[ "${GPU_SETUP:-}" != skip ] || advise
 require_apt
 [ "${ID:-}" = debian ] || advise
 say "no Chromium: installing Debian's"

@@ -5,24 +5,15 @@ set -euo pipefail
 icd="${SWIFTSHADER_ICD:-/usr/lib/chromium/vk_swiftshader_icd.json}"
 [ ! -e "$icd" ] || exit 0
 
-say() { printf 'setup-swiftshader: %s\n' "$*" >&2; }
+. "$(dirname "${BASH_SOURCE[0]}")/apt.sh"
 advise() {
   say "$icd is missing, so one test of ./check --full will fail. Install SwiftShader (Debian: chromium-common), or name its manifest in SWIFTSHADER_ICD."
   exit 1
 }
 
 [ "${GPU_SETUP:-}" != skip ] || advise
-command -v apt-get >/dev/null || advise
-as_root=()
-if [ "$(id -u)" -ne 0 ]; then
-  command -v sudo >/dev/null || advise
-  as_root=(sudo)
-fi
-apt() {
-  ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive \
-    apt-get -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 -qq "$@"
-}
+require_apt
 say "installing chromium-common, which brings SwiftShader"
-apt update || say "apt-get update failed; going on with the lists that are here"
+apt_update
 apt install -y --no-install-recommends chromium-common >/dev/null || advise
 [ -e "$icd" ] || advise

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { checkBoundaries } from "./boundaries.ts";
+import { tryBrowser } from "./browser.ts";
 import { checkLength, checkPackages, checkWords } from "./files.ts";
 import { tryTarballs } from "./tarballs.ts";
 import { readTree, type Tree } from "./tree.ts";
@@ -62,4 +63,5 @@ export const steps: Step[] = [
   { name: "unused code (knip)", budget: 0.2, run: command("knip", "--no-config-hints") },
   { name: "publint", budget: 0.2, run: lintPackages },
   { name: "packed tarballs", budget: 1, fullOnly: true, run: tryTarballs },
+  { name: "browser", budget: 1.5, fullOnly: true, run: tryBrowser },
 ];
