@@ -44,6 +44,7 @@ export {
 } from "./run/supervised.ts";
 export type { TaskSource } from "./run/task-source.ts";
 export { type TrainOptions, train } from "./run/train.ts";
+export { traceRenderer } from "./run/verify.ts";
 export { Learner, type LearnerOptions, type Piece, type PieceOutputs, type StepOutcome } from "./update/learner.ts";
 export { learnerOptions } from "./update/learner-options.ts";
 export { scoreTraces } from "./update/score.ts";

@@ -78,8 +78,10 @@ export interface TrainablePolicy extends Policy, Scorer {
   reference(): Scorer & { dispose(): void };
 }
 
-/** Turns given texts into turns, as if the policy had written them. */
+/** Makes turns without sampling. `before` is the turn that one goes on from; none for a prompt of its own. */
 export interface Scribe {
-  /** @param before the turn that this one goes on from; none for a prompt of its own */
+  /** As if the policy had written this text. */
   transcribe(input: TurnInput, text: string, before?: Turn): Turn;
+  /** In which the policy wrote these ids. */
+  render(input: TurnInput, ids: Int32Array, before?: Turn): Turn;
 }

@@ -1,7 +1,9 @@
 // Rollouts on a nano model in the real chart environment, and failures of environments.
+
+import { type Turn, verifyTrace } from "@iapo/rollout-trace";
 import { type Device, deriveSeed, noGrad, openDevice } from "@iapo/tensor-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Environment, GrpoError, type RolloutOptions, rollout } from "../src/index.ts";
+import { type Environment, GrpoError, type RolloutOptions, rollout, traceRenderer } from "../src/index.ts";
 import { chartTasks, environment, nanoPolicy } from "./support/nano.ts";
 
 let device: Device;
@@ -117,6 +119,22 @@ test("a slow judge of one episode does not hold up the turns of the others", asy
   expect(events[0]).toBe("second turn");
   expect(events).toContain("verdict");
   expect(groups.flat().every(({ rewards }) => rewards.outcome !== undefined)).toBe(true);
+  policy.model.dispose();
+});
+
+test("traces verify against their tasks, and a corrupted one is named", async () => {
+  const policy = await nanoPolicy(device);
+  const tasks = await chartTasks(2);
+  const { groups } = await rollout(policy, environment, tasks, options, place);
+  const renderer = traceRenderer(policy, environment, ({ group }) => tasks[group]!);
+  for (const trace of groups.flat()) expect(await verifyTrace(trace, renderer)).toEqual([]);
+  const trace = groups.flat().find(({ turns }) => turns.length === 2)!;
+  const [first, second] = trace.turns as [Turn, Turn];
+  const positions = second.positions!.map((position, i) => (i === 5 ? position + 1 : position));
+  const moved = { ...trace, turns: [first, { ...second, positions }] };
+  expect((await verifyTrace(moved, renderer)).map(({ turn, field, index }) => [turn, field, index])).toEqual([
+    [1, "positions", 1],
+  ]);
   policy.model.dispose();
 });
 

@@ -11,7 +11,7 @@ import { ImageStore } from "./image-store.ts";
 import type { PromptInput } from "./input.ts";
 import { PolicySession } from "./session.ts";
 import { type PackedTraces, packTraces } from "./traces.ts";
-import { transcribe } from "./transcribe.ts";
+import { renderTurn, transcribe } from "./transcribe.ts";
 
 /** Traces packed and uploaded for one forward pass. Dispose it after the backward pass. */
 export interface ScorableTraces {
@@ -65,6 +65,11 @@ export class QwenVLPolicy {
   /** A given text as the turn that the policy would have written: see `transcribe`. @throws QwenVLError */
   transcribe(input: PromptInput, text: string, before?: Turn): Turn {
     return transcribe(this, input, text, before);
+  }
+
+  /** The turn in which the policy wrote these ids: see `renderTurn`. @throws QwenVLError */
+  render(input: PromptInput, ids: Int32Array, before?: Turn): Turn {
+    return renderTurn(this, input, ids, before);
   }
 
   /** Groups of traces that share their first prompt, for one pass. @throws QwenVLError as `packTraces` */

@@ -1,4 +1,4 @@
-// Given texts as turns, as if the policy had written them: what supervised steps learn from.
+// Turns made without sampling: of given texts, to learn from, and of ids that a trace holds, to verify it.
 import type { Turn } from "@iapo/rollout-trace";
 import { QwenVLError } from "../error.ts";
 import { turnSequence } from "../model/response.ts";
@@ -7,26 +7,32 @@ import type { SessionParts } from "./session.ts";
 import { writtenTurn } from "./turn.ts";
 
 /**
- * The turn of a text, its end token included. `before` is the turn that it goes on from; without one the input is a prompt of its own. Its
- * log-probs are 0: nothing was sampled. @throws QwenVLError as `Processor.encodeChat`; `prompt` for a text that holds special tokens
+ * The turn of a text, its end token included, as if the policy had written it. `before` is the turn that it goes on from; without one the
+ * input is a prompt of its own. @throws QwenVLError as `Processor.encodeChat`; `prompt` for a text that holds special tokens
  */
 export function transcribe(parts: SessionParts, input: PromptInput, text: string, before: Turn | undefined): Turn {
-  const { processor, images, bannedIds } = parts;
-  const { tokenizer, config } = processor;
-  const encoded = before
-    ? encodeObservation(processor, images, input, { position: positionAfter(before) })
-    : encodePrompt(processor, images, input);
+  const { tokenizer, config } = parts.processor;
   const written = tokenizer.encode(tokenizer.normalize(text));
   const special = new Set(tokenizer.specialTokens.values());
   if (written.some((token) => special.has(token))) {
     throw new QwenVLError("prompt", "a text that is to be learnt holds special tokens; remove them");
   }
-  const tokens = Int32Array.of(...written, config.tokens.eos[0]!);
-  const sequence = turnSequence({ tokens, nextPosition: encoded.nextPosition + tokens.length });
-  const logProbs = new Float32Array(tokens.length);
+  return renderTurn(parts, input, Int32Array.of(...written, config.tokens.eos[0]!), before);
+}
+
+/** The turn in which the policy wrote these ids, with log-probs of 0: nothing was sampled. @throws QwenVLError as `Processor.encodeChat` */
+export function renderTurn(parts: SessionParts, input: PromptInput, ids: Int32Array, before: Turn | undefined): Turn {
+  const { processor, images, bannedIds } = parts;
+  const encoded = before
+    ? encodeObservation(processor, images, input, {
+        position: positionAfter(before),
+        closeResponse: !processor.config.tokens.eos.includes(before.tokens.at(-1)!),
+      })
+    : encodePrompt(processor, images, input);
+  const sequence = turnSequence({ tokens: ids, nextPosition: encoded.nextPosition + ids.length });
   return writtenTurn(encoded, sequence, {
-    logProbs,
-    text,
+    logProbs: new Float32Array(ids.length),
+    text: processor.tokenizer.decode(ids, { skipSpecialTokens: true }),
     freshPrompt: !before,
     sampling: { temperature: 1, bannedIds },
   });
