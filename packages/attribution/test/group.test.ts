@@ -1,7 +1,7 @@
 // A group scored over one shared prompt gives what each response gives alone by an ordinary pass, whatever is packed with it.
 import { DifferentiableQwenVL, initializeWeights, QwenVLModel } from "@iapo/qwen-vl-model";
 import { knownConfigs } from "@iapo/qwen-vl-model/config";
-import { type Device, gatherRows, openDevice, RowIndex, scope, type Tensor } from "@iapo/tensor-core";
+import { type Device, openDevice } from "@iapo/tensor-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   AttributionError,
@@ -14,7 +14,7 @@ import {
   tokensOfUnits,
 } from "../src/index.ts";
 import { largestDifference, sumOfAbsolutes } from "./support/golden.ts";
-import { evenPartition, groupOf, plainGradient, plainScore } from "./support/group.ts";
+import { evenPartition, groupOf, padRows, plainGradient, plainScore } from "./support/group.ts";
 
 let device: Device;
 const warnings: string[] = [];
@@ -53,15 +53,13 @@ describe.each(cells)("%s, %s", (size, dtype) => {
 
   test("occlusion as by unshared passes, to the bit", async () => {
     const results = await attributeBlocks(model, group, units, { kind: "occlusion", baseline: "pad" });
-    const embedded = model.embed(group);
     for (const [unit, tokens] of tokensOfUnits(units).entries()) {
-      using rows = repeated(embedded.padEmbedding!, tokens.length);
+      using rows = padRows(model, tokens.length);
       for (const [response, { blockScores, targetLogProb }] of results.entries()) {
         const expected = targetLogProb - (await plainScore(qwen, group, response, { tokens, rows }));
         expect(blockScores[unit]).toBe(expected);
       }
     }
-    embedded.dispose();
   });
 
   test("no score depends on what is packed with it, to the bit", async () => {
@@ -160,7 +158,3 @@ describe("nano", () => {
     expect(device.memory().liveBytes).toBe(liveBytes);
   });
 });
-
-function repeated(row: Tensor, count: number): Tensor {
-  return scope(() => gatherRows(row, RowIndex.of(row.device, new Int32Array(count), 1)));
-}

@@ -1,5 +1,6 @@
 // Made-up groups, and the plain way to their attributions: one ordinary pass per response, nothing shared.
 import {
+  type DifferentiableQwenVL,
   type EncodedImage,
   type PromptGroup,
   packGroups,
@@ -7,7 +8,7 @@ import {
   type ResponseSequence,
 } from "@iapo/qwen-vl-model";
 import type { QwenVLConfig } from "@iapo/qwen-vl-model/config";
-import { noGrad, overwriteRows, RowIndex, record, scope, sum, type Tensor } from "@iapo/tensor-core";
+import { gatherRows, noGrad, overwriteRows, RowIndex, record, scope, sum, type Tensor } from "@iapo/tensor-core";
 
 export interface GroupShape {
   /** Words of the prompt, before and after each image. */
@@ -117,4 +118,10 @@ export async function plainScore(
   let total = 0;
   for (const value of await logProbs.values()) total += value;
   return total;
+}
+
+/** The padding token's embedding, `count` times. */
+export function padRows({ model: { device, config, embeddings } }: DifferentiableQwenVL, count: number): Tensor {
+  const ids = new Int32Array(count).fill(config.tokens.pad!);
+  return scope(() => gatherRows(embeddings, RowIndex.of(device, ids, config.text.vocabSize)));
 }
