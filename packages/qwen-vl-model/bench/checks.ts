@@ -2,7 +2,7 @@
 import { noGrad, record, scope } from "@iapo/tensor-core";
 import { relativeDifference } from "@iapo/tensor-core/testing";
 import type { Arrays } from "../../../tools/bench/harness/types.ts";
-import type { GeneratedTurn } from "../src/generation/session.ts";
+import type { GeneratedTurn } from "../src/generation/request.ts";
 import type { QwenVLModel } from "../src/model/model.ts";
 import { type PackedBatch, type PromptGroup, packGroups, type Sequence } from "../src/model/pack.ts";
 import { joinSequences, turnSequence } from "../src/model/response.ts";

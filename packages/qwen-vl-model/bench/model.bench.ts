@@ -4,7 +4,8 @@ import { type Device, deriveSeed, linear, mean, negate, noGrad, openDevice, type
 import type { Arrays, Benchmark, Library, Prepared } from "../../../tools/bench/harness/types.ts";
 import { knownConfigs } from "../src/config.ts";
 import { bannedIdsOf } from "../src/generation/banned.ts";
-import { type GeneratedTurn, Session } from "../src/generation/session.ts";
+import type { GeneratedTurn } from "../src/generation/request.ts";
+import { Session } from "../src/generation/session.ts";
 import { QwenVLModel } from "../src/model/model.ts";
 import { packGroups } from "../src/model/pack.ts";
 import { optimizerOf, trainableParameters, trainStep } from "../src/training/step.ts";

@@ -5,7 +5,8 @@
 export { DifferentiableQwenVL, type EmbeddedGroup, type GroupStates } from "./attribution/differentiable.ts";
 export { QwenVLError, type QwenVLErrorCode } from "./error.ts";
 export { bannedIdsOf } from "./generation/banned.ts";
-export { type GeneratedTurn, type GenerateRequest, type Sampling, Session } from "./generation/session.ts";
+export type { GeneratedTurn, GenerateRequest, Sampling } from "./generation/request.ts";
+export { Session } from "./generation/session.ts";
 export type { FinishReason, StopRules } from "./generation/stop.ts";
 export { type DownloadProgress, type ResolveModelOptions, resolveModel } from "./hub/index.ts";
 export { Adapter, type AdapterOptions, type AdapterPair, TEXT_PROJECTIONS } from "./lora/adapter.ts";

@@ -1,64 +1,24 @@
 // Sampling from several prompts at once: each prompt is computed once, its responses decode together behind it on one cache, and later
 // turns go on where the cache ends. A response depends on its prompt and its seed only, not on what else is in the batch.
 import {
-  bannedMask,
   concat,
   deriveSeed,
   gatherRows,
   linear,
   noGrad,
   RowIndex,
-  type SampleOptions,
-  type Seed,
   type Segment,
   sample,
   scope,
   type Tensor,
-  tokenBias,
 } from "@iapo/tensor-core";
 import { QwenVLError } from "../error.ts";
 import type { UploadedLayout } from "../model/layout.ts";
 import type { QwenVLModel } from "../model/model.ts";
 import { nextPositionOf, type PackedBatch, RowBuilder, type Sequence } from "../model/pack.ts";
 import { KeyValueCache } from "./cache.ts";
-import { type FinishReason, findEnd, type StopRules } from "./stop.ts";
-
-export interface Sampling {
-  /** Logits are divided by it; 0 takes the likeliest token. */
-  readonly temperature: number;
-  /** Ids that are never sampled and are left out of the softmax. */
-  readonly bannedIds?: readonly number[] | undefined;
-  /** Sample among this many likeliest tokens only. Truncation changes what is sampled, not the log-probs that are returned. */
-  readonly topK?: number | undefined;
-  /** Sample among the likeliest tokens that together reach this probability. Truncation, as `topK`. */
-  readonly topP?: number | undefined;
-  /** Added to logits before sampling, by id. Truncation, as `topK`. */
-  readonly bias?: ReadonlyMap<number, number> | undefined;
-}
-
-export interface GenerateRequest {
-  /** Responses per prompt; the first call of a session decides. */
-  readonly samples: number;
-  readonly sampling: Sampling;
-  /** One per response, prompt by prompt: the response is a function of it. */
-  readonly seeds: readonly Seed[];
-  readonly stop: StopRules;
-  /** Stops at the next readback; `generate` then throws the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
-  /** Called with what is new, response by response, as often as tokens are read back. */
-  readonly onTokens?: ((response: number, tokens: readonly number[]) => void) | undefined;
-  /** Called with each turn as soon as it ends, while others go on. */
-  readonly onTurn?: ((response: number, turn: GeneratedTurn) => void) | undefined;
-}
-
-export interface GeneratedTurn {
-  readonly tokens: Int32Array;
-  /** Log-probability of each token under softmax(logits / temperature) over the ids that are not banned. */
-  readonly logProbs: Float32Array;
-  readonly reason: FinishReason;
-  /** Position of the token that comes next. */
-  readonly nextPosition: number;
-}
+import { type GeneratedTurn, type GenerateRequest, sampleOptionsOf } from "./request.ts";
+import { findEnd } from "./stop.ts";
 
 interface Response {
   readonly prompt: number;
@@ -255,7 +215,8 @@ export class Session {
     const responses = active.map((i) => this.#responses![i]!);
     const done = tokens[active[0]!]!.length;
     const count = Math.min(CHUNK, stop.maxTokens - done);
-    const options = this.#sampleOptions(
+    const options = sampleOptionsOf(
+      this.#model,
       sampling,
       active.map((i) => deriveSeed(...seeds[i]!, this.#responses![i]!.turns)),
     );
@@ -290,22 +251,6 @@ export class Session {
     });
     const rows = Int32Array.from(responses, (response) => response.start + response.count + step);
     return { layout, target: this.#cache.index(this.#model.device, rows) };
-  }
-
-  #sampleOptions(
-    { temperature, topK, topP, bannedIds, bias }: Sampling,
-    seeds: readonly Seed[],
-  ): Omit<SampleOptions, "position"> {
-    const { device, config } = this.#model;
-    const { vocabSize } = config.text;
-    return {
-      temperature,
-      seeds: device.tensor(Uint32Array.from(seeds.flat()), [seeds.length, 2]),
-      ...(topK === undefined ? {} : { topK }),
-      ...(topP === undefined ? {} : { topP }),
-      banned: bannedMask(device, vocabSize, bannedIds ?? []),
-      ...(bias && bias.size > 0 ? { bias: tokenBias(device, vocabSize, bias) } : {}),
-    };
   }
 
   #keysOf({ prompt, start, count }: Response): Pick<Segment, "prefixStart" | "prefixCount" | "ownStart" | "ownCount"> {

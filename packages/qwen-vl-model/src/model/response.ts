@@ -1,5 +1,5 @@
 // What follows a prompt in training: sampled turns, and the observations between them, as one sequence.
-import type { GeneratedTurn } from "../generation/session.ts";
+import type { GeneratedTurn } from "../generation/request.ts";
 import type { ResponseSequence, Sequence } from "./pack.ts";
 
 /** A sampled turn as tokens with their positions. */

@@ -2,7 +2,8 @@
 import type { Turn } from "@iapo/rollout-trace";
 import type { Seed } from "@iapo/tensor-core";
 import { QwenVLError } from "../error.ts";
-import { type GeneratedTurn, type Sampling, Session } from "../generation/session.ts";
+import type { GeneratedTurn, Sampling } from "../generation/request.ts";
+import { Session } from "../generation/session.ts";
 import type { QwenVLModel } from "../model/model.ts";
 import { turnSequence } from "../model/response.ts";
 import type { Processor } from "../processor/processor.ts";

@@ -1,6 +1,6 @@
 // A turn as a trace holds it: input and what was written.
 import type { Turn } from "@iapo/rollout-trace";
-import type { Sampling } from "../generation/session.ts";
+import type { Sampling } from "../generation/request.ts";
 import type { Sequence } from "../model/pack.ts";
 import type { EncodedInput } from "./input.ts";
 
