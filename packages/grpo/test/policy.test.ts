@@ -21,7 +21,17 @@ test("traces of a group share their prompt, and hold their positions", async () 
   const place = { step: 0, seed: (...at: number[]) => deriveSeed("policy", ...at) };
   const { groups } = await rollout(policy, environment, await chartTasks(2), options, place);
   const [one, other] = groups.map(([first]) => first!);
-  expect(() => policy.pack([[one!, other!]])).toThrow("do not begin with the same prompt");
+  const logProbs = async (traces: readonly (readonly Written[])[]) => {
+    const packed = policy.pack(traces);
+    const { logProb, entropy } = noGrad(() => packed.logProbs());
+    entropy.dispose();
+    packed.dispose();
+    using owned = logProb;
+    return { rows: packed.rows, values: await owned.values() };
+  };
+  const [together, apart] = [await logProbs([[one!, other!]]), await logProbs([[one!], [other!]])];
+  expect(together.values, "different tasks share their instructions").toEqual(apart.values);
+  expect(together.rows).toBeLessThan(apart.rows);
   const { positions: _, ...blind } = one!.turns[0]!;
   expect(() => policy.pack([[{ turns: [blind] }]])).toThrow("holds no positions");
   const mute = { ...one!.turns[0]!, lossMask: new Uint8Array(one!.turns[0]!.tokens.length) };

@@ -3,8 +3,10 @@
 import { writeFile } from "node:fs/promises";
 import { caption, copy, createEnvironment, createNanoCharts, demonstrate } from "@iapo/vqa-tasks";
 
-const SIZE = 1024;
+const SIZE = 1264;
 const SAMPLES = 4000;
+/** How often each name counts beside the texts: enough for every one to become a token. */
+const NAME_WEIGHT = 400;
 /** The roles of Qwen's special tokens, in its order. */
 const SPECIAL = [
   "<|endoftext|>",
@@ -17,13 +19,14 @@ const SPECIAL = [
   "<|video_pad|>",
 ];
 /**
- * Identifiers whole and without the space before them, so that a function is the same token where it is defined and where it is called;
- * words with their space; digits one by one; runs of punctuation; line ends.
+ * Identifiers and capitalised words whole and without the space before them, so that a function is the same token where it is defined and where
+ * it is called, and a name the same in a list, in a question and in a program; other words and numbers with their space; runs of punctuation
+ * with the spaces around them; line ends.
  */
-const PATTERN = String.raw`[\p{L}\p{N}]*_[\p{L}\p{N}_]*| ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}_]+|\s*[\r\n]+|\s+(?!\S)|\s+`;
+const PATTERN = String.raw`[\p{L}\p{N}]*_[\p{L}\p{N}_]*|\p{Lu}\p{L}*| ?\p{Ll}\p{L}*|\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}_]+(?: [^\s\p{L}\p{N}_]+)* ?|\s*[\r\n]+|\s+(?!\S)|\s+`;
 
 async function corpus(): Promise<string[]> {
-  const charts = await createNanoCharts({ quality: { wrongAxis: 0.2, noCall: 0.05, malformed: 0.05 } });
+  const charts = await createNanoCharts({ names: "words", quality: { wrongAxis: 0.2, noCall: 0.05, malformed: 0.05 } });
   const texts: string[] = [];
   for (const prompt of ["compact", "full"] as const) {
     const environment = createEnvironment({ options: { prompt } });
@@ -80,10 +83,13 @@ const characters = byteCharacters();
 const encode = (text: string): string =>
   Array.from(new TextEncoder().encode(text.normalize("NFC")), (byte) => characters[byte]!).join("");
 const pieces = new Map<string, number>();
-for (const text of await corpus()) {
+const count = (text: string, times: number): void => {
   for (const [piece] of text.matchAll(new RegExp(PATTERN, "gu")))
-    pieces.set(encode(piece), (pieces.get(encode(piece)) ?? 0) + 1);
-}
+    pieces.set(encode(piece), (pieces.get(encode(piece)) ?? 0) + times);
+};
+const { names } = await createNanoCharts({ names: "words" });
+for (const text of await corpus()) count(text, 1);
+for (const name of [...names.train, ...names.validation, ...names.test]) count(name, NAME_WEIGHT);
 const merges = learnMerges(pieces, SIZE - SPECIAL.length - characters.length);
 const tokens = [...SPECIAL, ...characters, ...merges.map(([left, right]) => left + right)];
 const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: false, use_regex: false };

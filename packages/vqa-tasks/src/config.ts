@@ -76,7 +76,7 @@ export const nanoChartOptionsSchema: z.ZodType<NanoChartOptions, unknown> = z.st
     .array(z.enum(["value", "over", "above"]))
     .min(1)
     .default([...defaultNanoChartOptions.questions]),
-  names: z.array(z.string().min(1)).optional(),
+  names: z.union([z.literal("words"), z.array(z.string().min(1))]).optional(),
   quality: z.strictObject({ wrongAxis: share, noCall: share, malformed: share }).prefault({}),
 });
 

@@ -68,7 +68,7 @@ export async function supervisedStep(
   const alone = examples.map((example) => [example]);
   const pieces = splitByRows(alone, rowBudget, (example) => example).map(
     (groups): Piece => ({
-      groups,
+      groups: [groups.flat()], // what their prompts begin with is computed once
       loss: ({ logProb }): Tensor => {
         const shares = logProb.device.tensor(new Float32Array(logProb.size).fill(-1 / count), logProb.shape);
         return dot(logProb, shares);

@@ -72,10 +72,10 @@ export class QwenVLPolicy {
     return renderTurn(this, input, ids, before);
   }
 
-  /** Groups of traces that share their first prompt, for one pass. @throws QwenVLError as `packTraces` */
+  /** Groups of traces that share their first prompt or its beginning, for one pass. @throws QwenVLError as `packTraces` */
   pack(groups: readonly (readonly Pick<Trace, "turns">[])[]): ScorableTraces {
     const { model } = this;
-    const traces = packTraces(groups, (image: Image) => this.images.get(image));
+    const traces = packTraces(groups, (image: Image) => this.images.get(image), model.config.tokens.image);
     const batch = packGroups(model.config, traces.groups);
     const uploaded = model.upload(batch);
     const options = { checkpoint: this.#checkpoint };

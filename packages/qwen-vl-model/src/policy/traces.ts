@@ -25,13 +25,16 @@ interface Stretch {
   readonly turns: readonly Turn[];
 }
 
+type Range = readonly [number, number];
+
 /**
- * Groups of traces that share their first prompt, which is packed once. A turn with a fresh prompt starts a sequence of its own.
- * Throws `positions` for a trace without positions, `prompt` for traces of a group whose prompts differ.
+ * Groups of traces that share their first prompt, or what their prompts begin with; it is packed once. A turn with a fresh prompt starts a
+ * sequence of its own. Throws `positions` for a trace without positions, `prompt` for one without a prompt or without a sampled token.
  */
 export function packTraces(
   groups: readonly (readonly Pick<Trace, "turns">[])[],
   imageOf: (image: Image) => EncodedImage,
+  imageToken: number,
 ): PackedTraces {
   const packed: { group: PromptGroup; stretches: Stretch[] }[] = [];
   let trace = 0;
@@ -40,7 +43,7 @@ export function packTraces(
     const opening = all.map(([first]) => first!);
     const rest = all.flatMap(([, ...later]) => later);
     for (const stretches of [opening, ...rest.map((stretch) => [stretch])]) {
-      if (stretches.length > 0) packed.push({ group: groupOf(stretches, imageOf), stretches });
+      if (stretches.length > 0) packed.push({ group: groupOf(stretches, imageOf, imageToken), stretches });
     }
   }
   return { groups: packed.map(({ group }) => group), ...targetsOf(packed.flatMap(({ stretches }) => stretches)) };
@@ -51,30 +54,40 @@ function stretchesOf(turns: readonly Turn[], trace: number): Stretch[] {
   return starts.map((firstTurn, i) => ({ trace, firstTurn, turns: turns.slice(firstTurn, starts[i + 1]) }));
 }
 
-function groupOf(stretches: readonly Stretch[], imageOf: (image: Image) => EncodedImage): PromptGroup {
+function groupOf(
+  stretches: readonly Stretch[],
+  imageOf: (image: Image) => EncodedImage,
+  imageToken: number,
+): PromptGroup {
   const sequences = stretches.map(({ turns }) => sequenceOf(turns, imageOf));
-  const first = stretches[0]!.turns[0]!;
-  const length = promptLength(first);
-  const imagesInPrompt = first.images.length;
-  const prompt = cut(sequences[0]!, 0, length, imagesInPrompt);
-  sequences.forEach((sequence, i) => {
-    const own = cut(sequence, 0, length, imagesInPrompt);
-    const same = promptLength(stretches[i]!.turns[0]!) === length && isSamePrompt(own, prompt);
-    if (!same) throw new QwenVLError("prompt", "the traces of a group do not begin with the same prompt");
-  });
-  return {
-    prompt,
-    responses: sequences.map(({ tokens, positions, images, targets }) => {
-      const count = tokens.length;
-      const tail = [0, 1, 2].flatMap((axis) => [...positions.subarray(axis * count + length, (axis + 1) * count)]);
-      return {
-        tokens: tokens.subarray(length),
-        positions: Int32Array.from(tail),
-        images: images.slice(imagesInPrompt),
-        targets: targets.subarray(length),
-      };
+  const { length, images } = sharedPrefix(
+    stretches.map(({ turns: [first] }, i) => {
+      const length = promptLength(first!);
+      return cut(sequences[i]!, [0, length], [0, first!.images.length]);
     }),
+    imageToken,
+  );
+  return {
+    prompt: cut(sequences[0]!, [0, length], [0, images]),
+    responses: sequences.map((sequence) => ({
+      ...cut(sequence, [length, sequence.tokens.length], [images, sequence.images.length]),
+      targets: sequence.targets.subarray(length),
+    })),
   };
+}
+
+/** The whole prompt where all are the same, else what they begin with before any image, such as the instructions of different tasks. */
+function sharedPrefix(prompts: readonly Sequence[], imageToken: number): { length: number; images: number } {
+  const [first, ...others] = prompts as [Sequence, ...Sequence[]];
+  if (others.every((other) => isSamePrompt(other, first))) {
+    return { length: first.tokens.length, images: first.images.length };
+  }
+  const sharedAt = (at: number): boolean =>
+    first.tokens[at] !== imageToken && others.every((other) => sameToken(other, first, at));
+  let length = 0;
+  while (sharedAt(length)) length++;
+  if (length === 0) throw new QwenVLError("prompt", "the traces of a group do not begin with the same token");
+  return { length, images: 0 };
 }
 
 /** Tokens before the first sampled one. */
@@ -103,23 +116,35 @@ function sequenceOf(turns: readonly Turn[], imageOf: (image: Image) => EncodedIm
   return { tokens, positions, targets, images: turns.flatMap(({ images }) => images.map(imageOf)) };
 }
 
-function cut({ tokens, positions, images }: Sequence, start: number, end: number, imageCount: number): Sequence {
+/** Tokens and images from a first one to before a last one. */
+function cut({ tokens, positions, images }: Sequence, [start, end]: Range, [firstImage, lastImage]: Range): Sequence {
   const axes = [0, 1, 2].flatMap((axis) => [
     ...positions.subarray(axis * tokens.length + start, axis * tokens.length + end),
   ]);
   return {
     tokens: tokens.subarray(start, end),
     positions: Int32Array.from(axes),
-    images: images.slice(0, imageCount),
+    images: images.slice(firstImage, lastImage),
   };
 }
 
 function isSamePrompt(one: Sequence, other: Sequence): boolean {
   return (
-    one.tokens.every((token, i) => token === other.tokens[i]) &&
-    one.positions.every((position, i) => position === other.positions[i]) &&
+    one.tokens.length === other.tokens.length &&
+    one.tokens.every((_, at) => sameToken(one, other, at)) &&
     one.images.length === other.images.length &&
     one.images.every(({ id }, i) => id === other.images[i]!.id)
+  );
+}
+
+/** The same id at the same position. */
+function sameToken(one: Sequence, other: Sequence, at: number): boolean {
+  const position = ({ tokens, positions }: Sequence, axis: number): number | undefined =>
+    positions[axis * tokens.length + at];
+  return (
+    at < one.tokens.length &&
+    one.tokens[at] === other.tokens[at] &&
+    [0, 1, 2].every((axis) => position(one, axis) === position(other, axis))
   );
 }
 

@@ -82,8 +82,9 @@ function checkOptions(options: NanoChartOptions): NanoChartOptions {
 /** Tables of each split with the names that may be drawn: the caller's pool, or the packaged names. */
 function tablesOf({ names, size }: NanoChartOptions): Record<NanoSplit, NanoTables> {
   const fits = (name: string): boolean => nameFits(name, size, fontSizeOf(size));
-  if (names === undefined || typeof names === "function") {
-    return splitTables(readSourceTables(), (name) => fits(name) && (names?.(name) ?? true));
+  if (names === undefined || names === "words" || typeof names === "function") {
+    const accept = names === "words" ? isWord : (names ?? (() => true));
+    return splitTables(readSourceTables(), (name) => fits(name) && accept(name));
   }
   const pool = [...new Set(names)].filter(
     (name) => /^[^"'\\`\p{Cc}]+$/u.test(name) && name.trim() === name && fits(name),
@@ -94,6 +95,10 @@ function tablesOf({ names, size }: NanoChartOptions): Record<NanoSplit, NanoTabl
     columns: packaged[split].columns,
   });
   return { train: ofSplit("train"), validation: ofSplit("validation"), test: ofSplit("test") };
+}
+
+function isWord(name: string): boolean {
+  return /^\p{Lu}\p{L}+$/u.test(name);
 }
 
 type Request = {

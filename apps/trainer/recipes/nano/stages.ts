@@ -1,0 +1,66 @@
+// The stages that make the nano models, as plain data. Direct training on episodes fails at this size: see the README.
+import type { DemonstrationQuality } from "@iapo/vqa-tasks";
+
+/** Shares of the examples of a batch; what is left is whole episodes. */
+export interface Mixture {
+  readonly captions: number;
+  readonly copies: number;
+}
+
+export interface Stage {
+  readonly name: string;
+  readonly steps: number;
+  readonly batch: number;
+  readonly learningRate: number;
+  readonly mixture: Mixture;
+  /** Of the episodes. */
+  readonly quality: DemonstrationQuality;
+}
+
+const clean: DemonstrationQuality = { wrongAxis: 0, noCall: 0, malformed: 0 };
+
+/** Read charts; then spell names in calls, without a picture. Both models begin so. */
+const schooling: readonly Stage[] = [
+  { name: "captions", steps: 1000, batch: 64, learningRate: 3e-3, mixture: { captions: 1, copies: 0 }, quality: clean },
+  {
+    name: "copies",
+    steps: 1000,
+    batch: 64,
+    learningRate: 2e-3,
+    mixture: { captions: 0.2, copies: 0.8 },
+    quality: clean,
+  },
+  {
+    name: "episodes",
+    steps: 450,
+    batch: 32,
+    learningRate: 1.5e-3,
+    mixture: { captions: 0.1, copies: 0.05 },
+    quality: clean,
+  },
+];
+
+export const stagesOf: Readonly<Record<"student" | "teacher", readonly Stage[]>> = {
+  teacher: [
+    ...schooling,
+    {
+      name: "teacher",
+      steps: 800,
+      batch: 32,
+      learningRate: 1.2e-3,
+      mixture: { captions: 0.1, copies: 0.05 },
+      quality: clean,
+    },
+  ],
+  student: [
+    ...schooling,
+    {
+      name: "student",
+      steps: 220,
+      batch: 32,
+      learningRate: 5e-4,
+      mixture: { captions: 0.1, copies: 0.05 },
+      quality: { wrongAxis: 0.38, noCall: 0.04, malformed: 0.06 },
+    },
+  ],
+};

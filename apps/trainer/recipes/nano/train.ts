@@ -1,0 +1,67 @@
+// Makes a nano model by supervised stages, from random weights; stages that a directory already holds are not repeated.
+//   node --conditions=@iapo/source apps/trainer/recipes/nano/train.ts teacher|student <work directory>
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { learnerOptions, supervisedRecipe, train } from "@iapo/grpo";
+import { optimizerSettingsSchema } from "@iapo/grpo/config";
+import { baseDirectory } from "@iapo/nano-vl";
+import { exportModel, initializeWeights, QwenVLModel, QwenVLPolicy } from "@iapo/qwen-vl-model";
+import { loadConfig } from "@iapo/qwen-vl-model/config";
+import { loadProcessor } from "@iapo/qwen-vl-model/processor";
+import { deriveSeed, openDevice } from "@iapo/tensor-core";
+import { stageExamples } from "./examples.ts";
+import { measure } from "./measure.ts";
+import { type Stage, stagesOf } from "./stages.ts";
+
+const SEED = 1;
+const [role = "", work = ""] = process.argv.slice(2);
+if ((role !== "teacher" && role !== "student") || work === "") {
+  console.error("usage: train.ts teacher|student <work directory>");
+  process.exit(2);
+}
+
+const device = await openDevice();
+const config = await loadConfig(baseDirectory);
+const processor = await loadProcessor(baseDirectory);
+const weights = initializeWeights(device, config, deriveSeed(SEED, "nano-vl"), { trainable: () => true });
+const policy = new QwenVLPolicy(new QwenVLModel(config, weights), processor);
+
+for (const stage of stagesOf[role]) await runStage(stage);
+
+const target = join(work, `${role}-export`);
+if (!existsSync(target)) await exportModel(policy.model, target, { companions: baseDirectory });
+console.log(JSON.stringify(await measure(policy, { seed: 1000, charts: 512 })));
+
+async function runStage(stage: Stage): Promise<void> {
+  const { steps, batch, learningRate } = stage;
+  const optimizer = optimizerSettingsSchema.parse({
+    learningRate,
+    schedule: "cosine",
+    warmupSteps: 50,
+    totalSteps: steps,
+    betas: [0.9, 0.98],
+    weightDecay: 0.05,
+  });
+  const recipe = supervisedRecipe(
+    { policy, examples: await stageExamples(policy, SEED, stage), learner: learnerOptions(optimizer) },
+    { seed: SEED, batch },
+  );
+  const start = performance.now();
+  let [sum, count] = [0, 0];
+  await train(recipe, {
+    directory: join(work, stage.name),
+    resume: true,
+    steps,
+    checkpoint: { every: 100, keep: 1 },
+    settings: { seed: SEED, stage },
+    onMetrics(step, metrics) {
+      sum += metrics["train/loss"] ?? 0;
+      count++;
+      if ((step + 1) % 20 !== 0) return;
+      const seconds = (performance.now() - start) / 1000;
+      console.log(`${stage.name} step ${step + 1}/${steps}: loss ${(sum / count).toFixed(4)}, ${seconds.toFixed(0)} s`);
+      [sum, count] = [0, 0];
+    },
+  });
+  recipe.dispose();
+}
