@@ -1,9 +1,13 @@
 // The frame of the command line: commands, help, and what becomes of an error.
-import { Command, CommanderError, InvalidArgumentError } from "commander";
-import { demo } from "./demo/demo.ts";
-import { doctor } from "./doctor/doctor.ts";
+import { Command, CommanderError } from "commander";
+import type { AddCommand, Run } from "./commands/command.ts";
+import { addDemo } from "./commands/demo.ts";
+import { addDoctor } from "./commands/doctor.ts";
 import { ExitCode, exitCodeOf, explain } from "./exit-codes.ts";
 import type { CliIo } from "./io.ts";
+
+/** In the order of the help. */
+const commands: readonly AddCommand[] = [addDoctor, addDemo];
 
 const examples = `
 Examples:
@@ -30,25 +34,10 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
     .showHelpAfterError("(iapo --help shows every command)")
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.out(text.trimEnd()), writeErr: (text) => io.note(text.trimEnd()) });
-  const quietly = (): CliIo => (program.opts<{ quiet?: true }>().quiet ? { ...io, note: () => {} } : io);
-
-  program
-    .command("doctor")
-    .description("show the adapter, its limits, features and memory, and what will not work here")
-    .option("--json", "print JSON")
-    .option("--kernels", "list the pipelines of a training step and how long each compiles")
-    .action(async (options: { json?: true; kernels?: true }) => {
-      exitCode = await doctor(options, quietly());
-    });
-  program
-    .command("demo")
-    .description("a real chart through the whole of a nano model, then a short training on chart questions")
-    .option("--steps <count>", "training steps", wholeNumber, 60)
-    .option("--seed <number>", "every random number follows from it", wholeNumber, 1)
-    .option("--out <directory>", "where the pictures are written", "runs/demo")
-    .action(async (options: { steps: number; seed: number; out: string }) => {
-      exitCode = await demo(options, quietly());
-    });
+  const run: Run = async (work) => {
+    exitCode = await work(program.opts<{ quiet?: true }>().quiet ? { ...io, note: () => {} } : io);
+  };
+  for (const add of commands) add(program, run);
 
   try {
     await program.parseAsync([...args], { from: "user" });
@@ -58,11 +47,4 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
     io.note(explain(error));
     return exitCodeOf(error);
   }
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError("It must be a whole number of at least 1.");
-  return value;
 }

@@ -1,0 +1,16 @@
+// What a command is to the frame: it puts itself on the program, and its work runs through `run`, which gives it its voice and takes its exit code.
+import { type Command, InvalidArgumentError } from "commander";
+import type { CliIo } from "../io.ts";
+
+/** Runs a command's work when the command line asks for it. */
+export type Run = (work: (io: CliIo) => Promise<number>) => Promise<void>;
+
+export type AddCommand = (program: Command, run: Run) => void;
+
+/** Reads an option that is a whole number of at least 1. */
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError("It must be a whole number of at least 1.");
+  return value;
+}
