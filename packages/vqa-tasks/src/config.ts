@@ -5,6 +5,7 @@ import { z } from "zod";
 import { type EnvironmentOptions, environmentPresets } from "./environment/options.ts";
 import { type DataFormat, dataFormats } from "./loaders/formats.ts";
 import { defaultNanoChartOptions, type NanoChartOptions } from "./nano/options.ts";
+import { type ChatOptions, defaultChatOptions } from "./scoring/chat.ts";
 import { defaultJudgeOptions, type JudgeOptions } from "./scoring/judge.ts";
 
 const scorings = ["exact", "relaxed", "similarity_v1", "judge"] as const;
@@ -51,19 +52,25 @@ export const environmentOptionsSchema: z.ZodType<EnvironmentOptions, unknown> = 
     };
   });
 
-/** All of a judge that a file may set: the key of the endpoint is left to the caller's environment. */
+const endpoint = z.strictObject({
+  endpoint: z.url({ protocol: /^https?$/ }),
+  model: z.string().min(1),
+  timeoutMs: z.int().min(1).default(defaultChatOptions.timeoutMs),
+  retries: z.int().min(0).max(20).default(defaultChatOptions.retries),
+  firstDelayMs: z.int().min(0).default(defaultChatOptions.firstDelayMs),
+  concurrency: z.int().min(1).max(1024).default(defaultChatOptions.concurrency),
+  maximumTokens: z.int().min(1).default(defaultChatOptions.maximumTokens),
+});
+
+/** All of an endpoint that a file may set: its key is left to the caller's environment. */
+export const chatOptionsSchema: z.ZodType<Omit<ChatOptions, "apiKey">, unknown> = endpoint;
+
+/** All of a judge that a file may set. */
 export const judgeOptionsSchema: z.ZodType<
   Omit<JudgeOptions, "apiKey" | "record" | "recorded">,
   unknown
-> = z.strictObject({
-  endpoint: z.url({ protocol: /^https?$/ }),
-  model: z.string().min(1),
-  timeoutMs: z.int().min(1).default(defaultJudgeOptions.timeoutMs),
-  retries: z.int().min(0).max(20).default(defaultJudgeOptions.retries),
-  firstDelayMs: z.int().min(0).default(defaultJudgeOptions.firstDelayMs),
-  concurrency: z.int().min(1).max(1024).default(defaultJudgeOptions.concurrency),
+> = endpoint.extend({
   reading: z.enum(["nonce", "vtool_v1", "vtool_v2", "vtool_v2_evaluation"]).default(defaultJudgeOptions.reading),
-  maximumTokens: z.int().min(1).default(defaultJudgeOptions.maximumTokens),
 });
 
 const share = z.number().min(0).max(1).default(0);

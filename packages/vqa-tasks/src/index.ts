@@ -50,6 +50,13 @@ export type { Picture } from "./render/picture.ts";
 export { loadRasterizer, type Rasterizer } from "./render/rasterizer.ts";
 export { type BarChartStyle, barChartStyles, type TableStyle, tableStyles } from "./render/styles.ts";
 export { defaultTableOptions, renderTable, type Table, type TableOptions } from "./render/table.ts";
+export {
+  type ChatClient,
+  type ChatMessage,
+  type ChatOptions,
+  createChatClient,
+  defaultChatOptions,
+} from "./scoring/chat.ts";
 export { type AnswerExtraction, extractAnswer } from "./scoring/extract.ts";
 export {
   createJudge,

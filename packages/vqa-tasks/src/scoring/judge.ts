@@ -5,11 +5,9 @@
  */
 
 import { createHash, randomBytes } from "node:crypto";
-import { z } from "zod";
 import { VqaTasksError } from "../error.ts";
-import { postJson, type RetryPolicy } from "./http.ts";
+import { type ChatClient, type ChatOptions, createChatClient, defaultChatOptions } from "./chat.ts";
 import { readVerdict, type VerdictReading, type VerdictWords } from "./judge-verdict.ts";
-import { Semaphore } from "./semaphore.ts";
 
 export type JudgeQuestion = {
   readonly question: string;
@@ -26,26 +24,15 @@ export type JudgeVerdict = {
   readonly reply: string;
 };
 
-export type JudgeOptions = RetryPolicy & {
-  /** Base address, such as `http://localhost:8000/v1`; `/chat/completions` is added. */
-  readonly endpoint: string;
-  readonly model: string;
-  readonly apiKey?: string | undefined;
-  /** Requests under way at one time. */
-  readonly concurrency: number;
+export type JudgeOptions = ChatOptions & {
   readonly reading: VerdictReading;
-  readonly maximumTokens: number;
   readonly recorded?: Iterable<JudgeVerdict> | undefined;
   readonly record?: ((verdict: JudgeVerdict) => void | Promise<void>) | undefined;
 };
 
 export const defaultJudgeOptions: Omit<JudgeOptions, "endpoint" | "model"> = {
-  timeoutMs: 60_000,
-  retries: 4,
-  firstDelayMs: 500,
-  concurrency: 16,
+  ...defaultChatOptions,
   reading: "nonce",
-  maximumTokens: 64,
 };
 
 export type Judge = (question: JudgeQuestion) => Promise<JudgeVerdict>;
@@ -53,41 +40,33 @@ export type Judge = (question: JudgeQuestion) => Promise<JudgeVerdict>;
 /** Longer answers are cut before they are judged: an answer is short, and a prompt has a price. */
 const LONGEST_ANSWER = 2000;
 
-const completionSchema = z.object({
-  choices: z.array(z.object({ message: z.object({ content: z.string() }) })).min(1),
-});
-
 /** Makes a judge. It throws VqaTasksError `judge_failed` where no verdict was had after all retries. */
 export function createJudge(options: Pick<JudgeOptions, "endpoint" | "model"> & Partial<JudgeOptions>): Judge {
   const all: JudgeOptions = { ...defaultJudgeOptions, ...options };
-  const gate = new Semaphore(all.concurrency);
+  const client = createChatClient(all);
   const verdicts = new Map<string, Promise<JudgeVerdict>>();
   for (const verdict of all.recorded ?? []) verdicts.set(verdict.key, Promise.resolve(verdict));
   return (question) => {
     const key = keyOf(all.model, question);
     const known = verdicts.get(key);
     if (known !== undefined) return known;
-    const asked = gate.run(() => ask(all, key, question));
+    const asked = ask(all, client, key, question);
     verdicts.set(key, asked);
     asked.catch(() => verdicts.delete(key));
     return asked;
   };
 }
 
-async function ask(options: JudgeOptions, key: string, question: JudgeQuestion): Promise<JudgeVerdict> {
-  const url = `${options.endpoint.replace(/\/+$/, "")}/chat/completions`;
+async function ask(
+  options: JudgeOptions,
+  client: ChatClient,
+  key: string,
+  question: JudgeQuestion,
+): Promise<JudgeVerdict> {
   let reply = "";
   for (let attempt = 0; attempt <= options.retries; attempt += 1) {
     const words = verdictWords(options.reading);
-    const body = {
-      model: options.model,
-      messages: [{ role: "user", content: judgePrompt(question, words) }],
-      temperature: 0,
-      max_tokens: options.maximumTokens,
-      stream: false,
-    };
-    const parsed = completionSchema.safeParse(await postJson(url, body, options.apiKey, options));
-    reply = parsed.data?.choices[0]?.message.content ?? "";
+    reply = await client([{ role: "user", content: judgePrompt(question, words) }]);
     const correct = readVerdict(reply, options.reading, words);
     if (correct === null) continue;
     const verdict = { key, correct, reply };
@@ -96,7 +75,7 @@ async function ask(options: JudgeOptions, key: string, question: JudgeQuestion):
   }
   throw new VqaTasksError(
     "judge_failed",
-    `judge ${options.model} at ${url} gave no verdict in ${options.retries + 1} replies, the last one ${JSON.stringify(reply.slice(0, 200))}; check that the model follows the format, or set another reading`,
+    `judge ${options.model} at ${options.endpoint} gave no verdict in ${options.retries + 1} replies, the last one ${JSON.stringify(reply.slice(0, 200))}; check that the model follows the format, or set another reading`,
   );
 }
 
