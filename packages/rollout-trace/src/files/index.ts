@@ -1,4 +1,5 @@
-/** Step files of a run: write, publish, recover, read. Needs Node. */
+/** Step files of a run: write, publish, recover, read; journals of what no seed governs. Needs Node. */
+export { type Journal, openJournal } from "./journal.ts";
 export { listSteps, publishStep, type StepFile, stepPath } from "./paths.ts";
 export { readEntries, readRun, readStep, readTraces, type StepEntry, type TraceFilter } from "./read.ts";
 export { type StepRecord, stepRecordSchema } from "./records.ts";

@@ -1,0 +1,116 @@
+/**
+ * An append-only file for what no seed governs, such as a judge's verdicts: a record is on the disk before it is used, and read back
+ * when the run goes on.
+ */
+import { createReadStream } from "node:fs";
+import { type FileHandle, mkdir, open } from "node:fs/promises";
+import { dirname } from "node:path";
+import { z } from "zod";
+import { TraceError } from "../error.ts";
+import { openLine, sealLine, splitLines } from "./lines.ts";
+import { syncDirectory } from "./paths.ts";
+import { writeAll } from "./write.ts";
+
+export type Journal<T> = {
+  /** What was in the file when it was opened. */
+  readonly records: readonly T[];
+  /** Returns once the record is on the disk. Calls may overlap. @throws TraceError `write_failed`, then for every later record too */
+  append(record: T): Promise<void>;
+  close(): Promise<void>;
+};
+
+/**
+ * Opens a journal, or begins one. A last line without its end, as a killed process leaves it, is cut off: nobody has used it.
+ * @throws TraceError `corrupt`, `invalid`, `too_large` with file and line; `read_failed`, `write_failed`
+ */
+export async function openJournal<T extends object>(path: string, schema: z.ZodType<T>): Promise<Journal<T>> {
+  const { records, bytes, checksum } = await readJournal(path, schema);
+  const handle = await openEnd(path, bytes);
+  return new OpenJournal(path, records, handle, checksum);
+}
+
+async function readJournal<T>(path: string, schema: z.ZodType<T>) {
+  const records: T[] = [];
+  let [bytes, checksum] = [0, 0];
+  try {
+    for await (const line of splitLines(createReadStream(path))) {
+      const opened = openLine(line, checksum);
+      const parsed = schema.safeParse(opened.record);
+      if (!parsed.success) throw new TraceError("invalid", z.prettifyError(parsed.error));
+      records.push(parsed.data);
+      checksum = opened.checksum;
+      bytes += line.length + 1;
+    }
+  } catch (cause) {
+    const known = cause instanceof TraceError ? cause.code : (cause as NodeJS.ErrnoException).code;
+    if (known !== "torn" && known !== "ENOENT") {
+      const code = cause instanceof TraceError ? cause.code : "read_failed";
+      const message = `${path}, line ${records.length + 1}: ${(cause as Error).message}; restore a copy of the file, or delete it: what it held is then asked for anew`;
+      throw new TraceError(code, message, { cause });
+    }
+  }
+  return { records, bytes, checksum };
+}
+
+async function openEnd(path: string, bytes: number): Promise<FileHandle> {
+  let handle: FileHandle | undefined;
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    handle = await open(path, "a");
+    await handle.truncate(bytes);
+    await handle.sync();
+    await syncDirectory(dirname(path));
+    return handle;
+  } catch (cause) {
+    await handle?.close();
+    throw failed(path, cause);
+  }
+}
+
+class OpenJournal<T extends object> implements Journal<T> {
+  readonly records: readonly T[];
+  readonly #path: string;
+  readonly #handle: FileHandle;
+  #checksum: number;
+  #waiting: Buffer[] = [];
+  #flushed: Promise<void> = Promise.resolve();
+
+  constructor(path: string, records: readonly T[], handle: FileHandle, checksum: number) {
+    this.#path = path;
+    this.records = records;
+    this.#handle = handle;
+    this.#checksum = checksum;
+  }
+
+  async append(record: T): Promise<void> {
+    const { line, checksum } = sealLine(record, this.#checksum);
+    this.#checksum = checksum;
+    this.#waiting.push(line);
+    this.#flushed = this.#flushed.then(() => this.#flush());
+    await this.#flushed;
+  }
+
+  async close(): Promise<void> {
+    await this.#flushed.catch(() => undefined); // whoever appended knows
+    await this.#handle.close();
+  }
+
+  /** One write and one sync for all lines that wait. */
+  async #flush(): Promise<void> {
+    const lines = this.#waiting.splice(0);
+    if (lines.length === 0) return;
+    try {
+      await writeAll(this.#handle, Buffer.concat(lines));
+      await this.#handle.sync();
+    } catch (cause) {
+      throw failed(this.#path, cause);
+    }
+  }
+}
+
+function failed(path: string, cause: unknown): TraceError {
+  const { message } = cause as Error;
+  return new TraceError("write_failed", `${path} cannot be written: ${message}; make room, then resume the run`, {
+    cause,
+  });
+}
