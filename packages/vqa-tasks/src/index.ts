@@ -9,7 +9,7 @@ export {
   type WrittenTurn,
 } from "./environment/environment.ts";
 export { type EnvironmentOptions, type EnvironmentPreset, environmentPresets } from "./environment/options.ts";
-export { namesInQuestion, type RewardParts } from "./environment/rewards.ts";
+export { namesInQuestion, type RewardParts, rewardParts } from "./environment/rewards.ts";
 export { VqaTasksError, type VqaTasksErrorCode } from "./error.ts";
 export { type DataFile, type HubOptions, hubFiles, localFiles } from "./loaders/files.ts";
 export { type DataFormat, dataFormats } from "./loaders/formats.ts";
@@ -54,6 +54,7 @@ export {
   type ChatClient,
   type ChatMessage,
   type ChatOptions,
+  type ChatRequest,
   createChatClient,
   defaultChatOptions,
 } from "./scoring/chat.ts";
@@ -78,4 +79,5 @@ export {
   scoringPresets,
 } from "./scoring/score.ts";
 export { similarity, similarityV1 } from "./scoring/similarity.ts";
+export { openVerdicts, type VerdictFile } from "./scoring/verdicts.ts";
 export { checkTask } from "./task.ts";

@@ -7,6 +7,7 @@ import { createEnvironment } from "../src/environment/environment.ts";
 import { environmentPresets } from "../src/environment/options.ts";
 import { namesInQuestion } from "../src/environment/rewards.ts";
 import { defaultNanoChartOptions } from "../src/nano/options.ts";
+import type { JudgeVerdict } from "../src/scoring/judge.ts";
 import { checkTask } from "../src/task.ts";
 
 let chart: Task;
@@ -60,8 +61,14 @@ test("default: prompt, tool call, edited picture, answer", async () => {
 
   const earlier = [{ text: call("columns"), tool: first.tool }];
   const second = await environment.step(chart, { text: "FINAL ANSWER: Yes." }, earlier);
-  expect(second).toEqual({
-    done: { rewards: { outcome: 1, tool_call: 1, tool_success: 1, tool_misuse: 0, tool_names: 1, tool_changed: 1 } },
+  expect(Object.keys(second)).toEqual(["done"]);
+  expect(await second.done?.rewards).toEqual({
+    outcome: 1,
+    tool_call: 1,
+    tool_success: 1,
+    tool_misuse: 0,
+    tool_names: 1,
+    tool_changed: 1,
   });
   await expect(environment.step(chart, { text: "" }, [...earlier, { text: "" }])).rejects.toMatchObject({
     code: "wrong_state",
@@ -73,7 +80,7 @@ test("default: prompt, tool call, edited picture, answer", async () => {
 
 test("default: an answer without a tool ends the episode; a failed program gets a second turn that says why", async () => {
   const environment = createEnvironment();
-  expect((await environment.step(chart, { text: "FINAL ANSWER: no" })).done?.rewards).toMatchObject({
+  expect(await (await environment.step(chart, { text: "FINAL ANSWER: no" })).done?.rewards).toMatchObject({
     outcome: 0,
     tool_call: 0,
   });
@@ -85,7 +92,7 @@ test("default: an answer without a tool ends the episode; a failed program gets 
   expect(kinds(failedCall.next?.blocks)).toEqual(["observation"]);
   expect(failedCall.tool?.image).toBeUndefined();
   const end = await environment.step(chart, { text: "FINAL ANSWER: yes" }, [{ text: "", tool: failedCall.tool }]);
-  expect(end.done?.rewards).toMatchObject({ outcome: 1, tool_call: 1, tool_success: 0, tool_changed: 0 });
+  expect(await end.done?.rewards).toMatchObject({ outcome: 1, tool_call: 1, tool_success: 0, tool_changed: 0 });
   expect(failed.tool?.status).not.toBe("ok");
 });
 
@@ -94,7 +101,7 @@ test("a chart's wrong axis has no boxes by default, and is misuse; a table has b
   const wrong = await environment.step(chart, { text: call("rows") });
   expect(wrong.tool).toMatchObject({ status: "ok", changed: false, unknownKeys: ["A B", "C"] });
   const end = await environment.step(chart, { text: "FINAL ANSWER: yes" }, [{ text: call("rows"), tool: wrong.tool }]);
-  expect(end.done?.rewards).toMatchObject({ tool_misuse: 1, tool_changed: 0, tool_names: 1 });
+  expect(await end.done?.rewards).toMatchObject({ tool_misuse: 1, tool_changed: 0, tool_names: 1 });
   const rows = await environment.step(table, { text: call("rows", '["A"]') });
   expect(rows.tool).toMatchObject({ status: "ok", keys: ["A"] });
 });
@@ -122,12 +129,10 @@ test("vtool_v1: the second prompt is built anew, a failed program ends the episo
   const quoted = next?.assistant?.[0];
   expect(quoted?.kind !== "image" && quoted?.text.endsWith("```\n")).toBe(true);
   const end = await environment.step(chart, { text: "FINAL ANSWER: yes. TERMINATE" }, [{ text, tool }]);
-  expect(end.done?.rewards.outcome).toBe(1);
+  expect((await end.done?.rewards)?.outcome).toBe(1);
   const failed = await environment.step(chart, { text: "FINAL ANSWER: yes. ```python\n(\n```" });
-  expect(failed).toMatchObject({
-    tool: { status: "parse_error" },
-    done: { rewards: { outcome: 1, tool_call: 1, tool_success: 0 } },
-  });
+  expect(failed.tool).toMatchObject({ status: "parse_error" });
+  expect(await failed.done?.rewards).toMatchObject({ outcome: 1, tool_call: 1, tool_success: 0 });
 });
 
 test("vtool_v2: appends, feeds failures back, and is scored by a judge", async () => {
@@ -143,8 +148,25 @@ test("vtool_v2: appends, feeds failures back, and is scored by a judge", async (
   const { tool, next } = await environment.step(chart, { text: call("columns") });
   expect(next?.freshPrompt).toBe(false);
   const end = await environment.step(chart, { text: "FINAL ANSWER: yes TERMINATE" }, [{ text: "", tool }]);
-  expect(end.done?.rewards.outcome).toBe(1);
+  expect((await end.done?.rewards)?.outcome).toBe(1);
   expect(asked).toEqual(["yes"]);
+});
+
+test("a step does not wait for its judge, and a judge that fails is no crash where nobody reads the rewards", async () => {
+  let answer = (_correct: boolean): void => {};
+  const judge = (): Promise<JudgeVerdict> =>
+    new Promise((resolve, reject) => {
+      answer = (correct) => (correct ? resolve({ key: "k", correct, reply: "1" }) : reject(new Error("unreachable")));
+    });
+  const environment = createEnvironment({ preset: "vtool_v2", judge });
+  const written = { text: "FINAL ANSWER: yes TERMINATE" };
+  const { done } = await environment.step(chart, written);
+  answer(true);
+  expect(await done?.rewards).toMatchObject({ outcome: 1 });
+  const second = await environment.step(chart, written);
+  answer(false);
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  await expect(second.done?.rewards).rejects.toThrow("unreachable");
 });
 
 test("the compact prompt does not tell a chart's axis", () => {

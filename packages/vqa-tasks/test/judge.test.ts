@@ -1,10 +1,14 @@
 /** The judge against a local server that answers, stalls, fails and lies. */
 
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { createJudge, type JudgeOptions, type JudgeVerdict } from "../src/scoring/judge.ts";
-import { createScorer } from "../src/scoring/score.ts";
+import { createJudge, type JudgeOptions } from "../src/scoring/judge.ts";
+import { createScorer, type Score } from "../src/scoring/score.ts";
+import { openVerdicts } from "../src/scoring/verdicts.ts";
 
 type Handler = (prompt: string, response: ServerResponse, request: IncomingMessage) => void;
 
@@ -144,23 +148,38 @@ test("at most `concurrency` requests are under way, and equal questions are aske
   expect(calls).toBe(12);
 });
 
-test("verdicts are recorded before use and read back without asking", async () => {
+test("verdicts are on the disk before use and read back without asking", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "verdicts-"));
+  const path = join(directory, "run/verdicts.jsonl");
   let calls = 0;
   const at = await serve((prompt, response, request) => {
     calls += 1;
     honest(prompt, response, request);
   });
-  const recorded: JudgeVerdict[] = [];
-  const score = createScorer(
-    { scoring: "judge" },
-    createJudge({ ...at, record: (verdict) => void recorded.push(verdict) }),
-  );
   const task = { question: "How many?", answers: ["80 m"] };
-  const first = await score(task, "FINAL ANSWER: 80 m");
-  expect(first).toMatchObject({ value: 1, answer: "80 m", verdict: { correct: true } });
-  expect(recorded).toEqual([first.verdict]);
-  const again = createScorer({ scoring: "judge" }, createJudge({ ...at, recorded }));
-  expect(await again(task, "FINAL ANSWER: 80 m")).toEqual(first);
-  expect((await again(task, "no marker")).value).toBe(0);
-  expect(calls).toBe(1);
+  const answers = ["80 m", "80 cm", "80 m"];
+  const scoresOf = async (): Promise<Score[]> => {
+    const file = await openVerdicts(path);
+    const score = createScorer({ scoring: "judge" }, createJudge({ ...at, ...file }));
+    const scored = await Promise.all(
+      answers.map(async (answer) => {
+        const made = await score(task, `FINAL ANSWER: ${answer}`);
+        expect(await readFile(path, "utf8")).toContain(made.verdict?.key);
+        return made;
+      }),
+    );
+    expect((await score(task, "no marker")).value).toBe(0);
+    await file.close();
+    return scored;
+  };
+  const first = await scoresOf();
+  expect(first.map(({ value }) => value)).toEqual([1, 0, 1]);
+  expect(await scoresOf()).toEqual(first);
+  expect(calls).toBe(2);
+  await rm(directory, { recursive: true });
+});
+
+test("a verdict that cannot be recorded is not used", async () => {
+  const record = (): Promise<void> => Promise.reject(new Error("no room"));
+  await expect(createJudge({ ...(await serve(honest)), record })(question)).rejects.toThrow("no room");
 });

@@ -116,7 +116,7 @@ test("clean demonstrations call the right tool with the right names and score 1"
     const [program = "", answer = ""] = turns;
     const first = await environment.step(task, { text: program });
     const second = await environment.step(task, { text: answer }, [{ text: program, tool: first.tool }]);
-    expect(second.done?.rewards).toEqual({
+    expect(await second.done?.rewards).toEqual({
       outcome: 1,
       tool_call: 1,
       tool_success: 1,
@@ -136,7 +136,7 @@ test("demonstrations have faults in the asked shares, and each fault is what it 
     const { task, turns, fault } = await demonstrate(charts, "train", index);
     counts[fault ?? "clean"] += 1;
     const { tool, done, next } = await environment.step(task, { text: turns[0] ?? "" });
-    if (fault === "no_call") expect(done?.rewards).toMatchObject({ outcome: 1, tool_call: 0 });
+    if (fault === "no_call") expect(await done?.rewards).toMatchObject({ outcome: 1, tool_call: 0 });
     else if (fault === "malformed") expect(["parse_error", "unsupported"]).toContain(tool?.status);
     else expect(tool).toMatchObject({ status: "ok", changed: fault === undefined });
     if (fault !== "no_call") expect(next).toBeDefined();

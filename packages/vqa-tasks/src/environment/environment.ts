@@ -40,8 +40,11 @@ export type TurnInput = {
 export type StepResult = {
   /** Another turn is to be written. */
   readonly next?: TurnInput | undefined;
-  /** The episode is over. `rewards.outcome` is the reward; the other parts are for baselines and metrics. */
-  readonly done?: { readonly rewards: Record<string, number> } | undefined;
+  /**
+   * The episode is over. `rewards.outcome` is the reward; the other parts are for baselines and metrics. They come when the judge has answered, if
+   * there is one: no other episode need wait. Rejects with VqaTasksError `judge_failed`.
+   */
+  readonly done?: { readonly rewards: Promise<Record<string, number>> } | undefined;
   /** What the program of this turn came to, where it was read as one. */
   readonly tool?: ToolOutcome | undefined;
 };
@@ -53,7 +56,7 @@ export type Environment = {
   /**
    * Takes the turn just written.
    * @param earlier the turns before it, oldest first; none for the first turn
-   * @throws VqaTasksError `wrong_state` where the episode was over before; `judge_failed`
+   * @throws VqaTasksError `wrong_state` where the episode was over before
    */
   step(task: Task, turn: WrittenTurn, earlier?: readonly EarlierTurn[]): Promise<StepResult>;
 };
@@ -84,9 +87,9 @@ export function createEnvironment({ preset = "default", options, judge }: Enviro
       const { outcome } = interpreterOf(task).run(turn.text, task);
       const image = outcome.image === undefined ? undefined : await identifyImage(outcome.image);
       const tool: ToolOutcome = { ...outcome, image };
-      if (tool.status === "no_tool") return { tool, ...(await finish(score, task, turn, tool)) };
+      if (tool.status === "no_tool") return { tool, ...finish(score, task, turn, tool) };
       if (image === undefined) {
-        if (!all.failureFeedback) return { tool, ...(await finish(score, task, turn, tool)) };
+        if (!all.failureFeedback) return { tool, ...finish(score, task, turn, tool) };
         const blocks = failureBlocks(tool.reason?.message ?? tool.status, template);
         return { tool, next: { freshPrompt: false, blocks } };
       }
@@ -99,9 +102,10 @@ export function createEnvironment({ preset = "default", options, judge }: Enviro
   };
 }
 
-async function finish(score: Scorer, task: Task, turn: WrittenTurn, tool: ToolOutcome): Promise<StepResult> {
-  const { value } = await score(task, turn.text);
-  return { done: { rewards: { outcome: value, ...rewardParts(task, tool) } } };
+function finish(score: Scorer, task: Task, turn: WrittenTurn, tool: ToolOutcome): StepResult {
+  const rewards = score(task, turn.text).then(({ value }) => ({ outcome: value, ...rewardParts(task, tool) }));
+  rewards.catch(() => undefined); // whoever reads them is told; who replays an episode for its turns does not read them
+  return { done: { rewards } };
 }
 
 function toolOfSecondTurn(task: Task, earlier: readonly EarlierTurn[]): ToolOutcome {

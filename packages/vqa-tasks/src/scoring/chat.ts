@@ -1,11 +1,12 @@
-/** A language model behind an OpenAI-compatible endpoint, as a function from messages to its reply. For judges and verifiers. */
+/** A language model behind an OpenAI-compatible endpoint, as a function from messages to its reply. For judges, verifiers and evaluation. */
 
 import { z } from "zod";
+import { VqaTasksError } from "../error.ts";
 import { postJson, type RetryPolicy } from "./http.ts";
 import { Semaphore } from "./semaphore.ts";
 
 export type ChatMessage = {
-  readonly role: "system" | "user";
+  readonly role: "system" | "user" | "assistant";
   readonly content:
     | string
     | readonly (
@@ -26,8 +27,20 @@ export type ChatOptions = RetryPolicy & {
   readonly maximumTokens: number;
 };
 
-/** The reply as it came; empty where the answer holds none. Throws VqaTasksError `judge_failed` where there was no answer after all retries. */
-export type ChatClient = (messages: readonly ChatMessage[]) => Promise<string>;
+export type ChatRequest = {
+  /** Default 0. */
+  readonly temperature?: number | undefined;
+  /** For servers that sample by a seed. */
+  readonly seed?: number | undefined;
+  /** Ends the request, and its retries, with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+};
+
+/**
+ * The reply as it came; empty where the model wrote nothing. Throws VqaTasksError `judge_failed` where there was no answer after all retries,
+ * or one that is no chat completion.
+ */
+export type ChatClient = (messages: readonly ChatMessage[], request?: ChatRequest) => Promise<string>;
 
 export const defaultChatOptions: Omit<ChatOptions, "endpoint" | "model"> = {
   timeoutMs: 60_000,
@@ -38,18 +51,24 @@ export const defaultChatOptions: Omit<ChatOptions, "endpoint" | "model"> = {
 };
 
 const completionSchema = z.object({
-  choices: z.array(z.object({ message: z.object({ content: z.string() }) })).min(1),
+  choices: z.array(z.object({ message: z.object({ content: z.string().nullish() }) })).min(1),
 });
 
-/** Asks at temperature 0. */
 export function createChatClient(options: Pick<ChatOptions, "endpoint" | "model"> & Partial<ChatOptions>): ChatClient {
   const all: ChatOptions = { ...defaultChatOptions, ...options };
   const gate = new Semaphore(all.concurrency);
   const url = `${all.endpoint.replace(/\/+$/, "")}/chat/completions`;
-  return (messages) =>
+  return (messages, { temperature = 0, seed, signal } = {}) =>
     gate.run(async () => {
-      const body = { model: all.model, messages, temperature: 0, max_tokens: all.maximumTokens, stream: false };
-      const parsed = completionSchema.safeParse(await postJson(url, body, all.apiKey, all));
-      return parsed.data?.choices[0]?.message.content ?? "";
+      signal?.throwIfAborted();
+      const sampling = { temperature, max_tokens: all.maximumTokens, ...(seed === undefined ? {} : { seed }) };
+      const body = { model: all.model, messages, ...sampling, stream: false };
+      const answer = await postJson(url, body, all.apiKey, { ...all, signal });
+      const parsed = completionSchema.safeParse(answer);
+      if (parsed.success) return parsed.data.choices[0]?.message.content ?? "";
+      throw new VqaTasksError(
+        "judge_failed",
+        `POST ${url}: ${JSON.stringify(answer)?.slice(0, 200)} is no chat completion; check that the address ends where /chat/completions begins`,
+      );
     });
 }

@@ -1,4 +1,4 @@
-/** One JSON request with time-out, bounded answer and retries, for the judge. */
+/** One JSON request with time-out, bounded answer and retries. */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { VqaTasksError } from "../error.ts";
@@ -15,28 +15,36 @@ export type RetryPolicy = {
 const LONGEST_DELAY_MS = 30_000;
 const MOST_BYTES = 2 ** 20;
 
-/** The parsed JSON of the answer. @throws VqaTasksError `judge_failed` */
+/** The parsed JSON of the answer. @throws VqaTasksError `judge_failed`; the reason of `signal` where it aborts */
 export async function postJson(
   url: string,
   body: unknown,
   apiKey: string | undefined,
-  policy: RetryPolicy,
+  policy: RetryPolicy & { readonly signal?: AbortSignal | undefined },
 ): Promise<unknown> {
   let fault = "";
   for (let attempt = 0; attempt <= policy.retries; attempt += 1) {
-    const outcome = await request(url, body, apiKey, policy.timeoutMs);
+    const outcome = await request(url, body, apiKey, policy);
+    policy.signal?.throwIfAborted();
     if ("value" in outcome) return outcome.value;
     fault = outcome.fault;
     if (!outcome.repeat) break;
     const delay = outcome.delayMs ?? policy.firstDelayMs * 2 ** attempt;
-    if (attempt < policy.retries) await sleep(Math.min(delay, LONGEST_DELAY_MS));
+    if (attempt < policy.retries)
+      await sleep(Math.min(delay, LONGEST_DELAY_MS), undefined, policy.signal ? { signal: policy.signal } : {});
   }
   throw new VqaTasksError("judge_failed", `POST ${url}: ${fault}; check the endpoint, its key and its load`);
 }
 
 type Outcome = { value: unknown } | { fault: string; repeat: boolean; delayMs?: number | undefined };
 
-async function request(url: string, body: unknown, apiKey: string | undefined, timeoutMs: number): Promise<Outcome> {
+async function request(
+  url: string,
+  body: unknown,
+  apiKey: string | undefined,
+  { timeoutMs, signal }: Parameters<typeof postJson>[3],
+): Promise<Outcome> {
+  const timeout = AbortSignal.timeout(timeoutMs);
   try {
     const response = await fetch(url, {
       method: "POST",
@@ -46,7 +54,7 @@ async function request(url: string, body: unknown, apiKey: string | undefined, t
       },
       body: JSON.stringify(body),
       redirect: "error",
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
     const text = await readBounded(response);
     if (response.ok) return { value: JSON.parse(text) };
