@@ -2,6 +2,7 @@
  * Qwen2.5-VL on WebGPU: weights, forward, backward, generation, LoRA and export.
  * @module
  */
+export { DifferentiablePolicy, type TargetedTurn } from "./attribution/calls.ts";
 export { DifferentiableQwenVL, type EmbeddedGroup, type GroupStates } from "./attribution/differentiable.ts";
 export { QwenVLError, type QwenVLErrorCode } from "./error.ts";
 export { bannedIdsOf } from "./generation/banned.ts";

@@ -1,0 +1,42 @@
+// Which tokens of a turn are its tool call (specs `method` F3).
+import type { ImageRef, Turn } from "@iapo/rollout-trace";
+import type { AttributionModel, Call } from "./model.ts";
+
+/** `code`: the program in the first fenced Python block; `turn1`: all that the first turn says. */
+export type CallTarget = "code" | "turn1";
+
+const opening = "```python";
+const fence = "```";
+
+/**
+ * The call of a turn, or undefined where there is none: no fenced block, or nothing but white space in it. A block without a closing fence
+ * goes on to the end. A token belongs to the call if its first byte does, as tokens belong to prompt blocks.
+ */
+export function findCall(
+  turn: Turn,
+  target: CallTarget,
+  model: Pick<AttributionModel, "tokenBytes">,
+): Call | undefined {
+  const targets = target === "turn1" ? turn.lossMask : programTokens(turn, model);
+  return targets?.includes(1) ? { turn, targets } : undefined;
+}
+
+function programTokens(
+  { tokens, lossMask }: Turn<ImageRef>,
+  model: Pick<AttributionModel, "tokenBytes">,
+): Uint8Array | undefined {
+  const startOf = new Int32Array(tokens.length).fill(-1);
+  // One character per byte: places in the text are places in the bytes.
+  let text = "";
+  tokens.forEach((id, i) => {
+    if (lossMask[i] !== 1) return;
+    startOf[i] = text.length;
+    text += String.fromCharCode(...model.tokenBytes(id));
+  });
+  const start = text.indexOf(opening) + opening.length;
+  if (start < opening.length) return undefined;
+  const closing = text.indexOf(fence, start);
+  const end = closing === -1 ? text.length : closing;
+  if (text.slice(start, end).trim() === "") return undefined;
+  return Uint8Array.from(startOf, (at) => Number(at >= start && at < end));
+}

@@ -1,0 +1,77 @@
+/**
+ * The model of a policy as attribution sees it, with recorded turns for input: their ids, positions and images, packed as for an update.
+ * @iapo/iapo states the interface; this fits it.
+ */
+import type { Turn } from "@iapo/rollout-trace";
+import type { Device, Tensor } from "@iapo/tensor-core";
+import { QwenVLError } from "../error.ts";
+import type { EncodedImage, PromptGroup } from "../model/pack.ts";
+import type { QwenVLPolicy } from "../policy/policy.ts";
+import { packTraces } from "../policy/traces.ts";
+import { DifferentiableQwenVL, type EmbeddedGroup, type GroupStates } from "./differentiable.ts";
+
+/** A first turn and the tokens whose log-probs are explained: `targets` [N] is 1 for them, 0 for the rest. */
+export interface TargetedTurn {
+  readonly turn: Turn;
+  readonly targets: Uint8Array;
+}
+
+export class DifferentiablePolicy {
+  readonly #policy: QwenVLPolicy;
+  readonly #model: DifferentiableQwenVL;
+
+  constructor(policy: QwenVLPolicy) {
+    this.#policy = policy;
+    this.#model = new DifferentiableQwenVL(policy.model);
+  }
+
+  get device(): Device {
+    return this.#model.device;
+  }
+
+  tokenBytes(id: number): Uint8Array {
+    return this.#policy.processor.tokenizer.bytes(id);
+  }
+
+  /** @throws QwenVLError `prompt` unless the turns share one prompt, `image` where this model's processor makes other patches, as `packTraces` */
+  embed(turns: readonly TargetedTurn[]): EmbeddedGroup {
+    return this.#model.embed(this.#groupOf(turns));
+  }
+
+  prefill(
+    embedded: EmbeddedGroup,
+    variants: readonly { readonly firstToken: number; readonly rows: Tensor }[],
+    whole?: GroupStates,
+  ): GroupStates {
+    return this.#model.prefill(embedded, variants, whole);
+  }
+
+  score(embedded: EmbeddedGroup, states: GroupStates, wanted: readonly number[]): Tensor {
+    return this.#model.score(embedded, states, wanted);
+  }
+
+  #groupOf(turns: readonly TargetedTurn[]): PromptGroup {
+    const { model, images } = this.#policy;
+    const recorded = new Map(turns.flatMap(({ turn }) => turn.images.map((image, i) => [image.id, turn.patches?.[i]])));
+    const imageOf = (image: Turn["images"][number]): EncodedImage => {
+      const stored = images.get(image);
+      const patches = recorded.get(image.id);
+      if (patches === undefined || patches === stored.patchesId) return stored;
+      throw new QwenVLError(
+        "image",
+        `image ${image.id} has other patches in the turn than this model's processor makes: both models need the same preprocessor_config.json`,
+      );
+    };
+    const traces = turns.map(({ turn }) => ({ turns: [turn] }));
+    const group = packTraces([traces], imageOf, model.config.tokens.image).groups[0]!;
+    const start = group.prompt.tokens.length;
+    if (turns.some(({ turn }) => turn.lossMask.indexOf(1) !== start)) {
+      throw new QwenVLError("prompt", "turns that are attributed together need the same prompt");
+    }
+    const responses = group.responses.map((response, i) => ({
+      ...response,
+      targets: turns[i]!.targets.subarray(start),
+    }));
+    return { ...group, responses };
+  }
+}
