@@ -32,7 +32,7 @@ export type ChatRequest = {
   readonly temperature?: number | undefined;
   /** For servers that sample by a seed. */
   readonly seed?: number | undefined;
-  /** Ends the request, and its retries, with the signal's reason. */
+  /** Ends the request and its retries with an AbortError. */
   readonly signal?: AbortSignal | undefined;
 };
 

@@ -15,7 +15,7 @@ export type RetryPolicy = {
 const LONGEST_DELAY_MS = 30_000;
 const MOST_BYTES = 2 ** 20;
 
-/** The parsed JSON of the answer. @throws VqaTasksError `judge_failed`; the reason of `signal` where it aborts */
+/** The parsed JSON of the answer. @throws VqaTasksError `judge_failed`; an AbortError where `signal` aborts */
 export async function postJson(
   url: string,
   body: unknown,
