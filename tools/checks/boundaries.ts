@@ -29,7 +29,7 @@ const mayImport: Record<string, string[]> = {
 
 /** Packages that run where there is no GPU, and entries that do so in every package. */
 const gpuFreePackages = new Set(["visual-tools", "vqa-tasks", "rollout-trace", "nano-vl"]);
-const gpuFreeEntries = new Set(["./processor", "./config", "./math"]);
+const gpuFreeEntries = new Set(["./processor", "./config", "./math", "./pictures"]);
 /** Dawn's Node binding: whoever loads it has loaded GPU code. */
 const dawn = "webgpu";
 
