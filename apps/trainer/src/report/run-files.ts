@@ -1,0 +1,100 @@
+// What lies in a run's directory, read without trust: `run.json`, `config.yaml`, `timings.jsonl`, and metrics of the published steps.
+import { createReadStream } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { listSteps, readEntries, type StepFile } from "@iapo/rollout-trace/files";
+import { z } from "zod";
+import { ReportError } from "./error.ts";
+
+const runSchema = z.object({
+  version: z.literal(1, { error: "this reader knows version 1; read it with the version that wrote it" }),
+  kernelFamily: z.string(),
+  adapter: z.string(),
+  settings: z.json(),
+});
+
+export type RunFile = z.infer<typeof runSchema>;
+
+export interface StepMetrics {
+  readonly step: number;
+  readonly metrics: Readonly<Record<string, number | null>>;
+}
+
+/** Files of a run other than its steps are small; a larger one is not theirs. */
+const maxBytes = 64 * 2 ** 20;
+
+/** @throws ReportError `not_a_run`, `invalid` */
+export async function readRunFile(run: string): Promise<RunFile> {
+  const path = join(run, "run.json");
+  const text = await readSmall(path);
+  if (text === undefined)
+    throw new ReportError("not_a_run", `${run} holds no run: there is no ${path}; give the directory that train wrote`);
+  try {
+    return runSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    const problem = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
+    throw new ReportError("invalid", `${path} is not the file of a run: ${problem}`, { cause });
+  }
+}
+
+/** The configuration as its user wrote it; undefined where the run was made by a program. */
+export function readConfigText(run: string): Promise<string | undefined> {
+  return readSmall(join(run, "config.yaml"));
+}
+
+/** The published steps, ascending. @throws ReportError `not_a_run` where there is none */
+export async function stepsOf(run: string): Promise<StepFile[]> {
+  const steps = await listSteps(join(run, "steps"));
+  if (steps.length > 0) return steps;
+  throw new ReportError(
+    "not_a_run",
+    `${run} has no finished step in ${join(run, "steps")}: a step is there once a checkpoint holds it; let the run go on`,
+  );
+}
+
+/** @throws TraceError as `readEntries` */
+export async function readMetrics({ path, step }: StepFile): Promise<StepMetrics> {
+  let metrics: StepMetrics["metrics"] = {};
+  for await (const entry of readEntries(createReadStream(path), path))
+    if (entry.kind === "metrics") metrics = entry.metrics; // what comes after is still checked
+  return { step, metrics };
+}
+
+/** Seconds of each step by part. A step that was done again counts by its last line; what is no such line is passed over. */
+export async function readTimings(run: string): Promise<Map<number, Readonly<Record<string, number>>>> {
+  const text = (await readSmall(join(run, "timings.jsonl"))) ?? "";
+  const timings = new Map<number, Record<string, number>>();
+  for (const line of text.split("\n")) {
+    const parsed = z.record(z.string(), z.number()).safeParse(jsonOrUndefined(line));
+    if (parsed.success && parsed.data.step !== undefined) {
+      const { step, ...parts } = parsed.data;
+      timings.set(
+        step,
+        Object.fromEntries(Object.entries(parts).map(([name, seconds]) => [name.replace(/^timing_s\//, ""), seconds])),
+      );
+    }
+  }
+  return timings;
+}
+
+/** A kill may have cut the last line. */
+function jsonOrUndefined(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Undefined where there is no such file. */
+export async function readSmall(path: string): Promise<string | undefined> {
+  try {
+    const { size } = await stat(path);
+    if (size > maxBytes) throw new Error(`it has ${size} bytes, more than ${maxBytes}`);
+    return await readFile(path, "utf8");
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw new ReportError("invalid", `${path} cannot be read: ${message}`, { cause });
+  }
+}
