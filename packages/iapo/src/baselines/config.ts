@@ -1,0 +1,52 @@
+// Strict schemas of the baselines. Plain GRPO, which is VTool-R1 with its outcome reward of 0 or 1, needs nothing set (specs `method` G).
+import { z } from "zod";
+
+export type TorlOptions = {
+  readonly kind: "torl";
+  /** The outcome reward r as it is, or 2 r - 1, as ToRL's own code has it. */
+  readonly outcome: "01" | "pm1";
+  /** Taken off where the program failed. */
+  readonly penalty: number;
+  /** Whether a response without a program is charged too, as ToRL's own code does. */
+  readonly chargeNoCall: boolean;
+};
+
+/** `{ "kind": "torl" }` is ToRL as the IAPO paper compares with it. */
+export const torlOptionsSchema: z.ZodType<TorlOptions, unknown> = z.strictObject({
+  kind: z.literal("torl"),
+  outcome: z.enum(["01", "pm1"]).default("01"),
+  penalty: z.number().min(0).default(0.5),
+  chargeNoCall: z.boolean().default(false),
+});
+
+export type TrmOptions = {
+  readonly kind: "trm";
+  /**
+   * `turn_level`: the verdict, normalised among the calls of a group, is added to the advantage of the first turn. `trajectory`: it is added
+   * to the reward.
+   */
+  readonly mode: "turn_level" | "trajectory";
+  /** Weight of the verdict; 0.01 in the TRM paper. */
+  readonly alpha: number;
+  /** Added to the standard deviation of verdicts. */
+  readonly epsilon: number;
+  /** `rule`: of the reward parts; `llm`: a model behind an endpoint, which the caller connects. */
+  readonly verifier: "rule" | "llm";
+};
+
+/** `{ "kind": "trm" }` is the turn-level form with the rule verifier. */
+export const trmOptionsSchema: z.ZodType<TrmOptions, unknown> = z.strictObject({
+  kind: z.literal("trm"),
+  mode: z.enum(["turn_level", "trajectory"]).default("turn_level"),
+  alpha: z.number().min(0).default(0.1),
+  epsilon: z.number().min(0).default(1e-6),
+  verifier: z.enum(["rule", "llm"]).default("rule"),
+});
+
+export type BaselineOptions = TorlOptions | TrmOptions;
+
+/** A baseline that stands beside the outcome reward. */
+export const baselineOptionsSchema: z.ZodType<BaselineOptions, unknown> = z.union([
+  torlOptionsSchema,
+  trmOptionsSchema,
+]);
