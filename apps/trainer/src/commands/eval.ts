@@ -1,0 +1,124 @@
+// iapo eval
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { nearest } from "../config/nearest.ts";
+import { TrainerError } from "../error.ts";
+import type { EvalOptions } from "../eval/eval.ts";
+import { type SetName, setNames, testSetNames } from "../eval/sets.ts";
+import { type AddCommand, wholeNumber } from "./command.ts";
+
+interface Given extends Omit<EvalOptions, "model" | "endpoint" | "judge" | "sets"> {
+  readonly sets: readonly SetName[];
+  readonly endpoint?: string;
+  readonly name?: string;
+  readonly concurrency: number;
+  readonly timeout: number;
+  readonly retries: number;
+  readonly judge?: string;
+  readonly judgeName?: string;
+}
+
+const help = `
+Sets: nano (endless small charts), ${testSetNames.join(", ")}; or "paper" for these six. Their files lie
+below --data: refocus/ or chartqa/ (h_bar, v_bar), charxiv/, tablevqabench/ or wtq/ (vwtq, vwtq_syn) or tabfact/ (vtabfact).
+Keys come from the environment: IAPO_ENDPOINT_KEY, IAPO_JUDGE_KEY. The same command goes on where it was stopped.
+
+Examples:
+  $ iapo eval models/student                                   256 nano-charts, sampled at T = 1
+  $ iapo eval models/3b --sets paper --data data               the paper's Table 1
+  $ iapo eval --endpoint http://localhost:8000/v1 --name qwen --sets h_bar,v_bar --data data --limit 50`;
+
+export const addEval: AddCommand = (program, run) => {
+  const command = program
+    .command("eval")
+    .description("sample a model on held-out tasks: rates with intervals, and the paper's Table 1")
+    .argument("[model]", "a model's directory; or give --endpoint")
+    .option("--sets <names>", "what to evaluate on, separated by commas", setList, ["nano"] as readonly SetName[])
+    .option("--data <directory>", "where the test sets lie")
+    .addOption(new Option("--split <split>", "of nano").choices(["validation", "test"]).default("validation"))
+    .option("--limit <count>", "tasks of each set", wholeNumber)
+    .option("--n <count>", "responses to each task", wholeNumber, 1)
+    .option("--temperature <number>", "divides the logits; 0 takes the likeliest token", temperature, 1)
+    .option("--seed <number>", "every random number follows from it", wholeNumber, 1)
+    .option("--max-tokens <count>", "of a turn", wholeNumber, 512)
+    .option("--batch <tasks>", "tasks that are generated together, and kept together", wholeNumber, 16)
+    .addOption(
+      new Option("--preset <name>", "how an episode runs")
+        .choices(["default", "vtool_v1", "vtool_v2"])
+        .default("default"),
+    )
+    .addOption(new Option("--prompt <kind>", "default: compact for nano, full for others").choices(["full", "compact"]))
+    .option("--judge <url>", "score answers by a model behind this address, in place of relaxed comparison")
+    .option("--judge-name <model>", "its name there");
+  endpointOptions(command)
+    .option("--out <directory>", "default: runs/eval- and the model's name")
+    .option("--json", "print JSON")
+    .addHelpText("after", help)
+    .action((model: string | undefined, given: Given) =>
+      run(async (io) => {
+        const { evaluate } = await import("../eval/eval.ts");
+        return evaluate(optionsOf(model, given), io);
+      }),
+    );
+};
+
+function endpointOptions(command: Command): Command {
+  return command
+    .option("--endpoint <url>", "a model behind an OpenAI-compatible address, such as http://localhost:8000/v1")
+    .option("--name <model>", "its name there")
+    .option("--concurrency <count>", "requests under way at one time", wholeNumber, 8)
+    .option("--timeout <seconds>", "for one request", wholeNumber, 120)
+    .option("--retries <count>", "of a request that fails", wholeNumber, 4);
+}
+
+/** @throws TrainerError `argument` */
+function optionsOf(model: string | undefined, given: Given): EvalOptions {
+  const { endpoint, name, concurrency, timeout, retries, judge, judgeName, ...rest } = given;
+  if ((model === undefined) === (endpoint === undefined))
+    throw new TrainerError("argument", "give either a model's directory or --endpoint");
+  if (endpoint !== undefined && name === undefined)
+    throw new TrainerError("argument", "--endpoint needs --name, the model's name there");
+  if ((judge === undefined) !== (judgeName === undefined))
+    throw new TrainerError("argument", "--judge and --judge-name go together");
+  return {
+    ...rest,
+    model,
+    endpoint:
+      endpoint === undefined
+        ? undefined
+        : {
+            endpoint: address(endpoint, "--endpoint"),
+            model: name!,
+            apiKey: process.env.IAPO_ENDPOINT_KEY,
+            concurrency,
+            timeoutMs: 1000 * timeout,
+            retries,
+          },
+    judge:
+      judge === undefined
+        ? undefined
+        : { endpoint: address(judge, "--judge"), model: judgeName!, apiKey: process.env.IAPO_JUDGE_KEY },
+  };
+}
+
+function address(text: string, option: string): string {
+  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
+  throw new TrainerError("argument", `${option} ${text} is no http address, such as http://localhost:8000/v1`);
+}
+
+function setList(text: string): readonly SetName[] {
+  const names = text.split(",").flatMap((name) => (name === "paper" ? testSetNames : [name.trim()]));
+  for (const name of names) {
+    if ((setNames as readonly string[]).includes(name)) continue;
+    const near = nearest(name, [...setNames, "paper"]);
+    const hint = near ? ` (Did you mean ${near}?)` : "";
+    throw new InvalidArgumentError(`There is no set ${name}${hint}. Sets: ${setNames.join(", ")}, paper.`);
+  }
+  return [...new Set(names)] as SetName[];
+}
+
+function temperature(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value >= 0 && value <= 100))
+    throw new InvalidArgumentError("It must be a number of at least 0.");
+  return value;
+}

@@ -1,0 +1,56 @@
+// An evaluation on disk: `eval.json` (what decides the answers), `traces/<set>/`, `verdicts.jsonl` of a judge, `results.json`, `table1.csv`.
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { TrainerError } from "../error.ts";
+import { writeWhole } from "./whole-file.ts";
+
+export interface EvaluationPaths {
+  readonly settings: string;
+  readonly verdicts: string;
+  readonly results: string;
+  readonly table: string;
+  traces(set: string): string;
+}
+
+/**
+ * Begins a directory, or goes on with the one that these settings made.
+ * @throws TrainerError `settings` for one of others
+ */
+export async function openEvaluation(directory: string, settings: object): Promise<EvaluationPaths> {
+  const paths: EvaluationPaths = {
+    settings: join(directory, "eval.json"),
+    verdicts: join(directory, "verdicts.jsonl"),
+    results: join(directory, "results.json"),
+    table: join(directory, "table1.csv"),
+    traces: (set) => join(directory, "traces", set),
+  };
+  await mkdir(directory, { recursive: true });
+  const plain: unknown = JSON.parse(JSON.stringify(settings));
+  const present = await readFile(paths.settings, "utf8").catch(missingIsNothing);
+  if (present === undefined) {
+    await writeWhole(paths.settings, `${JSON.stringify(plain, null, 2)}\n`);
+    return paths;
+  }
+  const found = parse(present);
+  if (isDeepStrictEqual(found, plain)) return paths;
+  const keys = Object.keys({ ...found, ...(plain as object) });
+  const other = keys.filter((key) => !isDeepStrictEqual(found?.[key], (plain as Record<string, unknown>)[key]));
+  throw new TrainerError(
+    "settings",
+    `${directory} holds an evaluation of another ${other.join(", ")}; give the same to go on with it, or another --out`,
+  );
+}
+
+function parse(text: string): Record<string, unknown> | undefined {
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+}
+
+function missingIsNothing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT") throw error;
+  return undefined;
+}

@@ -1,0 +1,114 @@
+// From the name of a set to its tasks, one after the other; what is missing is counted and said.
+import { stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { Task } from "@iapo/rollout-trace";
+import {
+  createNanoCharts,
+  type DataFile,
+  type DataFormat,
+  loadRecords,
+  loadTasks,
+  localFiles,
+  type NanoSplit,
+} from "@iapo/vqa-tasks";
+import { TrainerError } from "../error.ts";
+import { type SetName, type TestSet, type TestSetName, testSets } from "./sets.ts";
+
+export interface OpenSet {
+  readonly name: SetName;
+  /** In the order of the files; a fresh pass each time. */
+  tasks(): AsyncIterable<Task>;
+  /** Tasks to be had, at most; fewer where images are missing. */
+  readonly stated: number;
+  /** What identifies its content, for the settings of an evaluation. */
+  readonly content: readonly string[];
+}
+
+/** A set that cannot be evaluated, and what to do about it. */
+export interface MissingSet {
+  readonly name: TestSetName;
+  readonly missing: string;
+}
+
+export interface NanoOptions {
+  readonly seed: number;
+  readonly split: NanoSplit;
+  readonly count: number;
+}
+
+/** Charts with names of one word, as the nano models know them. */
+export async function openNano({ seed, split, count }: NanoOptions): Promise<OpenSet> {
+  const charts = await createNanoCharts({ seed, names: "words" });
+  return {
+    name: "nano",
+    stated: count,
+    content: [`nano-charts ${seed} ${split}`],
+    async *tasks() {
+      for (let index = 0; index < count; index++) yield (await charts.chart(split, index)).task;
+    },
+  };
+}
+
+/** @param data directory with a folder for each source of test sets */
+export async function openTestSet(name: TestSetName, data: string | undefined): Promise<OpenSet | MissingSet> {
+  const set = testSets[name];
+  const folders = set.places.map(({ folder }) => folder).join(" or ");
+  if (data === undefined)
+    return { name, missing: `no --data directory is given; in its folder ${folders}: ${set.advice}` };
+  if (!(await isDirectory(data))) throw new TrainerError("missing", `${data}: there is no such directory`);
+  const place = await firstPlace(set, data);
+  if (!place) return { name, missing: `${data} has no folder ${folders}; ${set.advice}` };
+  const stated = await countRows(set, place);
+  const sizes = await Promise.all(place.files.map(async (file) => `${file.name} ${(await file.open()).size}`));
+  if (stated === 0) return { name, missing: `no row of ${join(data, place.folder)} belongs to it; ${set.advice}` };
+  const first = await anyTask(set, place);
+  if ("missing" in first) return { name, missing: `${stated} questions, but no picture can be had: ${first.missing}` };
+  return {
+    name,
+    stated,
+    content: sizes,
+    tasks: () => tasksOf(set, place),
+  };
+}
+
+interface Place {
+  readonly folder: string;
+  readonly format: DataFormat;
+  readonly files: readonly DataFile[];
+  readonly directory: string;
+}
+
+async function firstPlace(set: TestSet, data: string): Promise<Place | undefined> {
+  for (const { folder, format } of set.places) {
+    const directory = join(data, folder);
+    if (await isDirectory(directory)) return { folder, format, directory, files: await localFiles(directory) };
+  }
+  return undefined;
+}
+
+async function countRows(set: TestSet, { format, files }: Place): Promise<number> {
+  let count = 0;
+  for await (const record of loadRecords({ format, files, onBadRow: "skip" })) if (set.holds(record)) count++;
+  return count;
+}
+
+/** Pictures and source tables lie beside the file that names them. Rows without a picture are left out. */
+async function* tasksOf(set: TestSet, { format, files, directory }: Place, onBad?: (reason: string) => void) {
+  for (const file of files) {
+    const beside = join(directory, dirname(file.name));
+    const stream = loadTasks({ format, files: [file], images: beside, tables: beside, onBadRow: "skip" });
+    for await (const task of stream) if (set.holds(task)) yield task;
+    const [bad] = stream.report.badRows;
+    if (bad) onBad?.(`${basename(bad.file)}, row ${bad.row}: ${bad.reason}`);
+  }
+}
+
+async function anyTask(set: TestSet, place: Place): Promise<Task | { missing: string }> {
+  let missing = "no row can be read";
+  for await (const task of tasksOf(set, place, (reason) => (missing = reason))) return task;
+  return { missing };
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+}
