@@ -3,11 +3,12 @@ import { Command, CommanderError } from "commander";
 import type { AddCommand, Run } from "./commands/command.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addDoctor } from "./commands/doctor.ts";
+import { addEval } from "./commands/eval.ts";
 import { ExitCode, exitCodeOf, explain } from "./exit-codes.ts";
 import type { CliIo } from "./io.ts";
 
 /** In the order of the help. */
-const commands: readonly AddCommand[] = [addDoctor, addDemo];
+const commands: readonly AddCommand[] = [addDoctor, addDemo, addEval];
 
 const examples = `
 Examples:
