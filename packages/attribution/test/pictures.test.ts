@@ -142,10 +142,10 @@ describe("block bars", () => {
 
   test("lengths are in proportion, the heading is the divergence", () => {
     const picture = blockBarsSvg(bars);
-    const lengths = [...picture.matchAll(/<rect x="190" y="\d+" width="([\d.]+)" height="12" fill="#/g)].map(([, w]) =>
+    const lengths = [...picture.matchAll(/<rect x="214" y="\d+" width="([\d.]+)" height="12" fill="#/g)].map(([, w]) =>
       Number(w),
     );
-    expect(lengths.slice(1).map((w) => w / 380)).toEqual(
+    expect(lengths.slice(1).map((w) => w / 356)).toEqual(
       [0.25, 0.5, 0.75, 0.5].map((share) => expect.closeTo(share / 0.75, 4)),
     );
     expect(picture).toContain("total variation = 0.25");

@@ -26,8 +26,8 @@ const titles: Readonly<Record<Divergence, string>> = {
 };
 
 const width = 640;
-const labels = 190;
-const longest = 380;
+const labels = 214;
+const longest = 356;
 const bar = 12;
 const row = 2 * bar + 10;
 const top = 62;
@@ -53,7 +53,7 @@ export function blockBarsSvg({ names, student, teacher, divergence: kind }: Bloc
   const bars = names.flatMap((name, block) => {
     const y = top + block * row;
     return [
-      text(labels - 8, y + bar + 4, shortened(name, 26), 'text-anchor="end"'),
+      text(labels - 8, y + bar + 4, shortened(name, 27), 'text-anchor="end"'),
       ...barOf(y, student[block]!, most, hex(blue)),
       ...barOf(y + bar, teacher[block]!, most, hex(orange)),
     ];

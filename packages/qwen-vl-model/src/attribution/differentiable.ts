@@ -59,6 +59,8 @@ interface Pass {
   readonly positions: Int32Array;
   readonly segments: readonly Segment[];
   readonly kept: readonly number[];
+  /** What the kept rows see, where the others need no last layer. */
+  readonly keptSegments?: readonly Segment[];
   /** From a pass's own keys, or values, of a layer to all that its segments name. */
   readonly join: (own: Tensor, layer: number, part: 0 | 1) => Tensor;
 }
@@ -121,9 +123,12 @@ export class DifferentiableQwenVL {
       const source: number[] = [];
       const keyRows: number[] = [];
       const segments: Segment[] = [];
+      const keptSegments: Segment[] = [];
       const kept: number[] = [];
       variants.forEach(({ firstToken }, v) => {
-        segments.push(causal(source.length, count - firstToken, { ownStart: v * count, ownCount: count }));
+        const keys = { ownStart: v * count, ownCount: count };
+        segments.push(causal(source.length, count - firstToken, keys));
+        keptSegments.push(causal(v, 1, keys));
         for (let token = 0; token < firstToken; token++) keyRows.push(token);
         for (let token = firstToken; token < count; token++) {
           keyRows.push((whole ? count : 0) + source.length);
@@ -135,7 +140,8 @@ export class DifferentiableQwenVL {
       const join = (own: Tensor, layer: number, part: 0 | 1): Tensor =>
         whole && index ? gatherRows(concat([whole.tensors[2 * layer + part]!, own], 0), index) : own;
       const rows = joined(variants.map((variant) => variant.rows));
-      const { states, hidden } = this.#run(rows, { positions: pick(batch, source), segments, kept, join });
+      const pass = { positions: pick(batch, source), segments, kept, keptSegments, join };
+      const { states, hidden } = this.#run(rows, pass);
       return { variants: variants.length, tensors: [...states, hidden] };
     });
   }
@@ -181,11 +187,15 @@ export class DifferentiableQwenVL {
   }
 
   /** All layers. `states`: keys and values of each; `hidden`: the kept rows before the last norm. */
-  #run(rows: Tensor, { positions, segments, kept, join }: Pass): { states: Tensor[]; hidden: Tensor } {
+  #run(rows: Tensor, { positions, segments, kept, keptSegments, join }: Pass): { states: Tensor[]; hidden: Tensor } {
     const { model } = this;
     const config = model.config.text;
     const layout: UploadedLayout = model.uploadText({ positions, segments });
     const keptRows = this.#index(kept, rows.shape[0]!);
+    const asking = keptSegments && {
+      rows: keptRows,
+      layout: model.uploadText({ positions: columns(positions, kept), segments: keptSegments }),
+    };
     const states: Tensor[] = [];
     const last = config.numHiddenLayers - 1;
     let x = rows;
@@ -193,8 +203,9 @@ export class DifferentiableQwenVL {
       const input = x;
       const made = scope(() => {
         const seen = (k: Tensor, v: Tensor) => [join(k, layer, 0), join(v, layer, 1)] as const;
-        const { attended, keys, values } = attend(model.parameters, config, layer, input, layout, seen);
-        const needed = layer === last ? gatherRows(attended, keptRows) : attended;
+        const queries = layer === last ? asking : undefined;
+        const { attended, keys, values } = attend(model.parameters, config, layer, input, layout, seen, queries);
+        const needed = layer === last && !queries ? gatherRows(attended, keptRows) : attended;
         return { output: feedForward(model.parameters, config, layer, needed), keys, values };
       });
       if (layer > 0) input.dispose();
@@ -255,9 +266,14 @@ function causal(queryStart: number, queryCount: number, keys: Partial<Segment>):
   };
 }
 
-/** Positions `[3][rows]` of some rows of a batch. */
-function pick({ positions, tokens }: PackedBatch, rows: readonly number[]): Int32Array {
-  return Int32Array.from([0, 1, 2].flatMap((axis) => rows.map((row) => positions[axis * tokens.length + row]!)));
+function pick({ positions }: PackedBatch, rows: readonly number[]): Int32Array {
+  return columns(positions, rows);
+}
+
+/** Positions `[3][rows]` of some rows. */
+function columns(positions: Int32Array, rows: readonly number[]): Int32Array {
+  const count = positions.length / 3;
+  return Int32Array.from([0, 1, 2].flatMap((axis) => rows.map((row) => positions[axis * count + row]!)));
 }
 
 function joined(parts: readonly Tensor[]): Tensor {

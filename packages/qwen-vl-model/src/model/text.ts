@@ -1,5 +1,16 @@
 // The text decoder: specs "Qwen2.5-VL", section 6. Shapes: T rows, H hidden, Q query width (heads x D), K key width (kvHeads x D).
-import { add, attention, checkpoint, rmsNorm, rope, scope, siluGate, type Tensor } from "@iapo/tensor-core";
+import {
+  add,
+  attention,
+  checkpoint,
+  gatherRows,
+  type RowIndex,
+  rmsNorm,
+  rope,
+  scope,
+  siluGate,
+  type Tensor,
+} from "@iapo/tensor-core";
 import type { TextConfig } from "../config/model-config.ts";
 import type { KeyValueCache } from "../generation/cache.ts";
 import type { UploadedLayout } from "./layout.ts";
@@ -59,7 +70,16 @@ export interface Attended {
   readonly values: Tensor;
 }
 
-/** The attention half of a layer. `seen` turns these rows' keys and values `[T, K]` into all that the layout's segments name. */
+/** The rows that ask: their places among the rows of a layer, and their own layout. */
+export interface Queries {
+  readonly rows: RowIndex;
+  readonly layout: UploadedLayout;
+}
+
+/**
+ * The attention half of a layer. `seen` turns these rows' keys and values `[T, K]` into all that the layout's segments name. With
+ * `queries`, those rows alone ask and are given back; keys and values are still those of all rows.
+ */
 export function attend(
   parameters: ModelParameters,
   config: TextConfig,
@@ -67,16 +87,19 @@ export function attend(
   x_TH: Tensor,
   layout: UploadedLayout,
   seen: (keys: Tensor, values: Tensor) => readonly [keys: Tensor, values: Tensor] = (k, v) => [k, v],
+  queries?: Queries,
 ): Attended {
   const { weights } = parameters;
   const name = `model.layers.${index}`;
   const { headDim, numAttentionHeads: heads, numKeyValueHeads: kvHeads, rmsNormEps } = config;
   const n_TH = rmsNorm(x_TH, weights.get(`${name}.input_layernorm.weight`), rmsNormEps);
-  const q_TQ = rope(project(parameters, `${name}.self_attn.q_proj`, n_TH), layout.cos, layout.sin);
+  const asking = (rows: Tensor): Tensor => (queries ? gatherRows(rows, queries.rows) : rows);
+  const { cos, sin, segments } = queries?.layout ?? layout;
+  const q_TQ = rope(project(parameters, `${name}.self_attn.q_proj`, asking(n_TH)), cos, sin);
   const k_TK = rope(project(parameters, `${name}.self_attn.k_proj`, n_TH), layout.cos, layout.sin);
   const [keys, values] = seen(k_TK, project(parameters, `${name}.self_attn.v_proj`, n_TH));
-  const a_TQ = attention(q_TQ, keys, values, layout.segments, { heads, kvHeads, headDim, scale: headDim ** -0.5 });
-  return { attended: add(x_TH, project(parameters, `${name}.self_attn.o_proj`, a_TQ)), keys, values };
+  const a_TQ = attention(q_TQ, keys, values, segments, { heads, kvHeads, headDim, scale: headDim ** -0.5 });
+  return { attended: add(asking(x_TH), project(parameters, `${name}.self_attn.o_proj`, a_TQ)), keys, values };
 }
 
 /** The other half of a layer. */
