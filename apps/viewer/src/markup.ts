@@ -1,0 +1,47 @@
+// Markup that is safe by construction: the template escapes whatever is not markup itself. Good for HTML and for SVG.
+
+/** Markup; only {@link html} makes it. */
+export class Markup {
+  readonly #text: string;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  toString(): string {
+    return this.#text;
+  }
+}
+
+export type Part = string | number | Markup | undefined | false | readonly Part[];
+
+/** Strings and numbers are escaped, for text and for quoted attributes alike; nothing comes of `undefined` and `false`. */
+export function html(literals: TemplateStringsArray, ...parts: Part[]): Markup {
+  return new Markup(literals.reduce((text, literal, i) => text + render(parts[i - 1]) + literal));
+}
+
+function render(part: Part): string {
+  if (part === undefined || part === false) return "";
+  if (part instanceof Markup) return part.toString();
+  if (typeof part === "object") return part.map(render).join("");
+  return escapeText(String(part));
+}
+
+const entities: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+
+/** What XML cannot hold (control characters, halves of surrogate pairs) becomes U+FFFD. */
+export function escapeText(text: string): string {
+  return (
+    text
+      .toWellFormed()
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out
+      .replace(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]/g, "\ufffd")
+      .replace(/[&<>"']/g, (character) => entities[character] as string)
+  );
+}

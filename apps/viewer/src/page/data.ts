@@ -1,0 +1,94 @@
+/** What the page shows, as plain data. All strings in it may be hostile: the page escapes them. */
+import type { BarChart } from "../svg/bars.ts";
+import type { LineChart } from "../svg/line-chart.ts";
+
+export interface PageData {
+  readonly title: string;
+  /** What a reader should know first, such as what was left out. */
+  readonly notes: readonly string[];
+  readonly runs: readonly RunData[];
+  /** Final metrics beside each other. */
+  readonly summary: Table;
+  readonly charts: readonly { readonly title: string; readonly charts: readonly LineChart[] }[];
+  readonly groups: readonly GroupData[];
+  /** PNG data URIs by id. */
+  readonly images: Readonly<Record<string, string>>;
+}
+
+export interface Table {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+export interface RunData {
+  readonly name: string;
+  readonly facts: readonly (readonly [name: string, value: string])[];
+  /** Seconds by part of the work, and what they are of the whole. */
+  readonly timings: Table;
+  readonly alarms: readonly { readonly step: number; readonly name: string; readonly meaning: string }[];
+  /** As its user wrote it, or as the run keeps it. */
+  readonly config: string;
+}
+
+/** An image that may not have been kept: then there is nothing under its id. */
+export interface ImageData {
+  readonly id: string;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** The samples of one task in one step. */
+export interface GroupData {
+  /** Name of the run. */
+  readonly run: string;
+  readonly step: number;
+  readonly group: number;
+  readonly task: {
+    readonly id: string;
+    readonly source: string;
+    readonly question: string;
+    readonly answers: readonly string[];
+    readonly image: ImageData;
+  };
+  readonly blocks: readonly BlockData[];
+  /** How many samples the group had; those beyond `samples` are left out. */
+  readonly size: number;
+  readonly samples: readonly SampleData[];
+}
+
+export interface BlockData {
+  readonly kind: string;
+  readonly name: string;
+  /** Of an image there is none. */
+  readonly text?: string | undefined;
+}
+
+export interface SampleData {
+  readonly sample: number;
+  readonly turns: readonly TurnData[];
+  readonly rewards: readonly (readonly [name: string, value: number])[];
+  readonly penalty?: number | undefined;
+  /** Null where the sample was dropped. */
+  readonly shapedReward?: number | null | undefined;
+  /** What the penalty rests on: vectors as bars, single numbers by name. */
+  readonly evidence: readonly BarChart[];
+  readonly numbers: readonly (readonly [name: string, value: number])[];
+}
+
+export interface TurnData {
+  readonly text: string;
+  readonly tokens: number;
+  readonly meanLogProb: number;
+  readonly advantage?: number | undefined;
+  readonly tool?: ToolData | undefined;
+}
+
+export interface ToolData {
+  readonly status: string;
+  readonly reason?: string | undefined;
+  readonly tools: readonly string[];
+  readonly keys: readonly string[];
+  readonly unknownKeys: readonly string[];
+  readonly changed: boolean;
+  readonly image?: ImageData | undefined;
+}
