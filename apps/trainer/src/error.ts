@@ -1,11 +1,19 @@
 // The one error class of the command line; what its packages throw keeps their own classes.
 
 /**
- * `argument` a value of the command line that cannot be; `missing` a file or directory that is needed; `invalid` one that is something else
- * than was expected; `exists` a place that is taken; `busy` one that another process works in; `settings` a result of other settings;
- * `endpoint` a model behind an address that does not answer.
+ * `config` a configuration that cannot be used, with the place; `argument` a value of the command line that cannot be; `missing` a file or
+ * directory that is needed; `invalid` one that is something else than was expected; `exists` a place that is taken; `busy` one that another
+ * process works in; `settings` a result of other settings; `endpoint` a model behind an address that does not answer.
  */
-export type TrainerErrorCode = "argument" | "missing" | "invalid" | "exists" | "busy" | "settings" | "endpoint";
+export type TrainerErrorCode =
+  | "config"
+  | "argument"
+  | "missing"
+  | "invalid"
+  | "exists"
+  | "busy"
+  | "settings"
+  | "endpoint";
 
 export class TrainerError extends Error {
   override readonly name = "TrainerError";
