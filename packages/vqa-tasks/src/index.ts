@@ -22,7 +22,7 @@ export {
   loadTasks,
   MOST_BAD_ROWS,
 } from "./loaders/load.ts";
-export type { PictureFolders } from "./loaders/pictures.ts";
+export { type PictureFolders, withPicture } from "./loaders/pictures.ts";
 export type { PictureSource, TaskRecord } from "./loaders/record.ts";
 export { createNanoCharts, type NanoChart, type NanoCharts } from "./nano/charts.ts";
 export {

@@ -79,7 +79,7 @@ interface StepParts extends CollectParts {
 async function grpoStep(parts: StepParts, place: Place): Promise<RecipeStep> {
   const { options, policy, learner } = parts;
   const { loss, update, rollout } = options;
-  const watch = new Stopwatch();
+  const watch = new Stopwatch(place.onPhase);
   const { groups, cursor, metrics } = await collectGroups(parts, place, watch);
   const samples = groups.flat();
   const advantageOf = parts.advantage ?? advantageFunction(options.advantage);

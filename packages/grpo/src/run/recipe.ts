@@ -20,6 +20,8 @@ export interface Place {
   /** The place in the order of tasks. */
   readonly cursor: number;
   readonly signal?: AbortSignal | undefined;
+  /** Hears the name of each part of the work as it begins. */
+  readonly onPhase?: ((phase: string) => void) | undefined;
 }
 
 export interface Recipe {
@@ -29,11 +31,17 @@ export interface Recipe {
   dispose(): void;
 }
 
-/** Measures the parts of a step. */
+/** Measures the parts of a step, and tells of each as it begins. */
 export class Stopwatch {
   readonly timings: Record<string, number> = {};
+  readonly #onPhase: Place["onPhase"];
+
+  constructor(onPhase?: Place["onPhase"]) {
+    this.#onPhase = onPhase;
+  }
 
   async time<T>(part: string, work: () => Promise<T>): Promise<T> {
+    this.#onPhase?.(part);
     const start = performance.now();
     try {
       return await work();

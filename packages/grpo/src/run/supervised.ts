@@ -35,8 +35,8 @@ export function supervisedRecipe(
   return {
     learner,
     dispose: () => learner.dispose(),
-    async step({ cursor }) {
-      const watch = new Stopwatch();
+    async step({ cursor, onPhase }) {
+      const watch = new Stopwatch(onPhase);
       const batch = await watch.time("data", () => order.take(cursor, run.batch));
       const outcome = await watch.time("update", () => supervisedStep(learner, batch, run.rowBudget));
       const metrics = {

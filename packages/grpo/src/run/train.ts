@@ -23,6 +23,8 @@ export interface TrainOptions {
   readonly evaluate?: { readonly every: number; run(): Promise<{ metrics: Metrics; score: number }> } | undefined;
   readonly onMetrics?: ((step: number, metrics: Metrics) => void) | undefined;
   readonly onAlarm?: ((alarm: Alarm) => void) | undefined;
+  /** Hears what the run is at: rollout, update, evaluate, checkpoint and the like. */
+  readonly onPhase?: ((phase: string) => void) | undefined;
   /** Stops the run after the step at work, or within its rollouts; a checkpoint is written. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -32,14 +34,14 @@ export interface TrainOptions {
  * resumed.
  */
 export async function train(recipe: Recipe, options: TrainOptions): Promise<RunState> {
-  const { directory, steps, checkpoint, signal } = options;
+  const { directory, steps, checkpoint, signal, onPhase } = options;
   const { device } = recipe.learner.policy.parameters[0]!.master;
   const paths = await openRunDirectory(directory, device, options.settings, options.resume ?? false);
   let state = await restore(recipe, paths);
   let saved = state.step;
   while (state.step < steps && !signal?.aborted) {
-    const clock = new Stopwatch();
-    const made = await stepOrAbort(recipe, state, signal);
+    const clock = new Stopwatch(onPhase);
+    const made = await stepOrAbort(recipe, state, options);
     if (!made) break;
     const done = await finishStep(recipe, state, made, options, paths, clock);
     state = done.state;
@@ -74,9 +76,9 @@ async function restore({ learner }: Recipe, paths: RunPaths): Promise<RunState> 
 }
 
 /** Undefined where the signal has stopped the step: nothing has changed then. */
-async function stepOrAbort(recipe: Recipe, { step, cursor }: RunState, signal: AbortSignal | undefined) {
+async function stepOrAbort(recipe: Recipe, { step, cursor }: RunState, { signal, onPhase }: TrainOptions) {
   try {
-    return await recipe.step({ step, cursor, signal });
+    return await recipe.step({ step, cursor, signal, onPhase });
   } catch (error) {
     if (signal?.aborted && error === signal.reason) return undefined;
     throw error;
