@@ -1,2 +1,4 @@
-/** Input-attribution policy optimization: GRPO with a teacher's attribution in the reward, its schedules, baselines and case study. */
-export {};
+/** Strict schemas of what a configuration file may set here. A key may be left out; the default stands in. Imports no GPU code. */
+export type { IapoPreset } from "./config/presets.ts";
+export { iapoPresets, iapoSettingsSchema } from "./config/settings.ts";
+export type { IapoSettings, LambdaSchedule, NoCallPenalty, PenaltySettings } from "./config/types.ts";

@@ -17,7 +17,19 @@ export {
   type Verifier,
 } from "./baselines/trm.ts";
 export { IapoError, type IapoErrorCode } from "./error.ts";
+export { blockMasses, callDivergence } from "./penalty/divergence.ts";
+export { lambdaAt } from "./penalty/lambda.ts";
+export { noCallDivergence } from "./penalty/no-call.ts";
+export { iapoAdvantage } from "./recipe/advantage.ts";
+export { blockNames, divergenceAnew, type PenaltyEvidence, penaltyEvidence } from "./recipe/evidence.ts";
+export { type IapoOptions, type IapoParts, iapoRecipe } from "./recipe/iapo.ts";
+export { iapoMetrics, type LoggedStep } from "./recipe/metrics.ts";
+export { iapoReplay } from "./recipe/replay.ts";
 export type { AttributionModel, Call } from "./scoring/model.ts";
 export { scoreCalls } from "./scoring/score.ts";
+export { blockMethod, partitionOptions } from "./scoring/settings.ts";
 export { type CallTarget, findCall } from "./scoring/span.ts";
 export { kindOfUnit, promptUnits } from "./scoring/units.ts";
+export { CallCache, type ScoredCall } from "./teacher/call-cache.ts";
+export type { Teacher, TeacherWriter } from "./teacher/teacher.ts";
+export { type TeacherCallOptions, TeacherCalls } from "./teacher/teacher-calls.ts";

@@ -10,6 +10,8 @@ export type ReplayedSample = {
   readonly penalty: number;
   /** Outcome reward minus penalty; NaN where the sample could not be scored. */
   readonly shapedReward: number;
+  /** What the penalty was computed from, as it was logged. */
+  readonly evidence?: SampleLog["evidence"];
 };
 
 /** One sample of a mini-batch; T = its sampled tokens over all turns. */
@@ -120,7 +122,7 @@ async function replaySample(
   comparison.compare({ what: "penalty", ...key }, log.penalty, penalty);
   const shapedReward = (rewards.outcome ?? Number.NaN) - penalty;
   comparison.compare({ what: "shapedReward", ...key }, log.shapedReward ?? Number.NaN, shapedReward);
-  return { trace, rewards, penalty, shapedReward };
+  return { trace, rewards, penalty, shapedReward, evidence: log.evidence };
 }
 
 type Replayed = ReplayedSample & { readonly advantages: readonly number[] };

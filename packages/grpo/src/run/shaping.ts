@@ -34,7 +34,6 @@ export type AdvantageFunction = ReplayFunctions["advantage"];
 /** A sample on its way to the update. */
 export interface ShapedSample extends Omit<ReplayedSample, "trace"> {
   readonly trace: Trace;
-  readonly evidence: Readonly<Record<string, readonly number[]>> | undefined;
   /** Of its sampled tokens, where KL asks. */
   readonly referenceLogProbs: Float32Array | undefined;
 }

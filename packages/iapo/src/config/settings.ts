@@ -1,0 +1,117 @@
+// The strict schema of IAPO's settings: a preset, with single keys in its place.
+import { z } from "zod";
+import { type IapoPreset, presetDefaults } from "./presets.ts";
+import type { IapoSettings, LambdaSchedule, MethodSettings, PartitionSettings } from "./types.ts";
+
+const positive = z.number().gt(0);
+const presets = ["paper", "occlusion"] as const satisfies readonly IapoPreset[];
+
+const lambdaScheduleSchema: z.ZodType<LambdaSchedule, unknown> = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("constant") }),
+  z.strictObject({
+    kind: z.enum(["exp", "linear", "inverse", "cosine"]),
+    rate: z.number().min(0).default(0.01),
+    floor: z.number().min(0).default(0),
+  }),
+]);
+
+/** Keys that only some methods take. */
+const methodKeys = z.strictObject({
+  tokenReduce: z.enum(["dot", "l1", "l2"]).optional(),
+  blockReduce: z.enum(["mean", "sum", "absMean", "absSum"]).optional(),
+  baseline: z.enum(["mean", "mean_by_kind", "pad", "zero"]).optional(),
+  quadrature: z.enum(["gauss_legendre", "midpoint", "trapezoid"]).optional(),
+  steps: z.int().min(1).optional(),
+});
+type MethodKeys = z.infer<typeof methodKeys>;
+
+/**
+ * `{ "preset": "occlusion", "lambda": 0.3 }`; `{}` is the paper's method. Keys of another method than the chosen one are errors, as are
+ * `toolGroups` and `temperature` where nothing reads them. What it gives can be parsed again, to the same.
+ */
+export const iapoSettingsSchema: z.ZodType<IapoSettings, unknown> = z
+  .strictObject({
+    preset: z.enum(presets).default("paper"),
+    method: z.enum(["grad_x_input", "ig", "grad_norm", "occlusion"]).optional(),
+    ...methodKeys.shape,
+    target: z.enum(["code", "turn1"]).optional(),
+    partition: z.enum(["per_tool", "by_type", "contiguous", "tool_groups"]).optional(),
+    toolGroups: z.record(z.string().min(1), z.array(z.string().min(1)).min(1)).optional(),
+    normalise: z.enum(["absL1", "relu", "softmax", "softmax_z"]).optional(),
+    temperature: positive.optional(),
+    smoothing: z.number().min(0).max(1).optional(),
+    divergence: z.enum(["kl_student_teacher", "kl_teacher_student", "js", "tv", "l2"]).optional(),
+    maxPenalty: positive.optional(),
+    noCallPenalty: z
+      .union([z.enum(["lnK", "group_max", "zero", "turn1_attribution"]), z.number().min(0)], {
+        error: "expected lnK, group_max, zero, turn1_attribution or a number from 0 on",
+      })
+      .optional(),
+    teacherTarget: z.enum(["student_call", "teacher_call"]).optional(),
+    teacherTemperature: z.number().min(0).optional(),
+    lambda: z.number().min(0).optional(),
+    lambdaSchedule: lambdaScheduleSchema.optional(),
+    normalisation: z.enum(["joint", "decoupled", "outcome_std", "none"]).optional(),
+    coldStartSteps: z.int().min(0).optional(),
+  })
+  .transform((given, context): IapoSettings => {
+    const refuse = (key: string, message: string): void => {
+      context.addIssue({ code: "custom", path: [key], message });
+    };
+    const { preset, tokenReduce, blockReduce, baseline, quadrature, steps, partition, toolGroups, ...single } = given;
+    const { method: name, ...shared } = { ...presetDefaults[preset], ...withoutUndefined(single) };
+    const method = methodSettings(name, { tokenReduce, blockReduce, baseline, quadrature, steps });
+    for (const key of Object.keys(methodKeys.shape) as (keyof MethodKeys)[]) {
+      if (given[key] !== undefined && !(key in method)) {
+        const own = Object.keys(method).filter((taken) => taken !== "method");
+        refuse(key, `method ${name} takes no ${key}, only ${own.join(", ")}`);
+      }
+    }
+    if (partition !== "tool_groups" && toolGroups) refuse("toolGroups", "needs partition tool_groups");
+    if (partition === "tool_groups" && !toolGroups) refuse("toolGroups", "missing: partition tool_groups needs it");
+    if (shared.temperature !== 1 && !shared.normalise.startsWith("softmax")) {
+      refuse(
+        "temperature",
+        `normalise ${shared.normalise} takes no temperature other than 1; softmax and softmax_z do`,
+      );
+    }
+    if (shared.smoothing === 0 && shared.divergence.startsWith("kl")) {
+      refuse("smoothing", "a KL divergence needs smoothing above 0: without it, it may be infinite");
+    }
+    const cut: PartitionSettings =
+      partition === "tool_groups"
+        ? { partition, toolGroups: toolGroups ?? {} }
+        : { partition: partition ?? "per_tool" };
+    return { ...shared, ...cut, ...method };
+  });
+
+/** A method with what it takes; defaults are those of specs `method` F5, F6 and H.2. */
+function methodSettings(method: IapoSettings["method"], given: MethodKeys): MethodSettings {
+  const { tokenReduce = "dot", blockReduce = "mean", baseline = "mean_by_kind" } = given;
+  switch (method) {
+    case "grad_x_input":
+      return { method, tokenReduce, blockReduce };
+    case "ig":
+      return {
+        ...{ method, tokenReduce, blockReduce, baseline },
+        quadrature: given.quadrature ?? "gauss_legendre",
+        steps: given.steps ?? 32,
+      };
+    case "grad_norm":
+      return { method, blockReduce };
+    case "occlusion":
+      return { method, baseline };
+  }
+}
+
+function withoutUndefined<T extends object>(given: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as ReturnType<
+    typeof withoutUndefined<T>
+  >;
+}
+
+/** The presets as whole settings. */
+export const iapoPresets: Readonly<Record<IapoPreset, IapoSettings>> = {
+  paper: iapoSettingsSchema.parse({ preset: "paper" }),
+  occlusion: iapoSettingsSchema.parse({ preset: "occlusion" }),
+};

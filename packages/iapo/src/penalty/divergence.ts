@@ -1,0 +1,27 @@
+// How far the student's reasons for a call lie from the teacher's (specs `method` F7, F8).
+import { distribution, divergence, type Numbers } from "@iapo/attribution/math";
+import type { PenaltySettings } from "../config/types.ts";
+import { IapoError } from "../error.ts";
+
+/** A distribution over blocks from block scores. @throws AttributionError `argument` for scores that are not finite */
+export function blockMasses(
+  scores: Numbers,
+  { normalise, temperature, smoothing }: Pick<PenaltySettings, "normalise" | "temperature" | "smoothing">,
+): Float64Array {
+  return distribution(scores, { normaliser: normalise, temperature, smoothing });
+}
+
+/**
+ * D of a call from the block scores [K] of student and teacher, at most `maxPenalty`.
+ * @throws IapoError `shape` where the two have other numbers of blocks; AttributionError `argument`
+ */
+export function callDivergence(student: Numbers, teacher: Numbers, settings: PenaltySettings): number {
+  if (student.length !== teacher.length) {
+    throw new IapoError(
+      "shape",
+      `the student's prompt has ${student.length} blocks, the teacher's ${teacher.length}: both need the same prompt and partition`,
+    );
+  }
+  const masses = [blockMasses(student, settings), blockMasses(teacher, settings)] as const;
+  return Math.min(settings.maxPenalty, divergence(settings.divergence, ...masses));
+}

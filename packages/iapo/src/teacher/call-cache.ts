@@ -1,0 +1,111 @@
+// Scored calls of a teacher on disk, one file each, named by the SHA-256 of all that decides them.
+import { createHash, randomUUID } from "node:crypto";
+import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { IapoError } from "../error.ts";
+
+/** What a teacher's own call to a prompt rests on. */
+export interface ScoredCall {
+  /** What the teacher wrote. */
+  readonly text: string;
+  /** False where it wrote no call: then all that it wrote was explained. */
+  readonly isCall: boolean;
+  /** The blocks. */
+  readonly names: readonly string[];
+  /** [blocks] */
+  readonly scores: readonly number[];
+}
+
+const schema = z.strictObject({
+  version: z.literal(1),
+  key: z.string(),
+  call: z.strictObject({
+    text: z.string(),
+    isCall: z.boolean(),
+    names: z.array(z.string()),
+    scores: z.array(z.number()),
+  }),
+  /** SHA-256 of the call as JSON. */
+  sha256: z.string(),
+});
+
+const MOST_BYTES = 2 ** 22;
+
+export function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+/** Keeps calls in memory, and in a directory if it has one. A file that cannot be trusted counts as missing, and is named in a warning. */
+export class CallCache {
+  readonly #directory: string | undefined;
+  readonly #onWarning: (message: string) => void;
+  readonly #calls = new Map<string, ScoredCall>();
+
+  constructor(directory: string | undefined, onWarning: (message: string) => void) {
+    this.#directory = directory;
+    this.#onWarning = onWarning;
+  }
+
+  async get(key: string): Promise<ScoredCall | undefined> {
+    const known = this.#calls.get(key) ?? (this.#directory && (await this.#read(this.#directory, key)));
+    if (!known) return undefined;
+    this.#calls.set(key, known);
+    return known;
+  }
+
+  /** @throws IapoError `cache` where the file cannot be written; no part of one is left then */
+  async set(key: string, call: ScoredCall): Promise<void> {
+    this.#calls.set(key, call);
+    if (this.#directory === undefined) return;
+    const file = fileOf(this.#directory, key);
+    const content = { version: 1, key, call, sha256: sha256(JSON.stringify(call)) };
+    try {
+      await mkdir(this.#directory, { recursive: true });
+      await writeWhole(file, `${JSON.stringify(content)}\n`);
+    } catch (cause) {
+      throw new IapoError("cache", `${file} cannot be written: ${(cause as Error).message}`, { cause });
+    }
+  }
+
+  async #read(directory: string, key: string): Promise<ScoredCall | undefined> {
+    const file = fileOf(directory, key);
+    try {
+      const { size } = await stat(file);
+      if (size > MOST_BYTES) throw new Error(`it has ${size} bytes`);
+      const found = schema.parse(JSON.parse(await readFile(file, "utf8")));
+      const { call } = found;
+      if (found.key !== key) throw new Error("it holds another call");
+      if (found.sha256 !== sha256(JSON.stringify(call))) throw new Error("its SHA-256 does not fit its content");
+      if (call.names.length !== call.scores.length) throw new Error("it has not one score for each block");
+      return call;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      const reason = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
+      this.#onWarning(`${file} is not a cached call of a teacher, and is made anew: ${reason}`);
+      return undefined;
+    }
+  }
+}
+
+function fileOf(directory: string, key: string): string {
+  return join(directory, `${key}.json`);
+}
+
+/** Writes beside and renames; runs that share a directory do not meet. */
+async function writeWhole(file: string, content: string): Promise<void> {
+  const beside = `${file}.${randomUUID()}.partial`;
+  try {
+    const handle = await open(beside, "wx");
+    try {
+      await handle.writeFile(content);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(beside, file);
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw error;
+  }
+}

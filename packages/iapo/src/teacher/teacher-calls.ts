@@ -1,0 +1,110 @@
+// Calls that the teacher writes itself, once per prompt, and what they rest on (`teacher_call`, specs `method` F12 b).
+import type { PromptBlock, Turn } from "@iapo/rollout-trace";
+import { deriveSeed } from "@iapo/tensor-core";
+import type { IapoSettings } from "../config/types.ts";
+import { IapoError } from "../error.ts";
+import type { Call } from "../scoring/model.ts";
+import { scoreCalls } from "../scoring/score.ts";
+import { blockMethod, partitionOptions } from "../scoring/settings.ts";
+import { findCall } from "../scoring/span.ts";
+import { promptUnits } from "../scoring/units.ts";
+import { type CallCache, type ScoredCall, sha256 } from "./call-cache.ts";
+import type { Teacher, TeacherWriter } from "./teacher.ts";
+
+export interface TeacherCallOptions {
+  readonly settings: IapoSettings;
+  /** Decides what a teacher samples; not read at temperature 0. */
+  readonly seed: number;
+  /** A call is at most so long. */
+  readonly maxTokens: number;
+}
+
+type Prompt = readonly PromptBlock[];
+
+export class TeacherCalls {
+  readonly #teacher: Teacher & { readonly writer: TeacherWriter };
+  readonly #options: TeacherCallOptions;
+  readonly #cache: CallCache;
+
+  /** @throws IapoError `teacher` for one that cannot write */
+  constructor({ model, writer }: Teacher, options: TeacherCallOptions, cache: CallCache) {
+    if (!writer) {
+      throw new IapoError(
+        "teacher",
+        "a teacher whose own calls are asked for (teacher_call) needs a writer: its policy and id",
+      );
+    }
+    this.#teacher = { model, writer };
+    this.#options = options;
+    this.#cache = cache;
+  }
+
+  /** The scored call to each prompt, from the cache where it is there. Prompts that are not are answered together. */
+  async to(prompts: readonly Prompt[]): Promise<ScoredCall[]> {
+    const keys = prompts.map((prompt) => this.#keyOf(prompt));
+    const found = new Map<string, ScoredCall>();
+    const missing = new Map<string, Prompt>();
+    for (const [i, key] of keys.entries()) {
+      const call = await this.#cache.get(key);
+      if (call) found.set(key, call);
+      else missing.set(key, prompts[i]!);
+    }
+    const turns = await this.#write([...missing]);
+    for (const [i, [key, prompt]] of [...missing].entries()) {
+      const call = await this.#score(prompt, turns[i]!);
+      await this.#cache.set(key, call);
+      found.set(key, call);
+    }
+    return keys.map((key) => found.get(key)!);
+  }
+
+  /** Everything that decides a scored call. */
+  #keyOf(prompt: Prompt): string {
+    const { settings, seed, maxTokens } = this.#options;
+    const { target, teacherTemperature: temperature } = settings;
+    const { id, policy } = this.#teacher.writer;
+    const { tokens, blocks, positions, patches } = policy.render(
+      { freshPrompt: true, blocks: prompt },
+      new Int32Array(0),
+    );
+    const names = prompt.map((block) => [block.id, block.kind, block.kind === "tool" ? block.tool : undefined]);
+    const rendered = {
+      tokens: [...tokens],
+      blocks: [...blocks],
+      positions: positions && [...positions],
+      patches,
+      names,
+    };
+    const method = [blockMethod(settings), partitionOptions(settings), target];
+    const sampling = { temperature, maxTokens, seed: temperature > 0 ? seed : undefined };
+    return sha256(JSON.stringify({ version: 1, id, rendered, method, sampling }));
+  }
+
+  async #write(prompts: readonly (readonly [key: string, prompt: Prompt])[]): Promise<Turn[]> {
+    if (prompts.length === 0) return [];
+    const { settings, seed, maxTokens } = this.#options;
+    const session = await this.#teacher.writer.policy.open(
+      prompts.map(([, blocks]) => ({ freshPrompt: true, blocks })),
+    );
+    try {
+      return await session.generate({
+        samples: 1,
+        sampling: { temperature: settings.teacherTemperature },
+        seeds: prompts.map(([key]) => deriveSeed(seed, "teacher_call", key)),
+        maxTokens,
+      });
+    } finally {
+      session.close();
+    }
+  }
+
+  async #score(prompt: Prompt, turn: Turn): Promise<ScoredCall> {
+    const { settings } = this.#options;
+    const { model } = this.#teacher;
+    const own = findCall(turn, settings.target, model);
+    const call: Call = own ?? { turn, targets: turn.lossMask };
+    const units = promptUnits(prompt, turn, partitionOptions(settings));
+    const [scored] = await scoreCalls(model, [call], units, blockMethod(settings));
+    return { text: turn.text, isCall: own !== undefined, names: units.names, scores: [...scored!.blockScores] };
+  }
+}
