@@ -1,16 +1,18 @@
 // Stopping and resuming: the same weights, metrics and traces to the byte, wherever the run was stopped or killed.
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import type { ChildProcess } from "node:child_process";
+import { watch } from "node:fs";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { replayStep } from "@iapo/rollout-trace";
 import { readStep } from "@iapo/rollout-trace/files";
 import { type Device, openDevice } from "@iapo/tensor-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { ended, startRun } from "./support/process.ts";
 import { fingerprint, nanoRun, replaying } from "./support/run.ts";
 
-const STEPS = process.env.IAPO_FULL ? 12 : 4;
-const KILLS = process.env.IAPO_FULL ? 30 : 3;
+/** About 15 s on two cores, and 30 kills; in the quick check fewer of both. */
+const [STEPS, KILLS] = process.env.IAPO_FULL === "1" ? [24, 30] : [4, 3];
 
 let device: Device;
 let root: string;
@@ -84,88 +86,45 @@ test("a run is not begun over another, nor resumed with other settings, nor from
   expect(await fingerprint(directory)).toEqual(whole);
 });
 
-test("a lost device stops the run with its reason; on another one it goes on to the same bytes", async () => {
-  const directory = join(root, "lost");
-  const doomed = await openDevice();
-  const onMetrics = (step: number): void => {
-    if (step === 2) doomed.gpu!.destroy();
-  };
-  await expect(nanoRun(doomed, { directory, steps: STEPS, onMetrics })).rejects.toThrow(/device was lost/);
-  doomed.close();
-  await nanoRun(device, { directory, steps: STEPS, resume: true });
-  expect(await fingerprint(directory)).toEqual(whole);
-});
+/** A random moment of the run. */
+function sometime(child: ChildProcess): () => void {
+  const timer = setTimeout(() => child.kill("SIGKILL"), 1000 * (0.5 + Math.random() * (seconds + 2)));
+  return () => clearTimeout(timer);
+}
 
-/** A small file system of one's own needs no rights where user namespaces are allowed. */
-const [unshare, ...privately] = ["unshare", "-rm"] as const;
-const canMount = spawnSync(unshare, [...privately, "mount", "-t", "tmpfs", "tmpfs", tmpdir()]).status === 0;
+/** A random moment of the first checkpoint that the process begins to write. */
+function amidCheckpoint(child: ChildProcess, checkpoints: string): () => void {
+  const watcher = watch(checkpoints, (_event, name) => {
+    if (!name?.endsWith(".partial")) return;
+    setTimeout(() => child.kill("SIGKILL"), Math.random() * 50);
+    watcher.close();
+  });
+  return () => watcher.close();
+}
 
-test.skipIf(!canMount && !process.env.IAPO_FULL)(
-  "a full disk stops the run with its reason and leaves what was there; with room it goes on",
-  async () => {
-    const [begun, disk, left] = ["begun", "disk", "left"].map((name) => join(root, name));
-    await nanoRun(device, { directory: begun!, steps: 1 });
-    await mkdir(disk!);
-    // There is room for one checkpoint of 6.4 MB, not for two.
-    const script = `mount -t tmpfs -o size=9m tmpfs "$1" && cp -r "$2" "$1/run" && shift 2 && left=$1 && shift && "$@"; code=$?
-      cp -r "${disk}/run" "$left"; exit $code`;
-    const limited = start(join(disk!, "run"), [unshare, ...privately, "sh", "-c", script, "sh", disk!, begun!, left!]);
-    const { errors } = await ended(limited);
-    expect(errors).toMatch(/GrpoError: .*step-000002 cannot be written: .*ENOSPC.*make room, then resume/);
-    const before = await fingerprint(begun!);
-    const after = await fingerprint(left!);
-    for (const [name, hash] of Object.entries(before)) expect([name, after[name]]).toEqual([name, hash]);
-    const checkpoints = (files: object): string[] =>
-      Object.keys(files).filter((name) => name.startsWith("checkpoints/"));
-    expect(checkpoints(after)).toEqual(checkpoints(before));
-    await nanoRun(device, { directory: left!, steps: STEPS, resume: true });
-    const resumed = await fingerprint(left!);
-    // The first step was the last one of the run that begun it, and was evaluated as such.
-    const steps = Object.keys(whole).filter((name) => name.startsWith("steps/") && !name.includes("step-000000"));
-    expect(steps.map((name) => resumed[name])).toEqual(steps.map((name) => whole[name]));
-  },
-);
-
-test(`killed ${KILLS} times at random moments and resumed: the same bytes`, { timeout: 1_800_000 }, async () => {
-  let kills = 0;
-  for (let chain = 0; kills < KILLS; chain++) {
+const kills = `killed ${KILLS} times at random moments, a third of them amid a checkpoint, and resumed: the same bytes`;
+test(kills, { timeout: 1_800_000 }, async () => {
+  const done = { sometime: 0, amidCheckpoint: 0 };
+  const wanted = { sometime: KILLS - Math.floor(KILLS / 3), amidCheckpoint: Math.floor(KILLS / 3) };
+  for (let chain = 0; done.sometime < wanted.sometime || done.amidCheckpoint < wanted.amidCheckpoint; chain++) {
     const directory = join(root, `killed-${chain}`);
-    for (let left = 10; kills < KILLS && left > 0; left--) {
-      const child = start(directory);
-      const moment = 1000 * (0.5 + Math.random() * (seconds + 2));
-      const timer = setTimeout(() => child.kill("SIGKILL"), moment);
+    const checkpoints = join(directory, "checkpoints");
+    await mkdir(checkpoints, { recursive: true });
+    for (let left = 10; left > 0; left--) {
+      const kind = done.amidCheckpoint < wanted.amidCheckpoint && left % 2 === 0 ? "amidCheckpoint" : "sometime";
+      if (done[kind] >= wanted[kind]) break;
+      const child = startRun("run.ts", [directory, String(STEPS)]);
+      const stop = kind === "sometime" ? sometime(child) : amidCheckpoint(child, checkpoints);
       const { killed, errors } = await ended(child);
-      clearTimeout(timer);
-      if (!killed) {
-        expect(errors).toBe("");
-        break;
-      }
-      kills++;
+      stop();
+      expect(errors).toBe("");
+      if (!killed) break;
+      const amid = (await readdir(checkpoints)).some((name) => name.endsWith(".partial"));
+      done[amid ? "amidCheckpoint" : "sometime"]++;
     }
-    const { killed, errors } = await ended(start(directory));
+    const { killed, errors } = await ended(startRun("run.ts", [directory, String(STEPS)]));
     expect([killed, errors]).toEqual([false, ""]);
     expect(await fingerprint(directory)).toEqual(whole);
     await rm(directory, { recursive: true });
   }
 });
-
-/** The run as a process, behind `launcher` if one is given. */
-function start(directory: string, launcher: readonly string[] = []): ChildProcess {
-  const program = join(import.meta.dirname, "support/run.ts");
-  const own = [process.execPath, "--conditions=@iapo/source", program, directory, String(STEPS)];
-  const [command, ...rest] = [...launcher, ...own];
-  return spawn(command!, rest, { stdio: ["ignore", "ignore", "pipe"] });
-}
-
-/** What the program wrote to stderr, but for the driver's warnings, if it failed. */
-async function ended(child: ChildProcess): Promise<{ killed: boolean; errors: string }> {
-  let errors = "";
-  child.stderr!.on("data", (text) => {
-    errors += String(text);
-  });
-  return new Promise((resolve) => {
-    child.on("close", (code, signal) =>
-      resolve({ killed: signal === "SIGKILL", errors: code === 0 || signal ? "" : errors }),
-    );
-  });
-}

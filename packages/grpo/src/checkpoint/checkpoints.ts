@@ -1,6 +1,7 @@
 // The checkpoints of a run: written beside and renamed, the last few kept. A directory under its final name is whole.
 import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { TensorError } from "@iapo/tensor-core";
 import { z } from "zod";
 import { GrpoError } from "../error.ts";
 import { syncDirectory, writeDurably } from "./files.ts";
@@ -38,7 +39,7 @@ export async function listCheckpoints(directory: string): Promise<Checkpoint[]> 
 
 /**
  * Writes the checkpoint after `step` steps. It appears under its name when all of it is on the disk.
- * @throws GrpoError `checkpoint`; then nothing of it is left, and the checkpoints before it stand
+ * @throws GrpoError `checkpoint`, TensorError `device_lost`; then nothing of it is left, and the checkpoints before it stand
  */
 export async function writeCheckpoint(
   directory: string,
@@ -61,6 +62,7 @@ export async function writeCheckpoint(
     await syncDirectory(directory);
   } catch (error) {
     await rm(beside, { recursive: true, force: true }).catch(() => undefined);
+    if (error instanceof TensorError && error.code === "device_lost") throw error;
     throw failed(path, "written", error, "make room, then resume the run");
   }
   return { step, path };

@@ -35,9 +35,8 @@ export async function rollout(
     const prompts = together.map(([first]) => ({ freshPrompt: true, blocks: environment.prompt(first!.task) }));
     await runSession({ policy, options, place }, prompts, together.flat(), samples);
   }
-  const traces = await Promise.all(
-    groups.map((episodes) => Promise.all(episodes.map((episode) => finish(episode, options)))),
-  );
+  const finished = groups.map((episodes) => Promise.all(episodes.map((episode) => finish(episode, options))));
+  const traces = await unlessAborted(Promise.all(finished), options.signal);
   return { groups: traces, failures: groups.flat().flatMap(({ failure }) => failure ?? []) };
 }
 
@@ -92,7 +91,7 @@ async function writeTurn(
       steps[i] = episodes[i]!.take(inputs[i]!, turn, options.maxTurns ?? 2);
     },
   });
-  const next = await Promise.all(steps);
+  const next = await unlessAborted(Promise.all(steps), options.signal);
   for (const { failure } of episodes) if (failure && (options.onFailure ?? "stop") === "stop") throw stopped(failure);
   return next;
 }
@@ -106,6 +105,19 @@ function temperatureOf(inputs: readonly TurnInput[], { sampling }: RolloutOption
     );
   }
   return [...wanted][0]!;
+}
+
+/** So that a tool or a judge that hangs does not hold up a run that is to stop. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  signal?.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(signal?.reason);
+  signal?.addEventListener("abort", abort);
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal?.removeEventListener("abort", abort);
+  }
 }
 
 async function finish(episode: Episode, { onFailure = "stop", failureReward = 0 }: RolloutOptions): Promise<Trace> {

@@ -1,12 +1,14 @@
-// A short GRPO run of the nano model, as a function and as a program that can be killed: `node run.ts <directory> <steps>`.
+// A short GRPO run of the nano model with two turns, as a function and as a program that can be killed: `node run.ts <directory> <steps>`.
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import type { ReplayFunctions } from "@iapo/rollout-trace";
 import { type Device, openDevice } from "@iapo/tensor-core";
 import {
+  type Environment,
   evaluatePolicy,
   type GrpoOptions,
+  type GrpoParts,
   grpoRecipe,
   type RunState,
   replayFunctions,
@@ -16,7 +18,7 @@ import {
 import { lossPresets } from "../../src/math/index.ts";
 import { chartTasks, environment, type NanoOptions, nanoPolicy } from "./nano.ts";
 
-const options: GrpoOptions = {
+export const runOptions: GrpoOptions = {
   seed: 7,
   groups: 2,
   rollout: { samples: 3, sampling: { temperature: 1 }, maxTokens: 8 },
@@ -26,7 +28,7 @@ const options: GrpoOptions = {
 };
 
 /** Rewards of an untrained model are all 0: here long first turns are better, so that something is learnt. */
-const rewarding: typeof environment = {
+export const rewarding: Environment = {
   ...environment,
   async step(task, turn, earlier) {
     const result = await environment.step(task, turn, earlier);
@@ -37,7 +39,7 @@ const rewarding: typeof environment = {
 };
 
 /** What recomputes a step of this run from its traces. */
-export const replaying: ReplayFunctions = replayFunctions(options, {
+export const replaying: ReplayFunctions = replayFunctions(runOptions, {
   rewards: ({ turns, rewards }) => ({ ...rewards, outcome: turns.at(-1)!.text.length / 40 }),
 });
 
@@ -45,19 +47,21 @@ export async function nanoRun(
   device: Device,
   run: Partial<TrainOptions> & Pick<TrainOptions, "directory" | "steps">,
   kind: NanoOptions = {},
+  parts: Partial<GrpoParts> = {},
 ): Promise<RunState> {
   const policy = await nanoPolicy(device, kind);
   const all = await chartTasks(8);
   const tasks = { length: 6, task: (index: number) => all[index]! };
   const held = { length: 2, task: (index: number) => all[6 + index]! };
-  const recipe = grpoRecipe({ policy, environment: rewarding, tasks, learner: { learningRate: () => 1e-3 } }, options);
+  const own = { policy, environment: rewarding, tasks, learner: { learningRate: () => 1e-3 } };
+  const recipe = grpoRecipe({ ...own, ...parts }, runOptions);
   try {
     return await train(recipe, {
       checkpoint: { every: 2, keep: 2 },
-      settings: { options, kind },
+      settings: { options: runOptions, kind },
       evaluate: {
         every: 3,
-        run: () => evaluatePolicy(policy, rewarding, held, { seed: 5, count: 2, rollout: options.rollout }),
+        run: () => evaluatePolicy(policy, rewarding, held, { seed: 5, count: 2, rollout: runOptions.rollout }),
       },
       ...run,
     });
@@ -67,13 +71,13 @@ export async function nanoRun(
   }
 }
 
-/** SHA-256 of all files of a run but timings and temporary ones, by name. */
+/** SHA-256 of all files of a run by name, but of timings and of verdicts, whose order no seed governs. */
 export async function fingerprint(directory: string): Promise<Record<string, string>> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   const hashes: Record<string, string> = {};
   for (const file of files.sort()) {
-    if (file.endsWith("timings.jsonl")) continue;
+    if (file.endsWith("timings.jsonl") || file.endsWith("verdicts.jsonl")) continue;
     hashes[relative(directory, file)] = createHash("sha256")
       .update(await readFile(file))
       .digest("hex");
