@@ -16,6 +16,30 @@ export {
   turnLevelAdvantages,
   type Verifier,
 } from "./baselines/trm.ts";
+export {
+  type DiagnosedCell,
+  type DiagnoseOptions,
+  type Diagnosis,
+  diagnose,
+  diagnosisVersion,
+  type Fault,
+  isCheaper,
+  labelOf,
+  type Separation,
+} from "./diagnose/diagnose.ts";
+export {
+  type CallKind,
+  type ChartScores,
+  type DiagnoseChart,
+  type DiagnoseModels,
+  type Explained,
+  type ExplainOptions,
+  explainCharts,
+} from "./diagnose/explain.ts";
+export { type CellSettings, type DiagnoseGrid, defaultGrid, methodLabel } from "./diagnose/grid.ts";
+export { diagnosisSvg } from "./diagnose/picture.ts";
+export { type Estimate, pairedAuc, pooledAuc, type Resamples, resampleCharts } from "./diagnose/statistics.ts";
+export { diagnosisTable } from "./diagnose/table.ts";
 export { IapoError, type IapoErrorCode } from "./error.ts";
 export { blockMasses, callDivergence } from "./penalty/divergence.ts";
 export { lambdaAt } from "./penalty/lambda.ts";

@@ -1,0 +1,55 @@
+// A diagnosis as plain text.
+import { type Diagnosis, faults, isCheaper, labelOf } from "./diagnose.ts";
+import type { Estimate } from "./statistics.ts";
+
+const heading = [
+  "setting",
+  "D right",
+  "D wrong axis",
+  "D wrong names",
+  "AUC axis",
+  "AUC names",
+  "all pairs: axis",
+  "names",
+  "",
+];
+
+/**
+ * A line per cell: mean penalties, then the areas on the same chart and over all pairs with 95 % intervals. `!` marks a cell in which a
+ * fault costs less than a right call, `*` the recommended one; the warnings follow.
+ */
+export function diagnosisTable({ cells, charts, recommended, warnings, options }: Diagnosis): string {
+  const rows = cells.map(({ settings, right, faults: found }, i) => [
+    labelOf(settings),
+    number(right),
+    ...faults.map((fault) => number(found[fault].mean)),
+    ...faults.map((fault) => estimate(found[fault].paired)),
+    ...faults.map((fault) => estimate(found[fault].pooled)),
+    (faults.some((fault) => isCheaper(found[fault])) ? "!" : "") + (i === recommended ? "*" : ""),
+  ]);
+  const widths = heading.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
+  const line = (row: readonly string[]): string =>
+    row
+      .map((value, column) => (column === 0 ? value.padEnd(widths[0]!) : value.padStart(widths[column]!)))
+      .join("  ")
+      .trimEnd();
+  const best = recommended === null ? undefined : cells[recommended];
+  return [
+    `${charts} charts, ${options.divergence}, target ${options.target}; 95 % intervals from ${options.replicates} resamples of the charts`,
+    "",
+    line(heading),
+    ...rows.map(line),
+    "",
+    ...(best ? [`* recommended: ${labelOf(best.settings)}`] : []),
+    ...warnings.map((warning) => `! ${warning}`),
+    "",
+  ].join("\n");
+}
+
+function number(value: number): string {
+  return value.toFixed(3);
+}
+
+function estimate({ auc, low, high }: Estimate): string {
+  return `${auc.toFixed(2)} [${low.toFixed(2)}, ${high.toFixed(2)}]`;
+}
