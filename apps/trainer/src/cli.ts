@@ -4,11 +4,13 @@ import type { AddCommand, Run } from "./commands/command.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addEval } from "./commands/eval.ts";
+import { addReport } from "./commands/report.ts";
+import { addTrain } from "./commands/train.ts";
 import { ExitCode, exitCodeOf, explain } from "./exit-codes.ts";
 import type { CliIo } from "./io.ts";
 
 /** In the order of the help. */
-const commands: readonly AddCommand[] = [addDoctor, addDemo, addEval];
+const commands: readonly AddCommand[] = [addDoctor, addDemo, addTrain, addEval, addReport];
 
 const examples = `
 Examples:
@@ -17,12 +19,17 @@ Examples:
   $ iapo doctor --kernels           also each pipeline of a training step with its cold compile time
   $ iapo demo                       a real chart through the whole of a nano model, then a short training
   $ iapo --quiet demo --steps 50    the result only
+  $ iapo train nano-grpo            a shipped recipe, into runs/nano-grpo
+  $ iapo train my.yaml --set grpo.steps=20 --out runs/a
+  $ iapo train --resume runs/a      goes on with a run that was stopped
+  $ iapo report runs/a              runs/a/report.html: curves, episodes, attributions
 
 Exit codes:
   0    done
   1    something failed; the message says what, where and what to do
-  2    the command line was not understood
+  2    the command line or the configuration was not understood
   3    there is no usable WebGPU adapter
+  4    another process is at work in the run's directory
   130  interrupted; what was begun was ended in order`;
 
 /** Runs a command line and returns the exit code. Never throws. */
@@ -36,7 +43,7 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.out(text.trimEnd()), writeErr: (text) => io.note(text.trimEnd()) });
   const run: Run = async (work) => {
-    exitCode = await work(program.opts<{ quiet?: true }>().quiet ? { ...io, note: () => {} } : io);
+    exitCode = await work(program.opts<{ quiet?: true }>().quiet ? { ...io, note: () => {}, terminal: undefined } : io);
   };
   for (const add of commands) add(program, run);
 

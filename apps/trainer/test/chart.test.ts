@@ -1,5 +1,5 @@
+import { logScale } from "@iapo/viewer";
 import { expect, test } from "vitest";
-import { logScale } from "../src/chart/scale.ts";
 import { curveSvg } from "../src/chart/svg.ts";
 import { drawCurve } from "../src/chart/terminal.ts";
 

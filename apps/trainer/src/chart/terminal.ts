@@ -1,5 +1,5 @@
 // A curve in the terminal, two by four dots to a character (Braille patterns, U+2800 and on).
-import { logScale } from "./scale.ts";
+import { logScale } from "@iapo/viewer";
 
 /** Bit of each dot of a Braille character, by row and column. */
 const dots = [

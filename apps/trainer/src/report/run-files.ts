@@ -4,7 +4,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { listSteps, readEntries, type StepFile } from "@iapo/rollout-trace/files";
 import { z } from "zod";
-import { ReportError } from "./error.ts";
+import { TrainerError } from "../error.ts";
 
 const runSchema = z.object({
   version: z.literal(1, { error: "this reader knows version 1; read it with the version that wrote it" }),
@@ -23,17 +23,17 @@ export interface StepMetrics {
 /** Files of a run other than its steps are small; a larger one is not theirs. */
 const maxBytes = 64 * 2 ** 20;
 
-/** @throws ReportError `not_a_run`, `invalid` */
+/** @throws TrainerError `missing`, `invalid` */
 export async function readRunFile(run: string): Promise<RunFile> {
   const path = join(run, "run.json");
   const text = await readSmall(path);
   if (text === undefined)
-    throw new ReportError("not_a_run", `${run} holds no run: there is no ${path}; give the directory that train wrote`);
+    throw new TrainerError("missing", `${run} holds no run: there is no ${path}; give the directory that train wrote`);
   try {
     return runSchema.parse(JSON.parse(text));
   } catch (cause) {
     const problem = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
-    throw new ReportError("invalid", `${path} is not the file of a run: ${problem}`, { cause });
+    throw new TrainerError("invalid", `${path} is not the file of a run: ${problem}`, { cause });
   }
 }
 
@@ -42,12 +42,12 @@ export function readConfigText(run: string): Promise<string | undefined> {
   return readSmall(join(run, "config.yaml"));
 }
 
-/** The published steps, ascending. @throws ReportError `not_a_run` where there is none */
+/** The published steps, ascending. @throws TrainerError `missing` where there is none */
 export async function stepsOf(run: string): Promise<StepFile[]> {
   const steps = await listSteps(join(run, "steps"));
   if (steps.length > 0) return steps;
-  throw new ReportError(
-    "not_a_run",
+  throw new TrainerError(
+    "missing",
     `${run} has no finished step in ${join(run, "steps")}: a step is there once a checkpoint holds it; let the run go on`,
   );
 }
@@ -95,6 +95,6 @@ export async function readSmall(path: string): Promise<string | undefined> {
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw new ReportError("invalid", `${path} cannot be read: ${message}`, { cause });
+    throw new TrainerError("invalid", `${path} cannot be read: ${message}`, { cause });
   }
 }

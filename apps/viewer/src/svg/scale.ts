@@ -20,7 +20,7 @@ export function linearScale(values: readonly number[], tickCount = 5): Scale {
   return { low, high, isLogarithmic: false, ticks, position: (value) => clamp((value - low) / (high - low)) };
 }
 
-/** Spans whole powers of ten; only positive values count. */
+/** Spans whole powers of ten; only positive values count. What is not a number is at the top, as a loss that has run away. */
 export function logScale(values: readonly number[]): Scale {
   const [from, to] = extent(values.filter((value) => value > 0 && Number.isFinite(value)).map(Math.log10));
   const first = Math.floor(from + 1e-9);
@@ -29,7 +29,7 @@ export function logScale(values: readonly number[]): Scale {
   const ticks: number[] = [];
   for (let power = first; power <= last; power += every) ticks.push(10 ** power);
   const position = (value: number): number =>
-    clamp((Math.log10(Math.max(value, 10 ** first)) - first) / (last - first));
+    Number.isNaN(value) ? 1 : clamp((Math.log10(Math.max(value, 10 ** first)) - first) / (last - first));
   return { low: 10 ** first, high: 10 ** last, isLogarithmic: true, ticks, position };
 }
 

@@ -1,0 +1,136 @@
+// Which metrics are drawn, under which names, in which order; what is not listed comes last, under its own name.
+import type { LineChart, Point, Series } from "@iapo/viewer";
+import type { StepMetrics } from "./run-files.ts";
+
+export interface NamedRun {
+  readonly name: string;
+  readonly steps: readonly StepMetrics[];
+}
+
+interface Listed {
+  readonly metric: string;
+  readonly title: string;
+  readonly logarithmic?: boolean;
+  /** A share: the axis goes from 0 to 1. */
+  readonly share?: boolean;
+}
+
+const share = (metric: string, title: string): Listed => ({ metric, title, share: true });
+const plain = (metric: string, title: string): Listed => ({ metric, title });
+
+const sections: readonly { readonly title: string; readonly metrics: readonly Listed[] }[] = [
+  {
+    title: "Task",
+    metrics: [
+      plain("reward/outcome", "Outcome reward"),
+      share("reward/accuracy", "Accuracy"),
+      plain("critic/rewards/mean", "Shaped reward"),
+      { metric: "train/loss", title: "Supervised loss", logarithmic: true },
+    ],
+  },
+  {
+    title: "Tool calls",
+    metrics: [
+      share("tool_call_ratio", "Tool-call ratio"),
+      share("tool_call_success_rate", "Success of calls"),
+      share("reward/tool_misuse", "Misuse: wrong axis"),
+      share("reward/tool_names", "Right names"),
+      share("reward/tool_changed", "Image changed"),
+      share("tool/noop_rate", "Calls that change nothing"),
+    ],
+  },
+  {
+    title: "Attribution penalty",
+    metrics: [
+      plain("iapo/lambda", "Weight of the penalty, λ"),
+      plain("critic/penalty/mean", "Penalty"),
+      share("critic/penalty_share", "Penalty's share of the spread of rewards"),
+      plain("iapo/penalty/mean", "Divergence of student and teacher"),
+      share("iapo/no_call_frac", "Responses without a call"),
+      share("iapo/kl_clipped_frac", "Divergences at their limit"),
+    ],
+  },
+  {
+    title: "Optimisation",
+    metrics: [
+      plain("actor/pg_loss", "Policy loss"),
+      plain("actor/ppo_kl", "KL to the rollout policy"),
+      plain("actor/kl_loss", "KL to the reference"),
+      plain("actor/entropy", "Entropy, nats per token"),
+      { metric: "actor/grad_norm", title: "Gradient norm", logarithmic: true },
+      plain("actor/lr", "Learning rate"),
+      share("homogeneous_group_frac", "Groups of equal rewards"),
+    ],
+  },
+  {
+    title: "Lengths",
+    metrics: [
+      plain("response_length/mean", "Response length, tokens"),
+      share("response_length/clip_ratio", "Turns cut at the limit"),
+      plain("prompt_length/mean", "Prompt length, tokens"),
+      plain("num_turns/mean", "Turns"),
+    ],
+  },
+];
+
+/** Names of metrics are taken from files: a page bounds them. */
+const [longestName, mostOthers] = [80, 60];
+
+/** Charts with at least one value; each run is a series, and its held-out values another one of the same colour. */
+export function chartSections(runs: readonly NamedRun[]): { title: string; charts: LineChart[] }[] {
+  const names = new Set(runs.flatMap(({ steps }) => steps.flatMap(({ metrics }) => Object.keys(metrics))));
+  const listed = new Set(sections.flatMap(({ metrics }) => metrics.flatMap(({ metric }) => [metric, `val/${metric}`])));
+  const rest = new Set([...names].filter((name) => !listed.has(name)).map((name) => name.replace(/^val\//, "")));
+  const others = [...rest].filter((name) => !/^alarm\/|\/(?:min|max)$/.test(name) && name.length <= longestName).sort();
+  const all = [
+    ...sections,
+    { title: "Other metrics", metrics: others.slice(0, mostOthers).map((name) => plain(name, name)) },
+  ];
+  return all
+    .map(({ title, metrics }) => ({
+      title,
+      charts: metrics.map((one) => metricChart(one, runs)).filter(({ series }) => series.length > 0),
+    }))
+    .filter(({ charts }) => charts.length > 0);
+}
+
+function metricChart({ metric, title, logarithmic, share }: Listed, runs: readonly NamedRun[]): LineChart {
+  const series = runs.flatMap(({ name, steps }, colour): Series[] => [
+    { name, colour, points: thin(pointsOf(steps, metric)) },
+    { name: `${name}, held out`, colour, sparse: true, points: pointsOf(steps, `val/${metric}`) },
+  ]);
+  const known = series.filter(({ points }) => points.some(({ y }) => y !== null));
+  const isPositive = known.every(({ points }) => points.every(({ y }) => y === null || y > 0));
+  return {
+    title,
+    xLabel: "step",
+    yLabel: metric,
+    series: known,
+    logarithmic: logarithmic === true && isPositive,
+    ...(share && { include: [0, 1] }),
+  };
+}
+
+/** A step that should have a value but was not finite is a gap; one that does not have it is none. */
+export function pointsOf(steps: readonly StepMetrics[], metric: string): Point[] {
+  return steps.flatMap(({ step, metrics }) => {
+    const y = Object.hasOwn(metrics, metric) ? metrics[metric] : undefined;
+    return y === undefined ? [] : [{ x: step, y }];
+  });
+}
+
+const mostPoints = 300;
+
+/** Means over equally many steps each, so that a page of a long run stays small; the band shows the least and the greatest. */
+function thin(points: readonly Point[]): Point[] {
+  if (points.length <= mostPoints) return [...points];
+  const size = Math.ceil(points.length / mostPoints);
+  return Array.from({ length: Math.ceil(points.length / size) }, (_, i) => {
+    const own = points.slice(i * size, (i + 1) * size);
+    const values = own.flatMap(({ y }) => y ?? []);
+    const x = own[0]?.x ?? 0;
+    if (values.length === 0) return { x, y: null };
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    return { x, y: mean, low: Math.min(...values), high: Math.max(...values) };
+  });
+}

@@ -1,0 +1,64 @@
+// What a penalty rests on, as bars: vectors of one length belong together, those of the student beside those of the teacher.
+import { partition } from "@iapo/attribution/math";
+import type { ImageRef, PromptBlock, SampleLog, Trace } from "@iapo/rollout-trace";
+import type { BarChart } from "@iapo/viewer";
+
+export interface EvidenceParts {
+  readonly charts: readonly BarChart[];
+  /** Vectors of one number. */
+  readonly numbers: readonly (readonly [name: string, value: number])[];
+}
+
+/** A longer vector is per token, and no bars. */
+const mostBars = 40;
+
+export function evidenceParts({ evidence = {} }: SampleLog, trace: Trace<ImageRef>): EvidenceParts {
+  const entries = Object.entries(evidence);
+  const vectors = entries.filter(([, values]) => values.length > 1 && values.length <= mostBars);
+  const alike = Map.groupBy(vectors, ([name, values]) => `${values.length} ${subject(name)}`);
+  const charts = [...alike.values()].map((own): BarChart => {
+    const sorted = own.sort(([a], [b]) => rank(a) - rank(b));
+    const names = sorted.map(([name]) => name.replaceAll("_", " "));
+    const isPair = sorted.length > 1;
+    return {
+      title: `${names.join(" beside ")}${isPair ? ", each as shares of its own total of sizes" : ""}`,
+      labels: unitLabels(trace, sorted[0]?.[1].length ?? 0),
+      series: sorted.map(([, values], i) => ({ name: names[i] ?? "", values: isPair ? shares(values) : values })),
+    };
+  });
+  const numbers = entries.flatMap(([name, [value, ...more]]) =>
+    value !== undefined && more.length === 0 ? [[name, value] as const] : [],
+  );
+  return { charts, numbers };
+}
+
+/** Two models score on scales of their own. Signs stay. */
+function shares(values: readonly number[]): number[] {
+  const total = values.reduce((sum, value) => sum + Math.abs(value), 0);
+  return values.map((value) => (total > 0 ? value / total : 0));
+}
+
+/** `student_mass` and `teacher_mass` are both of `mass`. */
+function subject(name: string): string {
+  return name.replace(/student|teacher/gi, "").replace(/^\W+|_+/g, "");
+}
+
+function rank(name: string): number {
+  return /student/i.test(name) ? 0 : /teacher/i.test(name) ? 1 : 2;
+}
+
+/** Names of the prompt's units where there are so many under one of the partitions; else numbers from 0. */
+function unitLabels(trace: Trace<ImageRef>, count: number): readonly string[] {
+  const blocks = promptBlocks(trace);
+  const candidates = [
+    ...(["per_tool", "by_type"] as const).map((kind) => partition(blocks, [], { kind }).names),
+    blocks.map(({ id }) => id),
+  ];
+  return candidates.find(({ length }) => length === count) ?? Array.from({ length: count }, (_, i) => String(i));
+}
+
+/** The blocks of the first turn's prompt. */
+export function promptBlocks({ turns, blocks }: Trace<ImageRef>): readonly PromptBlock<ImageRef>[] {
+  const last = turns[0]?.blocks.reduce((most, block) => Math.max(most, block), -1) ?? -1;
+  return blocks.slice(0, last + 1);
+}

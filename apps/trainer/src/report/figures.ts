@@ -1,0 +1,118 @@
+// Figures and tables for a text: SVG, CSV and Markdown. Configurations are compared; their seeds give the spread.
+import { join } from "node:path";
+import { formatNumber, type LineChart, panels } from "@iapo/viewer";
+import { writeWhole } from "../eval/whole-file.ts";
+import { caseStudyCharts, readCaseStudy } from "./case-study.ts";
+import { bandOf, type Configuration, configurationsOf, curveOf, spreadOf } from "./configurations.ts";
+import { finalMetrics, finalValue } from "./final-metrics.ts";
+import type { LoadedRun } from "./run-report.ts";
+import { toCsv, toMarkdown } from "./tables.ts";
+
+interface Panel {
+  readonly metric: string;
+  readonly title: string;
+}
+
+/** The paper's Figure 4, and misuse with what it may be traded for beside it. */
+const figures: Readonly<Record<string, readonly Panel[]>> = {
+  "tool-use": [
+    { metric: "tool_call_ratio", title: "Tool-call ratio" },
+    { metric: "tool_call_success_rate", title: "Success of calls" },
+  ],
+  faults: [
+    { metric: "reward/tool_misuse", title: "Misuse" },
+    { metric: "reward/tool_names", title: "Right names" },
+    { metric: "reward/outcome", title: "Outcome reward" },
+  ],
+};
+
+/** Writes what the runs have values for. @returns the files @throws TrainerError `invalid` for a case study that is none */
+export async function writeFigures(runs: readonly LoadedRun[], directory: string): Promise<string[]> {
+  const configurations = configurationsOf(runs);
+  const files = { ...curveFigures(configurations), ...finalTables(configurations), ...(await caseStudies(runs)) };
+  const paths: string[] = [];
+  for (const [name, content] of Object.entries(files)) {
+    const path = join(directory, name);
+    await writeWhole(path, content);
+    paths.push(path);
+  }
+  return paths;
+}
+
+function curveFigures(configurations: readonly Configuration[]): Record<string, string> {
+  const files: Record<string, string> = {};
+  const rows: (string | number | undefined)[][] = [];
+  for (const [name, metrics] of Object.entries(figures)) {
+    const charts = metrics.map(({ metric, title }): LineChart => {
+      const curves = configurations.map((configuration) => ({ configuration, curve: curveOf(configuration, metric) }));
+      for (const { configuration, curve } of curves)
+        for (const { step, mean, deviation, count } of curve)
+          rows.push([configuration.name, metric, step, mean, deviation, count]);
+      const series = curves.map(({ configuration, curve }, colour) => ({
+        name: seedsLabel(configuration),
+        colour,
+        points: bandOf(curve),
+      }));
+      const known = series.filter(({ points }) => points.length > 0);
+      return { title, xLabel: "step", yLabel: metric, series: known, include: [0, 1] };
+    });
+    const drawn = charts.filter(({ series }) => series.length > 0);
+    if (drawn.length > 0) files[`${name}.svg`] = panels(drawn).toString();
+  }
+  if (rows.length > 0) files["curves.csv"] = toCsv(["configuration", "metric", "step", "mean", "sd", "n"], rows);
+  return files;
+}
+
+function seedsLabel({ name, runs }: Configuration): string {
+  return runs.length > 1 ? `${name} (${runs.length} seeds, ±1 sd)` : name;
+}
+
+/** Final values: mean, standard deviation and number of seeds of each configuration. */
+function finalTables(configurations: readonly Configuration[]): Record<string, string> {
+  const found = finalMetrics.flatMap(({ metric, title }) => {
+    const spreads = configurations.map(({ runs }) => spreadOf(runs.flatMap((run) => finalValue(run, metric) ?? [])));
+    return spreads.some((spread) => spread !== undefined) ? [{ metric, title, spreads }] : [];
+  });
+  const steps = configurations.map(({ runs }) => [...new Set(runs.map((run) => run.steps.length))].join(", "));
+  const csv = configurations.flatMap(({ name }, i) =>
+    found.flatMap(({ metric, spreads }) => {
+      const spread = spreads[i];
+      return spread ? [[name, metric, spread.mean, spread.deviation, spread.count]] : [];
+    }),
+  );
+  const markdown = configurations.map(({ name, runs }, i) => [
+    name,
+    runs.length,
+    steps[i],
+    ...found.map(({ spreads }) => {
+      const { mean, deviation } = spreads[i] ?? {};
+      if (mean === undefined) return "";
+      return deviation === undefined ? formatNumber(mean) : `${formatNumber(mean)} ± ${formatNumber(deviation)}`;
+    }),
+  ]);
+  return {
+    "final-metrics.csv": toCsv(["configuration", "metric", "mean", "sd", "n"], csv),
+    "final-metrics.md": toMarkdown(["configuration", "seeds", "steps", ...found.map(({ title }) => title)], markdown),
+  };
+}
+
+async function caseStudies(runs: readonly LoadedRun[]): Promise<Record<string, string>> {
+  const files: Record<string, string> = {};
+  const rows: (string | number | undefined)[][] = [];
+  for (const { directory, name } of runs) {
+    const study = await readCaseStudy(directory);
+    if (!study) continue;
+    files[`case-study-${Object.keys(files).length + 1}.svg`] = panels(caseStudyCharts(study, name)).toString();
+    const points = [...study.student, ...(study.teacher ? [{ step: undefined, ...study.teacher }] : [])];
+    for (const { step, charts, calls, misused, attribution } of points)
+      rows.push([
+        ...[name, step === undefined ? "teacher" : "student", step, charts, calls, misused],
+        ...[attribution.right ?? undefined, attribution.misused ?? undefined],
+      ]);
+  }
+  if (rows.length > 0) {
+    const columns = ["run", "model", "step", "charts", "calls", "misused"];
+    files["case-studies.csv"] = toCsv([...columns, "attribution_right", "attribution_misused"], rows);
+  }
+  return files;
+}

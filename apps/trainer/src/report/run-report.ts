@@ -1,0 +1,69 @@
+// A run's part of the page: facts, alarms, timings, configuration, and the groups to look at.
+import { formatNumber, type RunData, type Table } from "@iapo/viewer";
+import { raisedAlarms } from "./alarms.ts";
+import type { NamedRun } from "./charts.ts";
+import {
+  type RunFile,
+  readConfigText,
+  readMetrics,
+  readRunFile,
+  readTimings,
+  type StepMetrics,
+  stepsOf,
+} from "./run-files.ts";
+
+export interface LoadedRun extends NamedRun {
+  readonly directory: string;
+  readonly file: RunFile;
+}
+
+/** @throws TrainerError `missing`, `invalid`; TraceError where a step is damaged or of another version */
+export async function loadRun(directory: string, name: string): Promise<LoadedRun> {
+  const file = await readRunFile(directory);
+  const steps: StepMetrics[] = [];
+  for (const step of await stepsOf(directory)) steps.push(await readMetrics(step));
+  return { directory, name, file, steps };
+}
+
+export async function runData({ directory, name, file, steps }: LoadedRun): Promise<RunData> {
+  const timings = [...(await readTimings(directory)).values()];
+  const { parts, total } = timeByPart(timings);
+  const config = (await readConfigText(directory)) ?? `${JSON.stringify(file.settings, null, 2)}\n`;
+  return {
+    name,
+    facts: [
+      ["Steps", String(steps.length)],
+      ["Adapter", file.adapter],
+      ["Kernels", file.kernelFamily],
+      ...(total > 0 ? [["Time of training", duration(total)] as const] : []),
+      ...(total > 0 ? [["Time per step", `${formatNumber(total / timings.length)} s`] as const] : []),
+    ],
+    timings: parts,
+    alarms: raisedAlarms(steps),
+    config: config.length <= longestConfig ? config : `${config.slice(0, longestConfig)}\n…`,
+  };
+}
+
+const longestConfig = 100_000;
+
+function timeByPart(steps: readonly Readonly<Record<string, number>>[]): { parts: Table; total: number } {
+  const sums = new Map<string, number>();
+  for (const parts of steps)
+    for (const [part, seconds] of Object.entries(parts)) sums.set(part, (sums.get(part) ?? 0) + seconds);
+  const total = [...sums.values()].reduce((sum, seconds) => sum + seconds, 0);
+  const rows = [...sums]
+    .sort(([, a], [, b]) => b - a)
+    .map(([part, seconds]) => [
+      part,
+      seconds.toFixed(1),
+      formatNumber(seconds / steps.length),
+      `${((100 * seconds) / (total || 1)).toFixed(1)} %`,
+    ]);
+  return { parts: { columns: ["Part", "Seconds", "Seconds per step", "Share"], rows }, total };
+}
+
+function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60)];
+  return whole < 60 ? `${seconds.toFixed(1)} s` : `${hours > 0 ? `${hours} h ` : ""}${minutes} min ${whole % 60} s`;
+}

@@ -1,0 +1,105 @@
+// A short GRPO run of a nano model with random weights, made by grpo's own loop, with images kept as `iapo train` keeps them.
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { type Environment, evaluatePolicy, grpoRecipe, train } from "@iapo/grpo";
+import { lossPresets } from "@iapo/grpo/math";
+import { baseDirectory } from "@iapo/nano-vl";
+import { initializeWeights, QwenVLModel, QwenVLPolicy } from "@iapo/qwen-vl-model";
+import { loadConfig } from "@iapo/qwen-vl-model/config";
+import { loadProcessor } from "@iapo/qwen-vl-model/processor";
+import { type Device, deriveSeed } from "@iapo/tensor-core";
+import { createEnvironment, createNanoCharts } from "@iapo/vqa-tasks";
+import { keepImages } from "../../src/report/images.ts";
+
+export interface TestRun {
+  readonly seed?: number;
+  readonly steps?: number;
+  /** In place of the charts' own questions. */
+  readonly question?: string;
+  /** An evidence of block scores, as a penalty leaves it. */
+  readonly withEvidence?: boolean;
+  readonly learningRate?: number;
+}
+
+export async function makeRun(device: Device, directory: string, options: TestRun = {}): Promise<void> {
+  const { seed = 7, steps = 2, question, withEvidence = false, learningRate = 1e-3 } = options;
+  const config = await loadConfig(baseDirectory);
+  const processor = await loadProcessor(baseDirectory);
+  const weights = initializeWeights(device, config, deriveSeed("test", seed), { dtype: "f32", trainable: () => true });
+  const policy = new QwenVLPolicy(new QwenVLModel(config, weights), processor);
+  const charts = await createNanoCharts({ seed: 1, names: "words" });
+  const task = async (index: number) => {
+    const { task } = await charts.chart("train", index);
+    return question === undefined ? task : { ...task, question };
+  };
+  const settings = {
+    seed,
+    groups: 2,
+    rollout: { samples: 3, sampling: { temperature: 1 }, maxTokens: 8 },
+    advantage: { kind: "grpo", scale: "group", epsilon: 1e-6 },
+    loss: { ...lossPresets.dapo, kl: { where: "loss", estimator: "k3", coefficient: 0.01 } },
+  } as const;
+  const penalty: Parameters<typeof grpoRecipe>[0]["penalty"] = async (groups) =>
+    groups.map((traces) =>
+      traces.map(({ sample }) => ({
+        penalty: 0.1 * sample,
+        evidence: {
+          divergence: [0.1 * sample],
+          student_scores: Array.from({ length: 9 }, (_, i) => (i - 3 + sample) / 4),
+          teacher_scores: Array.from({ length: 9 }, (_, i) => (4 - i) / 2),
+        },
+      })),
+    );
+  const parts = {
+    policy,
+    environment,
+    tasks: { length: 4, task },
+    learner: { learningRate: () => learningRate },
+    ...(withEvidence && { penalty }),
+  };
+  const recipe = grpoRecipe(parts, settings);
+  const keeping: typeof recipe = {
+    ...recipe,
+    async step(place) {
+      const made = await recipe.step(place);
+      await keepImages(directory, made.traces);
+      return made;
+    },
+  };
+  const held = { length: 2, task: (index: number) => task(4 + index) };
+  try {
+    await train(keeping, {
+      directory,
+      steps,
+      checkpoint: { every: 1, keep: 1 },
+      settings: { ...settings, learningRate },
+      evaluate: {
+        every: 2,
+        run: () => evaluatePolicy(policy, environment, held, { seed: 5, count: 2, rollout: settings.rollout }),
+      },
+    });
+  } finally {
+    recipe.dispose();
+    policy.model.dispose();
+  }
+  await rm(join(directory, "checkpoints"), { recursive: true }); // a report needs none
+}
+
+const chartEnvironment = createEnvironment({ options: { prompt: "compact" } });
+
+/**
+ * The chart environment for an untrained model, which writes no program: every other first turn is read as if it had written a good one, so
+ * that second turns and edited images occur. The tool itself runs.
+ */
+const environment: Environment = {
+  prompt: (task) => chartEnvironment.prompt(task),
+  async step(task, turn, earlier) {
+    const calls = earlier.length === 0 && turn.text.length % 2 === 0;
+    const axis = task.orientation ?? "columns";
+    const [first] = axis === "columns" ? task.columns : task.rows;
+    const program = `\`\`\`python\ndisplay(focus_on_${axis}_with_mask(image_1, ["${first?.name}"], ${axis}_bbox))\n\`\`\`\n`;
+    const result = await chartEnvironment.step(task, calls ? { text: program } : turn, earlier);
+    const { done } = result;
+    return done ? { ...result, done: { rewards: { ...done.rewards, outcome: turn.text.length / 40 } } } : result;
+  },
+};
