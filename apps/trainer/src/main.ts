@@ -1,12 +1,41 @@
 #!/usr/bin/env node
 // The binary. An interrupt lets the command end in order; a second one ends the process at once.
+import type { WriteStream } from "node:tty";
 import { runCli } from "./cli.ts";
+import type { Terminal } from "./io.ts";
 
-const interrupted = new AbortController();
-process.once("SIGINT", () => interrupted.abort());
+const stop = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.once(signal, () => stop.abort());
+}
+// Nobody reads on, as in `iapo ... | head`: end in order too, and say no more.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
+    stop.abort();
+  });
+}
+
+function terminalOf(stream: WriteStream): Terminal | undefined {
+  if (!stream.isTTY || process.env.TERM === "dumb") return undefined;
+  return {
+    get columns() {
+      return stream.columns || 80;
+    },
+    get rows() {
+      return stream.rows || 24;
+    },
+    write: (text) => void stream.write(text),
+    onResize(listener) {
+      stream.on("resize", listener);
+      return () => stream.off("resize", listener);
+    },
+  };
+}
 
 process.exitCode = await runCli(process.argv.slice(2), {
   out: (text) => void process.stdout.write(`${text}\n`),
   note: (text) => void process.stderr.write(`${text}\n`),
-  signal: interrupted.signal,
+  signal: stop.signal,
+  terminal: terminalOf(process.stderr),
 });

@@ -32,6 +32,7 @@ export function loadConfig(source: string, assignments: readonly string[] = []):
   const file = fileOf(source, ".");
   const layers = [
     ...fileLayers(file, []),
+    ...outputOf(source, file),
     ...assignments.map((text) => withAbsolutePaths(orRefuse(setLayer(text)), ".")),
   ];
   const resolved = withoutEmpty(mergeLayers(layers), []);
@@ -39,6 +40,12 @@ export function loadConfig(source: string, assignments: readonly string[] = []):
   const problems = [...problemsOf(parsed.error?.issues ?? [], layers), ...problemsOfPaths(layers)];
   if (!parsed.success || problems.length > 0) throw refusal(problems);
   return { name: nameOf(file), config: parsed.data, resolved };
+}
+
+/** A run stays in its directory, wherever that was moved to. */
+function outputOf(source: string, file: string): Layer[] {
+  const isRun = resolve(source) === dirname(resolve(file));
+  return isRun ? [{ data: { output: resolve(source) }, locate: () => undefined }] : [];
 }
 
 /** A run's own configuration is called as its directory. */

@@ -1,0 +1,20 @@
+// From a configuration's `environment` and `judge` to the world of an episode.
+import { join } from "node:path";
+import { createEnvironment, createJudge, type Environment, openVerdicts } from "@iapo/vqa-tasks";
+import type { TrainerConfig } from "../config/schema.ts";
+
+export interface OpenEnvironment extends AsyncDisposable {
+  readonly environment: Environment;
+}
+
+/** A judge's verdicts are kept in the run's directory and asked for once. */
+export async function openEnvironment(
+  { environment: options, judge }: Pick<TrainerConfig, "environment" | "judge">,
+  directory: string,
+): Promise<OpenEnvironment> {
+  if (!judge) return { environment: createEnvironment({ options }), [Symbol.asyncDispose]: async () => {} };
+  const { recorded, record, close } = await openVerdicts(join(directory, "verdicts.jsonl"));
+  const apiKey = process.env.IAPO_JUDGE_KEY;
+  const asked = createJudge({ ...judge, ...(apiKey && { apiKey }), recorded, record });
+  return { environment: createEnvironment({ options, judge: asked }), [Symbol.asyncDispose]: close };
+}

@@ -1,0 +1,74 @@
+// A reading of the meter in words: one line for logs, a few for a screen.
+import type { Metrics } from "@iapo/grpo";
+import { size } from "../doctor/consequences.ts";
+import type { Reading } from "./meter.ts";
+
+/** What is shown of a step's metrics, where it is there. */
+const shown: readonly (readonly [name: string, metric: string])[] = [
+  ["loss", "train/loss"],
+  ["reward", "reward/outcome"],
+  ["tool calls", "tool_call_ratio"],
+  ["misuse", "reward/tool_misuse"],
+  ["right names", "reward/tool_names"],
+  ["entropy", "actor/entropy"],
+  ["validation", "val/reward_score"],
+];
+
+const levels = "▁▂▃▄▅▆▇█";
+
+/** A finished step. */
+export function stepLine(reading: Reading): string {
+  const { step, steps, metrics } = reading;
+  return [`step ${step}/${steps}`, ...values(metrics), ...pace(reading)].join("  ");
+}
+
+/** @param title what runs, and where */
+export function screenLines(title: string, reading: Reading, width: number): string[] {
+  const { step, steps, phase, metrics, rewards, alarms } = reading;
+  const share = step / steps;
+  const bar = Math.max(8, Math.min(40, width - 50));
+  const filled = Math.round(share * bar);
+  const percent = `${Math.floor(100 * share)} %`.padStart(5);
+  return [
+    title,
+    `step ${step}/${steps} [${"=".repeat(filled)}${" ".repeat(bar - filled)}]${percent}  ${phase}`,
+    values(metrics).join("  ") || "the first step is at work",
+    ...(rewards.length > 1 ? [`reward ${curve(rewards)}`] : []),
+    pace(reading).join("  "),
+    ...alarms.slice(-3).map((alarm) => alarmLine(alarm)),
+  ];
+}
+
+export function alarmLine({ name, step, numbers }: Reading["alarms"][number]): string {
+  const found = Object.entries(numbers).map(([metric, value]) => `${metric} ${value.toPrecision(3)}`);
+  return `! ${name} at step ${step + 1}: ${found.join(", ")}`;
+}
+
+function values(metrics: Metrics): string[] {
+  return shown.flatMap(([name, metric]) => {
+    const value = metrics[metric];
+    return value === undefined ? [] : [`${name} ${value.toFixed(3)}`];
+  });
+}
+
+function pace({ secondsPerStep, tokensPerSecond, eta, gpuBytes, gpuPeakBytes }: Reading): string[] {
+  return [
+    ...(secondsPerStep === undefined ? [] : [`${secondsPerStep.toFixed(1)} s/step`]),
+    ...(tokensPerSecond === undefined ? [] : [`${tokensPerSecond.toFixed(0)} tokens/s`]),
+    `GPU ${size(gpuBytes)}, peak ${size(gpuPeakBytes)}`,
+    ...(eta === undefined ? [] : [`ETA ${duration(eta)}`]),
+  ];
+}
+
+/** `45 s`, `12 min`, `3 h 20 min`. */
+export function duration(seconds: number): string {
+  if (seconds < 90) return `${Math.ceil(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 90 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** One character a value, from 0 to the largest. */
+function curve(list: readonly number[]): string {
+  const top = Math.max(...list, 1e-9);
+  return list.map((value) => levels[Math.max(0, Math.min(7, Math.floor((value / top) * 7.999)))]).join("");
+}

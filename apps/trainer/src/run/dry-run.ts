@@ -1,0 +1,37 @@
+// --dry-run: everything but the work: settings, data, prompts and functions are tried, nothing is written.
+import { loadConfig, tensorTable } from "@iapo/qwen-vl-model/config";
+import { loadProcessor } from "@iapo/qwen-vl-model/processor";
+import { createEnvironment } from "@iapo/vqa-tasks";
+import { stringify } from "yaml";
+import { modelDirectory } from "../compose/model.ts";
+import { openTasks } from "../compose/tasks.ts";
+import type { LoadedConfig } from "../config/load.ts";
+import { ExitCode } from "../exit-codes.ts";
+import type { CliIo } from "../io.ts";
+import { blockContent } from "../slice/content.ts";
+import type { Job } from "./drive.ts";
+import { type RunOptions, runDirectory } from "./open-run.ts";
+
+export async function dryRun(loaded: LoadedConfig, job: Job, { out }: RunOptions, io: CliIo): Promise<number> {
+  const { config, resolved } = loaded;
+  const directory = await modelDirectory(config.model, { signal: io.signal });
+  const model = await loadConfig(directory);
+  const { minPixels, maxPixels } = config.model;
+  const limits = { ...(minPixels !== undefined && { minPixels }), ...(maxPixels !== undefined && { maxPixels }) };
+  const processor = await loadProcessor(directory, limits);
+  const { train } = await openTasks(config.data);
+  const task = await train.task(0);
+  const noJudge = { ...config.environment, scoring: { ...config.environment.scoring, scoring: "relaxed" as const } };
+  const prompt = createEnvironment({ options: noJudge }).prompt(task);
+  const encoded = processor.encodeChat([{ role: "user", content: prompt.map(blockContent) }]);
+  const weights = tensorTable(model).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  io.out(
+    [
+      `# iapo ${job.command}: ${job.steps} steps in ${runDirectory(loaded, out)}`,
+      `# model: ${weights} weights in ${directory}`,
+      `# data: ${train.length} tasks; the first is ${task.id}, a prompt of ${encoded.tokens.length} tokens`,
+      stringify(resolved).trimEnd(),
+    ].join("\n"),
+  );
+  return ExitCode.done;
+}
