@@ -23,9 +23,9 @@ export async function scoreCalls(
   return names.map((name) => (name === undefined ? undefined : resultOf.get(name)));
 }
 
-/** What a score depends on: the tokens up to the last target, and which of them are targets. */
+/** What a score depends on: the tokens up to the last target, which of them are targets, and the images. */
 function nameOf({ turn, targets }: Call): string {
   const end = targets.lastIndexOf(1) + 1;
-  const start = turn.lossMask.indexOf(1);
-  return `${turn.tokens.subarray(start, end).join()} ${targets.subarray(start, end).join("")}`;
+  const parts = [turn.tokens.subarray(0, end), targets.subarray(0, end), turn.images.map(({ id }) => id)];
+  return parts.map((part) => part.join()).join(" ");
 }

@@ -1,0 +1,114 @@
+// Calls in recorded turns, and their block scores by real models on the GPU.
+import type { BlockMethod } from "@iapo/attribution";
+import { baseDirectory } from "@iapo/nano-vl";
+import { loadProcessor, type Processor } from "@iapo/qwen-vl-model/processor";
+import type { Task } from "@iapo/rollout-trace";
+import { type Device, openDevice } from "@iapo/tensor-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { iapoPresets } from "../src/config.ts";
+import { type Call, callDivergence, findCall, promptUnits, scoreCalls } from "../src/index.ts";
+import { chartPrompt, chartTasks, type Nano, nanoModel, programFor, turnsOf } from "./support/models.ts";
+
+let device: Device;
+let student: Nano;
+let teacher: Nano;
+let wide: Nano;
+let processor: Processor;
+let task: Task;
+beforeAll(async () => {
+  device = await openDevice();
+  student = await nanoModel(device, { seed: 1 });
+  teacher = await nanoModel(device, { seed: 2 });
+  wide = await nanoModel(device, { seed: 3, wide: true });
+  processor = await loadProcessor(baseDirectory);
+  task = await chartTasks.task(0);
+});
+afterAll(() => {
+  for (const { policy } of [student, teacher, wide]) policy.model.dispose();
+  device.close();
+});
+
+describe("the call of a turn", () => {
+  const spanOf = (text: string, target: "code" | "turn1" = "code"): string | undefined => {
+    const [turn] = turnsOf(student, task, [text]);
+    const call = findCall(turn!, target, student.model);
+    return call && processor.tokenizer.decode(turn!.tokens.filter((_, i) => call.targets[i] === 1));
+  };
+
+  test.each([
+    ["```python\ndisplay(image_1)\n```\nyes ```python\nother```", "\ndisplay(image_1)\n"],
+    ["so: ```python\nx = 1", "\nx = 1"],
+    ["no program", undefined],
+    ["``` plain ```", undefined],
+    ["```python```", undefined],
+    ["```python \n ```", undefined],
+    ['é ü ```python\ndisplay("é")\n``` é', '\ndisplay("é")\n'],
+  ])("%j", (text, program) => {
+    const span = spanOf(text);
+    // The end token of an unclosed block belongs to it.
+    expect(span?.replace("<|im_end|>", "")).toEqual(program);
+  });
+
+  test("turn1 is all that was written; the prompt is never part of a call", () => {
+    expect(spanOf("no program", "turn1")).toMatch(/^no program/);
+    const [turn] = turnsOf(student, task, [programFor(task)]);
+    const { targets } = findCall(turn!, "code", student.model)!;
+    expect(targets.subarray(0, turn!.lossMask.indexOf(1)).includes(1)).toBe(false);
+  });
+});
+
+const methods: BlockMethod[] = [
+  { kind: "grad_x_input", tokenReduce: "dot", blockReduce: "mean" },
+  { kind: "grad_norm", blockReduce: "mean" },
+  { kind: "ig", steps: 2 },
+  { kind: "occlusion" },
+];
+
+describe.each(methods)("$kind", (method) => {
+  const callsOf = (): Call[] => {
+    const texts = [programFor(task), "```python\ndisplay(image_1)\n```\n", "```python\nx\n```", programFor(task)];
+    return turnsOf(student, task, texts).map((turn) => findCall(turn, "code", student.model)!);
+  };
+  const unitsOf = ({ turn }: Call) => promptUnits(chartPrompt(task), turn, { kind: "per_tool" });
+
+  test("does not depend on what is packed with a call, to the bit; equal calls have equal scores", async () => {
+    const calls = callsOf();
+    const units = unitsOf(calls[0]!);
+    const together = await scoreCalls(student.model, [calls[0], undefined, ...calls.slice(1)], units, method);
+    expect(together[1]).toBeUndefined();
+    const scored = together.filter((result) => result !== undefined);
+    expect(scored[3]).toEqual(scored[0]);
+    expect(scored[1]!.blockScores).not.toEqual(scored[0]!.blockScores);
+    for (const [i, call] of calls.slice(0, 3).entries()) {
+      const [alone] = await scoreCalls(student.model, [call], units, method);
+      expect(alone).toEqual(scored[i]);
+    }
+  });
+
+  test("D is 0 where the teacher is the student, and above 0 for others, also of another hidden size", async () => {
+    const [call] = callsOf();
+    const units = unitsOf(call!);
+    const scores = async ({ model }: Nano) => (await scoreCalls(model, [call], units, method))[0]!.blockScores;
+    const [own, again, other, larger] = [
+      await scores(student),
+      await scores(student),
+      await scores(teacher),
+      await scores(wide),
+    ];
+    expect(callDivergence(own, again, iapoPresets.paper)).toBe(0);
+    expect(callDivergence(own, other, iapoPresets.paper)).toBeGreaterThan(1e-4);
+    expect(callDivergence(own, larger, iapoPresets.paper)).toBeGreaterThan(1e-4);
+  });
+});
+
+test("turns of different prompts, and patches that a model's processor would not make, are refused", async () => {
+  const others = turnsOf(student, await chartTasks.task(1), ["```python\nx\n```"]);
+  const turns = [...turnsOf(student, task, ["```python\nx\n```"]), ...others];
+  const calls = turns.map((turn) => findCall(turn, "code", student.model)!);
+  const units = promptUnits(chartPrompt(task), turns[0]!, { kind: "per_tool" });
+  const method = { kind: "occlusion" } as const;
+  await expect(scoreCalls(student.model, calls, units, method)).rejects.toThrow("the same prompt");
+  const [{ turn, targets }] = calls as [Call];
+  const stranger = { turn: { ...turn, patches: ["0".repeat(64)] }, targets };
+  await expect(scoreCalls(student.model, [stranger], units, method)).rejects.toThrow("other patches");
+});
