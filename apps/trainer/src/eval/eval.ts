@@ -76,7 +76,7 @@ export async function evaluate(options: EvalOptions, io: CliIo): Promise<number>
   if (options.json) io.out(json.trimEnd());
   else {
     for (const [set, values] of measured) io.out(metricTable(set, values));
-    if (sets.some((set) => set !== "nano")) io.out(`\n${tableOneText(name, table, missing)}`);
+    if (sets.some((set) => set !== "nano")) io.out(`\n${tableOneText(name, measured, missing)}`);
     io.out(`traces and results: ${out}`);
   }
   return ExitCode.done;

@@ -31,13 +31,23 @@ export function tableOne(measured: ReadonlyMap<string, Measured>): TableOne {
   return { columns, average: values.length === columns.length ? sum / values.length : null };
 }
 
-export function tableOneText(model: string, { columns, average }: TableOne, missing: readonly MissingSet[]): string {
+export function tableOneText(
+  model: string,
+  measured: ReadonlyMap<string, Measured>,
+  missing: readonly MissingSet[],
+): string {
+  const { columns, average } = tableOne(measured);
   const all = [...columns, { title: "Avg", accuracy: average }];
   const width = Math.max(12, model.length) + 2;
   const head = `${"model".padEnd(width)}${all.map(({ title }) => title.padStart(11)).join("")}`;
   const row = `${model.padEnd(width)}${all.map(({ accuracy }) => percent(accuracy).padStart(11)).join("")}`;
   const notes = missing.map(({ name, missing: what }) => `  ${testSets[name].title} is missing: ${what}`);
-  return [head, row, ...notes].join("\n");
+  const parts = testSetNames.flatMap((name) => {
+    const { title, published } = testSets[name];
+    const tasks = measured.get(name)?.tasks ?? published;
+    return tasks < published ? [`  ${title}: ${tasks} of the ${published} published questions`] : [];
+  });
+  return [head, row, ...parts, ...notes].join("\n");
 }
 
 export function tableOneCsv(model: string, { columns, average }: TableOne): string {

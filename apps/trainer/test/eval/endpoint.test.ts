@@ -1,0 +1,133 @@
+// iapo eval against an endpoint: a real server on this machine that answers, stalls, fails, lies, or goes away.
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { ImageRef, Trace } from "@iapo/rollout-trace";
+import { readRun } from "@iapo/rollout-trace/files";
+import { readImage } from "@iapo/visual-tools/sharp";
+import { expect, test } from "vitest";
+import { type ChatRequest, reply, scripted, serve } from "../support/chat-server.ts";
+import { expectRefusal, iapo, start, temporaryFolder } from "../support/iapo.ts";
+
+const few = ["--limit", "12", "--batch", "3", "--n", "2"];
+
+function evalArgs(endpoint: string, out: string, ...more: string[]): string[] {
+  return ["eval", "--endpoint", endpoint, "--name", "scripted", "--out", out, ...few, ...more];
+}
+
+test("samples two turns with the edited picture in the second, and reports rates that the traces bear out", async () => {
+  const requests: ChatRequest[] = [];
+  let key: string | undefined;
+  const endpoint = await serve((request, response, raw) => {
+    requests.push(request);
+    key = raw.headers.authorization;
+    scripted(request, response, raw);
+  });
+  const out = join(temporaryFolder(), "eval");
+  const { code, out: text } = await iapo(evalArgs(endpoint, out, "--json"), { IAPO_ENDPOINT_KEY: "secret" });
+  expect(code).toBe(0);
+  expect(key).toBe("Bearer secret");
+  expect(new Set(requests.map(({ temperature }) => temperature))).toEqual(new Set([1]));
+  expect(new Set(requests.map(({ seed }) => seed)).size).toBe(requests.length);
+
+  const pictures = requests.map(({ messages }) =>
+    messages.flatMap(({ content }) =>
+      typeof content === "string" ? [] : content.flatMap((part) => part.image_url ?? []),
+    ),
+  );
+  expect(new Set(pictures.map(({ length }) => length))).toEqual(new Set([1, 2]));
+  const [original, edited] = pictures.find((found) => found.length === 2)!;
+  const bytes = Buffer.from(edited!.url.replace("data:image/png;base64,", ""), "base64");
+  expect(await readImage(bytes)).toMatchObject({ width: 112, height: 112 });
+  expect(original!.url).not.toBe(edited!.url);
+
+  const traces: Trace<ImageRef>[] = [];
+  for await (const trace of readRun(join(out, "traces/nano"))) traces.push(trace);
+  expect(traces).toHaveLength(24);
+  const { metrics } = JSON.parse(text).sets.nano;
+  const share = (name: string): number => traces.reduce((sum, { rewards }) => sum + rewards[name]!, 0) / traces.length;
+  for (const [metric, part] of [
+    ["accuracy", "outcome"],
+    ["calls", "tool_call"],
+    ["misuse", "tool_misuse"],
+    ["names", "tool_names"],
+  ]) {
+    expect(metrics[metric!].value).toBeCloseTo(share(part!), 12);
+    expect(metrics[metric!].interval[0]).toBeLessThanOrEqual(metrics[metric!].value);
+    expect(metrics[metric!].interval[1]).toBeGreaterThanOrEqual(metrics[metric!].value);
+  }
+  expect(metrics.misuse.value).toBeGreaterThan(0);
+  expect(metrics.misuse.value).toBeLessThan(metrics.calls.value);
+  expect(JSON.parse(readFileSync(join(out, "results.json"), "utf8"))).toEqual(JSON.parse(text));
+});
+
+test("killed half-way and run again, it asks only for what is missing, and gives the same bytes", async () => {
+  let [asked, killAt] = [0, Number.POSITIVE_INFINITY];
+  let kill = (): void => {};
+  const endpoint = await serve((request, response, raw) => {
+    if (++asked === killAt) return kill();
+    scripted(request, response, raw);
+  });
+  const folder = temporaryFolder();
+  const [whole, broken] = [join(folder, "whole"), join(folder, "broken")];
+  expect((await iapo(evalArgs(endpoint, whole))).code).toBe(0);
+  const all = asked;
+
+  [asked, killAt] = [0, Math.floor(all * 0.7)];
+  const running = start(evalArgs(endpoint, broken));
+  kill = () => running.child.kill("SIGKILL");
+  expect((await running.ended).signal).toBe("SIGKILL");
+  const kept = readdirSync(join(broken, "traces/nano")).filter((name) => name.endsWith(".jsonl"));
+  expect(kept.length).toBeGreaterThan(0);
+  expect(kept.length).toBeLessThan(4);
+
+  [asked, killAt] = [0, Number.POSITIVE_INFINITY];
+  expect((await iapo(evalArgs(endpoint, broken))).code).toBe(0);
+  expect(asked).toBeLessThan(all);
+  for (const file of [
+    "results.json",
+    ...readdirSync(join(whole, "traces/nano")).map((name) => `traces/nano/${name}`),
+  ]) {
+    expect(readFileSync(join(broken, file)), file).toEqual(readFileSync(join(whole, file)));
+  }
+  rmSync(join(whole, "traces/nano/step-000003.jsonl")); // and a directory of other settings is refused
+  await expectRefusal(evalArgs(endpoint, whole, "--seed", "2"), 1, /another .*sampling.*another --out \(settings\)/);
+});
+
+test("a server that is down, slow, garbled or wrong is an error that says so; what was done stays", async () => {
+  const folder = temporaryFolder();
+  const quick = ["--retries", "1", "--timeout", "1"];
+  const dead = await serve((_request, _response, raw) => void raw.socket.destroy());
+  await expectRefusal(evalArgs(dead, join(folder, "dead"), ...quick), 1, /did not answer: POST .*\(endpoint\)/);
+  const slow = await serve(() => {});
+  await expectRefusal(evalArgs(slow, join(folder, "slow"), ...quick), 1, /timeout.*\(endpoint\)/);
+  const garbled = await serve((_request, response) => void response.end("<html>busy</html>"));
+  await expectRefusal(evalArgs(garbled, join(folder, "garbled"), ...quick), 1, /not valid JSON.*\(endpoint\)/);
+  const other = await serve((_request, response) => void response.end('{"error":"no such model"}'));
+  await expectRefusal(evalArgs(other, join(folder, "other"), ...quick), 1, /no such model.*is no chat completion/);
+  let asked = 0;
+  const failing = await serve((request, response, raw) => {
+    if (++asked > 20) response.writeHead(401).end("who are you?");
+    else scripted(request, response, raw);
+  });
+  await expectRefusal(evalArgs(failing, join(folder, "failing"), ...quick), 1, /status 401 .*who are you/);
+  expect(readdirSync(join(folder, "failing/traces/nano"))).toContain("step-000000.jsonl");
+});
+
+test("a judge's verdicts are kept and not asked for again", async () => {
+  let judged = 0;
+  const endpoint = await serve((request, response, raw) => {
+    if (request.model !== "judge") return scripted(request, response, raw);
+    judged++;
+    const prompt = request.messages[0]!.content as string;
+    reply(response, /right-[0-9a-f]{8}/.exec(prompt)?.[0] ?? "");
+  });
+  const out = join(temporaryFolder(), "eval");
+  const args = evalArgs(endpoint, out, "--json", "--judge", endpoint, "--judge-name", "judge");
+  const first = await iapo(args);
+  expect(JSON.parse(first.out).sets.nano.metrics.accuracy.value).toBe(1);
+  expect(judged).toBeGreaterThan(0);
+  const before = judged;
+  rmSync(join(out, "traces"), { recursive: true });
+  expect((await iapo(args)).out).toBe(first.out);
+  expect(judged).toBe(before);
+});
