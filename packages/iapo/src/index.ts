@@ -17,6 +17,15 @@ export {
   type Verifier,
 } from "./baselines/trm.ts";
 export {
+  type CaseStudy,
+  type CaseStudyOptions,
+  type CaseStudyParts,
+  caseStudy,
+  caseStudyMetrics,
+  caseStudyVersion,
+  type DefinitionScores,
+} from "./case-study/case-study.ts";
+export {
   type DiagnosedCell,
   type DiagnoseOptions,
   type Diagnosis,

@@ -63,7 +63,7 @@ export const environment: Environment = {
     const calls = earlier.length === 0 && turn.text.length % 2 === 0;
     const result = await chartEnvironment.step(task, calls ? { text: programFor(task) } : turn, earlier);
     if (!result.done) return result;
-    return { ...result, done: { rewards: { ...result.done.rewards, outcome: worth(turn.text) } } };
+    return { ...result, done: { rewards: { ...(await result.done.rewards), outcome: worth(turn.text) } } };
   },
 };
 
