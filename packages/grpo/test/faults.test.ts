@@ -4,12 +4,15 @@ import { cpSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { replayStep, type Step } from "@iapo/rollout-trace";
 import { readStep } from "@iapo/rollout-trace/files";
 import { type Device, openDevice } from "@iapo/tensor-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Environment, GrpoParts } from "../src/index.ts";
 import { ended, startRun } from "./support/process.ts";
-import { fingerprint, nanoRun, rewarding } from "./support/run.ts";
+import { fingerprint, nanoRun, replaying, rewarding } from "./support/run.ts";
+
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 /** After the second step there is a checkpoint; the third one meets the fault. */
 const STEPS = 3;
@@ -131,4 +134,54 @@ test("a corrupted trace is named by file and line", async () => {
     const line = bytes.subarray(0, at).filter((byte) => byte === 0x0a).length + 1;
     await expect(readStep(file)).rejects.toThrow(`${file}, line ${line}: `);
   }
+});
+
+test("a number that was altered, its file being whole, is named by the replay", async () => {
+  const step = await readStep(join(root, "whole/steps/step-000001.jsonl"));
+  expect((await replayStep(step, replaying)).difference).toBeUndefined();
+  const { traces, log } = step;
+  const [update, ...updates] = log.updates;
+  const { group, sample } = update!.samples[1]!;
+  const altered: [object, Step][] = [
+    [
+      { what: "reward", group: 0, sample: 2 },
+      {
+        ...step,
+        traces: traces.map((trace, i) => (i === 2 ? { ...trace, rewards: { ...trace.rewards, outcome: 7 } } : trace)),
+      },
+    ],
+    [
+      { what: "advantage", group: 1, sample: 1 },
+      {
+        ...step,
+        log: {
+          ...log,
+          samples: log.samples.map((one, i) =>
+            i === 4 ? { ...one, advantages: one.advantages.map((value) => -value) } : one,
+          ),
+        },
+      },
+    ],
+    [
+      { what: "loss", update: 0 },
+      {
+        ...step,
+        log: {
+          ...log,
+          updates: [
+            {
+              ...update!,
+              samples: update!.samples.map((one) =>
+                one.group === group && one.sample === sample
+                  ? { ...one, logProbs: one.logProbs.map((value) => value - 0.1) }
+                  : one,
+              ),
+            },
+            ...updates,
+          ],
+        },
+      },
+    ],
+  ];
+  for (const [place, wrong] of altered) expect((await replayStep(wrong, replaying)).difference).toMatchObject(place);
 });

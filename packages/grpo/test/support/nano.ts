@@ -31,19 +31,21 @@ export async function chartTasks(count: number, seed = 1): Promise<Task[]> {
   return Promise.all(Array.from({ length: count }, async (_, i) => (await charts.chart("train", i)).task));
 }
 
-const chartEnvironment = createEnvironment({ options: { prompt: "compact" } });
-
 /**
  * The chart environment for an untrained model, which writes no program: every other first turn is read as if it had written a good one, so
  * that second turns and edited images occur. The tool itself runs.
  */
-export const environment: Environment = {
-  prompt: (task) => chartEnvironment.prompt(task),
-  async step(task, turn, earlier) {
-    const calls = earlier.length === 0 && turn.text.length % 2 === 0;
-    return chartEnvironment.step(task, calls ? { text: programFor(task) } : turn, earlier);
-  },
-};
+export function withPrograms(charts: Environment): Environment {
+  return {
+    prompt: (task) => charts.prompt(task),
+    async step(task, turn, earlier) {
+      const calls = earlier.length === 0 && turn.text.length % 2 === 0;
+      return charts.step(task, calls ? { text: programFor(task) } : turn, earlier);
+    },
+  };
+}
+
+export const environment: Environment = withPrograms(createEnvironment({ options: { prompt: "compact" } }));
 
 function programFor({ orientation, columns, rows }: Task): string {
   const axis = orientation ?? "columns";
