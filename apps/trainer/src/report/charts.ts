@@ -1,5 +1,5 @@
 // Which metrics are drawn, under which names, in which order; what is not listed comes last, under its own name.
-import type { LineChart, Point, Series } from "@iapo/viewer";
+import type { LineChart, PageData, Point, Series } from "@iapo/viewer";
 import type { StepMetrics } from "./run-files.ts";
 
 export interface NamedRun {
@@ -44,7 +44,7 @@ const sections: readonly { readonly title: string; readonly metrics: readonly Li
     metrics: [
       plain("iapo/lambda", "Weight of the penalty, λ"),
       plain("critic/penalty/mean", "Penalty"),
-      share("critic/penalty_share", "Penalty's share of the spread of rewards"),
+      share("critic/penalty_share", "Penalty's share of the spread"),
       plain("iapo/penalty/mean", "Divergence of student and teacher"),
       share("iapo/no_call_frac", "Responses without a call"),
       share("iapo/kl_clipped_frac", "Divergences at their limit"),
@@ -77,21 +77,19 @@ const sections: readonly { readonly title: string; readonly metrics: readonly Li
 const [longestName, mostOthers] = [80, 60];
 
 /** Charts with at least one value; each run is a series, and its held-out values another one of the same colour. */
-export function chartSections(runs: readonly NamedRun[]): { title: string; charts: LineChart[] }[] {
+export function chartsOf(runs: readonly NamedRun[]): Pick<PageData, "charts" | "otherCharts"> {
   const names = new Set(runs.flatMap(({ steps }) => steps.flatMap(({ metrics }) => Object.keys(metrics))));
   const listed = new Set(sections.flatMap(({ metrics }) => metrics.flatMap(({ metric }) => [metric, `val/${metric}`])));
   const rest = new Set([...names].filter((name) => !listed.has(name)).map((name) => name.replace(/^val\//, "")));
   const others = [...rest].filter((name) => !/^alarm\/|\/(?:min|max)$/.test(name) && name.length <= longestName).sort();
-  const all = [
-    ...sections,
-    { title: "Other metrics", metrics: others.slice(0, mostOthers).map((name) => plain(name, name)) },
-  ];
-  return all
-    .map(({ title, metrics }) => ({
-      title,
-      charts: metrics.map((one) => metricChart(one, runs)).filter(({ series }) => series.length > 0),
-    }))
-    .filter(({ charts }) => charts.length > 0);
+  const draw = (metrics: readonly Listed[]): LineChart[] =>
+    metrics.map((one) => metricChart(one, runs)).filter(({ series }) => series.length > 0);
+  return {
+    charts: sections
+      .map(({ title, metrics }) => ({ title, charts: draw(metrics) }))
+      .filter(({ charts }) => charts.length > 0),
+    otherCharts: draw(others.slice(0, mostOthers).map((name) => plain(name, name))),
+  };
 }
 
 function metricChart({ metric, title, logarithmic, share }: Listed, runs: readonly NamedRun[]): LineChart {

@@ -21,7 +21,7 @@ export function evidenceParts({ evidence = {} }: SampleLog, trace: Trace<ImageRe
     const names = sorted.map(([name]) => name.replaceAll("_", " "));
     const isPair = sorted.length > 1;
     return {
-      title: `${names.join(" beside ")}${isPair ? ", each as shares of its own total of sizes" : ""}`,
+      title: `${names.join(" beside ")}${isPair ? ", each relative to its own Σ|score|" : ""}`,
       labels: unitLabels(trace, sorted[0]?.[1].length ?? 0),
       series: sorted.map(([, values], i) => ({ name: names[i] ?? "", values: isPair ? shares(values) : values })),
     };
@@ -54,7 +54,8 @@ function unitLabels(trace: Trace<ImageRef>, count: number): readonly string[] {
     ...(["per_tool", "by_type"] as const).map((kind) => partition(blocks, [], { kind }).names),
     blocks.map(({ id }) => id),
   ];
-  return candidates.find(({ length }) => length === count) ?? Array.from({ length: count }, (_, i) => String(i));
+  const names = candidates.find(({ length }) => length === count)?.map((name) => name.replace(/^tool:/, ""));
+  return names ?? Array.from({ length: count }, (_, i) => String(i));
 }
 
 /** The blocks of the first turn's prompt. */

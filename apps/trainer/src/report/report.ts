@@ -5,7 +5,7 @@ import { formatNumber, type GroupData, type PageData, renderPage, type Table } f
 import { writeWhole } from "../eval/whole-file.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
-import { chartSections } from "./charts.ts";
+import { chartsOf } from "./charts.ts";
 import { writeFigures } from "./figures.ts";
 import { finalMetrics, finalValue, finalWindow } from "./final-metrics.ts";
 import { groupView } from "./group-view.ts";
@@ -73,7 +73,7 @@ async function pageData(runs: readonly LoadedRun[]): Promise<PageData> {
     ],
     runs: await Promise.all(runs.map(runData)),
     summary: summary(runs),
-    charts: chartSections(runs),
+    ...chartsOf(runs),
     groups,
     images: images.uris,
   };

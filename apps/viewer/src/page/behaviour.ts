@@ -35,7 +35,10 @@ export function behaviour(): void {
         else link.removeAttribute("aria-current");
       });
       const link = links[index] as HTMLAnchorElement;
-      if (focus) link.focus();
+      if (focus) {
+        link.focus();
+        history.replaceState(null, "", link.hash); // the address leads here
+      }
       const list = link.closest("ol") as HTMLElement;
       const item = link.parentElement as HTMLElement;
       if (item.offsetTop < list.scrollTop || item.offsetTop + item.offsetHeight > list.scrollTop + list.clientHeight)
@@ -74,7 +77,8 @@ export function behaviour(): void {
       if (event.key === "j" || event.key === "ArrowRight") move(1);
       else if (event.key === "k" || event.key === "ArrowLeft") move(-1);
     });
-    show(0, false);
+    const linked = links.findIndex(({ hash }) => hash === location.hash);
+    show(Math.max(0, linked), false);
   }
 
   /** The values nearest to the pointer, or to the place that the arrow keys have moved to. */

@@ -10,6 +10,8 @@ export interface PageData {
   /** Final metrics beside each other. */
   readonly summary: Table;
   readonly charts: readonly { readonly title: string; readonly charts: readonly LineChart[] }[];
+  /** Folded away. */
+  readonly otherCharts: readonly LineChart[];
   readonly groups: readonly GroupData[];
   /** PNG data URIs by id. */
   readonly images: Readonly<Record<string, string>>;

@@ -1,7 +1,7 @@
 // The page as one file: it loads nothing, and tells the browser to load nothing and to run no script but its own.
 import { createHash } from "node:crypto";
 import { html, Markup } from "../markup.ts";
-import { lineChart } from "../svg/line-chart.ts";
+import { type LineChart, lineChart } from "../svg/line-chart.ts";
 import { seriesStyle } from "../svg/palette.ts";
 import { behaviour } from "./behaviour.ts";
 import type { PageData, RunData, Table } from "./data.ts";
@@ -65,14 +65,15 @@ function alarms({ name, alarms: raised }: RunData): Markup | undefined {
   return html`<h2 class="alarm">Alarms of ${name}</h2><div class="table" tabindex="0"><table class="texts"><thead><tr><th scope="col">Step</th><th scope="col">Alarm</th><th scope="col">Meaning</th></tr></thead><tbody>${items}</tbody></table></div>`;
 }
 
-function curves({ charts, runs }: PageData): Markup {
-  return html`<section id="curves"><h2>Curves</h2>${runs.length > 1 && colourKey(runs)}<p class="note">Lines are training rollouts, dots on dashes held-out tasks. A focused chart is read out with the arrow keys.</p>${charts.map(
-    ({ title, charts: own }) =>
-      html`<h3>${title}</h3><div class="charts">${own.map(
-        (chart) =>
-          html`<figure>${lineChart(chart, { width: 400, height: 250, legend: false })}<output></output></figure>`,
-      )}</div>`,
-  )}</section>`;
+function curves({ charts, otherCharts, runs }: PageData): Markup {
+  return html`<section id="curves"><h2>Curves</h2>${runs.length > 1 && colourKey(runs)}<p class="note">Lines are training rollouts, dots on dashes held-out tasks. A focused chart is read out with the arrow keys.</p>
+${charts.map(({ title, charts: own }) => html`<h3>${title}</h3>${chartGrid(own)}`)}
+${otherCharts.length > 0 && html`<details class="others"><summary>${otherCharts.length} other metrics</summary>${chartGrid(otherCharts)}</details>`}</section>`;
+}
+
+function chartGrid(charts: readonly LineChart[]): Markup {
+  const layout = { width: 340, height: 214, legend: false };
+  return html`<div class="charts">${charts.map((chart) => html`<figure>${lineChart(chart, layout)}<output></output></figure>`)}</div>`;
 }
 
 function colourKey(runs: readonly RunData[]): Markup {

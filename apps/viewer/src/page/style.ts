@@ -25,12 +25,14 @@ th, td { padding: 3px 14px 3px 0; border-bottom: 1px solid var(--line); text-ali
 th { color: var(--soft); font-weight: 500; }
 th:first-child, td:first-child { text-align: left; }
 .texts td, .texts th { text-align: left; white-space: normal; }
-.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 370px), 1fr)); gap: 14px; }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 290px), 1fr)); gap: 12px; }
 figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 4px; min-width: 0; }
 svg.chart { display: block; width: 100%; height: auto; color: var(--ink); }
 svg.chart .paper { fill: none; }
 svg .cursor { stroke: currentColor; stroke-opacity: 0.5; pointer-events: none; }
-figure output { display: block; min-height: 20px; padding: 0 10px; font-size: 12px; color: var(--soft); font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
+figure output { display: block; min-height: 19px; padding: 0 10px; font-size: 12px; color: var(--soft); font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
+.others { margin-top: 18px; }
+.others .charts { margin-top: 8px; }
 .key { display: flex; flex-wrap: wrap; gap: 4px 18px; margin: 8px 0; padding: 0; list-style: none; }
 .key svg { width: 22px; height: 10px; margin-right: 6px; }
 .alarm { color: var(--bad); }

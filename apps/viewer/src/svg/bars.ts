@@ -10,7 +10,7 @@ export interface BarChart {
   readonly series: readonly { readonly name: string; readonly values: readonly (number | null)[] }[];
 }
 
-const [width, labelWidth, valueWidth, barHeight, gap, longestLabel] = [460, 168, 62, 11, 8, 26] as const;
+const [width, labelWidth, valueWidth, barHeight, gap, longestLabel] = [460, 200, 56, 11, 8, 31] as const;
 
 /** An `svg` element. All bars have one scale, symmetric around zero where there are negative values. */
 export function barChart({ title, labels, series }: BarChart): Markup {

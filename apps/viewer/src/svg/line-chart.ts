@@ -2,7 +2,7 @@
 import { html, type Markup } from "../markup.ts";
 import { formatNumber } from "../numbers.ts";
 import { seriesStyle } from "./palette.ts";
-import { linearScale, logScale, type Scale } from "./scale.ts";
+import { formatTick, linearScale, logScale, type Scale } from "./scale.ts";
 
 export interface Point {
   readonly x: number;
@@ -52,13 +52,15 @@ const legendRow = 18;
 /** An `svg` element; all text is escaped. Colours are attributes, which a page's style sheet may override. */
 export function lineChart(chart: LineChart, { width, height, legend }: ChartLayout = paperLayout): Markup {
   const entries = legend ? legendOf(chart, width) : { markup: undefined, rows: 0 };
-  const top = 34 + entries.rows * legendRow;
-  const frame = { left: 58, right: width - 14, top, bottom: height - 42 };
+  const top = 38 + entries.rows * legendRow;
   const points = chart.series.flatMap((series) => series.points);
   const yValues = points.flatMap(({ y, low, high }) => [y ?? Number.NaN, low ?? Number.NaN, high ?? Number.NaN]);
   const known = [...yValues, ...(chart.references ?? []).map((reference) => reference.y), ...(chart.include ?? [])];
   const yScale = (chart.logarithmic ? logScale : linearScale)(known);
   const xScale = stepScale(points.map(({ x }) => x));
+  const ticks = yScale.ticks.map((tick) => formatTick(tick, yScale));
+  const left = 30 + Math.max(...ticks.map(({ length }) => length)) * fontSize * 0.6;
+  const frame = { left, right: width - 14, top, bottom: height - 42 };
   const place: Place = {
     x: (value) => frame.left + xScale.position(value) * (frame.right - frame.left),
     y: (value) => frame.bottom - yScale.position(value) * (frame.bottom - frame.top),
@@ -109,13 +111,14 @@ function stepScale(steps: readonly number[]): Scale {
 
 function axes(chart: LineChart, frame: Frame, xScale: Scale, yScale: Scale, place: Place): Markup {
   const middle = (frame.top + frame.bottom) / 2;
+  const labelSize = Math.min(fontSize, (frame.bottom - frame.top + 24) / (chart.yLabel.length * 0.58 + 1));
   return html`<g fill="currentColor">${yScale.ticks.map(
     (tick) =>
-      html`<line x1="${frame.left}" x2="${frame.right}" y1="${fixed(place.y(tick))}" y2="${fixed(place.y(tick))}" stroke="currentColor" stroke-opacity="0.14"/><text x="${frame.left - 7}" y="${fixed(place.y(tick))}" text-anchor="end" dominant-baseline="middle">${formatNumber(tick)}</text>`,
+      html`<line x1="${frame.left}" x2="${frame.right}" y1="${fixed(place.y(tick))}" y2="${fixed(place.y(tick))}" stroke="currentColor" stroke-opacity="0.14"/><text x="${frame.left - 7}" y="${fixed(place.y(tick))}" text-anchor="end" dominant-baseline="middle">${formatTick(tick, yScale)}</text>`,
   )}${xScale.ticks.map(
     (tick) =>
-      html`<line x1="${fixed(place.x(tick))}" x2="${fixed(place.x(tick))}" y1="${frame.bottom}" y2="${frame.bottom + 4}" stroke="currentColor" stroke-opacity="0.5"/><text x="${fixed(place.x(tick))}" y="${frame.bottom + 17}" text-anchor="middle">${formatNumber(tick)}</text>`,
-  )}<line x1="${frame.left}" x2="${frame.right}" y1="${frame.bottom}" y2="${frame.bottom}" stroke="currentColor" stroke-opacity="0.5"/><text x="${(frame.left + frame.right) / 2}" y="${frame.bottom + 34}" text-anchor="middle" fill-opacity="0.75">${chart.xLabel}</text><text transform="translate(14 ${middle}) rotate(-90)" text-anchor="middle" fill-opacity="0.75">${chart.yLabel}</text></g>`;
+      html`<line x1="${fixed(place.x(tick))}" x2="${fixed(place.x(tick))}" y1="${frame.bottom}" y2="${frame.bottom + 4}" stroke="currentColor" stroke-opacity="0.5"/><text x="${fixed(place.x(tick))}" y="${frame.bottom + 17}" text-anchor="middle">${formatTick(tick, xScale)}</text>`,
+  )}<line x1="${frame.left}" x2="${frame.right}" y1="${frame.bottom}" y2="${frame.bottom}" stroke="currentColor" stroke-opacity="0.5"/><text x="${(frame.left + frame.right) / 2}" y="${frame.bottom + 34}" text-anchor="middle" fill-opacity="0.75">${chart.xLabel}</text><text transform="translate(14 ${middle}) rotate(-90)" text-anchor="middle" font-size="${fixed(labelSize)}" fill-opacity="0.75">${chart.yLabel}</text></g>`;
 }
 
 function referenceLine({ name, y }: Reference, frame: Frame, place: Place): Markup {

@@ -1,4 +1,5 @@
 // From values to places on an axis, and the ticks of the axis.
+import { formatNumber } from "../numbers.ts";
 
 export interface Scale {
   readonly low: number;
@@ -11,7 +12,7 @@ export interface Scale {
 
 /** Ends at round numbers around all values; NaN and infinities do not count. */
 export function linearScale(values: readonly number[], tickCount = 5): Scale {
-  const [from, to] = extent(values.filter(Number.isFinite));
+  const [from, to] = widened(extent(values.filter(Number.isFinite)));
   const step = roundStep((to - from) / tickCount);
   const low = Math.floor(from / step + 1e-9) * step;
   const high = Math.ceil(to / step - 1e-9) * step;
@@ -26,21 +27,34 @@ export function logScale(values: readonly number[]): Scale {
   const first = Math.floor(from + 1e-9);
   const last = Math.max(first + 1, Math.ceil(to - 1e-9));
   const every = Math.ceil((last - first) / 6);
+  const within = last - first <= 2 ? [1, 2, 5] : [1];
   const ticks: number[] = [];
-  for (let power = first; power <= last; power += every) ticks.push(10 ** power);
+  for (let power = first; power < last; power += every) for (const factor of within) ticks.push(factor * 10 ** power);
+  ticks.push(10 ** last);
   const position = (value: number): number =>
     Number.isNaN(value) ? 1 : clamp((Math.log10(Math.max(value, 10 ** first)) - first) / (last - first));
   return { low: 10 ** first, high: 10 ** last, isLogarithmic: true, ticks, position };
 }
 
-/** A span that is not empty. */
+/** With as many digits as tell it from the next tick. */
+export function formatTick(tick: number, { ticks, isLogarithmic }: Scale): string {
+  const [first = 0, second = first] = ticks;
+  const step = second - first;
+  const largest = Math.max(...ticks.map(Math.abs));
+  if (isLogarithmic || step <= 0 || largest < 1e-3 || largest >= 1e6) return formatNumber(tick);
+  return tick.toFixed(Math.min(20, Math.max(0, -Math.floor(Math.log10(step) + 1e-9))));
+}
+
+/** Least and greatest. */
 function extent(values: readonly number[]): [number, number] {
   if (values.length === 0) return [0, 1];
-  const low = values.reduce((a, b) => Math.min(a, b));
-  const high = values.reduce((a, b) => Math.max(a, b));
+  return [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
+}
+
+/** Of one value only: from zero to it. */
+function widened([low, high]: [number, number]): [number, number] {
   if (high - low > Math.abs(high) * 1e-9) return [low, high];
-  const margin = Math.abs(high) / 10 || 1;
-  return [low - margin, high + margin];
+  return high === 0 ? [0, 1] : [Math.min(0, low), Math.max(0, high)];
 }
 
 /** 1, 2 or 5 times a power of ten, not below the given step. */
