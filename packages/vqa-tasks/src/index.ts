@@ -11,6 +11,7 @@ export {
 export { type EnvironmentOptions, type EnvironmentPreset, environmentPresets } from "./environment/options.ts";
 export { namesInQuestion, type RewardParts, rewardParts } from "./environment/rewards.ts";
 export { VqaTasksError, type VqaTasksErrorCode } from "./error.ts";
+export { parseDelimited, type TableDialect } from "./loaders/csv.ts";
 export { type DataFile, type HubOptions, hubFiles, localFiles } from "./loaders/files.ts";
 export { type DataFormat, dataFormats } from "./loaders/formats.ts";
 export {

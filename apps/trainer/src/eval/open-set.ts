@@ -1,16 +1,9 @@
 // From the name of a set to its tasks, one after the other; what is missing is counted and said.
 import { stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import type { Task } from "@iapo/rollout-trace";
-import {
-  createNanoCharts,
-  type DataFile,
-  type DataFormat,
-  loadRecords,
-  loadTasks,
-  localFiles,
-  type NanoSplit,
-} from "@iapo/vqa-tasks";
+import { createNanoCharts, type DataFormat, loadRecords, type NanoSplit } from "@iapo/vqa-tasks";
+import { emptyReport, type FileBeside, filesOf, readTasks } from "../data/open-data.ts";
 import { TrainerError } from "../error.ts";
 import { type SetName, type TestSet, type TestSetName, testSets } from "./sets.ts";
 
@@ -59,7 +52,7 @@ export async function openTestSet(name: TestSetName, data: string | undefined): 
   const place = await firstPlace(set, data);
   if (!place) return { name, missing: `${data} has no folder ${folders}; ${set.advice}` };
   const stated = await countRows(set, place);
-  const sizes = await Promise.all(place.files.map(async (file) => `${file.name} ${(await file.open()).size}`));
+  const sizes = await Promise.all(place.files.map(async ({ file }) => `${file.name} ${(await file.open()).size}`));
   if (stated === 0) return { name, missing: `no row of ${join(data, place.folder)} belongs to it; ${set.advice}` };
   const first = await anyTask(set, place);
   if ("missing" in first) return { name, missing: `${stated} questions, but no picture can be had: ${first.missing}` };
@@ -74,39 +67,34 @@ export async function openTestSet(name: TestSetName, data: string | undefined): 
 interface Place {
   readonly folder: string;
   readonly format: DataFormat;
-  readonly files: readonly DataFile[];
-  readonly directory: string;
+  readonly files: readonly FileBeside[];
 }
 
 async function firstPlace(set: TestSet, data: string): Promise<Place | undefined> {
   for (const { folder, format } of set.places) {
     const directory = join(data, folder);
-    if (await isDirectory(directory)) return { folder, format, directory, files: await localFiles(directory) };
+    if (await isDirectory(directory)) return { folder, format, files: await filesOf(directory) };
   }
   return undefined;
 }
 
 async function countRows(set: TestSet, { format, files }: Place): Promise<number> {
   let count = 0;
-  for await (const record of loadRecords({ format, files, onBadRow: "skip" })) if (set.holds(record)) count++;
+  for await (const record of loadRecords({ format, files: files.map(({ file }) => file), onBadRow: "skip" }))
+    if (set.holds(record)) count++;
   return count;
 }
 
-/** Pictures and source tables lie beside the file that names them. Rows without a picture are left out. */
-async function* tasksOf(set: TestSet, { format, files, directory }: Place, onBad?: (reason: string) => void) {
-  for (const file of files) {
-    const beside = join(directory, dirname(file.name));
-    const stream = loadTasks({ format, files: [file], images: beside, tables: beside, onBadRow: "skip" });
-    for await (const task of stream) if (set.holds(task)) yield task;
-    const [bad] = stream.report.badRows;
-    if (bad) onBad?.(`${basename(bad.file)}, row ${bad.row}: ${bad.reason}`);
-  }
+/** Rows without a picture are left out. */
+async function* tasksOf(set: TestSet, { format, files }: Place, report = emptyReport()): AsyncGenerator<Task> {
+  for await (const task of readTasks(files, { format }, report)) if (set.holds(task)) yield task;
 }
 
 async function anyTask(set: TestSet, place: Place): Promise<Task | { missing: string }> {
-  let missing = "no row can be read";
-  for await (const task of tasksOf(set, place, (reason) => (missing = reason))) return task;
-  return { missing };
+  const report = emptyReport();
+  for await (const task of tasksOf(set, place, report)) return task;
+  const [bad] = report.badRows;
+  return { missing: bad ? `${basename(bad.file)}, row ${bad.row}: ${bad.reason}` : "no row can be read" };
 }
 
 async function isDirectory(path: string): Promise<boolean> {

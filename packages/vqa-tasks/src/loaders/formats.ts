@@ -1,6 +1,7 @@
 /** The data formats by name. Their parsers are imported only where data is loaded. */
 
 export const dataFormats = [
+  "tasks",
   "refocus",
   "vtool_v1",
   "vtool_v2",

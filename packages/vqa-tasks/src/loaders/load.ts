@@ -8,6 +8,7 @@ import type { DataFile } from "./files.ts";
 import { parseCharxivRow } from "./formats/charxiv.ts";
 import { parseRefocusRow } from "./formats/refocus.ts";
 import { parseTabFactRow, parseTableVqaBenchRow, parseWikiTableQuestionsRow } from "./formats/tables.ts";
+import { parseTaskRow } from "./formats/tasks.ts";
 import { parseVtoolV1Row, parseVtoolV2Row } from "./formats/vtool.ts";
 import type { DataFormat } from "./formats.ts";
 import { type PictureFolders, withPicture } from "./pictures.ts";
@@ -15,6 +16,7 @@ import type { RowParser, TaskRecord } from "./record.ts";
 import { readRows } from "./rows.ts";
 
 const parsers: Readonly<Record<DataFormat, RowParser>> = {
+  tasks: parseTaskRow,
   refocus: parseRefocusRow,
   vtool_v1: parseVtoolV1Row,
   vtool_v2: parseVtoolV2Row,

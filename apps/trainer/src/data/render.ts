@@ -1,0 +1,65 @@
+// iapo data render: nano-charts, or tables from CSV files, as pictures with their boxes.
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { identifyImage, type Task } from "@iapo/rollout-trace";
+import {
+  createNanoCharts,
+  defaultTableOptions,
+  loadRasterizer,
+  type NanoSplit,
+  parseDelimited,
+  renderTable,
+  tableStyles,
+} from "@iapo/vqa-tasks";
+import { TrainerError } from "../error.ts";
+import { ExitCode } from "../exit-codes.ts";
+import type { CliIo } from "../io.ts";
+import { writeData } from "./write-data.ts";
+
+export interface RenderOptions {
+  /** CSV files; or `nano`. */
+  readonly what: readonly string[];
+  readonly out: string;
+  /** Of nano-charts. */
+  readonly count: number;
+  readonly seed: number;
+  readonly split: NanoSplit;
+}
+
+export async function render({ what, out, ...nano }: RenderOptions, io: CliIo): Promise<number> {
+  const tasks = what.length === 1 && what[0] === "nano" ? nanoTasks(nano) : tables(what);
+  const { pictures, file } = await writeData(tasks, "tasks", out, true);
+  io.out(`${pictures} pictures in ${out}/images, with their boxes in ${out}/boxes; tasks: ${file}`);
+  return ExitCode.done;
+}
+
+async function* nanoTasks({ count, seed, split }: Pick<RenderOptions, "count" | "seed" | "split">) {
+  const charts = await createNanoCharts({ seed, names: "words" });
+  for (let index = 0; index < count; index++) yield (await charts.chart(split, index)).task;
+}
+
+/** A task needs a question; the one about the first cell stands in. */
+async function* tables(files: readonly string[]): AsyncGenerator<Task> {
+  const rasterize = await loadRasterizer();
+  for (const file of files) {
+    const text = await readFile(file, "utf8");
+    const [header = [], ...rows] = parseDelimited(text, "rfc4180");
+    if (header.length === 0 || rows.length === 0)
+      throw new TrainerError("invalid", `${file}: a table has a header line and at least one row, parted by commas`);
+    const picture = renderTable(
+      { columns: header, rows },
+      { ...defaultTableOptions, style: tableStyles[0]! },
+      rasterize,
+    );
+    yield {
+      id: basename(file),
+      image: await identifyImage(picture.image),
+      question: `What stands first in the column ${header[0]}?`,
+      answers: [rows[0]![0] || "-"],
+      columns: picture.columns,
+      rows: picture.rows,
+      source: "table",
+      split: "",
+    };
+  }
+}
