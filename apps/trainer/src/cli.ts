@@ -1,16 +1,18 @@
 // The frame of the command line: commands, help, and what becomes of an error.
 import { Command, CommanderError } from "commander";
 import type { AddCommand, Run } from "./commands/command.ts";
+import { addData } from "./commands/data.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addEval } from "./commands/eval.ts";
 import { addReport } from "./commands/report.ts";
+import { addSft } from "./commands/sft.ts";
 import { addTrain } from "./commands/train.ts";
 import { ExitCode, exitCodeOf, explain } from "./exit-codes.ts";
 import type { CliIo } from "./io.ts";
 
 /** In the order of the help. */
-const commands: readonly AddCommand[] = [addDoctor, addDemo, addTrain, addEval, addReport];
+const commands: readonly AddCommand[] = [addDoctor, addDemo, addSft, addTrain, addEval, addReport, addData];
 
 const examples = `
 Examples:
