@@ -68,6 +68,7 @@ async function pageData(runs: readonly LoadedRun[]): Promise<PageData> {
   return {
     title: runs.length === 1 ? `Report of ${runs[0]?.name}` : `Report of ${runs.length} runs`,
     notes: [
+      `Final metrics: held out, of the last evaluation; training, the mean of the last ${finalWindow} steps.`,
       ...(groups.length > 0 ? ["Episodes: the first group of steps that lie evenly over each run."] : []),
       ...(images.leftOut > 0 ? [`${images.leftOut} images did not fit into the page.`] : []),
     ],
@@ -87,7 +88,7 @@ function summary(runs: readonly LoadedRun[]): Table {
     return [[title, ...values.map((value) => (value === undefined ? "" : formatNumber(value)))]];
   });
   return {
-    columns: [`last evaluation; training: mean of ${finalWindow} steps`, ...runs.map(({ name }) => name)],
+    columns: ["metric", ...runs.map(({ name }) => name)],
     rows,
   };
 }

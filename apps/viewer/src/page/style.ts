@@ -23,7 +23,7 @@ button, select { font: inherit; color: inherit; background: var(--card); border:
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: 3px 14px 3px 0; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; vertical-align: top; }
 th { color: var(--soft); font-weight: 500; }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child { text-align: left; white-space: normal; }
 .texts td, .texts th { text-align: left; white-space: normal; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 290px), 1fr)); gap: 12px; }
 figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 4px; min-width: 0; }
@@ -46,6 +46,7 @@ summary { cursor: pointer; overflow-wrap: anywhere; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); gap: 8px 32px; align-items: start; }
 .bar { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; margin: 8px 0; }
 .bar label { display: inline-flex; gap: 6px; align-items: center; color: var(--soft); }
+:root:not(.browsing) .bar { display: none; }
 .browser { display: grid; grid-template-columns: 290px minmax(0, 1fr); gap: 20px; align-items: start; }
 .browser > nav { position: sticky; top: 10px; }
 .browser ol { list-style: none; margin: 0; padding: 0; max-height: 78vh; overflow-y: auto; position: relative; border: 1px solid var(--line); border-radius: 8px; background: var(--card); }
@@ -60,7 +61,7 @@ summary { cursor: pointer; overflow-wrap: anywhere; }
 img { max-width: 100%; height: auto; border: 1px solid var(--line); border-radius: 4px; background: #fff; display: block; }
 img.small { width: 300px; image-rendering: pixelated; }
 .missing { border: 1px dashed var(--line); border-radius: 4px; padding: 14px; color: var(--soft); font-size: 13px; }
-.samples { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 400px), 1fr)); gap: 14px; margin-top: 14px; }
+.samples { align-items: start; display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 400px), 1fr)); gap: 14px; margin-top: 14px; }
 .sample { border: 1px solid var(--line); border-radius: 8px; padding: 10px 14px; background: var(--card); min-width: 0; }
 .sample h4 { margin: 0 0 4px; display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: 14px; }
 .sample pre { background: var(--paper); max-height: 260px; margin: 4px 0; }
@@ -84,6 +85,7 @@ img.small { width: 300px; image-rendering: pixelated; }
   .browser > nav { position: static; }
   .browser ol { max-height: 220px; }
   th, td { padding-right: 10px; }
+  .table:not(:has(.texts)) td:first-child { min-width: 130px; }
   .charts { gap: 8px; }
 }
 @media print { header nav, #theme, .bar { display: none; } .browsing article[hidden] { display: block; } }
