@@ -5,6 +5,7 @@ import { addData } from "./commands/data.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addEval } from "./commands/eval.ts";
+import { addReplay } from "./commands/replay.ts";
 import { addReport } from "./commands/report.ts";
 import { addSft } from "./commands/sft.ts";
 import { addTrain } from "./commands/train.ts";
@@ -12,7 +13,7 @@ import { ExitCode, exitCodeOf, explain } from "./exit-codes.ts";
 import type { CliIo } from "./io.ts";
 
 /** In the order of the help. */
-const commands: readonly AddCommand[] = [addDoctor, addDemo, addSft, addTrain, addEval, addReport, addData];
+const commands: readonly AddCommand[] = [addDoctor, addDemo, addSft, addTrain, addEval, addReplay, addReport, addData];
 
 const examples = `
 Examples:

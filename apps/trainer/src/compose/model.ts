@@ -13,11 +13,13 @@ import { loadConfig, type QwenVLConfig } from "@iapo/qwen-vl-model/config";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
 import { type Device, deriveSeed } from "@iapo/tensor-core";
 import { openSafetensors } from "@iapo/tensor-core/safetensors";
-import type { ModelSettings } from "../config/schema.ts";
+import type { ModelSettings, ModelSource } from "../config/model.ts";
 
 export interface ModelOptions {
   /** Of a fresh adapter. */
   readonly seed: number;
+  /** Nothing of it is trained. */
+  readonly frozen?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onPhase?: ((phase: string) => void) | undefined;
 }
@@ -41,7 +43,7 @@ export async function openPolicy(
 
 /** The local directory; a model of a hub is downloaded. @throws QwenVLError */
 export async function modelDirectory(
-  { directory, hub }: ModelSettings,
+  { directory, hub }: ModelSource,
   { signal, onPhase }: Pick<ModelOptions, "signal" | "onPhase">,
 ): Promise<string> {
   if (directory !== undefined) return directory;
@@ -58,9 +60,9 @@ async function weightsOf(
   config: QwenVLConfig,
   directory: string,
   { dtype, initialize, lora }: ModelSettings,
-  { onPhase }: ModelOptions,
+  { frozen, onPhase }: ModelOptions,
 ): Promise<Weights> {
-  const trainable = (): boolean => lora === undefined;
+  const trainable = (): boolean => !frozen && lora === undefined;
   if (device.gpu === undefined) {
     // A planning device holds no values: nothing is read but how matrices are stored.
     const held = dtype ?? (initialize === undefined ? await storedAs(directory) : "f32");

@@ -13,7 +13,7 @@ import {
   withPicture,
 } from "@iapo/vqa-tasks";
 import type { DataOptions } from "@iapo/vqa-tasks/config";
-import type { DataSettings } from "../config/schema.ts";
+import type { DataSettings } from "../config/data.ts";
 
 export interface OpenTasks {
   readonly train: TaskSource;
@@ -23,7 +23,7 @@ export interface OpenTasks {
 }
 
 /** Nano-charts are drawn when asked for, so there are as many as a run can use. */
-const MANY = 1_000_000;
+const MANY = 100_000;
 
 /** @throws VqaTasksError */
 export async function openTasks({ nanoCharts, files, validation, limit }: DataSettings): Promise<OpenTasks> {

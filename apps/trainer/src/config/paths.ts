@@ -14,6 +14,8 @@ interface PathKey {
 const pathKeys: readonly PathKey[] = [
   { path: ["output"], wants: "nothing" },
   { path: ["model", "directory"], wants: "model" },
+  { path: ["teacher", "directory"], wants: "model" },
+  { path: ["teacher", "cache"], wants: "nothing" },
   ...["files", "validation"].flatMap((part): PathKey[] => [
     { path: ["data", part, "path"], wants: "file or folder" },
     { path: ["data", part, "images"], wants: "folder" },

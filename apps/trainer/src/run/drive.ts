@@ -8,7 +8,6 @@ import { openEnvironment } from "../compose/environment.ts";
 import { openPolicy } from "../compose/model.ts";
 import { type OpenTasks, openTasks } from "../compose/tasks.ts";
 import type { LoadedConfig } from "../config/load.ts";
-import type { TrainerConfig } from "../config/schema.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 import { createProgress, type Progress } from "../progress/progress.ts";
@@ -17,13 +16,17 @@ import { recordStart } from "./provenance.ts";
 
 /** What a recipe is made of. */
 export interface Parts {
-  readonly config: TrainerConfig;
+  /** Of the run. */
+  readonly directory: string;
   readonly device: Device;
   readonly policy: QwenVLPolicy;
   readonly tasks: OpenTasks;
   readonly environment: Environment;
   /** Whether kernels that must agree do so to the bit on this adapter. */
   readonly parity: boolean;
+  readonly signal: AbortSignal;
+  readonly onPhase: (phase: string) => void;
+  readonly onWarning: (message: string) => void;
 }
 
 /** A command's own part. */
@@ -36,7 +39,20 @@ export interface Job {
   readonly settings: object;
   /** Tokens that a step with these metrics wrote, or learnt from. */
   readonly tokensOf: (metrics: Metrics) => number;
-  build(parts: Parts): Promise<{ readonly recipe: Recipe; readonly evaluate?: TrainOptions["evaluate"] }>;
+  build(
+    parts: Parts,
+  ): Promise<{ readonly recipe: Recipe & AsyncDisposable; readonly evaluate?: TrainOptions["evaluate"] }>;
+}
+
+/** A recipe that frees itself, and then what it was made of. */
+export function closing(recipe: Recipe, also: () => Promise<void> = async () => {}): Recipe & AsyncDisposable {
+  return {
+    ...recipe,
+    async [Symbol.asyncDispose]() {
+      recipe.dispose();
+      await also();
+    },
+  };
 }
 
 export interface DriveOptions extends RunOptions {
@@ -92,38 +108,37 @@ async function trainIn(directory: string, loaded: LoadedConfig, job: Job, sittin
   const policy = await openPolicy(device, config.model, { seed: job.seed, signal, onPhase });
   try {
     const { environment } = world;
-    const { recipe, evaluate } = await job.build({ config, device, policy, tasks, environment, parity });
-    try {
-      await recordStart(directory, {
-        command: process.argv.slice(2),
-        config: loaded.resolved,
-        adapter: device.facts,
-        parity,
-      });
-      let first: Metrics | undefined;
-      let last: Metrics | undefined;
-      const before = (await listCheckpoints(join(directory, "checkpoints"))).at(-1)?.step ?? 0;
-      progress.begin(before);
-      const { step } = await train(recipe, {
-        directory,
-        resume,
-        steps: job.steps,
-        checkpoint: job.checkpoint,
-        settings: { command: job.command, ...job.settings },
-        evaluate,
-        signal,
-        onPhase,
-        onAlarm: (alarm) => progress.alarm(alarm),
-        onMetrics(index, metrics) {
-          first ??= metrics;
-          last = metrics;
-          progress.step(index, metrics);
-        },
-      });
-      return { step, first, last };
-    } finally {
-      recipe.dispose();
-    }
+    const onWarning = (message: string): void => progress.note(`! ${message}`);
+    const parts = { directory, device, policy, tasks, environment, parity, signal, onPhase, onWarning };
+    const { recipe, evaluate } = await job.build(parts);
+    await using _ = recipe;
+    await recordStart(directory, {
+      command: process.argv.slice(2),
+      config: loaded.resolved,
+      adapter: device.facts,
+      parity,
+    });
+    let first: Metrics | undefined;
+    let last: Metrics | undefined;
+    const before = (await listCheckpoints(join(directory, "checkpoints"))).at(-1)?.step ?? 0;
+    progress.begin(before);
+    const { step } = await train(recipe, {
+      directory,
+      resume,
+      steps: job.steps,
+      checkpoint: job.checkpoint,
+      settings: { command: job.command, ...job.settings },
+      evaluate,
+      signal,
+      onPhase,
+      onAlarm: (alarm) => progress.alarm(alarm),
+      onMetrics(index, metrics) {
+        first ??= metrics;
+        last = metrics;
+        progress.step(index, metrics);
+      },
+    });
+    return { step, first, last };
   } finally {
     policy.model.dispose();
   }

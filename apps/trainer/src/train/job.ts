@@ -1,54 +1,59 @@
-// iapo train: GRPO by a configuration's `grpo`.
-import {
-  type AdvantageFunction,
-  evaluatePolicy,
-  grpoRecipe,
-  learnerOptions,
-  loadFunction,
-  type RewardFunction,
-  type TensorLoss,
-} from "@iapo/grpo";
+// iapo train: GRPO by a configuration's `grpo`, with a teacher by its `iapo`, or a baseline by its `baseline`.
+import { join } from "node:path";
+import { evaluatePolicy, type GrpoParts, grpoRecipe, learnerOptions, type Recipe } from "@iapo/grpo";
+import { iapoRecipe } from "@iapo/iapo";
+import { DifferentiablePolicy } from "@iapo/qwen-vl-model";
 import type { TrainerConfig } from "../config/schema.ts";
-import type { Job } from "../run/drive.ts";
+import { closing, type Job, type Parts } from "../run/drive.ts";
+import { openBaseline, openTeacher, userFunctions } from "./parts.ts";
 
 export function grpoJob(config: TrainerConfig): Job {
-  const { model, data, environment, judge, grpo } = config;
+  const { model, teacher, data, environment, judge, grpo, iapo, baseline, verifier } = config;
   const { steps, checkpoint, ...settings } = grpo;
   return {
     command: "train",
     seed: grpo.seed,
     steps,
     checkpoint,
-    settings: { model, data, environment, judge, grpo: settings },
+    settings: { model, teacher, data, environment, judge, grpo: settings, iapo, baseline, verifier },
     tokensOf: (metrics) =>
       (metrics["response_length/mean"] ?? 0) * (metrics["rollout/groups"] ?? 0) * grpo.rollout.samples,
-    async build({ policy, tasks, environment, parity }) {
-      const functions = await userFunctions(grpo.functions);
-      const recipe = grpoRecipe(
-        { policy, environment, tasks: tasks.train, learner: learnerOptions(grpo.optimizer), ...functions },
-        { ...grpo, recomputeOldLogProbs: grpo.recomputeOldLogProbs || !parity },
-      );
-      const { validation } = tasks;
+    async build(parts) {
+      const recipe = await recipeOf(config, parts);
+      const { validation } = parts.tasks;
       const { evaluate } = grpo;
       if (!evaluate || !validation) return { recipe };
       const rollout = { ...grpo.rollout, samples: evaluate.n };
-      return {
-        recipe,
-        evaluate: {
-          every: evaluate.every,
-          run: () =>
-            evaluatePolicy(policy, environment, validation, { seed: grpo.seed, count: evaluate.tasks, rollout }),
-        },
-      };
+      const options = { seed: grpo.seed, count: evaluate.tasks, rollout };
+      const run = () => evaluatePolicy(parts.policy, parts.environment, validation, options);
+      return { recipe, evaluate: { every: evaluate.every, run } };
     },
   };
 }
 
-/** Their paths are absolute by now. @throws GrpoError `module` */
-async function userFunctions({ reward, advantage, loss }: TrainerConfig["grpo"]["functions"]) {
-  return {
-    ...(reward !== undefined && { reward: await loadFunction<RewardFunction>(reward, ".") }),
-    ...(advantage !== undefined && { advantage: await loadFunction<AdvantageFunction>(advantage, ".") }),
-    ...(loss !== undefined && { loss: await loadFunction<TensorLoss>(loss, ".") }),
+async function recipeOf(config: TrainerConfig, parts: Parts): Promise<Recipe & AsyncDisposable> {
+  const { grpo, iapo, teacher: teacherSettings, baseline: baselineOptions } = config;
+  const { policy, tasks, environment, directory, device } = parts;
+  const learner = learnerOptions(grpo.optimizer);
+  const base: GrpoParts = {
+    policy,
+    environment,
+    tasks: tasks.train,
+    learner,
+    ...(await userFunctions(grpo.functions)),
   };
+  const options = { ...grpo, recomputeOldLogProbs: grpo.recomputeOldLogProbs || !parts.parity };
+  if (iapo && teacherSettings) {
+    const teacher = await openTeacher(device, teacherSettings, parts);
+    const student = new DifferentiablePolicy(policy);
+    const cache = teacherSettings.cache ?? join(directory, "teacher-calls");
+    const { onWarning } = parts;
+    const recipe = iapoRecipe({ ...base, student, teacher, cache, onWarning }, { ...options, iapo });
+    return closing(recipe, async () => teacher.dispose());
+  }
+  if (baselineOptions) {
+    const { close, ...functions } = await openBaseline(baselineOptions, config, directory);
+    return closing(grpoRecipe({ ...base, ...functions }, options), close);
+  }
+  return closing(grpoRecipe(base, options));
 }

@@ -1,0 +1,69 @@
+// The sections `model` and `teacher`.
+import { z } from "zod";
+
+const count = z.int().min(1);
+
+/** A model that is only read. */
+export interface ModelSource {
+  /** A checkpoint directory, or the name of a shipped model. */
+  readonly directory?: string | undefined;
+  /** In place of `directory`. */
+  readonly hub?: { readonly repository: string; readonly revision?: string | undefined } | undefined;
+  /** Random weights from this seed, in place of those of the checkpoint. */
+  readonly initialize?: number | undefined;
+  /** How matrices are held: default as the checkpoint has them. */
+  readonly dtype?: "f32" | "bf16" | undefined;
+  readonly minPixels?: number | undefined;
+  readonly maxPixels?: number | undefined;
+}
+
+export interface ModelSettings extends ModelSource {
+  /** Train an adapter in place of the weights. `targets` names modules as PEFT does; default all projections of the text decoder. */
+  readonly lora?:
+    | { readonly rank: number; readonly alpha: number; readonly targets?: readonly string[] | undefined }
+    | undefined;
+  /** Recompute each layer in the backward pass in place of keeping its activations. */
+  readonly recompute: boolean;
+}
+
+export interface TeacherSettings extends ModelSource {
+  /** Where its own calls are kept, for `teacherTarget: teacher_call`; runs can share it. Default within the run. */
+  readonly cache?: string | undefined;
+}
+
+const source = {
+  directory: z.string().min(1).optional().describe("A checkpoint directory, or the name of a shipped model."),
+  hub: z
+    .strictObject({ repository: z.string().min(1), revision: z.string().min(1).optional() })
+    .optional()
+    .describe("A model on a hub, in place of directory."),
+  initialize: z.int().min(0).optional().describe("Random weights from this seed, in place of the checkpoint's."),
+  dtype: z.enum(["f32", "bf16"]).optional().describe("How matrices are held; default as the checkpoint has them."),
+  minPixels: count.optional(),
+  maxPixels: count.optional(),
+};
+
+const hasOneSource = ({ directory, hub }: ModelSource): boolean => (directory === undefined) !== (hub === undefined);
+const oneSource = { error: "give either directory or hub" };
+
+export const modelSchema: z.ZodType<ModelSettings, unknown> = z
+  .strictObject({
+    ...source,
+    lora: z
+      .strictObject({
+        rank: count,
+        alpha: z.number().gt(0),
+        targets: z.array(z.string().min(1)).min(1).optional(),
+      })
+      .optional()
+      .describe("Train an adapter in place of the weights."),
+    recompute: z.boolean().default(false).describe("Recompute each layer's activations in the backward pass."),
+  })
+  .refine(hasOneSource, oneSource);
+
+export const teacherSchema: z.ZodType<TeacherSettings, unknown> = z
+  .strictObject({
+    ...source,
+    cache: z.string().min(1).optional().describe("Folder of the teacher's own calls, which runs can share."),
+  })
+  .refine(hasOneSource, oneSource);

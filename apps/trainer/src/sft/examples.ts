@@ -1,0 +1,54 @@
+// What small models learn nano-charts from: captions, copies and whole episodes, each a pure function of its number.
+import {
+  type Environment,
+  type Scribe,
+  type TaskSource,
+  type TurnInput,
+  transcribeEpisode,
+  type Written,
+} from "@iapo/grpo";
+import { deriveSeed, randomWords, uniformOf } from "@iapo/tensor-core";
+import { caption, copy, demonstrate, type NanoCharts } from "@iapo/vqa-tasks";
+
+export interface ExampleOptions {
+  readonly scribe: Scribe;
+  /** With the quality of their demonstrations. */
+  readonly charts: NanoCharts;
+  readonly environment: Environment;
+  readonly seed: number;
+  /** Other names draw other examples. */
+  readonly name: string;
+  /** Shares of the examples; the rest is whole episodes. */
+  readonly mixture: { readonly captions: number; readonly copies: number };
+  readonly length: number;
+}
+
+/**
+ * Examples to imitate. Names of held-out charts occur in copies, which have no picture: their embeddings must be learnt somewhere. No chart and
+ * no question of a held-out split is ever seen.
+ */
+export function chartExamples(options: ExampleOptions): TaskSource<Written> {
+  const { scribe, charts, environment, seed, name, mixture, length } = options;
+  const { captions, copies } = mixture;
+  return {
+    length,
+    async task(index) {
+      const words = randomWords(2, deriveSeed(seed, "examples", name, index));
+      const [kind, split] = [uniformOf(words[0]!), uniformOf(words[1]!)];
+      if (kind < captions) {
+        const { image, text } = await caption(charts, "train", index);
+        return written(scribe, { id: "image", kind: "image", image }, text);
+      }
+      if (kind < captions + copies) {
+        const { query, text } = copy(charts, split < 0.6 ? "train" : split < 0.8 ? "validation" : "test", index);
+        return written(scribe, { id: "query", kind: "query", text: query }, text);
+      }
+      const { task, turns } = await demonstrate(charts, "train", index);
+      return transcribeEpisode(scribe, environment, task, turns);
+    },
+  };
+}
+
+function written(scribe: Scribe, block: TurnInput["blocks"][number], text: string): Written {
+  return { turns: [scribe.transcribe({ freshPrompt: true, blocks: [block] }, text)] };
+}

@@ -1,0 +1,53 @@
+// iapo sft: supervised learning by a configuration's `supervised`, the cold start of reinforcement learning.
+import { evaluatePolicy, learnerOptions, supervisedRecipe } from "@iapo/grpo";
+import type { TrainerConfig } from "../config/schema.ts";
+import { TrainerError } from "../error.ts";
+import { closing, type Job } from "../run/drive.ts";
+import { chartExamples } from "./examples.ts";
+
+/** @throws TrainerError `config` where there is nothing to learn from */
+export function supervisedJob({ model, data, environment, supervised }: TrainerConfig): Job {
+  if (!supervised)
+    throw new TrainerError("config", "the configuration has no section supervised; iapo sft learns by it");
+  if (!data.nanoCharts) {
+    throw new TrainerError(
+      "config",
+      "iapo sft learns from demonstrations, which only nano-charts have; set data.nanoCharts",
+    );
+  }
+  const { steps, checkpoint, ...settings } = supervised;
+  const { seed, batch, rowBudget, mixture, optimizer, evaluate } = settings;
+  return {
+    command: "sft",
+    seed,
+    steps,
+    checkpoint,
+    settings: { model, data, environment, supervised: settings },
+    tokensOf: (metrics) => metrics["train/tokens"] ?? 0,
+    async build({ policy, tasks, environment: world }) {
+      const charts = tasks.charts!;
+      const { length } = tasks.train;
+      const examples = chartExamples({
+        scribe: policy,
+        charts,
+        environment: world,
+        seed,
+        name: "sft",
+        mixture,
+        length,
+      });
+      const learner = learnerOptions(optimizer);
+      const recipe = closing(supervisedRecipe({ policy, examples, learner }, { seed, batch, rowBudget }));
+      const { validation } = tasks;
+      if (!evaluate || !validation) return { recipe };
+      const rollout = { samples: 1, sampling: { temperature: 1 }, maxTokens: evaluate.maxTokens };
+      return {
+        recipe,
+        evaluate: {
+          every: evaluate.every,
+          run: () => evaluatePolicy(policy, world, validation, { seed, count: evaluate.tasks, rollout }),
+        },
+      };
+    },
+  };
+}
