@@ -53,7 +53,7 @@ beforeAll(async () => {
   device.warn = () => {};
   charts = await createNanoCharts({ seed: 5, names: "words" });
   student = await nanoModel(device, { seed: 1 });
-  teacher = await nanoModel(device, { seed: 2, wide: true });
+  teacher = await nanoModel(device, { seed: 2 });
 });
 afterAll(() => {
   for (const { policy } of [student, teacher]) policy.model.dispose();
@@ -89,21 +89,17 @@ describe("diagnosis", () => {
     const chart = all[1]!;
     const turns = [chart.calls.right, chart.calls.wrong_names, chart.teacherCall!].map(({ turns: [turn] }) => turn!);
     const calls = turns.map((turn) => findCall(turn, "code", student.model)!);
-    for (const [p, partition] of (["per_tool", "tool_groups"] as const).entries()) {
-      const units = promptUnits(chart.blocks, turns[0]!, { kind: partition, groups: toolGroups });
-      for (const [m, method] of (
-        [{ kind: "occlusion" }, { kind: "grad_x_input", tokenReduce: "l2" }] as const
-      ).entries()) {
-        const [byStudent, byTeacher] = [
-          await scoreCalls(student.model, calls, units, method),
-          await scoreCalls(teacher.model, calls, units, method),
-        ];
-        const found = explained[m]![p]![1]!;
-        expect(found.student.right).toEqual(byStudent[0]!.blockScores);
-        expect(found.student.wrong_names).toEqual(byStudent[1]!.blockScores);
-        expect(found.teacher.wrong_names).toEqual(byTeacher[1]!.blockScores);
-        expect(found.teacher.own).toEqual(byTeacher[2]!.blockScores);
-      }
+    const units = promptUnits(chart.blocks, turns[0]!, { kind: "tool_groups", groups: toolGroups });
+    for (const [m, method] of (
+      [{ kind: "occlusion" }, { kind: "grad_x_input", tokenReduce: "l2" }] as const
+    ).entries()) {
+      const byStudent = await scoreCalls(student.model, calls, units, method);
+      const byTeacher = await scoreCalls(teacher.model, calls, units, method);
+      const found = explained[m]![1]![1]!;
+      expect(found.student.right).toEqual(byStudent[0]!.blockScores);
+      expect(found.student.wrong_names).toEqual(byStudent[1]!.blockScores);
+      expect(found.teacher.wrong_names).toEqual(byTeacher[1]!.blockScores);
+      expect(found.teacher.own).toEqual(byTeacher[2]!.blockScores);
     }
     // The mean over both charts, through the penalty of a run.
     const penalty = { ...iapoPresets.paper, normalise: "absL1" } as const;
@@ -194,6 +190,10 @@ describe("case study", () => {
     expect(metrics["case_study/ig/right"]).toBe(found.definitions[0]!.right!.mean);
     expect(found.definitions[0]!.convergence).toBeGreaterThanOrEqual(0);
     expect(found.definitions[1]!.convergence).toBeNull();
+    for (const { rightShare, misusedShare } of found.definitions) {
+      expect(rightShare!.mean).toBeGreaterThan(0);
+      expect(rightShare!.mean + misusedShare!.mean).toBeLessThan(1);
+    }
   });
 
   test("as taken token by token from the definitions of the task's own axis", async () => {

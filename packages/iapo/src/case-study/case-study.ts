@@ -3,7 +3,7 @@
  * and how much its calls rest on the definitions of right and of misused tools. For a student every few steps; for its teacher, which is the
  * reference line, once.
  */
-import type { Partition } from "@iapo/attribution/math";
+import { distribution, type Partition } from "@iapo/attribution/math";
 import { type Environment, type Policy, type RolloutOptions, rollout, type TaskSource } from "@iapo/grpo";
 import type { Orientation, Task, Trace } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";
@@ -45,14 +45,17 @@ export interface Mean {
   readonly standardError: number;
 }
 
-/** Of a method: mean score of a token in definitions of the right axis' tools and of the other axis', over all calls. */
+/** Of a method, over all calls: what definitions of the right axis' tools and of the other axis' are to them. */
 export interface DefinitionScores {
   readonly method: MethodSettings;
   /** Calls that were explained. */
   readonly calls: number;
-  /** Null where there was no call. Of occlusion: what is lost without the definitions, over their tokens. */
+  /** Mean score of a token. Of occlusion: what is lost without the definitions, over their tokens. Null where there was no call. */
   readonly right: Mean | null;
   readonly misused: Mean | null;
+  /** |mean score| over the sum of those of all blocks: comparable between steps, models and methods. */
+  readonly rightShare: Mean | null;
+  readonly misusedShare: Mean | null;
   /** Of integrated gradients: the mean share of the change that the scores miss. */
   readonly convergence: number | null;
 }
@@ -112,10 +115,14 @@ export function caseStudyMetrics({
     ["calls", calls],
     ["misuse", misuse],
     ...Object.entries(rewards).map(([part, value]): [string, number] => [`reward/${part}`, value]),
-    ...definitions.flatMap(({ method: { method }, right, misused }): [string, number | undefined][] => [
-      [`${method}/right`, right?.mean],
-      [`${method}/misused`, misused?.mean],
-    ]),
+    ...definitions.flatMap(
+      ({ method: { method }, right, misused, rightShare, misusedShare }): [string, number | undefined][] => [
+        [`${method}/right`, right?.mean],
+        [`${method}/misused`, misused?.mean],
+        [`${method}/right_share`, rightShare?.mean],
+        [`${method}/misused_share`, misusedShare?.mean],
+      ],
+    ),
   ];
   return Object.fromEntries(
     named.flatMap(([name, value]) => (value === undefined ? [] : [[`case_study/${name}`, value]])),
@@ -125,6 +132,8 @@ export function caseStudyMetrics({
 interface Explained {
   readonly right: number;
   readonly misused: number;
+  readonly rightShare: number;
+  readonly misusedShare: number;
   readonly convergence: number | undefined;
 }
 
@@ -145,22 +154,31 @@ async function explainGroup(
   const method = blockMethod(settings);
   const isOcclusion = method.kind === "occlusion";
   const results = await scoreCalls(model, calls, units, isOcclusion ? method : { ...method, blockReduce: "mean" });
-  const scores = [axis, otherAxis(axis)].map((of) => {
-    const tokens = tokensOf(units, `tool:${of}`, first.task);
-    const unit = units.names.indexOf(`tool:${of}`);
-    return results.map((result) => result!.blockScores[unit]! / (isOcclusion ? tokens : 1));
+  const [right, misused] = [axis, otherAxis(axis)].map((of) => unitOf(units, `tool:${of}`, first.task)) as [Unit, Unit];
+  return results.map((result) => {
+    const { blockScores, convergence } = result!;
+    const shares = distribution(blockScores, { normaliser: "absL1", smoothing: 0 });
+    const scoreOf = ({ index, tokens }: Unit): number => blockScores[index]! / (isOcclusion ? tokens : 1);
+    return {
+      right: scoreOf(right),
+      misused: scoreOf(misused),
+      rightShare: shares[right.index]!,
+      misusedShare: shares[misused.index]!,
+      convergence: convergence?.relative,
+    };
   });
-  return results.map((result, i) => ({
-    right: scores[0]![i]!,
-    misused: scores[1]![i]!,
-    convergence: result!.convergence?.relative,
-  }));
 }
 
-function tokensOf({ names, unitOfToken }: Partition, unit: string, task: Task): number {
-  const tokens = unitOfToken.filter((of) => names[of] === unit).length;
-  if (tokens > 0) return tokens;
-  throw new IapoError("argument", `the prompt of task ${task.id} defines no ${unit}: check the names of the tools`);
+interface Unit {
+  readonly index: number;
+  readonly tokens: number;
+}
+
+function unitOf({ names, unitOfToken }: Partition, name: string, task: Task): Unit {
+  const index = names.indexOf(name);
+  const tokens = unitOfToken.filter((of) => of === index).length;
+  if (index >= 0 && tokens > 0) return { index, tokens };
+  throw new IapoError("argument", `the prompt of task ${task.id} defines no ${name}: check the names of the tools`);
 }
 
 function summaryOf(method: MethodSettings, explained: readonly Explained[]): DefinitionScores {
@@ -170,6 +188,8 @@ function summaryOf(method: MethodSettings, explained: readonly Explained[]): Def
     calls: explained.length,
     right: meanWithError(explained.map(({ right }) => right)),
     misused: meanWithError(explained.map(({ misused }) => misused)),
+    rightShare: meanWithError(explained.map(({ rightShare }) => rightShare)),
+    misusedShare: meanWithError(explained.map(({ misusedShare }) => misusedShare)),
     convergence: meanWithError(shares)?.mean ?? null,
   };
 }

@@ -1,0 +1,133 @@
+/**
+ * The paper's experiments at nano scale: sixteen configurations, each differing from another one in a single thing, on the shipped nano student.
+ * Their steps are equal, so that they can be compared; a queue gives each its seeds.
+ */
+import type { ExperimentRecipe } from "./types.ts";
+
+const student = { directory: "nano-student" };
+const teacher = { directory: "nano-teacher" };
+
+const grpo = {
+  steps: 40,
+  groups: 8,
+  rollout: { samples: 8, maxTokens: 48 },
+  loss: { kind: "dapo" },
+  optimizer: { learningRate: 3e-4, weightDecay: 0.01 },
+  checkpoint: { every: 10, keep: 1 },
+  evaluate: { every: 10, tasks: 256 },
+} as const;
+
+/** The student calls tools from the start, so no cold start is needed. */
+const paperPreset = { preset: "paper", coldStartSteps: 0 } as const;
+const occlusionPreset = { preset: "occlusion" } as const;
+
+const paper: ExperimentRecipe = {
+  name: "nano-iapo-paper",
+  title: "IAPO, the paper's method",
+  source: "Table 1",
+  student,
+  teacher,
+  grpo,
+  iapo: paperPreset,
+};
+const occlusion: ExperimentRecipe = {
+  ...paper,
+  name: "nano-iapo-occlusion",
+  title: "IAPO by occlusion",
+  iapo: occlusionPreset,
+};
+
+const methods: readonly ExperimentRecipe[] = [
+  { name: "nano-grpo", title: "GRPO", source: "Table 1", student, grpo },
+  { name: "nano-torl", title: "ToRL", source: "Table 1", student, grpo, baseline: { kind: "torl" } },
+  { name: "nano-trm", title: "TRM by turns", source: "Table 1", student, grpo, baseline: { kind: "trm" } },
+  {
+    name: "nano-trm-trajectory",
+    title: "TRM by trajectories",
+    source: "Table 1",
+    student,
+    grpo,
+    baseline: { kind: "trm", mode: "trajectory" },
+  },
+  paper,
+  occlusion,
+];
+
+/** The supervised teacher is that of all others. */
+const teachers: readonly ExperimentRecipe[] = [
+  {
+    ...occlusion,
+    name: "nano-teacher-untrained",
+    title: "IAPO by occlusion, teacher with random weights",
+    source: "Table 2",
+    teacher: { directory: "nano-base", initialize: 0 },
+  },
+  {
+    ...occlusion,
+    name: "nano-teacher-grpo",
+    title: "IAPO by occlusion, teacher trained by GRPO",
+    source: "Table 2",
+    teacher: { run: "nano-make-teacher-grpo" },
+  },
+  {
+    ...occlusion,
+    name: "nano-teacher-larger",
+    title: "IAPO by occlusion, larger teacher",
+    source: "Table 2",
+    teacher: { directory: "nano-teacher-large" },
+  },
+];
+
+/** 0.5 is the preset's. */
+const lambdas: readonly ExperimentRecipe[] = [0.05, 0.1, 1].map((lambda) => ({
+  ...occlusion,
+  name: `nano-lambda-${String(lambda).replace(".", "-")}`,
+  title: `IAPO by occlusion, lambda ${lambda}`,
+  source: "Table 3",
+  iapo: { ...occlusionPreset, lambda },
+}));
+
+const readings: readonly ExperimentRecipe[] = [
+  {
+    ...paper,
+    name: "nano-paper-decoupled",
+    title: "The paper's method, penalty and outcome normalised apart",
+    source: "specs method, decision 3",
+    iapo: { ...paperPreset, normalisation: "decoupled" },
+  },
+  {
+    ...paper,
+    name: "nano-paper-teacher-call",
+    title: "The paper's method against the teacher's own call",
+    source: "specs method, F12",
+    iapo: { ...paperPreset, teacherTarget: "teacher_call" },
+  },
+  {
+    ...occlusion,
+    name: "nano-occlusion-joint",
+    title: "IAPO by occlusion, penalty and outcome normalised together",
+    source: "specs method, decision 3",
+    iapo: { ...occlusionPreset, normalisation: "joint" },
+  },
+  {
+    ...occlusion,
+    name: "nano-occlusion-teacher-call",
+    title: "IAPO by occlusion against the teacher's own call",
+    source: "specs method, F12",
+    iapo: { ...occlusionPreset, teacherTarget: "teacher_call" },
+  },
+];
+
+/** The sixteen. */
+export const nanoRecipes: readonly ExperimentRecipe[] = [...methods, ...teachers, ...lambdas, ...readings];
+
+/** What one of them needs first. */
+export const nanoPreparations: readonly ExperimentRecipe[] = [
+  {
+    name: "nano-make-teacher-grpo",
+    title: "The nano teacher, trained on by GRPO",
+    source: "section 4.1",
+    student: teacher,
+    grpo: { ...grpo, optimizer: { ...grpo.optimizer, learningRate: 1e-4 } },
+  },
+];
