@@ -10,9 +10,12 @@ export interface Scale {
   position(value: number): number;
 }
 
-/** Ends at round numbers around all values; NaN and infinities do not count. */
+/** Beyond these, differences and steps are no longer numbers. */
+const [largest, smallest] = [1e300, 1e-290];
+
+/** Ends at round numbers around all values; what is not finite, or beyond 1e300, does not count. */
 export function linearScale(values: readonly number[], tickCount = 5): Scale {
-  const [from, to] = widened(extent(values.filter(Number.isFinite)));
+  const [from, to] = widened(extent(values.filter((value) => Math.abs(value) <= largest)));
   const step = roundStep((to - from) / tickCount);
   const low = Math.floor(from / step + 1e-9) * step;
   const high = Math.ceil(to / step - 1e-9) * step;
@@ -21,9 +24,9 @@ export function linearScale(values: readonly number[], tickCount = 5): Scale {
   return { low, high, isLogarithmic: false, ticks, position: (value) => clamp((value - low) / (high - low)) };
 }
 
-/** Spans whole powers of ten; only positive values count. What is not a number is at the top, as a loss that has run away. */
+/** Spans whole powers of ten; only values from 1e-290 to 1e300 count. What is not a number is at the top, as a loss that has run away. */
 export function logScale(values: readonly number[]): Scale {
-  const [from, to] = extent(values.filter((value) => value > 0 && Number.isFinite(value)).map(Math.log10));
+  const [from, to] = extent(values.filter((value) => value >= smallest && value <= largest).map(Math.log10));
   const first = Math.floor(from + 1e-9);
   const last = Math.max(first + 1, Math.ceil(to - 1e-9));
   const every = Math.ceil((last - first) / 6);
@@ -53,8 +56,8 @@ function extent(values: readonly number[]): [number, number] {
 
 /** Of one value only: from zero to it. */
 function widened([low, high]: [number, number]): [number, number] {
-  if (high - low > Math.abs(high) * 1e-9) return [low, high];
-  return high === 0 ? [0, 1] : [Math.min(0, low), Math.max(0, high)];
+  if (high - low > Math.max(smallest, Math.abs(high) * 1e-9)) return [low, high];
+  return Math.abs(high) <= smallest ? [0, 1] : [Math.min(0, low), Math.max(0, high)];
 }
 
 /** 1, 2 or 5 times a power of ten, not below the given step. */
