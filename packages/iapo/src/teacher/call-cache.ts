@@ -1,4 +1,4 @@
-// Scored calls of a teacher on disk, one file each, named by the SHA-256 of all that decides them.
+// Scored calls of a teacher on disk, one file each, named by the SHA-256 of all that decides them: a line of JSON, and the line's SHA-256.
 import { createHash, randomUUID } from "node:crypto";
 import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -26,8 +26,6 @@ const schema = z.strictObject({
     names: z.array(z.string()),
     scores: z.array(z.number()),
   }),
-  /** SHA-256 of the call as JSON. */
-  sha256: z.string(),
 });
 
 const MOST_BYTES = 2 ** 22;
@@ -59,10 +57,9 @@ export class CallCache {
     this.#calls.set(key, call);
     if (this.#directory === undefined) return;
     const file = fileOf(this.#directory, key);
-    const content = { version: 1, key, call, sha256: sha256(JSON.stringify(call)) };
     try {
       await mkdir(this.#directory, { recursive: true });
-      await writeWhole(file, `${JSON.stringify(content)}\n`);
+      await writeWhole(file, signed(JSON.stringify({ version: 1, key, call })));
     } catch (cause) {
       throw new IapoError("cache", `${file} cannot be written: ${(cause as Error).message}`, { cause });
     }
@@ -73,10 +70,11 @@ export class CallCache {
     try {
       const { size } = await stat(file);
       if (size > MOST_BYTES) throw new Error(`it has ${size} bytes`);
-      const found = schema.parse(JSON.parse(await readFile(file, "utf8")));
-      const { call } = found;
-      if (found.key !== key) throw new Error("it holds another call");
-      if (found.sha256 !== sha256(JSON.stringify(call))) throw new Error("its SHA-256 does not fit its content");
+      const text = await readFile(file, "utf8");
+      const [line = ""] = text.split("\n", 1);
+      if (text !== signed(line)) throw new Error("its SHA-256 does not fit its content");
+      const { key: own, call } = schema.parse(JSON.parse(line));
+      if (own !== key) throw new Error("it holds another call");
       if (call.names.length !== call.scores.length) throw new Error("it has not one score for each block");
       return call;
     } catch (error) {
@@ -86,6 +84,10 @@ export class CallCache {
       return undefined;
     }
   }
+}
+
+function signed(line: string): string {
+  return `${line}\n${sha256(line)}\n`;
 }
 
 function fileOf(directory: string, key: string): string {

@@ -9,6 +9,8 @@ import { type Device, deriveSeed } from "@iapo/tensor-core";
 import { createEnvironment, createNanoCharts, toolProgram } from "@iapo/vqa-tasks";
 import type { AttributionModel, Teacher } from "../../src/index.ts";
 
+const processor = await loadProcessor(baseDirectory);
+
 export interface Nano {
   readonly policy: QwenVLPolicy;
   readonly model: AttributionModel;
@@ -32,7 +34,7 @@ export async function nanoModel(device: Device, { seed, wide = false, trainable 
     deviation: "fan_in",
     trainable: () => trainable,
   });
-  const policy = new QwenVLPolicy(new QwenVLModel(shape, weights), await loadProcessor(baseDirectory));
+  const policy = new QwenVLPolicy(new QwenVLModel(shape, weights), processor);
   return { policy, model: new DifferentiablePolicy(policy) };
 }
 
