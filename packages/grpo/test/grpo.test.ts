@@ -1,7 +1,7 @@
 // The recipe: penalties, dynamic sampling, rewards and advantages of the user's own, dropped samples, recomputed log-probs.
 import { type Device, openDevice } from "@iapo/tensor-core";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { type GrpoOptions, type GrpoParts, grpoRecipe, type RecipeStep } from "../src/index.ts";
+import { type GrpoOptions, type GrpoParts, grpoRecipe, type RecipeStep, tensorLoss } from "../src/index.ts";
 import { groupAdvantages, lossPresets } from "../src/math/index.ts";
 import { chartTasks, environment, nanoPolicy } from "./support/nano.ts";
 
@@ -54,6 +54,26 @@ test("penalties come off the outcome reward, with their evidence, and move the a
   expect(updates).toHaveLength(1);
   expect(step.metrics["critic/penalty/max"]).toBe(0.2);
   expect(step.metrics["rollout/log_prob_gap"]).toBe(0);
+});
+
+test("advantages may differ from turn to turn, be made of rewards' further parts, and reach the loss on the GPU as they are", async () => {
+  const reward: GrpoParts["reward"] = ({ turns, sample }) => ({ answer: turns.length - 1, verifier: sample });
+  const advantage: GrpoParts["advantage"] = (samples) =>
+    samples.map(({ trace, rewards }) =>
+      trace.turns.map((_, turn) => (turn === 0 ? rewards.verifier! : -2 * rewards.answer! - 1)),
+    );
+  const { traces, log, metrics } = await oneStep({ reward, advantage, loss: tensorLoss(lossPresets.dapo) });
+  expect(new Set(traces.map(({ turns }) => turns.length))).toEqual(new Set([1, 2]));
+  expect(log.samples.map(({ advantages }) => advantages)).toEqual(
+    traces.map(({ turns, sample }) => (turns.length === 1 ? [sample] : [sample, -3])),
+  );
+  expect([metrics["reward/verifier"], metrics["reward/tool_call"]]).toEqual([1, expect.any(Number)]);
+  // On-policy every term is -A: the loss is their mean over all tokens.
+  const terms = traces.flatMap(({ turns, sample }) =>
+    turns.flatMap(({ logProbs }, turn) => Array.from(logProbs, () => (turn === 0 ? -sample : 3))),
+  );
+  const mean = terms.reduce((sum, term) => sum + term, 0) / terms.length;
+  expect(log.updates[0]!.loss).toBeCloseTo(mean, 5);
 });
 
 test("dynamic sampling goes on until groups differ, within its tries", async () => {

@@ -1,5 +1,5 @@
 // The update on a nano model: ratios of 1, split gradients, epochs and mini-batches, steps that are not finite.
-import { type Device, deriveSeed, negate, openDevice, scale, sum, type Tensor } from "@iapo/tensor-core";
+import { type Device, deriveSeed, dot, negate, openDevice, scale, sum, type Tensor } from "@iapo/tensor-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   Learner,
@@ -49,6 +49,11 @@ test.each([{ dtype: "f32" }, { dtype: "bf16" }, { dtype: "f32", lora: true }] as
     expect([...second!.outcome.logProbs]).not.toEqual([
       ...Float32Array.from(second!.tokens.oldLogProbs as Float64Array),
     ]);
+    // At a ratio of 1 nothing is clipped: each token has the gradient of its own advantage.
+    const { advantages, shares } = first!.constants;
+    const expected = Array.from(advantages, (advantage, token) => -advantage * shares[token]!);
+    expect([...first!.computed!.gradient]).toEqual(expected);
+    expect(expected.every((gradient) => gradient !== 0)).toBe(true);
     // Every sampled token counts, the first of each response too.
     const sampled = groups.flat().flatMap(({ trace }) => trace.turns.map(({ logProbs }) => logProbs.length));
     expect(first!.tokens.mask).toHaveLength(sampled.reduce((sum, length) => sum + length, 0));
@@ -60,6 +65,23 @@ test.each([{ dtype: "f32" }, { dtype: "bf16" }, { dtype: "f32", lora: true }] as
     policy.model.dispose();
   },
 );
+
+test("the first token of every turn is in the loss on the GPU, and has a gradient", async () => {
+  const policy = await nanoPolicy(device);
+  const learner = new Learner(policy, { learningRate });
+  const groups = await scoredGroups(policy);
+  const turns = groups.flat().flatMap(({ trace }) => trace.turns);
+  const isFirst = turns.flatMap(({ logProbs }) => Array.from(logProbs, (_, i) => (i === 0 ? 1 : 0)));
+  const customLoss: TensorLoss = ({ logProb }) =>
+    dot(logProb, device.tensor(Float32Array.from(isFirst), [logProb.size]));
+  const options = { loss: lossPresets.dapo, customLoss };
+  const [batch] = await updatePolicy(learner, groups, options, deriveSeed("order"));
+  const expected = turns.reduce((sum, { logProbs }) => sum + logProbs[0]!, 0);
+  expect(batch!.outcome.loss / expected).toBeCloseTo(1, 6);
+  expect(batch!.outcome.gradientNorm).toBeGreaterThan(0);
+  learner.dispose();
+  policy.model.dispose();
+});
 
 test("gradients of pieces add up to that of the whole, and memory comes back", async () => {
   const policy = await nanoPolicy(device);
