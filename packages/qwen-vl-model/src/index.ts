@@ -25,10 +25,18 @@ export {
 } from "./model/pack.ts";
 export { joinSequences, turnSequence } from "./model/response.ts";
 export type { TextForwardOptions } from "./model/text.ts";
-export { type ModelPlan, type PlannedPhase, planModel, runWorkload, type Workload } from "./plan/plan.ts";
+export {
+  type ModelPlan,
+  type PlannedPhase,
+  planModel,
+  runWorkload,
+  type Workload,
+  workloadGroup,
+} from "./plan/plan.ts";
 export { ImageStore } from "./policy/image-store.ts";
 export type { PromptInput } from "./policy/input.ts";
 export { type PolicyOptions, QwenVLPolicy, type ScorableTraces } from "./policy/policy.ts";
+export { createScribe, type Scribe } from "./policy/scribe.ts";
 export type { PolicySession, TurnRequest } from "./policy/session.ts";
 export { type GenerateOptions, type LoadModelOptions, loadModel, QwenVL } from "./qwen-vl.ts";
 export { optimizerOf, type StepOptions, trainableParameters, trainStep } from "./training/step.ts";

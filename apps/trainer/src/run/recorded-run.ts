@@ -7,13 +7,18 @@ import { TrainerError } from "../error.ts";
 
 export interface RecordedRun {
   readonly directory: string;
+  /** What made it. */
+  readonly command: "train" | "sft";
   readonly config: TrainerConfig;
   readonly steps: string;
   readonly checkpoints: string;
 }
 
 const MOST_BYTES = 2 ** 24;
-const runSchema = z.object({ version: z.literal(1), settings: z.unknown() });
+const runSchema = z.object({
+  version: z.literal(1),
+  settings: z.looseObject({ command: z.enum(["train", "sft"]) }),
+});
 
 /** @throws TrainerError `missing`, `invalid` */
 export async function readRecordedRun(directory: string): Promise<RecordedRun> {
@@ -28,8 +33,9 @@ export async function readRecordedRun(directory: string): Promise<RecordedRun> {
   };
   try {
     if (text.length > MOST_BYTES) throw new Error("it is far too large");
-    const config = trainerConfigSchema.parse(runSchema.parse(JSON.parse(text)).settings);
-    return { directory, config, steps: join(directory, "steps"), checkpoints: join(directory, "checkpoints") };
+    const { command, ...settings } = runSchema.parse(JSON.parse(text)).settings;
+    const config = trainerConfigSchema.parse(settings);
+    return { directory, command, config, steps: join(directory, "steps"), checkpoints: join(directory, "checkpoints") };
   } catch (cause) {
     throw refuse(cause);
   }

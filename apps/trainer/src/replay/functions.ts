@@ -1,0 +1,35 @@
+// The functions of a run by which `replayStep` recomputes its steps: those of GRPO, of IAPO, or of a baseline.
+import { advantageFunction, replayFunctions } from "@iapo/grpo";
+import { createBaseline, iapoReplay, recordedVerifier } from "@iapo/iapo";
+import type { ImageRef, ReplayFunctions } from "@iapo/rollout-trace";
+import type { TrainerConfig } from "../config/schema.ts";
+import { TrainerError } from "../error.ts";
+import { userFunctions } from "../train/parts.ts";
+import { rewardsAnew } from "./rewards.ts";
+
+/**
+ * @param trust whether modules that the run names may be loaded: they run with all rights of this process
+ * @throws TrainerError `argument` where a part of the run cannot be recomputed
+ */
+export async function functionsOf(config: TrainerConfig, trust: boolean): Promise<ReplayFunctions> {
+  const { grpo, iapo, baseline } = config;
+  const { loss, ...named } = grpo.functions;
+  if (loss !== undefined)
+    throw new TrainerError(
+      "argument",
+      `the run's loss is a function of its own (${loss}), which only the GPU computes`,
+    );
+  const modules = Object.values(named).filter((path) => path !== undefined);
+  if (modules.length > 0 && !trust) {
+    throw new TrainerError(
+      "argument",
+      `the run names functions of its own (${modules.join(", ")}), which would be loaded and run; give --trust where you know them`,
+    );
+  }
+  const { reward, advantage } = await userFunctions(named);
+  const rewards = rewardsAnew(config, reward);
+  if (iapo) return iapoReplay(iapo, grpo, { rewards });
+  if (!baseline) return replayFunctions(grpo, { rewards, advantage });
+  const plain = { advantage: advantageFunction(grpo.advantage), verify: recordedVerifier };
+  return replayFunctions(grpo, { rewards, advantage: createBaseline<ImageRef>(baseline, plain).advantage });
+}

@@ -1,0 +1,37 @@
+// How the turns of a run are made anew, to be compared with its traces: prompts, tools and encoding once more, without a GPU.
+import { join } from "node:path";
+import { traceRenderer } from "@iapo/grpo";
+import { createScribe } from "@iapo/qwen-vl-model";
+import { loadProcessor } from "@iapo/qwen-vl-model/processor";
+import { type Image, type ImageRef, identifyImage, type TurnRenderer } from "@iapo/rollout-trace";
+import { readImage } from "@iapo/visual-tools/sharp";
+import { createEnvironment, createNanoCharts, defaultScoringOptions, type NanoSplit } from "@iapo/vqa-tasks";
+import { TrainerError } from "../error.ts";
+import type { RecordedRun } from "../run/recorded-run.ts";
+
+/** @param model a directory with the model's configuration, tokenizer and template; its weights are not read */
+export async function rendererOf({ directory, config }: RecordedRun, model: string): Promise<TurnRenderer> {
+  const { minPixels, maxPixels } = config.model;
+  const limits = { ...(minPixels !== undefined && { minPixels }), ...(maxPixels !== undefined && { maxPixels }) };
+  const scribe = createScribe(await loadProcessor(model, limits));
+  // No answer is scored on the way, so no judge is needed.
+  const environment = createEnvironment({ options: { ...config.environment, scoring: defaultScoringOptions } });
+  const charts = config.data.nanoCharts && (await createNanoCharts(config.data.nanoCharts));
+  return traceRenderer(scribe, environment, async ({ task }) => {
+    // Nano-charts are a function of their number; other pictures are those that the run has kept.
+    const [, split, index] = (charts && /-(train|validation|test)-(\d+)$/.exec(task.id)) ?? [];
+    if (charts && split && index) return (await charts.chart(split as NanoSplit, Number(index))).task;
+    return { ...task, image: await keptImage(directory, task.image) };
+  });
+}
+
+/** @throws TrainerError `missing`, `invalid` */
+async function keptImage(run: string, { id, width, height }: ImageRef): Promise<Image> {
+  const file = join(run, "images", `${id}.png`);
+  const image = await readImage(file, { maxPixels: width * height }).catch((cause: Error) => {
+    throw new TrainerError("missing", `${cause.message}; traces are verified against the images of the run`, { cause });
+  });
+  const identified = await identifyImage(image);
+  if (identified.id !== id) throw new TrainerError("invalid", `${file} holds another image than its name says`);
+  return identified;
+}

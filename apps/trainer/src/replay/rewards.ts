@@ -1,0 +1,49 @@
+// The rewards of a trace, anew from what it holds: the answer is scored, the tool's outcome is read, nothing runs again.
+import type { RewardFunction } from "@iapo/grpo";
+import { createBaseline, recordedVerifier } from "@iapo/iapo";
+import type { ImageRef, ReplayFunctions, Trace } from "@iapo/rollout-trace";
+import { createScorer, rewardParts } from "@iapo/vqa-tasks";
+import type { TrainerConfig } from "../config/schema.ts";
+
+type Rewards = Readonly<Record<string, number>>;
+
+/**
+ * What no seed governs is taken as the trace holds it: a judge's and a verifier's verdict, and the outcome of an episode that failed.
+ * @param own the user's own reward function, where the run had one
+ */
+export function rewardsAnew(
+  { environment, baseline, grpo }: Pick<TrainerConfig, "environment" | "baseline" | "grpo">,
+  own: RewardFunction | undefined,
+): ReplayFunctions["rewards"] {
+  const { scoring } = environment;
+  const score = scoring.scoring === "judge" ? undefined : createScorer(scoring);
+  const added = baseline ? baselineReward(baseline) : own;
+  return async (trace) => {
+    const { rewards: logged, task, turns, toolOutcomes } = trace;
+    const parts = Object.keys(logged);
+    if (parts.length === 0) return {};
+    if (grpo.rollout.onFailure === "penalise" && parts.join() === "outcome") return logged;
+    const last = turns.at(-1)!;
+    const judged = logged.accuracy ?? logged.outcome ?? Number.NaN;
+    const outcome = score ? (await score(task, last.text)).value : judged;
+    const [tool] = toolOutcomes;
+    const fresh: Rewards = { outcome, ...(tool && rewardParts(task, withoutImage(tool))) };
+    if (!added) return fresh;
+    const verdict = logged.tool_verdict === undefined ? {} : { tool_verdict: logged.tool_verdict };
+    const whole = { ...trace, rewards: { ...fresh, ...verdict } } as Parameters<RewardFunction>[0];
+    return { ...fresh, ...(await added(whole)) };
+  };
+}
+
+function baselineReward(options: NonNullable<TrainerConfig["baseline"]>): RewardFunction {
+  const none = (): never => {
+    throw new Error("advantages are not asked for here");
+  };
+  const { reward } = createBaseline<ImageRef>(options, { advantage: none, verify: recordedVerifier });
+  return reward as (trace: Trace<ImageRef>) => Rewards | Promise<Rewards>;
+}
+
+/** Reward parts look at no pixel. */
+function withoutImage(tool: Trace<ImageRef>["toolOutcomes"][number]): Parameters<typeof rewardParts>[1] {
+  return { ...tool, image: undefined };
+}
