@@ -23,7 +23,10 @@ if ((role !== "teacher" && role !== "student") || work === "") {
 const device = await openDevice();
 const config = await loadConfig(baseDirectory);
 const processor = await loadProcessor(baseDirectory);
-const weights = initializeWeights(device, config, deriveSeed(SEED, "nano-vl"), { trainable: () => true });
+const weights = initializeWeights(device, config, deriveSeed(SEED, "nano-vl"), {
+  trainable: () => true,
+  deviation: "fan_in",
+});
 const policy = new QwenVLPolicy(new QwenVLModel(config, weights), processor);
 
 for (const stage of stagesOf[role]) await runStage(stage);

@@ -50,7 +50,17 @@ export interface EvalOptions {
 
 const NANO_TASKS = 256;
 
-export async function evaluate(options: EvalOptions, io: CliIo): Promise<number> {
+export interface Evaluation {
+  /** The model's. */
+  readonly name: string;
+  readonly measured: ReadonlyMap<string, Measured>;
+  readonly missing: readonly MissingSet[];
+  /** Where results and traces lie. */
+  readonly directory: string;
+}
+
+/** Evaluates, or goes on where it stopped; undefined where it was interrupted. */
+export async function runEvaluation(options: EvalOptions, io: CliIo): Promise<Evaluation | undefined> {
   const { model, endpoint, sets, seed } = options;
   const name = model === undefined ? endpoint!.model : basename(resolve(model));
   const opened = await Promise.all(sets.map((set) => openSet(set, options)));
@@ -59,26 +69,36 @@ export async function evaluate(options: EvalOptions, io: CliIo): Promise<number>
   for (const { name: set, missing: what } of missing) io.note(`${set} is missing: ${what}`);
   if (present.length === 0) throw new TrainerError("missing", `none of the sets ${sets.join(", ")} can be evaluated`);
 
-  const out = options.out ?? `runs/eval-${name.replace(/[^\w.-]/g, "-")}`;
-  const paths = await openEvaluation(out, await settingsOf(options, present));
+  const directory = options.out ?? `runs/eval-${name.replace(/[^\w.-]/g, "-")}`;
+  const paths = await openEvaluation(directory, await settingsOf(options, present));
   const finished = await withPolicy(options, async (policy) => runSets(policy, present, options, paths, io));
   if (!finished) {
-    io.note(`interrupted; the same command goes on where it stopped: ${out}`);
-    return ExitCode.interrupted;
+    io.note(`interrupted; the same command goes on where it stopped: ${directory}`);
+    return undefined;
   }
   const measured = new Map<string, Measured>();
   for (const set of present) measured.set(set.name, measure(await groupsOf(paths.traces(set.name)), seed));
   const table = tableOne(measured);
   const results = { model: name, sets: Object.fromEntries(measured), missing, table1: table };
-  const json = `${JSON.stringify(results, null, 2)}\n`;
-  await writeWhole(paths.results, json);
+  await writeWhole(paths.results, `${JSON.stringify(results, null, 2)}\n`);
   await writeWhole(paths.table, tableOneCsv(name, table));
-  if (options.json) io.out(json.trimEnd());
-  else {
-    for (const [set, values] of measured) io.out(metricTable(set, values));
-    if (sets.some((set) => set !== "nano")) io.out(`\n${tableOneText(name, measured, missing)}`);
-    io.out(`traces and results: ${out}`);
+  return { name, measured, missing, directory };
+}
+
+/** iapo eval. */
+export async function evaluate(options: EvalOptions, io: CliIo): Promise<number> {
+  const evaluation = await runEvaluation(options, io);
+  if (!evaluation) return ExitCode.interrupted;
+  const { name, measured, missing, directory } = evaluation;
+  if (options.json) {
+    io.out(
+      JSON.stringify({ model: name, sets: Object.fromEntries(measured), missing, table1: tableOne(measured) }, null, 2),
+    );
+    return ExitCode.done;
   }
+  for (const [set, values] of measured) io.out(metricTable(set, values));
+  if (options.sets.some((set) => set !== "nano")) io.out(`\n${tableOneText(name, measured, missing)}`);
+  io.out(`traces and results: ${directory}`);
   return ExitCode.done;
 }
 
