@@ -35,13 +35,10 @@ const entities: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-/** What XML cannot hold (control characters, halves of surrogate pairs) becomes U+FFFD. */
+/** What documents cannot hold (control characters, halves of surrogate pairs, code points that are no characters) becomes U+FFFD. */
 export function escapeText(text: string): string {
-  return (
-    text
-      .toWellFormed()
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out
-      .replace(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]/g, "\ufffd")
-      .replace(/[&<>"']/g, (character) => entities[character] as string)
-  );
+  return text
+    .toWellFormed()
+    .replace(/(?![\t\n\r])[\p{Cc}\p{Noncharacter_Code_Point}]/gu, "\ufffd")
+    .replace(/[&<>"']/g, (character) => entities[character] as string);
 }

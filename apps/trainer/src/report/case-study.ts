@@ -1,77 +1,104 @@
-// The case study of a run (paper 4.2, Figure 3): misused tools, and what calls rest on, over the steps.
+// The case study of a run (paper 4.2, Figure 3): misused tools, and what calls rest on, over the steps, with the teacher to compare with.
 import { join } from "node:path";
-import type { LineChart } from "@iapo/viewer";
+import { type CaseStudy, caseStudyVersion } from "@iapo/iapo";
+import type { LineChart, Point } from "@iapo/viewer";
 import { z } from "zod";
 import { TrainerError } from "../error.ts";
 import { readSmall } from "./run-files.ts";
 
-/** Calls on charts that are divided by columns or by rows alone; misused: a tool of the other axis. */
-export interface CaseStudyPoint {
-  readonly charts: number;
-  readonly calls: number;
-  readonly misused: number;
-  /** Mean attribution of the definitions of right and of misused tools; null where there is no such call. */
-  readonly attribution: { readonly right: number | null; readonly misused: number | null };
-}
+/** What a study says of one model, as far as it is drawn. */
+export type StudiedModel = Pick<CaseStudy, "version" | "responses" | "calls" | "misuse" | "rewards"> & {
+  readonly definitions: readonly {
+    readonly method: { readonly method: string };
+    readonly rightShare: { readonly mean: number; readonly standardError: number } | null;
+    readonly misusedShare: { readonly mean: number; readonly standardError: number } | null;
+  }[];
+};
 
-export interface CaseStudy {
-  readonly version: 1;
-  readonly student: readonly (CaseStudyPoint & { readonly step: number })[];
-  readonly teacher?: CaseStudyPoint | undefined;
+/** `case-study.json` of a run. */
+export interface CaseStudyCurve {
+  readonly student: readonly { readonly step: number; readonly study: StudiedModel }[];
+  readonly teacher?: StudiedModel | undefined;
 }
 
 const count = z.int().min(0);
-const point = {
-  charts: count,
+const share = z.object({ mean: z.number(), standardError: z.number() }).nullable();
+const studied: z.ZodType<StudiedModel> = z.object({
+  version: z.literal(caseStudyVersion),
+  responses: count,
   calls: count,
-  misused: count,
-  attribution: z.object({ right: z.number().nullable(), misused: z.number().nullable() }),
-};
+  misuse: count,
+  rewards: z.record(z.string(), z.number()),
+  definitions: z.array(z.object({ method: z.object({ method: z.string() }), rightShare: share, misusedShare: share })),
+});
 
-const caseStudySchema: z.ZodType<CaseStudy> = z.object({
-  version: z.literal(1),
-  student: z.array(z.object({ step: count, ...point })).min(1),
-  teacher: z.object(point).optional(),
+const schema: z.ZodType<CaseStudyCurve> = z.object({
+  student: z.array(z.object({ step: count, study: studied })).min(1),
+  teacher: studied.optional(),
 });
 
 export const caseStudyFile = "case-study.json";
 
 /** Undefined where the run has none. @throws TrainerError `invalid` */
-export async function readCaseStudy(run: string): Promise<CaseStudy | undefined> {
+export async function readCaseStudy(run: string): Promise<CaseStudyCurve | undefined> {
   const path = join(run, caseStudyFile);
   const text = await readSmall(path);
   if (text === undefined) return undefined;
   try {
-    return caseStudySchema.parse(JSON.parse(text));
+    return schema.parse(JSON.parse(text));
   } catch (cause) {
     const problem = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
     throw new TrainerError("invalid", `${path} is not a case study: ${problem}`, { cause });
   }
 }
 
-/** Misused calls of the student, and mean attribution of right and misused definitions, with the teacher as a line to compare with. */
-export function caseStudyCharts({ student, teacher }: CaseStudy, name: string): LineChart[] {
-  const charts = student.reduce((most, point) => Math.max(most, point.charts), 0);
-  const attribution = (key: "right" | "misused") => ({
-    name: `${key} tools`,
-    points: student.map(({ step, attribution }) => ({ x: step, y: attribution[key] })),
+/** Misuse; right names and accuracy, which it may be traded for; and for each method what calls rest on, give or take a standard error. */
+export function caseStudyCharts({ student, teacher }: CaseStudyCurve, name: string): LineChart[] {
+  const methods = [...new Set(student.flatMap(({ study }) => study.definitions.map(({ method }) => method.method)))];
+  const responses = student.reduce((most, { study }) => Math.max(most, study.responses), 0);
+  const reward = (part: string, label: string) => ({
+    name: label,
+    points: student.map(({ step, study }) => ({ x: step, y: study.rewards[part] ?? null })),
   });
-  const { right = null } = teacher?.attribution ?? {};
   return [
     {
       title: `Misused tools, ${name}`,
       xLabel: "step",
-      yLabel: `calls on ${charts} charts`,
-      series: [{ name: "student", points: student.map(({ step, misused }) => ({ x: step, y: misused })) }],
-      references: teacher ? [{ name: "teacher", y: teacher.misused }] : [],
+      yLabel: `responses of ${responses}`,
+      series: [{ name: "student", points: student.map(({ step, study }) => ({ x: step, y: study.misuse })) }],
+      references: teacher ? [{ name: "teacher", y: teacher.misuse }] : [],
       include: [0],
     },
     {
-      title: `Attribution of the definition, ${name}`,
+      title: "Right names and answers",
       xLabel: "step",
-      yLabel: "mean attribution",
-      series: [attribution("right"), attribution("misused")],
-      references: right === null ? [] : [{ name: "teacher, right tools", y: right }],
+      yLabel: "share of responses",
+      series: [reward("tool_names", "right names"), reward("outcome", "outcome reward")],
+      include: [0, 1],
     },
+    ...methods.map((method) => shareChart(method, { student, teacher })),
   ];
+}
+
+function shareChart(method: string, { student, teacher }: CaseStudyCurve): LineChart {
+  const of = (study: StudiedModel | undefined) => study?.definitions.find((one) => one.method.method === method);
+  const points = (key: "rightShare" | "misusedShare"): Point[] =>
+    student.map(({ step, study }) => {
+      const found = of(study)?.[key];
+      if (!found) return { x: step, y: null };
+      const { mean, standardError } = found;
+      return { x: step, y: mean, low: mean - standardError, high: mean + standardError };
+    });
+  const line = of(teacher)?.rightShare;
+  return {
+    title: `What calls rest on, ${method}`,
+    xLabel: "step",
+    yLabel: "share of |score|, ±1 standard error",
+    series: [
+      { name: "definitions of right tools", points: points("rightShare") },
+      { name: "of misused tools", points: points("misusedShare") },
+    ],
+    references: line ? [{ name: "teacher, right tools", y: line.mean }] : [],
+    include: [0],
+  };
 }

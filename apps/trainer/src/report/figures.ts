@@ -103,16 +103,21 @@ async function caseStudies(runs: readonly LoadedRun[]): Promise<Record<string, s
     const study = await readCaseStudy(directory);
     if (!study) continue;
     files[`case-study-${Object.keys(files).length + 1}.svg`] = panels(caseStudyCharts(study, name)).toString();
-    const points = [...study.student, ...(study.teacher ? [{ step: undefined, ...study.teacher }] : [])];
-    for (const { step, charts, calls, misused, attribution } of points)
-      rows.push([
-        ...[name, step === undefined ? "teacher" : "student", step, charts, calls, misused],
-        ...[attribution.right ?? undefined, attribution.misused ?? undefined],
+    const models = [
+      ...study.student.map(({ step, study: own }) => ({ model: "student", step, own })),
+      ...(study.teacher ? [{ model: "teacher", step: undefined, own: study.teacher }] : []),
+    ];
+    for (const { model, step, own } of models) {
+      const { responses, calls, misuse, rewards, definitions } = own;
+      const counts = { responses, calls, misuse, right_names: rewards.tool_names, outcome: rewards.outcome };
+      const shares = definitions.flatMap(({ method: { method }, rightShare, misusedShare }) => [
+        [`${method}/right_share`, rightShare?.mean],
+        [`${method}/misused_share`, misusedShare?.mean],
       ]);
+      for (const [measure, value] of [...Object.entries(counts), ...shares] as [string, number | undefined][])
+        if (value !== undefined) rows.push([name, model, step, measure, value]);
+    }
   }
-  if (rows.length > 0) {
-    const columns = ["run", "model", "step", "charts", "calls", "misused"];
-    files["case-studies.csv"] = toCsv([...columns, "attribution_right", "attribution_misused"], rows);
-  }
+  if (rows.length > 0) files["case-studies.csv"] = toCsv(["run", "model", "step", "measure", "value"], rows);
   return files;
 }

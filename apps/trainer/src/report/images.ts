@@ -1,6 +1,7 @@
 // The images of a run: `images/<id>.png`, named by what a model saw of them.
 import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { Recipe } from "@iapo/grpo";
 import { type Image, type ImageRef, identifyImage, type Trace } from "@iapo/rollout-trace";
 import { encodePng, readImage, writeImage } from "@iapo/visual-tools/sharp";
 
@@ -9,7 +10,7 @@ function imagePath(run: string, id: string): string {
 }
 
 /** Keeps the images of tasks and tools of these traces, each once. */
-export async function keepImages(run: string, traces: readonly Trace[]): Promise<void> {
+async function keepImages(run: string, traces: readonly Trace[]): Promise<void> {
   const images = new Map<string, Image>();
   for (const { task, toolOutcomes } of traces) {
     images.set(task.image.id, task.image);
@@ -24,6 +25,18 @@ export async function keepImages(run: string, traces: readonly Trace[]): Promise
     );
     if (!isKept) await writeImage(path, image);
   }
+}
+
+/** A recipe whose steps keep their images, before the step's file refers to them. */
+export function keepingImages<R extends Recipe>(recipe: R, run: string): R {
+  return {
+    ...recipe,
+    async step(place) {
+      const made = await recipe.step(place);
+      await keepImages(run, made.traces);
+      return made;
+    },
+  };
 }
 
 /** Images for a page as PNG data URIs, until `budget` bytes of them are taken. What is not there, or is not what its name says, is left out. */

@@ -9,7 +9,7 @@ import { loadConfig } from "@iapo/qwen-vl-model/config";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
 import { type Device, deriveSeed } from "@iapo/tensor-core";
 import { createEnvironment, createNanoCharts } from "@iapo/vqa-tasks";
-import { keepImages } from "../../src/report/images.ts";
+import { keepingImages } from "../../src/report/images.ts";
 
 export interface TestRun {
   readonly seed?: number;
@@ -58,17 +58,9 @@ export async function makeRun(device: Device, directory: string, options: TestRu
     ...(withEvidence && { penalty }),
   };
   const recipe = grpoRecipe(parts, settings);
-  const keeping: typeof recipe = {
-    ...recipe,
-    async step(place) {
-      const made = await recipe.step(place);
-      await keepImages(directory, made.traces);
-      return made;
-    },
-  };
   const held = { length: 2, task: (index: number) => task(4 + index) };
   try {
-    await train(keeping, {
+    await train(keepingImages(recipe, directory), {
       directory,
       steps,
       checkpoint: { every: 1, keep: 1 },
