@@ -23,8 +23,8 @@ export {
   caseStudy,
   caseStudyMetrics,
   caseStudyVersion,
-  type DefinitionScores,
 } from "./case-study/case-study.ts";
+export type { DefinitionScores, Mean } from "./case-study/definitions.ts";
 export {
   type DiagnosedCell,
   type DiagnoseOptions,

@@ -187,7 +187,7 @@ describe("case study", () => {
     expect(await caseStudy(parts, study)).toEqual(found);
     const metrics = caseStudyMetrics(found);
     expect(metrics["case_study/misuse"]).toBe(0);
-    expect(metrics["case_study/ig/right"]).toBe(found.definitions[0]!.right!.mean);
+    expect(metrics["case_study/ig_dot_2_steps_sum/right"]).toBe(found.definitions[0]!.right!.mean);
     expect(found.definitions[0]!.convergence).toBeGreaterThanOrEqual(0);
     expect(found.definitions[1]!.convergence).toBeNull();
     for (const { rightShare, misusedShare } of found.definitions) {
@@ -238,7 +238,7 @@ describe("case study", () => {
     const parts = { policy, model, environment, tasks };
     const none = await caseStudy(parts, { ...study, target: "code", charts: 1 });
     expect(none.definitions[0]).toMatchObject({ calls: 0, right: null, misused: null });
-    expect(caseStudyMetrics(none)).not.toHaveProperty("case_study/ig/right");
+    expect(caseStudyMetrics(none)).not.toHaveProperty("case_study/ig_dot_2_steps_sum/right");
     const missing = { ...study, charts: 1, tools: { columns: ["zoom"], rows: ["pan"] } };
     await expect(caseStudy(parts, missing)).rejects.toThrow(/defines no tool:/);
     const tables = { length: 1, task: async () => ({ ...(await tasks.task(0)), orientation: undefined }) };

@@ -3,17 +3,14 @@
  * and how much its calls rest on the definitions of right and of misused tools. For a student every few steps; for its teacher, which is the
  * reference line, once.
  */
-import { distribution, type Partition } from "@iapo/attribution/math";
 import { type Environment, type Policy, type RolloutOptions, rollout, type TaskSource } from "@iapo/grpo";
-import type { Orientation, Task, Trace } from "@iapo/rollout-trace";
+import type { Orientation, Trace } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";
 import type { MethodSettings } from "../config/types.ts";
-import { IapoError } from "../error.ts";
-import type { AttributionModel, Call } from "../scoring/model.ts";
-import { scoreCalls } from "../scoring/score.ts";
-import { blockMethod } from "../scoring/settings.ts";
-import { type CallTarget, findCall } from "../scoring/span.ts";
-import { promptUnits } from "../scoring/units.ts";
+import { methodLabel } from "../diagnose/grid.ts";
+import type { AttributionModel } from "../scoring/model.ts";
+import type { CallTarget } from "../scoring/span.ts";
+import { type DefinitionScores, definitionScores, orientationOf, otherAxis } from "./definitions.ts";
 
 /** Version of the result as JSON. */
 export const caseStudyVersion = 1;
@@ -38,26 +35,6 @@ export interface CaseStudyOptions {
   readonly methods: readonly MethodSettings[];
   /** Names of the tools of each axis. */
   readonly tools: Readonly<Record<Orientation, readonly string[]>>;
-}
-
-export interface Mean {
-  readonly mean: number;
-  readonly standardError: number;
-}
-
-/** Of a method, over all calls: what definitions of the right axis' tools and of the other axis' are to them. */
-export interface DefinitionScores {
-  readonly method: MethodSettings;
-  /** Calls that were explained. */
-  readonly calls: number;
-  /** Mean score of a token. Of occlusion: what is lost without the definitions, over their tokens. Null where there was no call. */
-  readonly right: Mean | null;
-  readonly misused: Mean | null;
-  /** |mean score| over the sum of those of all blocks: comparable between steps, models and methods. */
-  readonly rightShare: Mean | null;
-  readonly misusedShare: Mean | null;
-  /** Of integrated gradients: the mean share of the change that the scores miss. */
-  readonly convergence: number | null;
 }
 
 /** Plain data: `JSON.stringify` writes it whole. */
@@ -86,11 +63,7 @@ export async function caseStudy(parts: CaseStudyParts, options: CaseStudyOptions
   const place = { step: 0, seed: (...at: number[]) => deriveSeed(options.seed, "case_study", ...at) };
   const { groups } = await rollout(policy, environment, charts, options.rollout, place);
   const definitions: DefinitionScores[] = [];
-  for (const method of options.methods) {
-    const explained: Explained[] = [];
-    for (const traces of groups) explained.push(...(await explainGroup(model, traces, method, options)));
-    definitions.push(summaryOf(method, explained));
-  }
+  for (const method of options.methods) definitions.push(await definitionScores(model, groups, method, options));
   const traces = groups.flat();
   return {
     version: caseStudyVersion,
@@ -102,7 +75,7 @@ export async function caseStudy(parts: CaseStudyParts, options: CaseStudyOptions
   };
 }
 
-/** The numbers of a study by name, for a run's metrics: `case_study/misuse`, `case_study/ig/right`, ... */
+/** The numbers of a study by name, for a run's metrics: `case_study/misuse`, `case_study/ig_dot_32_steps/right`, ... */
 export function caseStudyMetrics({
   responses,
   calls,
@@ -115,100 +88,24 @@ export function caseStudyMetrics({
     ["calls", calls],
     ["misuse", misuse],
     ...Object.entries(rewards).map(([part, value]): [string, number] => [`reward/${part}`, value]),
-    ...definitions.flatMap(
-      ({ method: { method }, right, misused, rightShare, misusedShare }): [string, number | undefined][] => [
-        [`${method}/right`, right?.mean],
-        [`${method}/misused`, misused?.mean],
-        [`${method}/right_share`, rightShare?.mean],
-        [`${method}/misused_share`, misusedShare?.mean],
-      ],
-    ),
+    ...definitions.flatMap(({ method, right, misused, rightShare, misusedShare }): [string, number | undefined][] => {
+      const label = methodLabel(method).replace(/\W+/g, "_");
+      return [
+        [`${label}/right`, right?.mean],
+        [`${label}/misused`, misused?.mean],
+        [`${label}/right_share`, rightShare?.mean],
+        [`${label}/misused_share`, misusedShare?.mean],
+      ];
+    }),
   ];
   return Object.fromEntries(
     named.flatMap(([name, value]) => (value === undefined ? [] : [[`case_study/${name}`, value]])),
   );
 }
 
-interface Explained {
-  readonly right: number;
-  readonly misused: number;
-  readonly rightShare: number;
-  readonly misusedShare: number;
-  readonly convergence: number | undefined;
-}
-
-/** The calls of one chart. */
-async function explainGroup(
-  model: AttributionModel,
-  traces: readonly Trace[],
-  settings: MethodSettings,
-  { target, tools }: CaseStudyOptions,
-): Promise<Explained[]> {
-  const calls = traces
-    .map(({ turns }) => findCall(turns[0]!, target, model))
-    .filter((call): call is Call => call !== undefined);
-  const [first] = traces;
-  if (!first || calls.length === 0) return [];
-  const axis = orientationOf(first.task);
-  const units = promptUnits(first.blocks, first.turns[0]!, { kind: "tool_groups", groups: tools });
-  const method = blockMethod(settings);
-  const isOcclusion = method.kind === "occlusion";
-  const results = await scoreCalls(model, calls, units, isOcclusion ? method : { ...method, blockReduce: "mean" });
-  const [right, misused] = [axis, otherAxis(axis)].map((of) => unitOf(units, `tool:${of}`, first.task)) as [Unit, Unit];
-  return results.map((result) => {
-    const { blockScores, convergence } = result!;
-    const shares = distribution(blockScores, { normaliser: "absL1", smoothing: 0 });
-    const scoreOf = ({ index, tokens }: Unit): number => blockScores[index]! / (isOcclusion ? tokens : 1);
-    return {
-      right: scoreOf(right),
-      misused: scoreOf(misused),
-      rightShare: shares[right.index]!,
-      misusedShare: shares[misused.index]!,
-      convergence: convergence?.relative,
-    };
-  });
-}
-
-interface Unit {
-  readonly index: number;
-  readonly tokens: number;
-}
-
-function unitOf({ names, unitOfToken }: Partition, name: string, task: Task): Unit {
-  const index = names.indexOf(name);
-  const tokens = unitOfToken.filter((of) => of === index).length;
-  if (index >= 0 && tokens > 0) return { index, tokens };
-  throw new IapoError("argument", `the prompt of task ${task.id} defines no ${name}: check the names of the tools`);
-}
-
-function summaryOf(method: MethodSettings, explained: readonly Explained[]): DefinitionScores {
-  const shares = explained.flatMap(({ convergence }) => convergence ?? []);
-  return {
-    method,
-    calls: explained.length,
-    right: meanWithError(explained.map(({ right }) => right)),
-    misused: meanWithError(explained.map(({ misused }) => misused)),
-    rightShare: meanWithError(explained.map(({ rightShare }) => rightShare)),
-    misusedShare: meanWithError(explained.map(({ misusedShare }) => misusedShare)),
-    convergence: meanWithError(shares)?.mean ?? null,
-  };
-}
-
 function isMisuse({ task, toolOutcomes }: Trace, tools: CaseStudyOptions["tools"]): boolean {
   const wrong = tools[otherAxis(orientationOf(task))];
   return toolOutcomes.some((outcome) => outcome.tools.some((name) => wrong.includes(name)));
-}
-
-function orientationOf({ id, orientation }: Pick<Task, "id" | "orientation">): Orientation {
-  if (orientation) return orientation;
-  throw new IapoError(
-    "argument",
-    `task ${id} has no orientation: the case study takes charts that are divided one way`,
-  );
-}
-
-function otherAxis(axis: Orientation): Orientation {
-  return axis === "columns" ? "rows" : "columns";
 }
 
 function meanRewards(traces: readonly Trace[]): Record<string, number> {
@@ -219,13 +116,4 @@ function meanRewards(traces: readonly Trace[]): Record<string, number> {
   return Object.fromEntries(
     [...parts].map(([part, values]) => [part, values.reduce((sum, [, value]) => sum + value, 0) / values.length]),
   );
-}
-
-/** With the standard error; null for no values. */
-function meanWithError(values: readonly number[]): Mean | null {
-  const count = values.length;
-  if (count === 0) return null;
-  const mean = values.reduce((sum, value) => sum + value, 0) / count;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, standardError: count > 1 ? Math.sqrt(squares / (count - 1) / count) : 0 };
 }
