@@ -1,4 +1,6 @@
 // What the page does in the browser. The page holds the text of this function, so nothing outside of it may be used in it.
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
 
 /** Without it all groups show one after another: reading never depends on it. */
 export function behaviour(): void {
