@@ -77,7 +77,7 @@ async function chartOf(index: number): Promise<DiagnoseChart> {
   return { id: task.id, blocks: chartPrompt(task), calls, teacherCall: own! };
 }
 
-describe("diagnosis", () => {
+describe("diagnosis", { timeout: 120_000 }, () => {
   test("its penalties are those of a run, for every cell", async () => {
     const all = [await chartOf(0), await chartOf(1)];
     const seen: number[] = [];
@@ -141,7 +141,7 @@ describe("diagnosis", () => {
   });
 });
 
-describe("case study", () => {
+describe("case study", { timeout: 120_000 }, () => {
   const study: CaseStudyOptions = {
     seed: 4,
     charts: 2,
