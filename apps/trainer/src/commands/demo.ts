@@ -1,13 +1,21 @@
 // iapo demo
-import { demo } from "../demo/demo.ts";
+import { type DemoOptions, demo } from "../demo/demo.ts";
 import { type AddCommand, wholeNumber } from "./command.ts";
 
 export const addDemo: AddCommand = (program, run) => {
   program
     .command("demo")
-    .description("a real chart through the whole of a nano model, then a short training on chart questions")
-    .option("--steps <count>", "training steps", wholeNumber, 60)
-    .option("--seed <number>", "every random number follows from it", wholeNumber, 1)
-    .option("--out <directory>", "where the pictures are written", "runs/demo")
-    .action((options: { steps: number; seed: number; out: string }) => run((io) => demo(options, io)));
+    .description("measure a small student on held-out charts, train it by IAPO beside a teacher, measure it again")
+    .option("--steps <count>", "training steps", wholeNumber, 30)
+    .option("--seed <number>", "of the training: charts, draws, order", wholeNumber, 1)
+    .option("--charts <count>", "held-out charts that each model answers", wholeNumber, 448)
+    .option("--out <directory>", "where everything is written; default a new one, runs/demo")
+    .option("--real <directory>", "real charts and tables of published sets in place of nano-charts")
+    .option("--student <directory>", "a Qwen2.5-VL directory in place of the nano student")
+    .option("--teacher <directory>", "and in place of the nano teacher")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ iapo demo\n  $ iapo demo --seed 2 --steps 20\n  $ iapo demo --real data --steps 2",
+    )
+    .action((options: DemoOptions) => run((io) => demo(options, io)));
 };

@@ -12,8 +12,8 @@ import {
   type WarmUpProgress,
   warmUp,
 } from "@iapo/tensor-core";
-import { startTraining } from "../demo/train.ts";
 import { consequences, type Finding } from "./consequences.ts";
+import { nanoTrainingStep } from "./training-step.ts";
 
 export interface Examination {
   readonly node: string;
@@ -75,11 +75,7 @@ async function describe(device: Device | undefined, kernels: boolean): Promise<E
 }
 
 async function compileTimes(device: Device): Promise<WarmUpProgress[]> {
-  return warmUp(device, async (planning) => {
-    const training = await startTraining(planning, 1);
-    await training.step();
-    training.dispose();
-  });
+  return warmUp(device, nanoTrainingStep);
 }
 
 /** Mesa keeps compiled shaders between runs; a cold time needs an empty cache. Must come before the driver is loaded. */

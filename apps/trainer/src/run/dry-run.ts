@@ -8,8 +8,8 @@ import { openTasks } from "../compose/tasks.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
-import { blockContent } from "../slice/content.ts";
-import type { Job } from "./drive.ts";
+import { blockContent } from "../compose/content.ts";
+import type { Job } from "./job.ts";
 import { type RunOptions, runDirectory } from "./open-run.ts";
 
 export async function dryRun(loaded: LoadedConfig, job: Job, { out }: RunOptions, io: CliIo): Promise<number> {

@@ -1,0 +1,26 @@
+// Plain GRPO of the same steps, and of the same time, as it was measured once: what the demo's own result is put beside.
+import { readFile } from "node:fs/promises";
+import { z } from "zod";
+import { metricNames } from "../eval/metrics.ts";
+import type { Column } from "./table.ts";
+
+const estimate = z.strictObject({
+  value: z.number().nullable(),
+  interval: z.tuple([z.number(), z.number()]).nullable(),
+});
+
+const schema = z.strictObject({
+  /** What made it. */
+  commands: z.array(z.string()),
+  columns: z.array(
+    z.strictObject({
+      title: z.string(),
+      measured: z.strictObject({ metrics: z.record(z.enum(metricNames), estimate) }),
+    }),
+  ),
+});
+
+export async function baselineColumns(): Promise<readonly Column[]> {
+  const file = new URL("../../assets/demo-grpo.json", import.meta.url);
+  return schema.parse(JSON.parse(await readFile(file, "utf8"))).columns;
+}

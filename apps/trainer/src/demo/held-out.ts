@@ -1,0 +1,53 @@
+// One model on held-out tasks, sampled: its rates, and its traces in a directory.
+
+import type { Environment } from "@iapo/grpo";
+import type { Device } from "@iapo/tensor-core";
+import type { OpenTasks } from "../compose/tasks.ts";
+import { evaluateSet, groupsOf } from "../eval/evaluate-set.ts";
+import { openLocalModel } from "../eval/local-model.ts";
+import { type Measured, measure } from "../eval/metrics.ts";
+
+export interface HeldOut {
+  readonly device: Device;
+  readonly environment: Environment;
+  readonly tasks: NonNullable<OpenTasks["validation"]>;
+  /** The first so many of them. */
+  readonly count: number;
+  readonly maxTokens: number;
+  readonly signal: AbortSignal;
+}
+
+/** Charts and draws are the same for every model. */
+const SEED = 1000;
+const BATCH = 64;
+
+/** @throws the signal's reason where it was interrupted; the same call goes on where it stopped */
+export async function measureModel(
+  heldOut: HeldOut,
+  model: string,
+  directory: string,
+  onProgress: (done: number) => void,
+): Promise<Measured> {
+  const { device, environment, tasks, count, maxTokens, signal } = heldOut;
+  const policy = await openLocalModel(device, model);
+  try {
+    await evaluateSet({
+      ...{ policy, environment, directory, maxTokens, signal },
+      tasks: firstOf(tasks, count),
+      name: "held-out",
+      seed: SEED,
+      limit: count,
+      samples: 1,
+      temperature: 1,
+      batch: BATCH,
+      onBatch: onProgress,
+    });
+  } finally {
+    policy.model.dispose();
+  }
+  return measure(await groupsOf(directory), SEED);
+}
+
+async function* firstOf({ task }: HeldOut["tasks"], count: number) {
+  for (let index = 0; index < count; index++) yield await task(index);
+}

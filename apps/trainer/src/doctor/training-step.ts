@@ -1,0 +1,28 @@
+// One supervised step of a nano model: all pipelines that training needs.
+import { Learner, learnerOptions, supervisedStep } from "@iapo/grpo";
+import type { Device } from "@iapo/tensor-core";
+import { createEnvironment } from "@iapo/vqa-tasks";
+import { openPolicy } from "../compose/model.ts";
+import { openTasks } from "../compose/tasks.ts";
+import { loadConfig } from "../config/load.ts";
+import { chartExamples } from "../sft/examples.ts";
+
+const EXAMPLES = 4;
+
+export async function nanoTrainingStep(device: Device): Promise<void> {
+  const { config } = loadConfig("nano-sft", []);
+  const seed = 1;
+  const policy = await openPolicy(device, config.model, { seed });
+  const { charts } = await openTasks(config.data);
+  const environment = createEnvironment({ options: config.environment });
+  const mixture = { captions: 0, copies: 0 };
+  const parts = { scribe: policy, charts: charts!, environment, seed, name: "doctor", mixture, length: EXAMPLES };
+  const examples = chartExamples(parts);
+  const learner = new Learner(policy, learnerOptions(config.supervised!.optimizer));
+  try {
+    await supervisedStep(learner, await Promise.all([0, 1, 2, 3].map((index) => examples.task(index))));
+  } finally {
+    learner.dispose();
+    policy.model.dispose();
+  }
+}
