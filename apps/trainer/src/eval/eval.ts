@@ -1,8 +1,6 @@
 // iapo eval: a model on held-out tasks, resumable; rates with intervals, and the paper's Table 1.
 import { basename, resolve } from "node:path";
 import type { Environment, Policy } from "@iapo/grpo";
-import type { ImageRef, Trace } from "@iapo/rollout-trace";
-import { readRun } from "@iapo/rollout-trace/files";
 import { openDevice } from "@iapo/tensor-core";
 import {
   createEnvironment,
@@ -16,7 +14,7 @@ import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 import { type EvaluationPaths, openEvaluation } from "./directory.ts";
 import { type EndpointOptions, endpointPolicy } from "./endpoint.ts";
-import { evaluateSet } from "./evaluate-set.ts";
+import { evaluateSet, groupsOf } from "./evaluate-set.ts";
 import { type JudgeSettings, openJudge } from "./judge.ts";
 import { checkModelDirectory, modelHash, openLocalModel } from "./local-model.ts";
 import { type Measured, measure } from "./metrics.ts";
@@ -187,10 +185,4 @@ function environmentOf(
     options: { scoring, prompt: prompt ?? (set === "nano" ? "compact" : "full") },
     judge,
   });
-}
-
-async function groupsOf(directory: string): Promise<Trace<ImageRef>[][]> {
-  const groups = new Map<number, Trace<ImageRef>[]>();
-  for await (const trace of readRun(directory)) groups.set(trace.group, [...(groups.get(trace.group) ?? []), trace]);
-  return [...groups.values()];
 }

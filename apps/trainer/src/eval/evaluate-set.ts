@@ -1,7 +1,7 @@
 // One set through a policy, batch by batch; each batch is durable when the next begins, and is not made again.
 import { type Environment, type Policy, rollout } from "@iapo/grpo";
-import type { Task } from "@iapo/rollout-trace";
-import { listSteps, recoverSteps, writeStep } from "@iapo/rollout-trace/files";
+import type { ImageRef, Task, Trace } from "@iapo/rollout-trace";
+import { listSteps, readRun, recoverSteps, writeStep } from "@iapo/rollout-trace/files";
 import { deriveSeed } from "@iapo/tensor-core";
 
 export interface SetEvaluation {
@@ -59,4 +59,11 @@ async function runBatch(evaluation: SetEvaluation, step: number, tasks: readonly
     { step, firstGroup: step * batch, seed: (...at) => deriveSeed(seed, "eval", name, ...at) },
   );
   await writeStep(directory, { step, traces: groups.flat(), log: { samples: [], updates: [], metrics: {} } });
+}
+
+/** The traces that an evaluation left in its directory, task by task. */
+export async function groupsOf(directory: string): Promise<Trace<ImageRef>[][]> {
+  const groups = new Map<number, Trace<ImageRef>[]>();
+  for await (const trace of readRun(directory)) groups.set(trace.group, [...(groups.get(trace.group) ?? []), trace]);
+  return [...groups.values()];
 }
