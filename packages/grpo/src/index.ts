@@ -34,7 +34,7 @@ export {
   type RewardFunction,
   type ShapedSample,
 } from "./run/shaping.ts";
-export type { RunState } from "./run/state.ts";
+export { loadCheckpoint, type RunState, readRunState } from "./run/state.ts";
 export {
   type SupervisedOptions,
   type SupervisedParts,

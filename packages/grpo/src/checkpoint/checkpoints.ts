@@ -74,20 +74,38 @@ export async function writeCheckpoint(
  */
 export async function readCheckpoint<S>(path: string, tensors: CheckpointTensors, schema: z.ZodType<S>): Promise<S> {
   await verifyManifest(path, FILES);
-  const parsed = schema.safeParse(JSON.parse(await readFile(join(path, FILES[2]), "utf8")));
-  if (!parsed.success) {
-    throw new GrpoError(
-      "checkpoint",
-      `${join(path, FILES[2])} is not of this version: ${z.prettifyError(parsed.error)}`,
-    );
-  }
+  const state = await readState(path, schema);
   const files = [
     [join(path, FILES[0]), tensors.parameters],
     [join(path, FILES[1]), tensors.optimizer],
   ] as const;
   for (const [file, named] of files) await checkTensors(file, named);
   for (const [file, named] of files) await readTensors(file, named);
-  return parsed.data;
+  return state;
+}
+
+/**
+ * Verifies a checkpoint as a whole, then fills the parameters alone, for those who go on without its optimizer.
+ * @throws GrpoError `checkpoint` as {@link readCheckpoint}
+ */
+export async function readParameters(path: string, parameters: NamedTensors): Promise<void> {
+  await verifyManifest(path, FILES);
+  const file = join(path, FILES[0]);
+  await checkTensors(file, parameters);
+  await readTensors(file, parameters);
+}
+
+/** The state of a checkpoint, as it was written; its tensors are not looked at. @throws GrpoError `checkpoint` */
+export async function readState<S>(path: string, schema: z.ZodType<S>): Promise<S> {
+  const file = join(path, FILES[2]);
+  const value: unknown = await readFile(file, "utf8")
+    .then(JSON.parse)
+    .catch((error: unknown) => {
+      throw failed(file, "read", error, "delete its directory to go back to the checkpoint before it");
+    });
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new GrpoError("checkpoint", `${file} is not of this version: ${z.prettifyError(parsed.error)}`);
 }
 
 /** Deletes all but the last `count` checkpoints and those in `spared`, and what an interrupted write has left. */

@@ -1,8 +1,9 @@
 // What a run is beside its weights, and what of it a checkpoint holds.
 import type { Tensor } from "@iapo/tensor-core";
 import { z } from "zod";
-import type { CheckpointTensors } from "../checkpoint/checkpoints.ts";
+import { type CheckpointTensors, readParameters, readState } from "../checkpoint/checkpoints.ts";
 import type { AlarmState } from "../metrics/alarms.ts";
+import type { TrainablePolicy } from "../policy.ts";
 import type { Learner } from "../update/learner.ts";
 
 export interface RunState {
@@ -30,6 +31,17 @@ export const runStateSchema: z.ZodType<RunState> = z.strictObject({
   alarms: z.strictObject({ first: windows, recent: windows, active: z.array(z.string()) }),
   best: z.strictObject({ step: count, score: z.number() }).nullable(),
 });
+
+/** What the last checkpoint of a run says of its best step, and of itself. @throws GrpoError `checkpoint` */
+export async function readRunState(checkpoint: string): Promise<RunState> {
+  return readState(checkpoint, runStateSchema);
+}
+
+/** Puts a policy where a checkpoint left it, to be used or exported; training goes on by `train`. @throws GrpoError `checkpoint` */
+export async function loadCheckpoint(policy: TrainablePolicy, checkpoint: string): Promise<void> {
+  await readParameters(checkpoint, new Map(policy.parameters.map(({ name, master }) => [name, master])));
+  policy.refresh();
+}
 
 /** The tensors that a checkpoint holds: masters or adapter, moments and step counter. */
 export function checkpointTensors({ policy, optimizer }: Learner): CheckpointTensors {

@@ -1,0 +1,35 @@
+// iapo export
+import { Option } from "commander";
+import { TrainerError } from "../error.ts";
+import { exportCheckpoint } from "../export/export.ts";
+import { type AddCommand, wholeNumber } from "./command.ts";
+
+interface Given {
+  readonly out: string;
+  readonly step?: number;
+  readonly best?: true;
+  readonly last?: true;
+  readonly dtype?: "bf16" | "f32";
+  readonly model?: string;
+}
+
+export const addExport: AddCommand = (program, run) => {
+  program
+    .command("export")
+    .description("write a checkpoint of a run as a Hugging Face directory, its adapter merged, its numbers checked")
+    .argument("<run>", "the directory of a run, or of one of its checkpoints")
+    .requiredOption("--out <directory>", "a new one")
+    .option("--best", "of its evaluations; the default where there were any")
+    .option("--last", "the default else")
+    .option("--step <count>", "after so many steps", wholeNumber)
+    .addOption(new Option("--dtype <kind>", "default: as the run held its matrices").choices(["bf16", "f32"]))
+    .option("--model <directory>", "the model that the run began with, where it was moved")
+    .addHelpText("after", "\nExample:\n  $ iapo export runs/nano-grpo --out models/after --dtype bf16")
+    .action((source: string, { best, last, step, ...given }: Given) =>
+      run(async (io) => {
+        const chosen = [best && ("best" as const), last && ("last" as const), step].filter((one) => one !== undefined);
+        if (chosen.length > 1) throw new TrainerError("argument", "give one of --best, --last and --step");
+        return exportCheckpoint({ source, ...given, which: chosen[0] }, io);
+      }),
+    );
+};
