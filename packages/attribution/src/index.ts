@@ -19,3 +19,15 @@ export type {
   TokenMethod,
 } from "./methods.ts";
 export type { DifferentiableModel, Embedded, PromptStates, Variant } from "./model.ts";
+export {
+  type AttributionPlan,
+  type AttributionRows,
+  type AttributionWorkload,
+  attributionRows,
+  firstTokensOf,
+  type ModelBytes,
+  planAttribution,
+  teacherWays,
+  unsharedRows,
+} from "./plan.ts";
+export { randomisedWeightsCheck } from "./randomised-weights.ts";

@@ -51,6 +51,18 @@ describe.each(cells)("%s, %s", (size, dtype) => {
     }
   });
 
+  test("checkpoints change no bit of gradient x embedding, and take less memory", async () => {
+    const method = { kind: "grad_x_input" } as const;
+    const peak = async (differentiable: DifferentiableQwenVL) => {
+      device.pool.resetPeak();
+      const results = await attributeTokens(differentiable, group, method);
+      return { results, bytes: device.memory().peakBytes };
+    };
+    const [kept, again] = [await peak(model), await peak(new DifferentiableQwenVL(qwen, { checkpoint: true }))];
+    expect(again.results).toEqual(kept.results);
+    expect(again.bytes).toBeLessThan(kept.bytes);
+  });
+
   test("occlusion as by unshared passes, to the bit", async () => {
     const results = await attributeBlocks(model, group, units, { kind: "occlusion", baseline: "pad" });
     for (const [unit, tokens] of tokensOfUnits(units).entries()) {

@@ -19,10 +19,10 @@ import {
   loadTensors,
   sumOfAbsolutes,
 } from "./support/golden.ts";
-import { goldenGroup, loadStudent } from "./support/nano.ts";
+import { goldenGroup, loadGoldenModel } from "./support/nano.ts";
 
 let device: Device;
-let model: Awaited<ReturnType<typeof loadStudent>>;
+let model: Awaited<ReturnType<typeof loadGoldenModel>>;
 let tensors: GoldenTensors;
 let group: PromptGroup;
 const warnings: string[] = [];
@@ -30,9 +30,9 @@ const warnings: string[] = [];
 beforeAll(async () => {
   device = await openDevice();
   device.warn = (message) => warnings.push(message);
-  model = await loadStudent(device);
+  model = await loadGoldenModel(device, "student");
   tensors = await loadTensors();
-  ({ group } = goldenGroup(tensors));
+  ({ group } = goldenGroup(tensors, "student"));
 });
 afterAll(() => {
   model.model.dispose();
@@ -134,4 +134,47 @@ test.each(Object.keys(student.occlusion).map((name) => name as "mean"))("occlusi
   const expected = inBlockOrder(student.occlusion[baseline]!);
   expect(largestDifference(result!.blockScores, expected)).toBeLessThan(1e-4);
   expect(Math.abs(result!.targetLogProb - student.S)).toBeLessThan(1e-4);
+});
+
+// Other widths, other weights: what is compared with the student's.
+test("the teacher on the student's call", async () => {
+  const teacher = await loadGoldenModel(device, "teacher");
+  const { group: input } = goldenGroup(tensors, "teacher");
+  const expected = golden.models.teacher;
+  for (const tokenReduce of ["dot", "l1", "l2"] as const) {
+    const [result] = await attributeTokens(teacher, input, { kind: "grad_x_input", tokenReduce });
+    const scores = tensors(`teacher.score.${tokenReduce}`).values;
+    expect(largestDifference(result!.tokenScores, scores) / sumOfAbsolutes(scores)).toBeLessThan(1e-5);
+    expect(Math.abs(result!.targetLogProb - expected.S)).toBeLessThan(1e-4);
+  }
+  const [integrated] = await attributeTokens(teacher, input, { kind: "ig", baseline: "mean", steps: 20 });
+  const path = tensors("teacher.ig.mean.gausslegendre.20").values;
+  expect(largestDifference(integrated!.tokenScores, path) / sumOfAbsolutes(path)).toBeLessThan(1e-4);
+  for (const baseline of ["mean", "pad", "mean_by_kind"] as const) {
+    const [result] = await attributeBlocks(teacher, input, goldenPartition, { kind: "occlusion", baseline });
+    expect(largestDifference(result!.blockScores, inBlockOrder(expected.occlusion[baseline]!))).toBeLessThan(1e-4);
+  }
+  teacher.model.dispose();
+});
+
+test("student and teacher: distributions and divergences, both from the device", async () => {
+  const teacher = await loadGoldenModel(device, "teacher");
+  const { group: input } = goldenGroup(tensors, "teacher");
+  const method = { kind: "grad_x_input", blockReduce: "mean" } as const;
+  const [[own], [other]] = [
+    await attributeBlocks(model, group, goldenPartition, method),
+    await attributeBlocks(teacher, input, goldenPartition, method),
+  ];
+  const expected = golden.distributions["dot.block_mean.absL1"]!;
+  const [p, q] = [distribution(own!.blockScores), distribution(other!.blockScores)];
+  expect(largestDifference(p, expected.student)).toBeLessThan(2e-6);
+  expect(largestDifference(q, expected.teacher)).toBeLessThan(2e-6);
+  for (const kind of ["kl_student_teacher", "js", "tv"] as const) {
+    expect(Math.abs(divergence(kind, p, q) - expected[kind]!)).toBeLessThan(1e-5);
+  }
+  // The student has a block of 0.001 where the teacher has 0.15: what p is off by, KL(teacher || student) sees times q / p.
+  const magnified = q.reduce((sum, share, k) => sum + share / p[k]!, 0);
+  const difference = divergence("kl_teacher_student", p, q) - expected.kl_teacher_student;
+  expect(Math.abs(difference)).toBeLessThan(2e-6 * magnified);
+  teacher.model.dispose();
 });

@@ -3,7 +3,12 @@
  * @module
  */
 export { DifferentiablePolicy, type TargetedTurn } from "./attribution/calls.ts";
-export { DifferentiableQwenVL, type EmbeddedGroup, type GroupStates } from "./attribution/differentiable.ts";
+export {
+  type DifferentiableOptions,
+  DifferentiableQwenVL,
+  type EmbeddedGroup,
+  type GroupStates,
+} from "./attribution/differentiable.ts";
 export { QwenVLError, type QwenVLErrorCode } from "./error.ts";
 export { bannedIdsOf } from "./generation/banned.ts";
 export type { GeneratedTurn, GenerateRequest, Sampling } from "./generation/request.ts";

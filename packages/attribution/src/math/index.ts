@@ -6,4 +6,5 @@ export { type DistributionOptions, distribution, type Normaliser } from "./distr
 export { type Divergence, divergence } from "./divergence.ts";
 export { type Partition, type PartitionOptions, partition, tokensOfUnits } from "./partition.ts";
 export { type Quadrature, type QuadratureKind, quadrature } from "./quadrature.ts";
+export { type Similarity, similarity } from "./similarity.ts";
 export { type Numbers, type TokenReduce, tokenScores } from "./token-scores.ts";

@@ -1,4 +1,4 @@
-// The oracle's student on a device, and its prompt with the response behind it.
+// The oracle's models on a device, and its prompt with the response behind it.
 import { fileURLToPath } from "node:url";
 import {
   DifferentiableQwenVL,
@@ -13,13 +13,17 @@ import type { Device } from "@iapo/tensor-core";
 import type { DifferentiableModel } from "../../src/index.ts";
 import { type GoldenTensors, golden } from "./golden.ts";
 
-const directory = fileURLToPath(
-  new URL("./test/fixtures/model-nano/", import.meta.resolve("@iapo/qwen-vl-model/package.json")),
-);
+const directories = {
+  student: new URL("./test/fixtures/model-nano/", import.meta.resolve("@iapo/qwen-vl-model/package.json")),
+  teacher: new URL("../fixtures/teacher/", import.meta.url),
+};
+export type GoldenModel = keyof typeof directories;
 
-export async function loadStudent(
+export async function loadGoldenModel(
   device: Device,
+  name: GoldenModel,
 ): Promise<DifferentiableModel<PromptGroup> & { readonly model: QwenVLModel }> {
+  const directory = fileURLToPath(directories[name]);
   const config = await loadConfig(directory);
   return new DifferentiableQwenVL(new QwenVLModel(config, await loadWeights(device, config, directory)));
 }
@@ -30,9 +34,9 @@ export interface Golden {
   readonly response: ResponseSequence;
 }
 
-export function goldenGroup(tensors: GoldenTensors): Golden {
+export function goldenGroup(tensors: GoldenTensors, name: GoldenModel): Golden {
   const tokens = Int32Array.from(tensors("input_ids").values);
-  const positions = tensors("student.position_ids").values;
+  const positions = tensors(`${name}.position_ids`).values;
   const [from, to] = golden.target_span;
   const cut = (start: number, end: number) => ({
     tokens: tokens.slice(start, end),

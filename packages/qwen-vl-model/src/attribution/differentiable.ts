@@ -3,6 +3,7 @@
  * are differentiable. @iapo/attribution states the interface; this fits it. Legend: P prompt tokens, V variants, K key width, H hidden.
  */
 import {
+  checkpoint,
   concat,
   type Device,
   gatherRows,
@@ -65,11 +66,18 @@ interface Pass {
   readonly join: (own: Tensor, layer: number, part: 0 | 1) => Tensor;
 }
 
+export interface DifferentiableOptions {
+  /** Compute every feed-forward again in each backward pass instead of keeping what it saves: the same bits, less memory, more time. */
+  readonly checkpoint?: boolean;
+}
+
 export class DifferentiableQwenVL {
   readonly model: QwenVLModel;
+  readonly #checkpoint: boolean;
 
-  constructor(model: QwenVLModel) {
+  constructor(model: QwenVLModel, { checkpoint = false }: DifferentiableOptions = {}) {
     this.model = model;
+    this.#checkpoint = checkpoint;
   }
 
   get device(): Device {
@@ -206,7 +214,8 @@ export class DifferentiableQwenVL {
         const queries = layer === last ? asking : undefined;
         const { attended, keys, values } = attend(model.parameters, config, layer, input, layout, seen, queries);
         const needed = layer === last && !queries ? gatherRows(attended, keptRows) : attended;
-        return { output: feedForward(model.parameters, config, layer, needed), keys, values };
+        const forward = (rows: Tensor): Tensor => feedForward(model.parameters, config, layer, rows);
+        return { output: this.#checkpoint ? checkpoint(forward, [needed]) : forward(needed), keys, values };
       });
       if (layer > 0) input.dispose();
       states.push(made.keys, made.values);

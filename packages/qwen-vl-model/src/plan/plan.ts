@@ -12,7 +12,14 @@ import type { QwenVLConfig } from "../config/model-config.ts";
 import { Session } from "../generation/session.ts";
 import { Adapter, type AdapterOptions } from "../lora/adapter.ts";
 import { QwenVLModel } from "../model/model.ts";
-import { type EncodedImage, nextPositionOf, packGroups, type ResponseSequence, type Sequence } from "../model/pack.ts";
+import {
+  type EncodedImage,
+  nextPositionOf,
+  type PromptGroup,
+  packGroups,
+  type ResponseSequence,
+  type Sequence,
+} from "../model/pack.ts";
 import { ropePositions } from "../processor/positions.ts";
 import type { ImageGrid } from "../processor/smart-resize.ts";
 import { optimizerOf, trainableParameters, trainStep } from "../training/step.ts";
@@ -75,18 +82,11 @@ export async function runWorkload(model: QwenVLModel, workload: Workload): Promi
   });
   const optimizer = workload.train ? optimizerOf(trainableParameters(model)) : undefined;
   const bytesByPart = device.memory().byTag;
-  const prompt = sequenceOf(config, workload.promptTokens, workload.images, 0);
-  await phase("generate", () => generate(device, model, prompt, workload));
+  const group = workloadGroup(config, workload);
+  await phase("generate", () => generate(device, model, group.prompt, workload));
   if (optimizer) {
     await phase("update", async () => {
-      const start = nextPositionOf(prompt);
-      const response = {
-        ...sequenceOf(config, workload.responseTokens, [], start),
-        targets: new Uint8Array(workload.responseTokens).fill(1),
-      };
-      const batch = packGroups(config, [
-        { prompt, responses: new Array<ResponseSequence>(workload.responses).fill(response) },
-      ]);
+      const batch = packGroups(config, [group]);
       using loss = trainStep(model, optimizer, batch, ({ logProb }) => negate(mean(logProb)), {
         learningRate: 0,
         checkpoint: workload.checkpoint ?? false,
@@ -96,6 +96,17 @@ export async function runWorkload(model: QwenVLModel, workload: Workload): Promi
     optimizer.dispose();
   }
   return { bytesByPart, phases, peakBytes: Math.max(...phases.map(({ peakBytes }) => peakBytes)) };
+}
+
+/** A workload's prompt and responses, in tokens of no meaning; every response token is a target. */
+export function workloadGroup(config: QwenVLConfig, workload: Omit<Workload, "dtype">): PromptGroup {
+  const { promptTokens, images, responses, responseTokens } = workload;
+  const prompt = sequenceOf(config, promptTokens, images, 0);
+  const response = {
+    ...sequenceOf(config, responseTokens, [], nextPositionOf(prompt)),
+    targets: new Uint8Array(responseTokens).fill(1),
+  };
+  return { prompt, responses: new Array<ResponseSequence>(responses).fill(response) };
 }
 
 async function generate(
