@@ -59,12 +59,19 @@ async function modelOf(
   name: string | undefined,
   configured: ModelSource | undefined,
 ): Promise<ModelSource | undefined> {
-  const source = name === undefined ? configured : { directory: directoryOf(name) };
-  if (source?.directory !== undefined && source.initialize === undefined) await checkModelDirectory(source.directory);
-  return source;
+  if (name !== undefined) return namedModel(name);
+  if (configured?.directory !== undefined && configured.initialize === undefined)
+    await checkModelDirectory(configured.directory);
+  return configured;
 }
 
-/** Of a shipped model's name, or a path. */
+/** By the name of a shipped one, or a path. @throws TrainerError `missing`, `invalid` */
+export async function namedModel(name: string): Promise<ModelSource> {
+  const directory = directoryOf(name);
+  await checkModelDirectory(directory);
+  return { directory };
+}
+
 function directoryOf(name: string): string {
   const directory = shippedModels[name] ?? resolve(name);
   if (existsSync(directory)) return directory;

@@ -1,0 +1,36 @@
+// Calls that nobody sampled: on each chart the right one, one on the wrong axis, one with wrong names.
+import { type Scribe, transcribeEpisode } from "@iapo/grpo";
+import type { DiagnoseChart } from "@iapo/iapo";
+import { type Environment, type NanoChart, toolProgram } from "@iapo/vqa-tasks";
+
+const effects = ["highlight", "mask", "draw"] as const;
+
+/** @param index of the chart: the three effects take turns */
+export async function forcedCalls(
+  { task, question, bars }: NanoChart,
+  index: number,
+  environment: Environment,
+  student: Scribe,
+): Promise<Omit<DiagnoseChart, "teacherCall">> {
+  const effect = effects[index % effects.length]!;
+  const axis = task.orientation ?? "columns";
+  const written = async (...program: Parameters<typeof toolProgram>) =>
+    transcribeEpisode(student, environment, task, [toolProgram(...program)]);
+  return {
+    id: task.id,
+    blocks: environment.prompt(task),
+    calls: {
+      right: await written(axis, effect, question.names),
+      wrong_axis: await written(axis === "columns" ? "rows" : "columns", effect, question.names),
+      wrong_names: await written(axis, effect, otherNames(bars, question.names)),
+    },
+  };
+}
+
+/** As many names as were asked for, in chart order: names of other bars, and where these are too few, one of the right ones. */
+function otherNames(bars: readonly { readonly name: string }[], asked: readonly string[]): string[] {
+  const names = bars.map(({ name }) => name);
+  const others = names.filter((name) => !asked.includes(name)).slice(0, asked.length);
+  const chosen = [...others, ...asked.slice(0, asked.length - others.length)];
+  return names.filter((name) => chosen.includes(name));
+}
