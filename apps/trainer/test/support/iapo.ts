@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, onTestFinished, vi } from "vitest";
+import { afterAll, expect, onTestFinished, vi } from "vitest";
 import { runCli } from "../../src/cli.ts";
 
 const main = join(import.meta.dirname, "../../src/main.ts");
@@ -60,5 +60,12 @@ export async function expectRefusal(args: readonly string[], code: number, messa
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "iapo-test-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+/** For all tests of a file. */
+export function sharedFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "iapo-test-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
   return folder;
 }

@@ -1,0 +1,160 @@
+// iapo replay and iapo export on real runs of a nano model with random weights, whole, damaged and altered.
+import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { readStep, writeStep } from "@iapo/rollout-trace/files";
+import { openSafetensors } from "@iapo/tensor-core/safetensors";
+import { beforeAll, expect, test } from "vitest";
+import { expectRefusal, iapo, sharedFolder, temporaryFolder } from "../support/iapo.ts";
+
+const folder = sharedFolder();
+const [run, plain] = [join(folder, "run"), join(folder, "plain")];
+
+beforeAll(async () => {
+  const config = join(folder, "nano.yaml");
+  writeFileSync(
+    config,
+    `model: { directory: nano-base, initialize: 3, dtype: f32, lora: { rank: 2, alpha: 4 } }
+data: { nanoCharts: { seed: 1, names: words } }
+environment: { prompt: compact }
+grpo:
+  seed: 1
+  steps: 2
+  groups: 2
+  rollout: { samples: 3, maxTokens: 10 }
+  optimizer: { learningRate: 1e-3 }
+  checkpoint: { every: 1, keep: 2 }
+`,
+  );
+  const reward = `grpo.functions.reward=${join(import.meta.dirname, "fixtures-reward.ts")}`;
+  const made = await iapo(["train", config, "--set", reward, "--out", run]);
+  expect(made.err + made.out, "the run").toMatch(/2 of 2 steps/);
+  const full = await iapo(["train", config, "--set", "model.lora=", "--set", "grpo.steps=1", "--out", plain]);
+  expect(full.code, full.err).toBe(0);
+});
+
+test("a run replays to what was logged, and its traces are what the model's processor makes of their tasks", async () => {
+  const { code, out, err } = await iapo(["replay", run, "--trust", "--model", modelDirectory()]);
+  expect(code, err).toBe(0);
+  expect(out).toMatch(/^2 steps replay: rewards, penalties, advantages of 12 samples, losses of 2 updates$/m);
+  expect(out).toMatch(/^12 traces hold what their tasks give/m);
+  const { log } = await readStep(join(run, "steps/step-000000.jsonl"));
+  expect(log.samples.some(({ advantages }) => advantages[0] !== 0)).toBe(true); // so something was compared
+  expect((await iapo(["replay", run, "--trust", "--step", "1"])).out).toMatch(/^1 steps replay: .* of 6 samples/);
+});
+
+test("the user's own functions are not loaded unless they are trusted", async () => {
+  await expectRefusal(["replay", run], 2, /names functions of its own .*fixtures-reward\.ts.*give --trust/);
+});
+
+test("a changed byte is named with its file, line, and the first trace that is lost", async () => {
+  const broken = copyOf(run);
+  const file = join(broken, "steps/step-000001.jsonl");
+  const bytes = readFileSync(file);
+  const fifth = bytes.toString("latin1").split("\n").slice(0, 4).join("\n").length + 100;
+  bytes[fifth]! ^= 1;
+  writeFileSync(file, bytes);
+  await expectRefusal(
+    ["replay", broken, "--trust"],
+    1,
+    /step-000001\.jsonl, line 5: .*\(corrupt\)\nThe last whole trace is group 0, sample 1; the one behind it/,
+  );
+});
+
+test("an altered number, sealed anew, is named with its sample", async () => {
+  const altered = copyOf(run);
+  const file = join(altered, "steps/step-000000.jsonl");
+  const step = await readStep(file);
+  await rm(file);
+  const samples = step.log.samples.map((log, i) =>
+    i === 4 ? { ...log, advantages: [log.advantages[0]! + 1e-3] } : log,
+  );
+  await writeStep(join(altered, "steps"), { ...step, log: { ...step.log, samples } });
+  await expectRefusal(
+    ["replay", altered, "--trust"],
+    1,
+    /group 1, sample 1: advantage .* was logged as .* \(differs\)/,
+  );
+});
+
+test("a text that the tokens do not say is found by the model's processor", async () => {
+  const altered = copyOf(run);
+  const file = join(altered, "steps/step-000000.jsonl");
+  const step = await readStep(file);
+  await rm(file);
+  const traces = step.traces.map((trace) => ({
+    ...trace,
+    turns: trace.turns.map((turn) => ({ ...turn, text: `${turn.text.slice(0, -1)}!` })), // of equal length: the reward is the same
+  }));
+  await writeStep(join(altered, "steps"), { ...step, traces });
+  await expectRefusal(
+    ["replay", altered, "--trust", "--model", modelDirectory()],
+    1,
+    /step 0, group 0, sample 0, turn 0: text differ at .* \(differs\)/,
+  );
+});
+
+test("an exported checkpoint holds the run's weights to the bit; bf16 and a merged adapter load too", async () => {
+  const out = temporaryFolder();
+  const whole = await iapo(["export", plain, "--out", join(out, "f32")]);
+  expect(whole.out, whole.err).toMatch(/rows of logits equal to the bit/);
+  await using exported = await openSafetensors(join(out, "f32"));
+  await using kept = await openSafetensors(join(plain, "checkpoints/step-000001/parameters.safetensors"));
+  expect([...exported.tensors.keys()].sort()).toEqual([...kept.tensors.keys()].sort());
+  for (const name of kept.tensors.keys())
+    expect(await bytesOf(exported, name), name).toEqual(await bytesOf(kept, name));
+
+  const merged = await iapo([
+    "export",
+    join(run, "checkpoints/step-000002"),
+    "--out",
+    join(out, "merged"),
+    "--dtype",
+    "bf16",
+  ]);
+  expect(merged.out, merged.err).toMatch(/bf16, from .*step-000002\n38 rows of logits equal to the bit/);
+  for (const name of ["config.json", "tokenizer.json", "model.safetensors"])
+    expect(existsSync(join(out, "merged", name))).toBe(true);
+});
+
+test("export refuses what is taken, missing or damaged, and leaves nothing", async () => {
+  const folder = temporaryFolder();
+  const out = join(folder, "out");
+  await expectRefusal(["export", run, "--out", run], 1, /is there already; choose another --out \(exists\)/);
+  await expectRefusal(["export", "/nowhere", "--out", out], 1, /\/nowhere: there is no run in it.*\(missing\)/);
+  await expectRefusal(["export", run, "--out", out, "--step", "9"], 1, /no checkpoint after 9 steps; there are: 1, 2/);
+  await expectRefusal(["export", run, "--out", out, "--best"], 1, /was not evaluated.*take --last/);
+  await expectRefusal(["export", run, "--out", out, "--best", "--last"], 2, /give one of --best, --last and --step/);
+  const broken = copyOf(plain);
+  const weights = join(broken, "checkpoints/step-000001/parameters.safetensors");
+  const bytes = readFileSync(weights);
+  bytes[bytes.length - 5]! ^= 1;
+  writeFileSync(weights, bytes);
+  await expectRefusal(["export", broken, "--out", out], 1, /parameters\.safetensors is damaged/);
+  expect(existsSync(out)).toBe(false);
+});
+
+test.each([
+  [["replay", "/nowhere"], 1, /\/nowhere: there is no run in it \(no run\.json\).*\(missing\)/],
+  [["replay", "x", "--step", "-1"], 2, /whole number of at least 0/],
+  [["replay", run, "--trust", "--step", "7"], 1, /holds no step 7, but 0 to 1 \(missing\)/],
+  [["replay", run, "--trust", "--model", "/nowhere"], 1, /\/nowhere\/config\.json/],
+] as const)("%j is refused", async (args, code, message) => {
+  await expectRefusal(args, code, message);
+});
+
+function copyOf(directory: string): string {
+  const copy = join(temporaryFolder(), "copy");
+  cpSync(directory, copy, { recursive: true });
+  return copy;
+}
+
+function modelDirectory(): string {
+  return join(import.meta.dirname, "../../../../packages/nano-vl/base");
+}
+
+async function bytesOf(reader: Awaited<ReturnType<typeof openSafetensors>>, name: string): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of reader.pieces(name)) pieces.push(Uint8Array.from(piece));
+  return Buffer.concat(pieces);
+}
