@@ -34,7 +34,7 @@ export async function lockDirectory(directory: string): Promise<Lock> {
     began: beginOf(process.pid),
   };
   const name = `writer-${own.host.replace(/[^\w.-]/g, "_")}-${own.pid}.lock`;
-  await refuseOthers(directory, name);
+  await refuseOthers(directory, undefined);
   const file = join(directory, name);
   await writeFile(`${file}.partial`, `${JSON.stringify(own)}\n`);
   await rename(`${file}.partial`, file);
@@ -48,7 +48,7 @@ export async function lockDirectory(directory: string): Promise<Lock> {
   return { release };
 }
 
-async function refuseOthers(directory: string, own: string): Promise<void> {
+async function refuseOthers(directory: string, own: string | undefined): Promise<void> {
   for (const name of await readdir(directory)) {
     if (name === own || !/^writer-.*\.lock$/.test(name)) continue;
     const file = join(directory, name);

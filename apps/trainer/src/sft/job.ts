@@ -2,7 +2,7 @@
 import { evaluatePolicy, learnerOptions, supervisedRecipe } from "@iapo/grpo";
 import type { TrainerConfig } from "../config/schema.ts";
 import { TrainerError } from "../error.ts";
-import { closing, type Job } from "../run/drive.ts";
+import { closing, type Job } from "../run/job.ts";
 import { chartExamples } from "./examples.ts";
 
 /** @throws TrainerError `config` where there is nothing to learn from */

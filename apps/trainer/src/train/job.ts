@@ -4,12 +4,15 @@ import { evaluatePolicy, type GrpoParts, grpoRecipe, learnerOptions, type Recipe
 import { iapoRecipe } from "@iapo/iapo";
 import { DifferentiablePolicy } from "@iapo/qwen-vl-model";
 import type { TrainerConfig } from "../config/schema.ts";
-import { closing, type Job, type Parts } from "../run/drive.ts";
+import { closing, type Job, type Parts } from "../run/job.ts";
 import { openBaseline, openTeacher, userFunctions } from "./parts.ts";
 
 export function grpoJob(config: TrainerConfig): Job {
   const { model, teacher, data, environment, judge, grpo, iapo, baseline, verifier } = config;
-  const { steps, checkpoint, ...settings } = grpo;
+  const { steps, checkpoint, ...decisive } = grpo;
+  const { loss } = grpo;
+  // What is turned off says so: left out, it would be read back as the preset's.
+  const settings = { ...decisive, loss: { ...loss, dualClip: loss.dualClip ?? null } };
   return {
     command: "train",
     seed: grpo.seed,

@@ -1,0 +1,72 @@
+// One writer at a time, whatever has become of the one before.
+import { spawn, spawnSync } from "node:child_process";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { lockDirectory } from "../../src/run/lock.ts";
+import { temporaryFolder } from "../support/iapo.ts";
+
+function leave(folder: string, holder: object): void {
+  writeFileSync(join(folder, "writer-someone-1.lock"), JSON.stringify(holder));
+}
+
+const since = "2026-01-01T00:00:00.000Z";
+
+test("a directory is taken, refused to others with process, machine and time, and given back", async () => {
+  const folder = join(temporaryFolder(), "new");
+  const lock = await lockDirectory(folder);
+  await expect(lockDirectory(folder)).rejects.toMatchObject({
+    code: "busy",
+    message: expect.stringMatching(new RegExp(`in use by process ${process.pid} on ${hostname()}, since 20\\d\\d-`)),
+  });
+  await lock.release();
+  expect(readdirSync(folder)).toEqual([]);
+  await (await lockDirectory(folder)).release();
+});
+
+test("the lock of a process that has ended is taken over", async () => {
+  const folder = temporaryFolder();
+  const { pid } = spawnSync("true");
+  leave(folder, { host: hostname(), pid, since, began: null });
+  await (await lockDirectory(folder)).release();
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test.skipIf(process.platform !== "linux")(
+  "a later process of the same number is not taken for the holder",
+  async () => {
+    const folder = temporaryFolder();
+    leave(folder, { host: hostname(), pid: process.pid, since, began: "another boot 1" });
+    await (await lockDirectory(folder)).release();
+    expect(readdirSync(folder)).toEqual([]);
+  },
+);
+
+test("that of another machine stands, as does one that cannot be read", async () => {
+  const folder = temporaryFolder();
+  leave(folder, { host: "elsewhere", pid: 1, since, began: null });
+  await expect(lockDirectory(folder)).rejects.toThrow(/process 1 on elsewhere.*\n.*delete .*writer-someone-1\.lock/);
+  writeFileSync(join(folder, "writer-someone-1.lock"), "{");
+  await expect(lockDirectory(folder)).rejects.toThrow(/a process that left no name/);
+  expect(readFileSync(join(folder, "writer-someone-1.lock"), "utf8")).toBe("{");
+});
+
+test("of several that begin at once none meets another", async () => {
+  const folder = temporaryFolder();
+  const { pid } = spawnSync("true");
+  leave(folder, { host: hostname(), pid, since, began: null });
+  const at = Date.now() + 1500;
+  const contenders = Array.from({ length: process.env.IAPO_FULL ? 12 : 4 }, () => {
+    const program = join(import.meta.dirname, "hold-lock.ts");
+    const child = spawn("node", ["--conditions=@iapo/source", "--no-warnings", program, folder, String(at)]);
+    return new Promise<string>((resolve) => {
+      let said = "";
+      child.stdout.on("data", (text) => (said += text));
+      child.on("close", () => resolve(said));
+    });
+  });
+  const said = await Promise.all(contenders);
+  for (const word of said) expect(["held", "busy"]).toContain(word);
+  expect(readdirSync(folder)).toEqual([]);
+});

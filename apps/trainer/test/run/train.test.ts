@@ -1,0 +1,226 @@
+// iapo train and iapo sft from end to end: what they leave, and that nothing is lost when they are killed, interrupted, cut off or starved.
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { readStep } from "@iapo/rollout-trace/files";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { runCli } from "../../src/cli.ts";
+import { VirtualTerminal } from "../progress/virtual-terminal.ts";
+import { expectRefusal, iapo, start, temporaryFolder } from "../support/iapo.ts";
+
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
+
+const recipe = `extends: nano-grpo
+model: { directory: nano-base, initialize: 1 }
+grpo:
+  steps: 3
+  groups: 2
+  rollout: { samples: 2, maxTokens: 6 }
+  checkpoint: { every: 1, keep: 1 }
+  evaluate: { every: 2, tasks: 2 }
+`;
+
+let root: string;
+let config: string;
+let whole: string;
+const terminal = new VirtualTerminal(100);
+beforeAll(async () => {
+  root = mkdtempSync(join(tmpdir(), "iapo-train-"));
+  config = join(root, "tiny.yaml");
+  writeFileSync(config, recipe);
+  whole = join(root, "whole");
+  const io = { out: () => {}, note: () => {}, signal: new AbortController().signal, terminal };
+  expect(await runCli(["train", config, "--out", whole], io)).toBe(0);
+});
+afterAll(() => rmSync(root, { recursive: true }));
+
+/** SHA-256 of what the seed decides: steps, checkpoints, images. */
+function fingerprint(directory: string): Record<string, string> {
+  const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const paths = files.map((entry) => relative(directory, join(entry.parentPath, entry.name)));
+  const decided = paths.filter((path) => /^(steps|checkpoints|images)[\\/]/.test(path));
+  const hash = (path: string) =>
+    createHash("sha256")
+      .update(readFileSync(join(directory, path)))
+      .digest("hex");
+  return Object.fromEntries(decided.sort().map((path) => [path, hash(path)]));
+}
+
+test("a run leaves its configuration, starts, steps, images, events and checkpoints; the screen ends at its last step", async () => {
+  expect(readdirSync(whole).sort()).toEqual([
+    "checkpoints",
+    "config.yaml",
+    "events.out.tfevents.0000000000.iapo",
+    "images",
+    "run.json",
+    "starts.jsonl",
+    "steps",
+    "timings.jsonl",
+  ]);
+  const begun = JSON.parse(readFileSync(join(whole, "starts.jsonl"), "utf8"));
+  expect(begun).toMatchObject({ node: process.versions.node, parity: true, packages: { "@iapo/grpo": "0.1.0" } });
+  expect(begun.adapter.family).toBe(JSON.parse(readFileSync(join(whole, "run.json"), "utf8")).kernelFamily);
+  const { traces } = await readStep(join(whole, "steps/step-000000.jsonl"));
+  for (const { task } of traces)
+    expect(statSync(join(whole, "images", `${task.image.id}.png`)).size).toBeGreaterThan(100);
+  expect(terminal.lines[0]).toMatch(/^iapo train tiny in /);
+  expect(terminal.lines[1]).toMatch(/^step 3\/3 \[=+\] 100 % {2}/);
+  expect(terminal.lines.join("\n")).toMatch(
+    /reward 0\.\d+ {2}tool calls [\s\S]*s\/step {2}\d+ tokens\/s {2}GPU \d+ MiB, peak/,
+  );
+});
+
+test("killed and resumed, a run is the same to the byte", async () => {
+  const directory = join(root, "killed");
+  const { child, ended } = start(["train", config, "--out", directory, "--json"]);
+  child.stdout!.on("data", (chunk) => {
+    if (/"phase":"\w+","step":1/.test(String(chunk))) child.kill("SIGKILL");
+  });
+  expect((await ended).signal).toBe("SIGKILL");
+  const { code, out } = await iapo(["train", "--resume", directory, "--json"]);
+  expect(code).toBe(0);
+  expect(JSON.parse(out.trim().split("\n").at(-1)!)).toMatchObject({ event: "end", done: true, step: 3, directory });
+  expect(fingerprint(directory)).toEqual(fingerprint(whole));
+  expect(readdirSync(directory).filter((name) => name.endsWith(".lock"))).toEqual([]);
+});
+
+test("while a run is at work nobody else is; an interrupt checkpoints, and it goes on to the same bytes", async () => {
+  const directory = join(root, "interrupted");
+  const { child, ended } = start(["train", config, "--out", directory]);
+  let asked: Promise<void> | undefined;
+  child.stderr!.on("data", (chunk) => {
+    if (!asked && String(chunk).includes("step 1/3")) {
+      asked = expectRefusal(
+        ["train", "--resume", directory],
+        4,
+        new RegExp(`in use by process ${child.pid} on .*since 20.*\\(busy\\)`),
+      );
+      void asked.finally(() => child.kill("SIGINT"));
+    }
+  });
+  const { code, signal, err, out } = await ended;
+  await asked;
+  expect({ code, signal }).toEqual({ code: 130, signal: null });
+  expect(err).toContain(`interrupted; go on with: iapo train --resume ${directory}`);
+  expect(out).toMatch(/^[12] of 3 steps in /);
+  expect((await iapo(["--quiet", "train", config, "--out", directory, "--resume"])).err).toBe("");
+  expect(fingerprint(directory)).toEqual(fingerprint(whole));
+});
+
+test("a reader who goes away ends the run in order", async () => {
+  const directory = join(root, "unread");
+  const { child, ended } = start(["train", config, "--out", directory, "--json", "--set", "grpo.steps=1000"]);
+  child.stdout!.once("data", () => child.stdout!.destroy());
+  const { code, err } = await ended;
+  expect(code).toBe(130);
+  expect(err).not.toMatch(/EPIPE|^ +at /m);
+  expect(readdirSync(directory).filter((name) => name.endsWith(".lock"))).toEqual([]);
+});
+
+test("refusals: one screen, the code as documented, nothing written", async () => {
+  const folder = temporaryFolder();
+  const out = ["--out", join(folder, "run")];
+  await expectRefusal(
+    ["train", config, "--set", "grpo.stepz=1", ...out],
+    2,
+    /unknown key "stepz".*\n.*\n.*\n.*"steps"/,
+  );
+  await expectRefusal(["train", config, "--set", "grpo.steps=many", ...out], 2, /grpo.steps: expected number/);
+  await expectRefusal(["train", join(folder, "none.yaml"), ...out], 2, /none.yaml: there is no such file or recipe/);
+  await expectRefusal(["train", config, "--set", `model.directory=${folder}`, ...out], 2, /is not a model's directory/);
+  await expectRefusal(["sft", config, ...out], 2, /no section supervised/);
+  expect(readdirSync(folder)).toEqual([]);
+  writeFileSync(join(folder, "letter.txt"), "");
+  await expectRefusal(["train", config, "--out", folder], 1, /not empty and holds no run \(letter.txt\)/);
+  await expectRefusal(["train", config, "--out", whole], 1, /holds a run already; go on with it by --resume/);
+  await expectRefusal(["train", config, "--out", join(folder, "letter.txt/run")], 1, /ENOTDIR|EEXIST/);
+  expect(readdirSync(folder)).toEqual(["letter.txt"]);
+});
+
+test("a checkpoint without weights, and other settings on resume, are refused; the run stands", async () => {
+  const before = fingerprint(whole);
+  const unweighted = await iapo(["train", config, "--set", "model.initialize=", "--out", join(root, "unweighted")]);
+  expect(unweighted).toMatchObject({ code: 1, out: "", err: expect.stringMatching(/holds neither model.safetensors/) });
+  const other = await iapo(["train", "--resume", whole, "--set", "grpo.groups=3"]);
+  expect(other).toMatchObject({ code: 1, out: "", err: expect.stringMatching(/made with other settings/) });
+  expect(fingerprint(whole)).toEqual(before);
+});
+
+test("without an adapter: exit code 3", async () => {
+  for (const name of ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"]) vi.stubEnv(name, "/nowhere.json");
+  const { ended } = start(["train", config, "--out", join(root, "no-adapter")]);
+  vi.unstubAllEnvs();
+  const { code, err } = await ended;
+  expect(code).toBe(3);
+  expect(err).toMatch(/iapo: no WebGPU adapter was found/);
+});
+
+test("--dry-run says what would run and writes nothing", async () => {
+  const folder = temporaryFolder();
+  const { code, out } = await iapo(["train", config, "--dry-run", "--out", join(folder, "run")]);
+  expect(code).toBe(0);
+  expect(out).toMatch(/3 steps in [\s\S]*585968 weights in[\s\S]*the first is nano-1-train-0, a prompt of \d+ tokens/);
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+/** A small file system of one's own needs no rights where user namespaces are allowed. */
+const privately = ["unshare", "-rm"];
+const canMount = spawnSync(privately[0]!, ["-rm", "mount", "-t", "tmpfs", "tmpfs", tmpdir()]).status === 0;
+
+test.skipIf(!canMount && process.env.IAPO_FULL !== "1")(
+  "a full disk ends the run with its reason; with room it goes on to the same bytes",
+  async () => {
+    const [disk, left] = [join(root, "disk"), join(root, "left")];
+    mkdirSync(disk);
+    const script = `disk=$1 left=$2; shift 2
+mount -t tmpfs -o size=10m tmpfs "$disk"; "$@"; echo "code $?" >&2
+mount -o remount,size=64m "$disk"; "$@" --resume; code=$?; cp -r "$disk/run" "$left"; exit $code`;
+    const main = join(import.meta.dirname, "../../src/main.ts");
+    const command = [process.execPath, "--conditions=@iapo/source", "--no-warnings", main];
+    const args = [
+      ...privately,
+      "sh",
+      "-c",
+      script,
+      "sh",
+      disk,
+      left,
+      ...command,
+      "train",
+      config,
+      "--out",
+      join(disk, "run"),
+    ];
+    const child = spawn(args[0]!, args.slice(1), { stdio: ["ignore", "ignore", "pipe"] });
+    let err = "";
+    child.stderr.on("data", (chunk) => (err += chunk));
+    const code = await new Promise((resolve) => child.on("close", resolve));
+    expect(err).toMatch(/iapo: .*(checkpoints|steps).* cannot be written: .*ENOSPC.*(make room|resume).*\ncode 1$/m);
+    expect(err).not.toMatch(/^ +at .*\.[tj]s:/m);
+    expect(code).toBe(0);
+    expect(fingerprint(left)).toEqual(fingerprint(whole));
+  },
+);
+
+test("iapo sft learns, and resumes to the same bytes", async () => {
+  const [once, twice] = [join(root, "sft-once"), join(root, "sft-twice")];
+  const settings = [
+    "steps=4",
+    "batch=4",
+    "optimizer.warmupSteps=0",
+    "checkpoint.every=2",
+    "evaluate.every=2",
+    "evaluate.tasks=2",
+    "evaluate.maxTokens=8",
+  ];
+  const args = ["--quiet", "sft", "nano-sft", ...settings.flatMap((setting) => ["--set", `supervised.${setting}`])];
+  const { code, out } = await iapo([...args, "--out", once]);
+  expect(code).toBe(0);
+  const [, first, last] = /train\/loss (\S+) -> (\S+)/.exec(out) ?? [];
+  expect(Number(last)).toBeLessThan(Number(first));
+  expect((await iapo([...args, "--out", twice, "--set", "supervised.steps=2"])).code).toBe(0);
+  expect((await iapo([...args, "--out", twice, "--resume"])).code).toBe(0);
+  expect(fingerprint(twice)).toEqual(fingerprint(once));
+});
