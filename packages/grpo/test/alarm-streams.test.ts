@@ -2,11 +2,13 @@
 import type { Task } from "@iapo/rollout-trace";
 import { type Device, openDevice } from "@iapo/tensor-core";
 import { createEnvironment, namesInQuestion, toolProgram } from "@iapo/vqa-tasks";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type Environment, type GrpoOptions, type GrpoParts, grpoRecipe, type Metrics } from "../src/index.ts";
 import { lossPresets } from "../src/math/index.ts";
 import { type AlarmName, noAlarms, watch } from "../src/metrics/alarms.ts";
 import { chartTasks, nanoPolicy } from "./support/nano.ts";
+
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const WINDOW = 5;
 const charts = createEnvironment({ options: { prompt: "compact" } });

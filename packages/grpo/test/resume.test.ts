@@ -7,9 +7,11 @@ import { join } from "node:path";
 import { replayStep } from "@iapo/rollout-trace";
 import { readStep } from "@iapo/rollout-trace/files";
 import { type Device, openDevice } from "@iapo/tensor-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { ended, startRun } from "./support/process.ts";
 import { fingerprint, nanoRun, replaying } from "./support/run.ts";
+
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 /** About 15 s on two cores, and 30 kills; in the quick check fewer of both. */
 const [STEPS, KILLS] = process.env.IAPO_FULL === "1" ? [24, 30] : [4, 3];
