@@ -18,12 +18,28 @@ const run = (name: string): string => join(root, name);
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "iapo-report-"));
   const device = await openDevice();
-  await makeRun(device, run("occlusion-seed-1"), { seed: 1, steps: 3, withEvidence: true, question: hostile });
-  await makeRun(device, run("occlusion-seed-2"), { seed: 2, steps: 2, withEvidence: true, question: hostile });
-  await makeRun(device, run("grpo"), { seed: 1, learningRate: 1e-4 });
+  await makeRun(device, run("occlusion-seed-1"), { seed: 1, steps: 3, question: hostile });
   device.close();
-});
+  await makeVariant("occlusion-seed-2", { seed: 2 }, 0.125);
+  await makeVariant("grpo", { learningRate: 1e-4 }, -0.0625);
+}, 300_000);
 afterAll(() => rm(root, { recursive: true, force: true }));
+
+/** The real run's first two steps as those of a run with other settings, whose tool-call ratios lie apart by `shift`. */
+async function makeVariant(name: string, settings: object, shift: number): Promise<void> {
+  const original = run("occlusion-seed-1");
+  await cp(join(original, "images"), join(run(name), "images"), { recursive: true });
+  const file = JSON.parse(await readFile(join(original, "run.json"), "utf8"));
+  await writeFile(
+    join(run(name), "run.json"),
+    JSON.stringify({ ...file, settings: { ...file.settings, ...settings } }),
+  );
+  for (const step of [0, 1]) {
+    const { traces, log } = await readStep(stepPath(join(original, "steps"), step));
+    const metrics = { ...log.metrics, tool_call_ratio: log.metrics.tool_call_ratio! + shift };
+    await writeStep(join(run(name), "steps"), { step, traces, log: { ...log, metrics } });
+  }
+}
 
 async function iapo(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   const [out, err]: [string[], string[]] = [[], []];
@@ -75,11 +91,8 @@ test("a run's page has its curves, episodes with both images, attribution, timin
   expect(questions).toEqual([hostile, hostile, hostile]); // one group of each of three steps
   expect(named(elements, "script")).toHaveLength(1);
   expect(elements.flatMap(({ attrs }) => attrs).filter(({ name }) => name.startsWith("on"))).toEqual([]);
-  expect(
-    elements.flatMap(({ attrs }) => attrs).filter(({ value }) => /^(https?:|javascript:|\/\/)/.test(value)),
-  ).toEqual(
-    [{ name: "xmlns", value: "http://www.w3.org/2000/svg" }].flatMap((one) => named(elements, "svg").map(() => one)),
-  );
+  const addresses = elements.flatMap(({ attrs }) => attrs).filter(({ name }) => name !== "xmlns");
+  expect(addresses.filter(({ value }) => /^(https?:|javascript:|\/\/)/.test(value))).toEqual([]);
 
   const images = named(elements, "img");
   const edited = images.filter((one) => attribute(one, "alt")?.startsWith("The image that the tool showed"));

@@ -16,13 +16,10 @@ export interface TestRun {
   readonly steps?: number;
   /** In place of the charts' own questions. */
   readonly question?: string;
-  /** An evidence of block scores, as a penalty leaves it. */
-  readonly withEvidence?: boolean;
-  readonly learningRate?: number;
 }
 
 export async function makeRun(device: Device, directory: string, options: TestRun = {}): Promise<void> {
-  const { seed = 7, steps = 2, question, withEvidence = false, learningRate = 1e-3 } = options;
+  const { seed = 7, steps = 2, question } = options;
   const config = await loadConfig(baseDirectory);
   const processor = await loadProcessor(baseDirectory);
   const weights = initializeWeights(device, config, deriveSeed("test", seed), { dtype: "f32", trainable: () => true });
@@ -39,6 +36,7 @@ export async function makeRun(device: Device, directory: string, options: TestRu
     advantage: { kind: "grpo", scale: "group", epsilon: 1e-6 },
     loss: { ...lossPresets.dapo, kl: { where: "loss", estimator: "k3", coefficient: 0.01 } },
   } as const;
+  // Evidence of block scores, as a penalty leaves it.
   const penalty: Parameters<typeof grpoRecipe>[0]["penalty"] = async (groups) =>
     groups.map((traces) =>
       traces.map(({ sample }) => ({
@@ -54,8 +52,8 @@ export async function makeRun(device: Device, directory: string, options: TestRu
     policy,
     environment,
     tasks: { length: 4, task },
-    learner: { learningRate: () => learningRate },
-    ...(withEvidence && { penalty }),
+    learner: { learningRate: () => 1e-3 },
+    penalty,
   };
   const recipe = grpoRecipe(parts, settings);
   const held = { length: 2, task: (index: number) => task(4 + index) };
@@ -64,7 +62,7 @@ export async function makeRun(device: Device, directory: string, options: TestRu
       directory,
       steps,
       checkpoint: { every: 1, keep: 1 },
-      settings: { ...settings, learningRate },
+      settings: { ...settings, learningRate: 1e-3 },
       evaluate: {
         every: 2,
         run: () => evaluatePolicy(policy, environment, held, { seed: 5, count: 2, rollout: settings.rollout }),
