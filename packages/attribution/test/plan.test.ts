@@ -165,7 +165,6 @@ test.skipIf(process.env.IAPO_FULL !== "1")("3B learns from 7B: each way's bytes,
     graphicsCard,
   );
   const held = Object.values(update.bytesByPart).reduce((sum, bytes) => sum + bytes, 0);
-  const figures: Record<string, string> = {};
   for (const kind of ["grad_x_input", "occlusion"] as const) {
     const [own, teacher] = [await attribution("3B", { kind }), await attribution("7B", { kind })];
     const student = { held, peak: Math.max(update.peakBytes, own.peak - own.held + held) };
@@ -175,9 +174,5 @@ test.skipIf(process.env.IAPO_FULL !== "1")("3B learns from 7B: each way's bytes,
     expect(ways.resident).toBeGreaterThanOrEqual(ways.turns);
     expect(ways.turns).toBeGreaterThanOrEqual(ways.cached);
     expect(ways.resident).toBeGreaterThanOrEqual(held + teacher.peak);
-    figures[kind] = Object.entries(ways)
-      .map(([way, bytes]) => `${way} ${(bytes / 1e9).toFixed(1)} GB`)
-      .join(", ");
   }
-  console.log(figures);
 });

@@ -14,10 +14,15 @@ import {
 import { evenPartition, groupOf } from "./support/group.ts";
 
 let device: Device;
+let model: DifferentiableQwenVL;
+let twin: DifferentiableQwenVL;
+let random: DifferentiableQwenVL;
 beforeAll(async () => {
   device = await openDevice();
+  [model, twin, random] = [open(1), open(1), open(2)];
 });
 afterAll(() => {
+  for (const { model: each } of [model, twin, random]) each.dispose();
   expect(device.memory().liveBytes).toBe(0);
   device.close();
 });
@@ -66,7 +71,6 @@ const open = (seed: number): DifferentiableQwenVL =>
 test.each([{ kind: "grad_x_input" }, { kind: "occlusion" }] as BlockMethod[])(
   "%o depends on the weights",
   async (method) => {
-    const [model, twin, random] = [open(1), open(1), open(2)];
     for (const same of await randomisedWeightsCheck(model, twin, group, units, method)) {
       for (const value of Object.values(same)) expect(value).toBeCloseTo(1, 12);
     }
@@ -75,7 +79,6 @@ test.each([{ kind: "grad_x_input" }, { kind: "occlusion" }] as BlockMethod[])(
       expect(Math.abs(rankCorrelation)).toBeLessThan(0.75);
       expect(Math.abs(cosine)).toBeLessThan(0.75);
     }
-    for (const { model: each } of [model, twin, random]) each.dispose();
   },
 );
 
