@@ -1,10 +1,16 @@
 // The frame of the command line: commands, help, and what becomes of an error.
 import { Command, CommanderError } from "commander";
+import { addAblate } from "./commands/ablate.ts";
+import { addAttribute } from "./commands/attribute.ts";
+import { addCaseStudy } from "./commands/case-study.ts";
 import type { AddCommand, Run } from "./commands/command.ts";
 import { addData } from "./commands/data.ts";
 import { addDemo } from "./commands/demo.ts";
+import { addDiagnose } from "./commands/diagnose.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addEval } from "./commands/eval.ts";
+import { addExport } from "./commands/export.ts";
+import { addPlan } from "./commands/plan.ts";
 import { addReplay } from "./commands/replay.ts";
 import { addReport } from "./commands/report.ts";
 import { addSft } from "./commands/sft.ts";
@@ -13,7 +19,22 @@ import { ExitCode, exitCodeOf, explain } from "./exit-codes.ts";
 import type { CliIo } from "./io.ts";
 
 /** In the order of the help. */
-const commands: readonly AddCommand[] = [addDoctor, addDemo, addSft, addTrain, addEval, addReplay, addReport, addData];
+const commands: readonly AddCommand[] = [
+  addDoctor,
+  addDemo,
+  addPlan,
+  addSft,
+  addTrain,
+  addEval,
+  addAttribute,
+  addReplay,
+  addExport,
+  addReport,
+  addData,
+  addDiagnose,
+  addCaseStudy,
+  addAblate,
+];
 
 const examples = `
 Examples:
@@ -25,6 +46,7 @@ Examples:
   $ iapo train nano-grpo            a shipped recipe, into runs/nano-grpo
   $ iapo train my.yaml --set grpo.steps=20 --out runs/a
   $ iapo train --resume runs/a      goes on with a run that was stopped
+  $ iapo plan my.yaml --memory 24   bytes and time of a step, and what to change where it does not fit
   $ iapo report runs/a              runs/a/report.html: curves, episodes, attributions
 
 Exit codes:

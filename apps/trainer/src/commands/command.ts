@@ -14,3 +14,11 @@ export function wholeNumber(text: string): number {
     throw new InvalidArgumentError("It must be a whole number of at least 1.");
   return value;
 }
+
+/** Reads an option that counts from 0. */
+export function placeNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isSafeInteger(value) || value < 0)
+    throw new InvalidArgumentError("It must be a whole number of at least 0.");
+  return value;
+}

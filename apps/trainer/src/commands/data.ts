@@ -1,5 +1,5 @@
 // iapo data inspect | convert | render
-import { dataFormats } from "@iapo/vqa-tasks";
+import { type DataFormat, dataFormats } from "@iapo/vqa-tasks";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { nearest } from "../config/nearest.ts";
 import { convert } from "../data/convert.ts";
@@ -56,13 +56,15 @@ function addRender(data: Command, run: Run): void {
 function places(command: Command): Command {
   return command
     .argument("<path>", "a data file, or a folder of them")
-    .requiredOption("--format <name>", dataFormats.join(", "), format)
+    .requiredOption("--format <name>", dataFormats.join(", "), formatName)
     .option("--images <directory>", "where pictures are looked for; default: beside the file")
     .option("--tables <directory>", "where source tables are looked for; default: beside the file");
 }
 
-function format(name: string): string {
-  if ((dataFormats as readonly string[]).includes(name)) return name;
+/** Reads the name of a data format. */
+export function formatName(name: string): DataFormat {
+  const known = dataFormats.find((one) => one === name);
+  if (known) return known;
   const near = nearest(name, dataFormats);
   throw new InvalidArgumentError(
     `There is no format ${name}${near ? ` (Did you mean ${near}?)` : ""}. Formats: ${dataFormats.join(", ")}.`,

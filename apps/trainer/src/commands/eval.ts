@@ -1,6 +1,7 @@
 // iapo eval
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { nearest } from "../config/nearest.ts";
+import { shippedModels } from "../config/shipped.ts";
 import { TrainerError } from "../error.ts";
 import type { EvalOptions } from "../eval/eval.ts";
 import { type SetName, setNames, testSetNames } from "../eval/sets.ts";
@@ -31,7 +32,7 @@ export const addEval: AddCommand = (program, run) => {
   const command = program
     .command("eval")
     .description("sample a model on held-out tasks: rates with intervals, and the paper's Table 1")
-    .argument("[model]", "a model's directory; or give --endpoint")
+    .argument("[model]", "a model's directory, or the name of a shipped one; or give --endpoint")
     .option("--sets <names>", "what to evaluate on, separated by commas", setList, ["nano"] as readonly SetName[])
     .option("--data <directory>", "where the test sets lie")
     .addOption(new Option("--split <split>", "of nano").choices(["validation", "test"]).default("validation"))
@@ -81,7 +82,7 @@ function optionsOf(model: string | undefined, given: Given): EvalOptions {
     throw new TrainerError("argument", "--judge and --judge-name go together");
   return {
     ...rest,
-    model,
+    model: model === undefined ? undefined : (shippedModels[model] ?? model),
     endpoint:
       endpoint === undefined
         ? undefined

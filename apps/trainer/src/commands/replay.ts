@@ -1,7 +1,7 @@
 // iapo replay
 import { InvalidArgumentError } from "commander";
 import { replay } from "../replay/replay.ts";
-import type { AddCommand } from "./command.ts";
+import { type AddCommand, placeNumber } from "./command.ts";
 
 interface Given {
   readonly step?: number;
@@ -17,7 +17,7 @@ export const addReplay: AddCommand = (program, run) => {
       "recompute a run's steps from their traces, without a GPU; exit code 1 at the first that differs or is damaged",
     )
     .argument("<run>", "the directory of a run")
-    .option("--step <number>", "this one only; steps count from 0", stepNumber)
+    .option("--step <number>", "this one only; steps count from 0", placeNumber)
     .option("--model <directory>", "also encode every turn anew, with this model's tokenizer and image processor")
     .option("--tolerance <number>", "absolute below 1, else relative", tolerance, 1e-6)
     .option("--trust", "load the modules of the user's own functions that the run names")
@@ -26,13 +26,6 @@ export const addReplay: AddCommand = (program, run) => {
       run((io) => replay({ directory, trust, ...given }, io)),
     );
 };
-
-function stepNumber(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0 || text.trim() === "")
-    throw new InvalidArgumentError("It must be a whole number of at least 0.");
-  return value;
-}
 
 function tolerance(text: string): number {
   const value = Number(text);

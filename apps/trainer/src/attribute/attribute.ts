@@ -1,0 +1,128 @@
+// iapo attribute: what one call on one chart or table rests on, in the student's eyes and in a teacher's.
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { attributionToJson, type BlockMethod } from "@iapo/attribution";
+import { distribution, divergence } from "@iapo/attribution/math";
+import { QwenVLPolicy } from "@iapo/qwen-vl-model";
+import type { Task } from "@iapo/rollout-trace";
+import { openDevice } from "@iapo/tensor-core";
+import { encodePng } from "@iapo/visual-tools/sharp";
+import { createEnvironment, createNanoCharts, type DataFormat, type NanoSplit } from "@iapo/vqa-tasks";
+import { namedModel } from "../compose/study.ts";
+import { filesOf, readTasks } from "../data/open-data.ts";
+import { TrainerError } from "../error.ts";
+import { writeWhole } from "../eval/whole-file.ts";
+import { ExitCode } from "../exit-codes.ts";
+import type { CliIo } from "../io.ts";
+import { openTeacher } from "../train/parts.ts";
+import { type Explained, explainCall } from "./explain.ts";
+import { barsText, blocksSvg, heatedImage, tokensText } from "./pictures.ts";
+
+export interface AttributeOptions {
+  readonly model: string;
+  readonly teacher?: string | undefined;
+  /** A data file and its format; else nano-charts. */
+  readonly task?: string | undefined;
+  readonly format?: DataFormat | undefined;
+  /** Which task of the file, or which chart; from 0. */
+  readonly index: number;
+  readonly split: NanoSplit;
+  readonly seed: number;
+  readonly text?: string | undefined;
+  readonly maxTokens: number;
+  readonly method: BlockMethod["kind"];
+  readonly prompt?: "full" | "compact" | undefined;
+  readonly out: string;
+  readonly json?: true | undefined;
+}
+
+export async function attribute(options: AttributeOptions, { out, note, signal }: CliIo): Promise<number> {
+  const task = await taskOf(options);
+  const source = await namedModel(options.model);
+  const teacherSource = options.teacher === undefined ? undefined : await namedModel(options.teacher);
+  const directory = resolve(options.out);
+  await mkdir(directory, { recursive: true });
+  using device = await openDevice();
+  const student = await openTeacher(device, source, { signal });
+  const teacher = teacherSource && (await openTeacher(device, teacherSource, { signal }));
+  try {
+    const policy = student.writer!.policy;
+    const environment = createEnvironment({
+      options: { prompt: options.prompt ?? (options.task === undefined ? "compact" : "full") },
+    });
+    const explained = await explainCall({
+      ...{ task, environment, text: options.text, seed: options.seed, maxTokens: options.maxTokens },
+      student: { model: student.model, policy },
+      teacher: teacher?.model,
+      method: { kind: options.method },
+    });
+    if (!explained.isCall) note("the turn holds no program: all that it says is explained");
+    const heat = policy instanceof QwenVLPolicy ? heatedImage(explained, cellsOf(policy, task)) : undefined;
+    const html = tokensText(explained, student.model, "html");
+    const result = resultOf(explained);
+    await writeWhole(join(directory, "attribution.json"), `${JSON.stringify(result, null, 2)}\n`);
+    const bars = blocksSvg(explained);
+    if (bars) await writeWhole(join(directory, "blocks.svg"), bars);
+    await writeWhole(join(directory, "image.png"), await encodePng(task.image));
+    if (heat) await writeWhole(join(directory, "heat.png"), await encodePng(heat));
+    if (html) await writeWhole(join(directory, "tokens.html"), `<!doctype html><meta charset="utf-8">${html}\n`);
+    if (options.json) out(JSON.stringify(result));
+    else {
+      out(`${printable(task.question)}\n${printable(explained.turn.text.trimEnd())}\n`);
+      const tokens = tokensText(explained, student.model, "ansi");
+      if (tokens) out(tokens);
+      out(barsText(explained));
+      if (result.divergence !== undefined) out(`KL(student, teacher) ${result.divergence.toFixed(4)}`);
+      out(`pictures and numbers: ${options.out}`);
+    }
+    return ExitCode.done;
+  } finally {
+    student.dispose();
+    teacher?.dispose();
+  }
+}
+
+/** @throws TrainerError `missing` where there is no such task */
+async function taskOf({ task, format, index, split, seed }: AttributeOptions): Promise<Task> {
+  if (task === undefined) {
+    const charts = await createNanoCharts({ seed, names: "words" });
+    return (await charts.chart(split, index)).task;
+  }
+  let at = 0;
+  for await (const found of readTasks(await filesOf(task), { format: format ?? "tasks" }))
+    if (at++ === index) return found;
+  throw new TrainerError(
+    "missing",
+    `${task} holds ${at} tasks that can be read, so none of number ${index}; they count from 0`,
+  );
+}
+
+function cellsOf({ images, model }: QwenVLPolicy, { image }: Task): { rows: number; columns: number } {
+  const [, height, width] = images.get(image).grid;
+  const merge = model.config.vision.spatialMergeSize;
+  return { rows: height / merge, columns: width / merge };
+}
+
+function resultOf({ task, turn, isCall, student, teacher }: Explained) {
+  return {
+    version: 1,
+    task: task.id,
+    question: task.question,
+    text: turn.text,
+    isCall,
+    student: attributionToJson(student),
+    ...(teacher && {
+      teacher: attributionToJson(teacher),
+      divergence: divergence(
+        "kl_student_teacher",
+        distribution(student.blockScores),
+        distribution(teacher.blockScores),
+      ),
+    }),
+  };
+}
+
+/** Questions and answers are not ours: nothing in them may steer a terminal. */
+function printable(text: string): string {
+  return text.replace(/[^\P{C}\n]/gu, "\u{fffd}");
+}
