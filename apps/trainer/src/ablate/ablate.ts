@@ -1,0 +1,107 @@
+// iapo ablate: the paper's experiments at nano scale, by a queue that can be stopped and goes on.
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { loadConfig } from "../config/load.ts";
+import { shippedModels } from "../config/shipped.ts";
+import { ExitCode } from "../exit-codes.ts";
+import type { CliIo } from "../io.ts";
+import { lockDirectory } from "../run/lock.ts";
+import { type AblationJob, ablationJobs } from "./jobs.ts";
+import { type QueueItem, runQueue } from "./queue.ts";
+import { writeAblation } from "./report.ts";
+import { QueueState } from "./state.ts";
+import { measureModel, type WorkOptions, workOn } from "./work.ts";
+
+export interface AblateFlags {
+  readonly hours: number | undefined;
+  readonly only: readonly string[] | undefined;
+  readonly seeds: readonly number[];
+  readonly steps: number | undefined;
+  readonly minutes: number | undefined;
+  readonly tests: number;
+  readonly split: "validation" | "test";
+  /** Directories by the names that recipes use. */
+  readonly models: Readonly<Record<string, string>>;
+  readonly set: readonly string[];
+  readonly out: string;
+  readonly dryRun?: true | undefined;
+}
+
+const HOUR = 3600e3;
+
+export async function ablate(flags: AblateFlags, io: CliIo): Promise<number> {
+  const directory = resolve(flags.out);
+  const jobs = ablationJobs({ ...flags, directory });
+  const [first] = jobs.filter(({ unavailable }) => unavailable === undefined);
+  if (first) checkAssignments(first, flags.set);
+  if (flags.dryRun) {
+    io.out(
+      jobs
+        .map(({ id, unavailable }) => `${id}${unavailable === undefined ? "" : `  unavailable: ${unavailable}`}`)
+        .join("\n"),
+    );
+    return ExitCode.done;
+  }
+  await mkdir(directory, { recursive: true });
+  const lock = await lockDirectory(directory);
+  try {
+    const state = await QueueState.open(join(directory, "queue.json"));
+    const work: WorkOptions = { ...flags, directory, note: io.note };
+    const models = modelsAsTheyAre(jobs, flags);
+    const items = [...models.map((model) => measureItem(model, work)), ...jobs.map((job) => jobItem(job, work))];
+    const deadline = flags.hours === undefined ? [] : [AbortSignal.timeout(flags.hours * HOUR)];
+    const finished = await runQueue(items, state, AbortSignal.any([io.signal, ...deadline]), io.note);
+    const out = await writeAblation({
+      ...{ jobs, state, measuring: work, minutes: flags.minutes },
+      models: models.map(({ id }) => id),
+      command: `iapo ${process.argv.slice(2).join(" ")}`,
+    });
+    const done = items.filter(({ id, key }) => state.isDone(id, key)).length;
+    io.out(`${done} of ${items.length} done; tables and figures: ${out}`);
+    if (finished) return ExitCode.done;
+    io.note(`${io.signal.aborted ? "interrupted" : "the time is over"}; the same command goes on where it stopped`);
+    return io.signal.aborted ? ExitCode.interrupted : ExitCode.done;
+  } finally {
+    await lock.release();
+  }
+}
+
+/** One that makes no sense is found out before the work. @throws TrainerError `config` */
+function checkAssignments({ config }: AblationJob, set: readonly string[]): void {
+  const { directory } = config.model as { directory: string };
+  loadConfig("nano-grpo", [`model.directory=${directory}`, ...set]);
+}
+
+interface NamedModel {
+  readonly id: string;
+  readonly path: string;
+}
+
+/** Those that runs begin with or look up to, with weights of their own. */
+function modelsAsTheyAre(jobs: readonly AblationJob[], { models }: AblateFlags): NamedModel[] {
+  const references = jobs.flatMap(({ recipe: { student, teacher } }) => [student, ...(teacher ? [teacher] : [])]);
+  const names = references.flatMap((one) =>
+    "directory" in one && one.initialize === undefined ? [one.directory] : [],
+  );
+  return [...new Set(names)].flatMap((id) => {
+    const path = models[id] ?? shippedModels[id] ?? resolve(id);
+    return existsSync(path) ? [{ id, path }] : [];
+  });
+}
+
+function measureItem({ id, path }: NamedModel, work: WorkOptions): QueueItem {
+  return { id, key: keyOf([path, work.tests, work.split]), run: (signal) => measureModel(id, path, work, signal) };
+}
+
+function jobItem(job: AblationJob, work: WorkOptions): QueueItem {
+  const { id, needs, unavailable, config } = job;
+  const { tests, split, minutes, set } = work;
+  const key = keyOf([config, set, ...(job.isPreparation ? [] : [tests, split, minutes])]);
+  return { id, key, needs, unavailable, run: (signal) => workOn(job, work, signal) };
+}
+
+function keyOf(decisive: readonly unknown[]): string {
+  return createHash("sha256").update(JSON.stringify(decisive)).digest("hex");
+}

@@ -1,0 +1,110 @@
+// What a job came to: measured before and after, its held-out values over steps and seconds.
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { TrainerError } from "../error.ts";
+import { type Measured, type MetricName, metricNames } from "../eval/metrics.ts";
+import type { LoadedRun } from "../report/run-report.ts";
+import { loadRun } from "../report/run-report.ts";
+import { type AblationJob, modelName } from "./jobs.ts";
+import { type Measuring, measureDirectory, runDirectoryOf, timedName, trainingSeconds } from "./work.ts";
+
+/** Held-out values inside a run. */
+export interface CurvePoint {
+  /** Steps that were done. */
+  readonly step: number;
+  /** Of training until then. */
+  readonly seconds: number;
+  readonly metrics: Readonly<Partial<Record<MetricName, number>>>;
+}
+
+export interface JobResult {
+  readonly id: string;
+  readonly configuration: string;
+  readonly title: string;
+  readonly seed: number;
+  readonly steps: number;
+  /** Of training, for these steps. */
+  readonly seconds: number;
+  readonly after: Measured;
+  /** After the minutes of training that every run was given, where it was. */
+  readonly afterTime?: { readonly steps: number; readonly seconds: number; readonly measured: Measured } | undefined;
+  readonly curve: readonly CurvePoint[];
+}
+
+const estimate = z.object({
+  value: z.number().nullable(),
+  interval: z.tuple([z.number(), z.number()]).nullable(),
+});
+const measured: z.ZodType<Measured> = z.object({
+  tasks: z.int(),
+  responses: z.int(),
+  metrics: z.object(
+    Object.fromEntries(metricNames.map((name) => [name, estimate])) as Record<MetricName, typeof estimate>,
+  ),
+});
+const resultsSchema = z.object({ sets: z.object({ nano: measured }) });
+
+/** What `iapo eval` has left. Undefined where a model was not measured. @throws TrainerError `invalid` */
+export async function readMeasured(measuring: Measuring, name: string): Promise<Measured | undefined> {
+  const file = join(measureDirectory(measuring, name), "results.json");
+  try {
+    return resultsSchema.parse(JSON.parse(await readFile(file, "utf8"))).sets.nano;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    const problem = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
+    throw new TrainerError("invalid", `${file} is not the result of an evaluation: ${problem}; delete it`, { cause });
+  }
+}
+
+/** Of a job that was measured. */
+export async function readResult(
+  job: AblationJob,
+  measuring: Measuring,
+  minutes: number | undefined,
+): Promise<{ readonly result: JobResult; readonly run: LoadedRun } | undefined> {
+  const after = await readMeasured(measuring, modelName(job.id, job.steps));
+  if (!after) return undefined;
+  const path = runDirectoryOf(measuring.directory, job.id);
+  const run = await loadRun(path, job.id);
+  const perStep = await trainingSeconds(path);
+  const until = (steps: number): number => {
+    let sum = 0;
+    for (let step = 0; step < steps; step++) sum += perStep.get(step) ?? 0;
+    return sum;
+  };
+  const atTime = minutes === undefined ? undefined : await readMeasured(measuring, timedName(job.id, minutes));
+  const { recipe, seed, steps } = job;
+  const all = run.steps.length;
+  return {
+    run,
+    result: {
+      id: job.id,
+      ...{ configuration: recipe.name, title: recipe.title, seed, steps, after },
+      seconds: until(steps),
+      ...(atTime && { afterTime: { steps: all, seconds: until(all), measured: atTime } }),
+      curve: curveOf(run, until),
+    },
+  };
+}
+
+/** The names that metrics have in a run's steps. */
+const names: Readonly<Record<MetricName, string>> = {
+  accuracy: "val/reward/outcome",
+  calls: "val/tool_call_ratio",
+  success: "val/tool_call_success_rate",
+  misuse: "val/reward/tool_misuse",
+  names: "val/reward/tool_names",
+  changed: "val/reward/tool_changed",
+};
+
+function curveOf({ steps }: LoadedRun, until: (steps: number) => number): CurvePoint[] {
+  return steps.flatMap(({ step, metrics }) => {
+    const found = metricNames.flatMap((name) => {
+      const value = metrics[names[name]];
+      return value === undefined || value === null ? [] : [[name, value] as const];
+    });
+    if (found.length === 0) return [];
+    return [{ step: step + 1, seconds: until(step + 1), metrics: Object.fromEntries(found) }];
+  });
+}

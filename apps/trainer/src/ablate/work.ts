@@ -1,0 +1,216 @@
+// What is done for a job, each part by the command line in a process of its own: train, export, measure. What is there is not made again.
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { listCheckpoints } from "@iapo/grpo";
+import { TensorError } from "@iapo/tensor-core";
+import { stringify } from "yaml";
+import { writeWhole } from "../eval/whole-file.ts";
+import { ExitCode } from "../exit-codes.ts";
+import { readTimings } from "../report/run-files.ts";
+import { runIapo } from "./child.ts";
+import { type AblationJob, modelName, modelPath } from "./jobs.ts";
+import type { Outcome } from "./queue.ts";
+
+export interface Measuring {
+  readonly directory: string;
+  /** Held-out charts that a model is measured on, one sampled response each. */
+  readonly tests: number;
+  readonly split: "validation" | "test";
+}
+
+export interface WorkOptions extends Measuring {
+  /** Training goes on until a run has had so many minutes; without it, it ends with the steps. */
+  readonly minutes: number | undefined;
+  /** Assignments for every run, such as `grpo.groups=2`. */
+  readonly set: readonly string[];
+  readonly note: (text: string) => void;
+}
+
+const done: Outcome = { state: "done" };
+
+/** Where the evaluation of a model lies; of other charts, elsewhere. */
+export function measureDirectory({ directory, split, tests }: Measuring, name: string): string {
+  return join(directory, "measures", `${split}-${tests}`, name);
+}
+
+export function runDirectoryOf(directory: string, id: string): string {
+  return join(directory, "runs", id);
+}
+
+/** Parts of a step that are no training. */
+const besides = ["evaluate", "checkpoint", "write"];
+
+/** Seconds of training of each step of a run, evaluation and checkpoints left out. */
+export async function trainingSeconds(run: string): Promise<Map<number, number>> {
+  const timings = await readTimings(run);
+  const training = (parts: Readonly<Record<string, number>>): number =>
+    Object.entries(parts).reduce((sum, [part, seconds]) => (besides.includes(part) ? sum : sum + seconds), 0);
+  return new Map([...timings].map(([step, parts]) => [step, training(parts)]));
+}
+
+export async function workOn(job: AblationJob, options: WorkOptions, signal: AbortSignal): Promise<Outcome> {
+  const { directory, minutes } = options;
+  const steps = () => trainToSteps(job, options, signal);
+  const taken = modelName(job.id, job.steps);
+  const exported = () => exportStep(job.id, taken, ["--step", String(job.steps)], options, signal);
+  if (job.isPreparation) return inOrder([steps, exported]);
+  const measured = (name: string) => () => measureModel(name, modelPath(directory, name), options, signal);
+  if (minutes === undefined) return inOrder([steps, exported, measured(taken)]);
+  const timed = timedName(job.id, minutes);
+  return inOrder([
+    ...[steps, exported, measured(taken)],
+    () => trainToTime(job, timed, minutes, options, signal),
+    () => exportStep(job.id, timed, ["--last"], options, signal),
+    measured(timed),
+  ]);
+}
+
+/** Of a model after so many minutes of training. */
+export function timedName(id: string, minutes: number): string {
+  return `${id}-after-${minutes}-minutes`;
+}
+
+async function inOrder(parts: readonly (() => Promise<Outcome>)[]): Promise<Outcome> {
+  for (const part of parts) {
+    const outcome = await part();
+    if (outcome.state !== "done") return outcome;
+  }
+  return done;
+}
+
+async function trainToSteps(job: AblationJob, options: WorkOptions, signal: AbortSignal): Promise<Outcome> {
+  if ((await stepsDone(job, options)) >= job.steps) return done;
+  return train(job, job.steps, options, signal);
+}
+
+/** Steps without end, stopped when the time is over. */
+async function trainToTime(
+  job: AblationJob,
+  model: string,
+  minutes: number,
+  options: WorkOptions,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const run = runDirectoryOf(options.directory, job.id);
+  if (existsSync(modelPath(options.directory, model))) return done;
+  const isOver = async (): Promise<boolean> => {
+    const seconds = [...(await trainingSeconds(run)).values()].reduce((sum, one) => sum + one, 0);
+    return seconds >= 60 * minutes;
+  };
+  if (await isOver()) return done;
+  const time = new AbortController();
+  const onStep = async (): Promise<void> => {
+    if (await isOver()) time.abort();
+  };
+  const outcome = await train(job, MANY_STEPS, options, AbortSignal.any([signal, time.signal]), onStep);
+  return outcome.state === "stopped" && time.signal.aborted && !signal.aborted ? done : outcome;
+}
+
+const MANY_STEPS = 1_000_000;
+
+async function stepsDone({ id }: AblationJob, { directory }: WorkOptions): Promise<number> {
+  const checkpoints = await listCheckpoints(join(runDirectoryOf(directory, id), "checkpoints"));
+  return checkpoints.at(-1)?.step ?? 0;
+}
+
+async function train(
+  { id, config }: AblationJob,
+  steps: number,
+  { directory, set, note }: WorkOptions,
+  signal: AbortSignal,
+  onStep: () => Promise<void> = async () => {},
+): Promise<Outcome> {
+  await mkdir(join(directory, "configurations"), { recursive: true });
+  const file = join(directory, "configurations", `${id}.yaml`);
+  await writeWhole(file, stringify(config));
+  const assignments = [...set, `grpo.steps=${steps}`].flatMap((one) => ["--set", one]);
+  const lines = progressLines(id, note);
+  return command(
+    ["train", file, "--out", runDirectoryOf(directory, id), "--resume", "--json", ...assignments],
+    signal,
+    note,
+    (line) => {
+      if (lines(line)) onStep().catch(() => {}); // a reading that fails is had again after the next step
+    },
+  );
+}
+
+async function exportStep(
+  id: string,
+  name: string,
+  which: readonly string[],
+  options: WorkOptions,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const { directory, note } = options;
+  const model = modelPath(directory, name);
+  if (existsSync(model)) return done;
+  await mkdir(join(directory, "models"), { recursive: true });
+  return command(["--quiet", "export", runDirectoryOf(directory, id), ...which, "--out", model], signal, note);
+}
+
+/** By `iapo eval`, sampled at T = 1 with the same seeds for every model. */
+export async function measureModel(
+  name: string,
+  model: string,
+  options: WorkOptions,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const { tests, split, note } = options;
+  const out = measureDirectory(options, name);
+  if (existsSync(join(out, "results.json"))) return done;
+  note(`${name}: measure on ${tests} charts of ${split} tables`);
+  const sampling = ["--limit", String(tests), "--split", split, "--max-tokens", "48", "--seed", "1"];
+  return command(["--quiet", "eval", model, "--sets", "nano", ...sampling, "--out", out], signal, note);
+}
+
+/** An orphan of a queue that was killed ends at its next step: it is waited for. */
+const [tries, between] = [100, 3000];
+
+async function command(
+  args: readonly string[],
+  signal: AbortSignal,
+  note: (text: string) => void,
+  onLine: (line: string) => void = () => {},
+): Promise<Outcome> {
+  for (let attempt = 0; ; attempt++) {
+    const { code, signal: by, said } = await runIapo(args, { signal, onLine });
+    if (code === ExitCode.done) return done;
+    if (signal.aborted) return { state: "stopped" };
+    if (code === ExitCode.noAdapter) throw new TensorError("no_adapter", said.replace(/^iapo: | \(no_adapter\)/g, ""));
+    if (code !== ExitCode.busy || attempt === tries) {
+      const end = said.split("\n").slice(-6).join("\n");
+      return { state: "failed", reason: `iapo ${args.join(" ")} ended by ${by ?? `exit code ${code}`}: ${end}` };
+    }
+    if (attempt === 0) note(`another process is still at work: ${said}`);
+    await wait(between, undefined, { signal }).catch(() => {});
+  }
+}
+
+const EVERY = 15_000;
+
+/** Says now and then how far a training is. @returns of a line, whether a step has ended */
+function progressLines(id: string, note: (text: string) => void): (line: string) => boolean {
+  let noted = performance.now();
+  return (line) => {
+    const event = eventOf(line);
+    if (event?.event !== "step") return false;
+    const now = performance.now();
+    if (now - noted >= EVERY) {
+      noted = now;
+      const { step, secondsPerStep } = event;
+      note(`${id}: ${step} steps${typeof secondsPerStep === "number" ? `, ${secondsPerStep.toFixed(1)} s each` : ""}`);
+    }
+    return true;
+  };
+}
+
+function eventOf(line: string): Record<string, unknown> | undefined {
+  try {
+    return JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,86 @@
+// iapo ablate
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { InvalidArgumentError, Option } from "commander";
+import type { AblateFlags } from "../ablate/ablate.ts";
+import { type AddCommand, wholeNumber } from "./command.ts";
+
+const help = `
+Each run is one of iapo train, in a process of its own: one that fails does not stop the rest. Its model is measured before and after on
+held-out tables. When --hours are over, the run at work writes its checkpoint; the same command goes on there, and makes nothing twice.
+
+Examples:
+  $ iapo ablate --hours 4                                     16 configurations, 3 seeds
+  $ iapo ablate --only grpo,iapo-occlusion --seeds 1 --steps 20 --out runs/two
+  $ iapo ablate --minutes 5                                   each run also goes on until it was trained for 5 minutes
+  $ iapo ablate --dry-run                                     the runs, and what some of them lack`;
+
+interface Given extends Omit<AblateFlags, "models"> {
+  readonly model: AblateFlags["models"];
+}
+
+export const addAblate: AddCommand = (program, run) => {
+  program
+    .command("ablate")
+    .description("the paper's experiments at nano scale: a resumable queue of runs, their tables and figures")
+    .option("--hours <number>", "stop after so long", positive)
+    .option("--only <names>", "configurations, separated by commas; default all", list)
+    .option("--seeds <numbers>", "separated by commas", seedList, [1, 2, 3])
+    .option("--steps <count>", "of every run; default the configuration's", wholeNumber)
+    .option("--minutes <number>", "train each run on until it had so many, to compare at equal time", positive)
+    .option("--tests <count>", "held-out charts that models are measured on", wholeNumber, 400)
+    .addOption(
+      new Option("--split <split>", "tables of these charts; test is for the end")
+        .choices(["validation", "test"])
+        .default("test"),
+    )
+    .option(
+      "--model <name=directory>",
+      "a model in place of the one that configurations call so; may be repeated",
+      assign,
+      {},
+    )
+    .option("--set <key=value>", "replace a setting of every run; may be repeated", collect, [])
+    .option("--out <directory>", "where runs and results are written", "runs/ablate")
+    .option("--dry-run", "list the runs")
+    .addHelpText("after", help)
+    .action(({ model: models, ...given }: Given) =>
+      run(async (io) => {
+        const { ablate } = await import("../ablate/ablate.ts");
+        return ablate(
+          { ...given, hours: given.hours, only: given.only, steps: given.steps, minutes: given.minutes, models },
+          io,
+        );
+      }),
+    );
+};
+
+function list(text: string): readonly string[] {
+  return text.split(",").map((name) => name.trim());
+}
+
+function seedList(text: string): readonly number[] {
+  return [...new Set(list(text).map((seed) => wholeNumber(seed)))];
+}
+
+/** Timers hold no more than some weeks. */
+const MOST = 500;
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value > 0 && value <= MOST))
+    throw new InvalidArgumentError(`It must be a number above 0, at most ${MOST}.`);
+  return value;
+}
+
+function assign(text: string, before: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const [, name, path] = /^([\w-]+)=(.+)$/.exec(text) ?? [];
+  if (name === undefined || path === undefined) throw new InvalidArgumentError("It must be NAME=DIRECTORY.");
+  const directory = resolve(path);
+  if (!existsSync(directory)) throw new InvalidArgumentError(`${directory}: there is no such directory.`);
+  return { ...before, [name]: directory };
+}
+
+function collect(value: string, before: readonly string[]): string[] {
+  return [...before, value];
+}
