@@ -1,17 +1,15 @@
 // Event files, read back by other people's parsers: protobufjs with TensorFlow's message definitions, and SheetJS's CRC-32C.
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stepPath, writeStep } from "@iapo/rollout-trace/files";
+import sheet from "crc-32/crc32c.js";
 import fc from "fast-check";
 import protobuf from "protobufjs";
 import { expect, onTestFinished, test } from "vitest";
 import { crc32c } from "../src/tensorboard/crc32c.ts";
 import { scalarRecord, versionRecord } from "../src/tensorboard/event.ts";
 import { EventFile, eventFileName } from "../src/tensorboard/event-file.ts";
-
-const sheet = createRequire(import.meta.url)("crc-32/crc32c.js") as { buf(bytes: Uint8Array): number };
 
 /** From tensorflow/core/util/event.proto and framework/summary.proto: the fields that scalars use. */
 const messages = protobuf.Root.fromJSON({

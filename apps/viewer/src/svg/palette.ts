@@ -1,5 +1,5 @@
 // Colours that readers with any colour vision tell apart (Okabe and Ito, 2008), without the yellow, which white paper swallows.
-export const palette = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6b6b6b"] as const;
+const palette = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6b6b6b"] as const;
 
 /** After the last colour the first one comes again, with dashes. */
 export function seriesStyle(index: number): {
