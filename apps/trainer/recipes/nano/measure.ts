@@ -20,7 +20,7 @@ export async function measure(policy: Policy, options: MeasureOptions): Promise<
     policy,
     environment,
     tasks,
-    { samples: 1, sampling: { temperature: 1 }, maxTokens: 48 },
+    { samples: 1, sampling: { temperature: 1 }, maxTokens: 48, groupsAtOnce: 64 },
     { step: 0, seed: (...at) => deriveSeed(seed, "measure", ...at) },
   );
   const traces = groups.flat();

@@ -4,6 +4,8 @@ import type { DemonstrationQuality } from "@iapo/vqa-tasks";
 /** Shares of the examples of a batch; what is left is whole episodes. */
 export interface Mixture {
   readonly captions: number;
+  /** Of the captions: those of pictures that a tool has edited; default a half. */
+  readonly edited?: number;
   readonly copies: number;
 }
 
@@ -36,6 +38,22 @@ const schooling: readonly Stage[] = [
     batch: 16,
     learningRate: 1.5e-3,
     mixture: { captions: 0.15, copies: 0.05 },
+    quality: clean,
+  },
+  {
+    name: "reading",
+    steps: 1500,
+    batch: 32,
+    learningRate: 3e-3,
+    mixture: { captions: 0.85, edited: 0.8, copies: 0.05 },
+    quality: clean,
+  },
+  {
+    name: "practice",
+    steps: 900,
+    batch: 16,
+    learningRate: 1.5e-3,
+    mixture: { captions: 0.15, edited: 0.8, copies: 0.05 },
     quality: clean,
   },
 ];

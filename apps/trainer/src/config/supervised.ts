@@ -12,7 +12,7 @@ export interface SupervisedSettings {
   readonly batch: number;
   readonly rowBudget?: number | undefined;
   /** Shares of the examples; the rest is whole demonstrations. */
-  readonly mixture: { readonly captions: number; readonly copies: number };
+  readonly mixture: { readonly captions: number; readonly edited: number; readonly copies: number };
   readonly optimizer: OptimizerSettings;
   readonly checkpoint: { readonly every: number; readonly keep: number };
   readonly evaluate?: { readonly every: number; readonly tasks: number; readonly maxTokens: number } | undefined;
@@ -24,7 +24,11 @@ export const supervisedSchema: z.ZodType<SupervisedSettings, unknown> = z.strict
   batch: count.default(32).describe("Examples per step."),
   rowBudget: count.optional(),
   mixture: z
-    .strictObject({ captions: share, copies: share })
+    .strictObject({
+      captions: share,
+      edited: share.default(0.5).describe("Of the captions: pictures that a tool has edited."),
+      copies: share,
+    })
     .refine(({ captions, copies }) => captions + copies <= 1, { error: "the shares sum to more than 1" })
     .prefault({})
     .describe("Shares of the examples; the rest is whole demonstrations."),

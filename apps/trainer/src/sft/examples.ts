@@ -18,8 +18,8 @@ export interface ExampleOptions {
   readonly seed: number;
   /** Other names draw other examples. */
   readonly name: string;
-  /** Shares of the examples; the rest is whole episodes. */
-  readonly mixture: { readonly captions: number; readonly copies: number };
+  /** Shares of the examples; the rest is whole episodes. `edited`: of the captions, those of pictures that a tool has edited. */
+  readonly mixture: { readonly captions: number; readonly edited?: number | undefined; readonly copies: number };
   readonly length: number;
 }
 
@@ -29,14 +29,14 @@ export interface ExampleOptions {
  */
 export function chartExamples(options: ExampleOptions): TaskSource<Written> {
   const { scribe, charts, environment, seed, name, mixture, length } = options;
-  const { captions, copies } = mixture;
+  const { captions, edited, copies } = mixture;
   return {
     length,
     async task(index) {
       const words = randomWords(2, deriveSeed(seed, "examples", name, index));
       const [kind, split] = [uniformOf(words[0]!), uniformOf(words[1]!)];
       if (kind < captions) {
-        const { image, text } = await caption(charts, "train", index);
+        const { image, text } = await caption(charts, "train", index, { edited });
         return written(scribe, { id: "image", kind: "image", image }, text);
       }
       if (kind < captions + copies) {

@@ -7,8 +7,11 @@ import { type RunDType, Weights } from "./weights.ts";
 export interface InitializeOptions {
   readonly dtype?: RunDType;
   readonly trainable?: (name: string) => boolean;
-  /** Deviation of the embedding's and the matrices' values; default 0.02, as Hugging Face's `initializer_range`. */
-  readonly deviation?: number;
+  /**
+   * Deviation of the embedding's and the matrices' values; default 0.02, as Hugging Face's `initializer_range`. `fan_in` is 1 / sqrt(columns) of
+   * each matrix, with which a narrow model learns sooner.
+   */
+  readonly deviation?: number | "fan_in";
 }
 
 /** Elements made at once. */
@@ -26,11 +29,12 @@ export function initializeWeights(
   for (const weight of weights) {
     const { name, run, master } = weight;
     const vector = weight.shape.length === 1;
+    const spread = deviation === "fan_in" ? 1 / Math.sqrt(run.size / weight.shape[0]!) : deviation;
     for (let start = 0; start < run.size; start += PIECE) {
       const count = Math.min(PIECE, run.size - start);
       const values = vector
         ? new Float32Array(count).fill(name.endsWith(".bias") ? 0 : 1)
-        : normals(count, deriveSeed(...seed, name, start), deviation);
+        : normals(count, deriveSeed(...seed, name, start), spread);
       writeValues(run, values, start, dtype);
       if (master && master !== run) writeValues(master, values, start, "f32");
     }

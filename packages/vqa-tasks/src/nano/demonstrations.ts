@@ -58,12 +58,17 @@ export async function demonstrate(charts: NanoCharts, split: NanoSplit, index: n
   return { ...chart, fault, turns: [fault === "malformed" ? spoil(program, random) : program, answer] };
 }
 
-/** Caption `index` of a split: half of them of a picture as it is, half of one edited by a tool. */
-export async function caption(charts: NanoCharts, split: NanoSplit, index: number): Promise<Caption> {
+/** Caption `index` of a split. `edited`: the share of pictures that a tool has marked one or two bars in; the rest is as it is. */
+export async function caption(
+  charts: NanoCharts,
+  split: NanoSplit,
+  index: number,
+  { edited = 0.5 }: { readonly edited?: number | undefined } = {},
+): Promise<Caption> {
   const { task, bars } = await charts.chart(split, index);
   const random = new RandomStream(charts.options.seed, `nano-captions/${split}`, index);
   const axis = task.orientation ?? "columns";
-  const marked = random.uniform() < 0.5 ? bars : random.sample(bars, random.integer(1, 2));
+  const marked = random.uniform() < 1 - edited ? bars : random.sample(bars, random.integer(1, 2));
   const shown = bars.filter((bar) => marked.includes(bar));
   const text = `${axis} ${shown.map(({ value }) => Math.round(value / 10) * 10).join(" ")}\n`;
   if (shown.length === bars.length) return { image: task.image, text };
