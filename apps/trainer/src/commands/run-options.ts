@@ -19,6 +19,6 @@ export function addRunOptions(command: Command): Command {
     .option("--json", "progress and result as JSON on standard output, one object a line");
 }
 
-function collect(value: string, before: readonly string[]): string[] {
+export function collect(value: string, before: readonly string[]): string[] {
   return [...before, value];
 }

@@ -31,7 +31,7 @@ export function screenLines(title: string, reading: Reading, width: number): str
   const percent = `${Math.floor(100 * share)} %`.padStart(5);
   return [
     title,
-    `step ${step}/${steps} [${"=".repeat(filled)}${" ".repeat(bar - filled)}]${percent}  ${phase}`,
+    `step ${step}/${steps} [${"=".repeat(filled)}${" ".repeat(bar - filled)}] ${percent}  ${phase}`,
     values(metrics).join("  ") || "the first step is at work",
     ...(rewards.length > 1 ? [`reward ${curve(rewards)}`] : []),
     pace(reading).join("  "),

@@ -94,7 +94,7 @@ test("a run on a screen: bar, values, curve, alarms above", () => {
   expect(terminal.lines.slice(0, 5)).toEqual([
     "! noop_calls at step 2: tool/noop_rate 0.500",
     "iapo train a",
-    `step 2/4 [${bar}] 50 %  update`,
+    `step 2/4 [${bar}]  50 %  update`,
     "reward 0.400  tool calls 1.000  misuse 0.500",
     "reward ▂█",
   ]);

@@ -1,0 +1,36 @@
+// iapo plan
+import { InvalidArgumentError } from "commander";
+import { loadConfig } from "../config/load.ts";
+import { plan } from "../plan/plan.ts";
+import type { AddCommand } from "./command.ts";
+import { collect } from "./run-options.ts";
+
+interface Flags {
+  readonly set: readonly string[];
+  readonly memory?: number;
+  readonly probe: boolean;
+  readonly json?: boolean;
+}
+
+export const addPlan: AddCommand = (program, run) => {
+  program
+    .command("plan")
+    .description("what a run takes of memory and time, whether it fits, and what to change if not")
+    .argument("<config>", "a configuration file, a shipped recipe's name, or the directory of a run")
+    .option("--set <key=value>", "replace a setting; may be repeated", collect, [])
+    .option("--memory <GiB>", "fit into so much, in place of what this adapter has", gibibytes)
+    .option("--no-probe", "plan on paper only: make no step for its time")
+    .option("--json", "print JSON")
+    .action((source: string, { set, memory, probe, json = false }: Flags) =>
+      run((io) => {
+        const loaded = loadConfig(source, set);
+        return plan(loaded, loaded.config.supervised ? "sft" : "train", { memory, probe, json }, io);
+      }),
+    );
+};
+
+function gibibytes(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError("It must be a number above 0.");
+  return value * 2 ** 30;
+}

@@ -1,0 +1,80 @@
+// What to change in a configuration that does not fit: each change is planned as the configuration itself was, alone and on top of those before.
+import { type AdapterFacts, planningDevice } from "@iapo/tensor-core";
+import type { TrainerConfig } from "../config/schema.ts";
+import type { Job } from "../run/job.ts";
+import { oneStep } from "./one-step.ts";
+
+export interface Change {
+  /** As given to --set; those before it stay. */
+  readonly settings: readonly string[];
+  readonly peakBytes: number;
+}
+
+interface Step {
+  readonly settings: readonly string[];
+  /** Undefined where it changes nothing. */
+  readonly apply: (config: TrainerConfig) => TrainerConfig | undefined;
+}
+
+/** Cheap ones first: those that give the same gradients, then those that train something else. */
+const steps: readonly Step[] = [
+  {
+    settings: ["model.recompute=true"],
+    apply: (config) =>
+      config.model.recompute ? undefined : { ...config, model: { ...config.model, recompute: true } },
+  },
+  rowBudget(4096),
+  rowBudget(1024),
+  {
+    settings: ["grpo.rollout.groupsAtOnce=1"],
+    apply: ({ grpo, ...rest }) => ({ ...rest, grpo: { ...grpo, rollout: { ...grpo.rollout, groupsAtOnce: 1 } } }),
+  },
+  {
+    settings: ["model.dtype=bf16"],
+    apply: (config) =>
+      config.model.dtype === "bf16" ? undefined : { ...config, model: { ...config.model, dtype: "bf16" } },
+  },
+  {
+    settings: ["model.lora.rank=16", "model.lora.alpha=32"],
+    apply: (config) =>
+      config.model.lora ? undefined : { ...config, model: { ...config.model, lora: { rank: 16, alpha: 32 } } },
+  },
+];
+
+/** An update in pieces of at most so many rows. */
+function rowBudget(rows: number): Step {
+  return {
+    settings: [`grpo.update.rowBudget=${rows}`, `supervised.rowBudget=${rows}`],
+    apply: ({ grpo, supervised, ...rest }) => ({
+      ...rest,
+      grpo: { ...grpo, update: { ...grpo.update, rowBudget: Math.min(rows, grpo.update.rowBudget ?? rows) } },
+      ...(supervised && {
+        supervised: { ...supervised, rowBudget: Math.min(rows, supervised.rowBudget ?? rows) },
+      }),
+    }),
+  };
+}
+
+/** Changes until the step fits into `room` bytes, or there is nothing more to change. */
+export async function changesToFit(
+  config: TrainerConfig,
+  command: Job["command"],
+  facts: AdapterFacts,
+  room: number,
+): Promise<Change[]> {
+  const changes: Change[] = [];
+  let [current, settings]: [TrainerConfig, string[]] = [config, []];
+  for (const step of steps) {
+    const own = step.settings.filter((name) => name.split(".")[0] !== (command === "sft" ? "grpo" : "supervised"));
+    const next = own.length > 0 ? step.apply(current) : undefined;
+    if (!next) continue;
+    const replaced = settings.filter((before) => !own.some((one) => one.split("=")[0] === before.split("=")[0]));
+    [current, settings] = [next, [...replaced, ...own]];
+    using device = planningDevice(facts);
+    const { phases } = await oneStep(device, current, command, 0);
+    const peakBytes = Math.max(...phases.map((phase) => phase.peakBytes));
+    changes.push({ settings, peakBytes });
+    if (peakBytes <= room) break;
+  }
+  return changes;
+}

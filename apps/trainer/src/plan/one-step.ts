@@ -1,0 +1,135 @@
+// One step of a configuration's own code: on a device that counts, for its memory and operations; on a real one, for its time.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Task } from "@iapo/rollout-trace";
+import type { Device, MemoryReport } from "@iapo/tensor-core";
+import { createEnvironment, type Environment, toolProgram } from "@iapo/vqa-tasks";
+import { openPolicy } from "../compose/model.ts";
+import { openTasks } from "../compose/tasks.ts";
+import type { TrainerConfig } from "../config/schema.ts";
+import type { Job, Parts } from "../run/job.ts";
+import { supervisedJob } from "../sft/job.ts";
+import { grpoJob } from "../train/job.ts";
+
+export interface Phase {
+  readonly name: string;
+  /** Most GPU bytes in use at once. */
+  readonly peakBytes: number;
+  /** Multiply-adds count as two. */
+  readonly flops: number;
+  readonly seconds: number;
+}
+
+export interface OneStep {
+  /** Bytes by part once the models stand ready. */
+  readonly bytesByPart: MemoryReport["byTag"];
+  readonly phases: readonly Phase[];
+}
+
+/** Steps that are made before the one that is looked at: the first compiles. */
+export type WarmUp = 0 | 1;
+
+/**
+ * A device that counts gives responses without meaning, all of them as long as they may be; there, every first turn is followed by a tool's
+ * picture and a second turn, so that nothing a real step needs is left out. Nothing is written, and no endpoint is asked.
+ */
+export async function oneStep(
+  device: Device,
+  config: TrainerConfig,
+  command: Job["command"],
+  warmUp: WarmUp,
+): Promise<OneStep> {
+  const isPlan = device.gpu === undefined;
+  const local = withoutEndpoints(config, isPlan);
+  const job = command === "sft" ? supervisedJob(local) : grpoJob(local);
+  const directory = await mkdtemp(join(tmpdir(), "iapo-plan-"));
+  try {
+    const policy = await openPolicy(device, local.model, { seed: job.seed });
+    const clock = new PhaseClock(device);
+    const environment = createEnvironment({ options: local.environment });
+    const parts: Parts = {
+      ...{ directory, device, policy, parity: true },
+      tasks: await openTasks(local.data),
+      environment: isPlan && command === "train" ? alwaysCalling(environment) : environment,
+      signal: new AbortController().signal,
+      onPhase: () => {},
+      onWarning: () => {},
+    };
+    const { recipe } = await job.build(parts);
+    await using _ = recipe;
+    await device.idle();
+    const bytesByPart = device.memory().byTag;
+    const step = local.iapo?.coldStartSteps ?? 0; // a step in which the teacher has its say
+    for (let i = 0; i < warmUp; i++) await recipe.step({ step, cursor: 0 });
+    await recipe.step({ step, cursor: 0, onPhase: (name) => clock.begin(name) });
+    await device.idle();
+    policy.model.dispose();
+    return { bytesByPart, phases: clock.end() };
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Verdicts cost no GPU memory; a run's cache of calls is not for a plan to fill. On paper no program is written: all of a turn is explained. */
+function withoutEndpoints(config: TrainerConfig, isPlan: boolean): TrainerConfig {
+  const { judge: _, baseline: __, verifier: ___, ...rest } = config;
+  const { environment, teacher, iapo } = rest;
+  const scoring = environment.scoring.scoring === "judge" ? "relaxed" : environment.scoring.scoring;
+  return {
+    ...rest,
+    environment: { ...environment, scoring: { ...environment.scoring, scoring } },
+    ...(teacher && { teacher: { ...teacher, cache: undefined } }),
+    ...(iapo && isPlan && { iapo: { ...iapo, target: "turn1" } }),
+  };
+}
+
+/** Reads every first turn as if it were a program for its task. The tool itself runs. */
+function alwaysCalling(environment: Environment): Environment {
+  return {
+    ...environment,
+    step: (task, turn, earlier = []) =>
+      environment.step(task, earlier.length === 0 ? { text: programFor(task) ?? turn.text } : turn, earlier),
+  };
+}
+
+function programFor({ orientation, columns, rows }: Task): string | undefined {
+  const axis = orientation ?? (columns.length > 0 ? "columns" : "rows");
+  const [first] = axis === "columns" ? columns : rows;
+  return first && toolProgram(axis, "mask", [first.name]);
+}
+
+class PhaseClock {
+  readonly #device: Device;
+  readonly #phases = new Map<string, Phase>();
+  #current: { readonly name: string; readonly flops: number; readonly began: number } | undefined;
+
+  constructor(device: Device) {
+    this.#device = device;
+  }
+
+  begin(name: string): void {
+    this.#finish();
+    this.#device.pool.resetPeak();
+    this.#current = { name, flops: this.#device.flops, began: performance.now() };
+  }
+
+  end(): Phase[] {
+    this.#finish();
+    return [...this.#phases.values()];
+  }
+
+  /** A phase that comes again is added to. */
+  #finish(): void {
+    if (!this.#current) return;
+    const { name, flops, began } = this.#current;
+    const before = this.#phases.get(name);
+    this.#phases.set(name, {
+      name,
+      peakBytes: Math.max(before?.peakBytes ?? 0, this.#device.memory().peakBytes),
+      flops: (before?.flops ?? 0) + this.#device.flops - flops,
+      seconds: (before?.seconds ?? 0) + (performance.now() - began) / 1000,
+    });
+    this.#current = undefined;
+  }
+}

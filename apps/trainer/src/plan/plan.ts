@@ -1,0 +1,145 @@
+// iapo plan: what a run will take of memory and time, before it runs, and what to change where it does not fit.
+import { freemem } from "node:os";
+import { type Device, openDevice, planningDevice } from "@iapo/tensor-core";
+import type { LoadedConfig } from "../config/load.ts";
+import type { TrainerConfig } from "../config/schema.ts";
+import { size } from "../doctor/consequences.ts";
+import { ExitCode } from "../exit-codes.ts";
+import type { CliIo } from "../io.ts";
+import { duration } from "../progress/words.ts";
+import type { Job } from "../run/job.ts";
+import { type Change, changesToFit } from "./changes.ts";
+import { type OneStep, oneStep, type Phase } from "./one-step.ts";
+
+export interface PlanOptions {
+  /** Bytes to fit into, in place of what the adapter may take. */
+  readonly memory?: number | undefined;
+  /** Make a real step for its time. */
+  readonly probe: boolean;
+  readonly json: boolean;
+}
+
+export interface Plan {
+  readonly adapter: string;
+  /** Bytes; null where the adapter does not say what it has. */
+  readonly room: number | null;
+  readonly bytesByPart: OneStep["bytesByPart"];
+  readonly phases: readonly Phase[];
+  readonly peakBytes: number;
+  /** Null where the room is not known. */
+  readonly fits: boolean | null;
+  readonly changes: readonly Change[];
+  readonly probe: Probe | null;
+}
+
+export interface Probe {
+  /** Of the step that was made. */
+  readonly groups: number;
+  /** Of a whole step: measured where that was what was made, else scaled by operations. */
+  readonly secondsPerStep: number;
+  readonly phases: readonly { readonly name: string; readonly seconds: number }[];
+}
+
+/** A whole step is made for its time if it promises to take no longer, in seconds. */
+const LONGEST_PROBE = 30;
+
+export async function plan(
+  { name, config }: LoadedConfig,
+  command: Job["command"],
+  options: PlanOptions,
+  io: CliIo,
+): Promise<number> {
+  using device = await openDevice();
+  const { facts } = device;
+  io.note(`iapo plan ${name}: one step of iapo ${command}, on paper`);
+  const planned = await onPaper(device, config, command);
+  const peakBytes = Math.max(...planned.phases.map((phase) => phase.peakBytes));
+  const room = options.memory ?? (Number.isFinite(device.pool.budget) ? device.pool.budget : null);
+  const fits = room === null ? null : peakBytes <= room;
+  const changes = fits === false ? await changesToFit(config, command, facts, room!) : [];
+  const own = device.pool.budget;
+  const canProbe = options.probe && peakBytes <= (Number.isFinite(own) ? own : Number.POSITIVE_INFINITY);
+  const probe = canProbe && !io.signal.aborted ? await probeStep(device, config, command, planned, io) : null;
+  const made: Plan = { adapter: facts.description, room, ...planned, peakBytes, fits, changes, probe };
+  io.out(options.json ? JSON.stringify(made, null, 2) : asText(made, stepsOf(config, command)));
+  return io.signal.aborted ? ExitCode.interrupted : ExitCode.done;
+}
+
+async function onPaper(device: Device, config: TrainerConfig, command: Job["command"]): Promise<OneStep> {
+  using planning = planningDevice(device.facts);
+  return await oneStep(planning, config, command, 0); // the device closes behind it
+}
+
+/** One group first; the whole step only if that promises to be short. */
+async function probeStep(
+  device: Device,
+  config: TrainerConfig,
+  command: Job["command"],
+  planned: OneStep,
+  io: CliIo,
+): Promise<Probe> {
+  io.note("a small step on the adapter, for its time");
+  const small = withOneGroup(config);
+  const measured = await oneStep(device, small, command, 1);
+  const onPaperToo = await onPaper(device, small, command);
+  const flopsOf = ({ phases }: OneStep, phase: string): number => phases.find(({ name }) => name === phase)?.flops ?? 0;
+  const scaled = measured.phases.map(({ name, seconds }) => {
+    const [whole, part] = [flopsOf(planned, name), flopsOf(onPaperToo, name)];
+    return { name, seconds: part > 0 ? (seconds * whole) / part : seconds };
+  });
+  const estimate = totalOf(scaled);
+  const groups = command === "sft" ? (config.supervised?.batch ?? 1) : config.grpo.groups;
+  if (estimate > LONGEST_PROBE || groups === 1 || io.signal.aborted) {
+    return { groups: 1, secondsPerStep: estimate, phases: scaled };
+  }
+  io.note(`a whole step, about ${duration(estimate)}`);
+  const { phases } = await oneStep(device, config, command, 0);
+  return { groups, secondsPerStep: totalOf(phases), phases: phases.map(({ name, seconds }) => ({ name, seconds })) };
+}
+
+function withOneGroup({ grpo, supervised, ...rest }: TrainerConfig): TrainerConfig {
+  return { ...rest, grpo: { ...grpo, groups: 1 }, ...(supervised && { supervised: { ...supervised, batch: 1 } }) };
+}
+
+function totalOf(phases: readonly { readonly seconds: number }[]): number {
+  return phases.reduce((sum, { seconds }) => sum + seconds, 0);
+}
+
+function stepsOf({ grpo, supervised }: TrainerConfig, command: Job["command"]): number {
+  return command === "sft" ? (supervised?.steps ?? 0) : grpo.steps;
+}
+
+function asText(plan: Plan, steps: number): string {
+  const { adapter, bytesByPart, phases, peakBytes, room, fits, changes, probe } = plan;
+  const row = (name: string, value: string, more = ""): string =>
+    `  ${name.padEnd(14)} ${value.padStart(10)}  ${more}`.trimEnd();
+  const seconds = (name: string): string => {
+    const found = probe?.phases.find((phase) => phase.name === name);
+    return found ? `${found.seconds.toFixed(2)} s` : "";
+  };
+  const lines = [
+    `on ${adapter}`,
+    "before the first step:",
+    ...Object.entries(bytesByPart).map(([part, bytes]) => row(part, size(bytes))),
+    "a step, every response as long as it may be (memory at most, operations, time):",
+    ...phases.map(({ name, peakBytes: peak, flops }) =>
+      row(name, size(peak), `${flops.toExponential(1)}  ${seconds(name)}`),
+    ),
+    row("at most", size(peakBytes)),
+  ];
+  if (fits === null)
+    lines.push(
+      `the adapter does not say how much memory it has; ${size(freemem())} of the machine's are free. Give --memory`,
+    );
+  else lines.push(`${fits ? "fits" : "does not fit"} into ${size(room!)}`);
+  for (const { settings, peakBytes: peak } of changes) {
+    lines.push(row(peak <= room! ? "fits" : "still not", size(peak), settings.map((one) => `--set ${one}`).join(" ")));
+  }
+  if (probe) {
+    const basis = probe.groups === 1 ? "from a step of one group" : "measured, responses as the model writes them";
+    lines.push(
+      `${probe.secondsPerStep.toFixed(1)} s a step (${basis}): ${steps} steps in ${duration(steps * probe.secondsPerStep)}, evaluations apart`,
+    );
+  }
+  return lines.join("\n");
+}
