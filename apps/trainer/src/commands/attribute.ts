@@ -1,17 +1,22 @@
 // iapo attribute
 import { Option } from "commander";
 import { type AttributeOptions, attribute } from "../attribute/attribute.ts";
+import { cacheCalls } from "../attribute/cache-calls.ts";
 import { TrainerError } from "../error.ts";
 import { type AddCommand, placeNumber, wholeNumber } from "./command.ts";
 import { formatName } from "./data.ts";
 
-type Given = Omit<AttributeOptions, "model" | "index"> & { readonly nano?: number; readonly index: number };
+type Given = Omit<AttributeOptions, "model" | "index"> & {
+  readonly nano?: number;
+  readonly index: number;
+  readonly cache?: number;
+};
 
 export const addAttribute: AddCommand = (program, run) => {
   program
     .command("attribute")
     .description("show what a call on one chart or table rests on: prompt blocks, tokens, places of the picture")
-    .argument("<model>", "a model's directory, or the name of a shipped one")
+    .argument("<model>", "a model's directory, or the name of a shipped one; with --cache a configuration")
     .option("--teacher <model>", "also in its eyes, and how far the two are apart")
     .option("--nano <number>", "nano-chart of this number, from 0 (the default)", placeNumber)
     .option("--task <file>", "a task of this data file in place of a nano-chart")
@@ -29,12 +34,18 @@ export const addAttribute: AddCommand = (program, run) => {
     .addOption(new Option("--prompt <kind>", "default: compact for nano, full else").choices(["full", "compact"]))
     .option("--out <directory>", "JSON and pictures", "runs/attribute")
     .option("--json", "print JSON")
+    .option(
+      "--cache <count>",
+      "of a configuration: write and score the teacher's calls to its first tasks",
+      wholeNumber,
+    )
     .addHelpText(
       "after",
       "\nExample:\n  $ iapo attribute nano-student --teacher nano-teacher --nano 3 --method occlusion",
     )
-    .action((model: string, { nano, index, ...given }: Given) =>
+    .action((model: string, { nano, index, cache, ...given }: Given) =>
       run(async (io) => {
+        if (cache !== undefined) return cacheCalls({ config: model, limit: cache }, io);
         if (nano !== undefined && given.task !== undefined) throw new TrainerError("argument", "give --nano or --task");
         if (given.format !== undefined && given.task === undefined)
           throw new TrainerError("argument", "--format is that of --task");

@@ -12,6 +12,7 @@ import {
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
+import { lockDirectory } from "../run/lock.ts";
 import { type EvaluationPaths, openEvaluation } from "./directory.ts";
 import { type EndpointOptions, endpointPolicy } from "./endpoint.ts";
 import { evaluateSet, groupsOf } from "./evaluate-set.ts";
@@ -68,8 +69,15 @@ export async function runEvaluation(options: EvalOptions, io: CliIo): Promise<Ev
   if (present.length === 0) throw new TrainerError("missing", `none of the sets ${sets.join(", ")} can be evaluated`);
 
   const directory = options.out ?? `runs/eval-${name.replace(/[^\w.-]/g, "-")}`;
-  const paths = await openEvaluation(directory, await settingsOf(options, present));
-  const finished = await withPolicy(options, async (policy) => runSets(policy, present, options, paths, io));
+  const settings = await settingsOf(options, present);
+  const lock = await lockDirectory(directory);
+  const paths = await openEvaluation(directory, settings).catch(async (error: unknown) => {
+    await lock.release();
+    throw error;
+  });
+  const finished = await withPolicy(options, async (policy) => runSets(policy, present, options, paths, io)).finally(
+    () => lock.release(),
+  );
   if (!finished) {
     io.note(`interrupted; the same command goes on where it stopped: ${directory}`);
     return undefined;

@@ -1,5 +1,5 @@
 // iapo attribute on a nano model with random weights: numbers that add up, pictures that are pictures, and what it refuses.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readImage } from "@iapo/visual-tools/sharp";
 import { expect, test } from "vitest";
@@ -43,6 +43,29 @@ test("the model as its own teacher is no distance away; scores, pictures and tex
   expect(occlusion.student.tokenScores).toBeUndefined();
   expect(occlusion.student.blocks).toHaveLength(result.student.blocks.length);
   expect(existsSync(join(folder, "occlusion/heat.png"))).toBe(false);
+});
+
+test("a teacher's calls are cached before a run, once", async () => {
+  const model = await nanoDirectory(join(folder, "teacher"));
+  const config = join(folder, "cache.yaml");
+  const lines = [
+    `model: { directory: ${model} }`,
+    `teacher: { directory: ${model}, cache: ${join(folder, "calls")} }`,
+    "data: { nanoCharts: { seed: 1, names: words } }",
+    "environment: { prompt: compact }",
+    "grpo: { rollout: { maxTokens: 6 } }",
+    "iapo: { preset: occlusion, teacherTarget: teacher_call }",
+  ];
+  writeFileSync(config, lines.join("\n"));
+  const first = await iapo(["attribute", config, "--cache", "3"]);
+  expect(first.out, first.err).toMatch(/^3 tasks, \d with a call: .*calls$/m);
+  const files = readdirSync(join(folder, "calls"));
+  expect(files).toHaveLength(3);
+  const times = files.map((name) => statSync(join(folder, "calls", name)).mtimeMs);
+  expect((await iapo(["attribute", config, "--cache", "3"])).out).toBe(first.out);
+  expect(files.map((name) => statSync(join(folder, "calls", name)).mtimeMs)).toEqual(times);
+  writeFileSync(config, lines.slice(0, -1).join("\n"));
+  await expectRefusal(["attribute", config, "--cache", "3"], 2, /only a run with iapo\.teacherTarget teacher_call/);
 });
 
 test.each([

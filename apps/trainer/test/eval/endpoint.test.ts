@@ -62,9 +62,9 @@ test("samples two turns with the edited picture in the second, and reports rates
 
 test("killed half-way and run again, it asks only for what is missing, and gives the same bytes", async () => {
   let [asked, killAt] = [0, Number.POSITIVE_INFINITY];
-  let kill = (): void => {};
+  let kill: () => unknown = () => {};
   const endpoint = await serve((request, response, raw) => {
-    if (++asked === killAt) return kill();
+    if (++asked === killAt) return void kill();
     scripted(request, response, raw);
   });
   const folder = temporaryFolder();
@@ -74,8 +74,15 @@ test("killed half-way and run again, it asks only for what is missing, and gives
 
   [asked, killAt] = [0, Math.floor(all * 0.7)];
   const running = start(evalArgs(endpoint, broken));
-  kill = () => running.child.kill("SIGKILL");
+  const busy = new Promise<void>((resolve) => {
+    kill = async () => {
+      await expectRefusal(evalArgs(endpoint, broken), 4, /is in use by process \d+ .*\(busy\)/); // while the other holds it
+      running.child.kill("SIGKILL");
+      resolve();
+    };
+  });
   expect((await running.ended).signal).toBe("SIGKILL");
+  await busy;
   const kept = readdirSync(join(broken, "traces/nano")).filter((name) => name.endsWith(".jsonl"));
   expect(kept.length).toBeGreaterThan(0);
   expect(kept.length).toBeLessThan(4);
