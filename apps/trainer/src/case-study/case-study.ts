@@ -97,7 +97,7 @@ async function teacherStudy(
   studyOf: (point: StudyPoint) => Promise<unknown>,
 ): Promise<unknown> {
   using opened = await pointsOfModels(device, [teacher!]);
-  return studyOf({ ...opened.points[0]!, title: "teacher" });
+  return await studyOf({ ...opened.points[0]!, title: "teacher" });
 }
 
 async function optionsOf(study: Study, { charts, methods, igSteps, split }: CaseStudyFlags): Promise<CaseStudyOptions> {

@@ -14,11 +14,13 @@ afterAll(() => rmSync(folder, { recursive: true }));
 test("the beginning and each checkpoint of a run, beside the teacher, in its directory; nothing twice", async () => {
   const run = join(temporaryFolder(), "run");
   const settings = [
-    ...[`model.directory=${student}`, "grpo.steps=2", "grpo.groups=1", "grpo.rollout.samples=2"],
+    ...[`model.directory=${student}`, `teacher.directory=${teacher}`, "iapo.target=turn1"],
+    "iapo.noCallPenalty=turn1_attribution",
+    ...["grpo.steps=2", "grpo.groups=1", "grpo.rollout.samples=2"],
     ...["grpo.rollout.maxTokens=6", "grpo.checkpoint.every=1", "grpo.checkpoint.keep=2", "grpo.evaluate="],
   ].flatMap((one) => ["--set", one]);
-  expect((await iapo(["train", "nano-grpo", ...settings, "--out", run])).code).toBe(0);
-  const args = ["case-study", run, "--teacher", teacher, "--charts", "3", "--methods", "occlusion"];
+  expect((await iapo(["train", "nano-iapo-occlusion", ...settings, "--out", run])).code).toBe(0);
+  const args = ["case-study", run, "--charts", "3", "--methods", "occlusion"];
   const first = await iapo(args);
   expect(first.err).toMatch(/step 0: \d calls on 3 charts, \d of the wrong axis\nstep 1: .*\nstep 2: .*\nteacher: /);
   expect(first.code).toBe(0);
@@ -26,6 +28,14 @@ test("the beginning and each checkpoint of a run, beside the teacher, in its dir
   const { student: points, teacher: line } = JSON.parse(readFileSync(join(run, "case-study.json"), "utf8"));
   expect(points.map(({ step }: { step: number }) => step)).toEqual([0, 1, 2]);
   expect(line.responses).toBe(3);
+  for (const { study } of points) {
+    // Random weights write no program; all that they say is explained.
+    expect(study.definitions).toMatchObject([{ method: { method: "occlusion" }, calls: 3 }]);
+    const { rightShare, misusedShare } = study.definitions[0];
+    expect(rightShare.mean).toBeGreaterThan(0);
+    expect(rightShare.mean + misusedShare.mean).toBeLessThan(1);
+  }
+  expect(points[1].study.definitions).not.toEqual(points[0].study.definitions);
   expect(readFileSync(join(run, "case-study.csv"), "utf8").trimEnd().split("\n")).toHaveLength(5);
   expect(readFileSync(join(run, "case-study.svg"), "utf8")).toMatch(/Misused tools, /);
   const again = await iapo(args);
@@ -35,18 +45,7 @@ test("the beginning and each checkpoint of a run, beside the teacher, in its dir
   const exported = join(run, "..", "exported");
   expect((await iapo(["export", run, "--last", "--out", exported])).code).toBe(0);
   const out = join(run, "..", "models");
-  const named = [
-    "--model",
-    exported,
-    "--model",
-    teacher,
-    "--teacher",
-    teacher,
-    "--charts",
-    "3",
-    "--methods",
-    "occlusion",
-  ];
+  const named = [run, "--model", exported, "--model", teacher, "--charts", "3", "--methods", "occlusion"];
   expect((await iapo(["case-study", ...named, "--out", out])).code).toBe(0);
   const byName = JSON.parse(readFileSync(join(out, "case-study.json"), "utf8"));
   expect(byName.student[0].study).toEqual(points[2].study);
