@@ -8,7 +8,7 @@ import { nanoModels } from "../support/nano-model.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "iapo-diagnose-"));
 const [student, teacher] = [join(folder, "student"), join(folder, "teacher")] as const;
-beforeAll(() => nanoModels([student, teacher]));
+beforeAll(() => nanoModels([student, teacher]), 120_000);
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const models = ["--student", student, "--teacher", teacher];
@@ -75,7 +75,7 @@ test("every cell with both areas; a killed one goes on; its choice is reported o
   expect(choice.here.wrong_names).toEqual(there.cells[5].faults.wrong_names.paired);
   const swapped = ["diagnose", "--student", teacher, "--teacher", student, ...report.slice(5)];
   await expectRefusal(swapped, 1, /diagnosis of other models.*\(settings\)/);
-}, 240_000);
+}, 600_000);
 
 test.each([
   [["--student", "nano-studnt"], 1, /no such directory or shipped model; did you mean nano-student\? \(missing\)/],
