@@ -26,7 +26,6 @@ export class Screen {
 
   /** Leaves the lines as they are. */
   close(): void {
-    this.draw();
     this.#stopListening();
   }
 
