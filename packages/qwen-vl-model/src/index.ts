@@ -47,6 +47,6 @@ export { type GenerateOptions, type LoadModelOptions, loadModel, QwenVL } from "
 export { optimizerOf, type StepOptions, trainableParameters, trainStep } from "./training/step.ts";
 export { type ExportOptions, exportModel } from "./weights/export.ts";
 export { type InitializeOptions, initializeWeights } from "./weights/initialize.ts";
-export { type LoadProgress, type LoadWeightsOptions, loadWeights } from "./weights/load.ts";
+export { checkWeights, type LoadProgress, type LoadWeightsOptions, loadWeights } from "./weights/load.ts";
 export { type ExportCheck, verifyExport } from "./weights/verify-export.ts";
 export { type RunDType, refreshRunCopy, type Weight, Weights } from "./weights/weights.ts";

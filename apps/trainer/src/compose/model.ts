@@ -1,6 +1,8 @@
 // From a configuration's `model` to a policy that can be trained.
+import { readdir } from "node:fs/promises";
 import {
   Adapter,
+  checkWeights,
   initializeWeights,
   loadWeights,
   QwenVLModel,
@@ -10,7 +12,7 @@ import {
   Weights,
 } from "@iapo/qwen-vl-model";
 import { loadConfig, type QwenVLConfig } from "@iapo/qwen-vl-model/config";
-import { loadProcessor } from "@iapo/qwen-vl-model/processor";
+import { loadProcessor, type Processor } from "@iapo/qwen-vl-model/processor";
 import { type Device, deriveSeed } from "@iapo/tensor-core";
 import { openSafetensors } from "@iapo/tensor-core/safetensors";
 import type { ModelSettings, ModelSource } from "../config/model.ts";
@@ -30,15 +32,62 @@ export async function openPolicy(
   settings: ModelSettings,
   options: ModelOptions,
 ): Promise<QwenVLPolicy> {
-  const { minPixels, maxPixels, lora, recompute } = settings;
-  const directory = await modelDirectory(settings, options);
-  const limits = { ...(minPixels !== undefined && { minPixels }), ...(maxPixels !== undefined && { maxPixels }) };
-  const config = await loadConfig(directory);
-  const processor = await loadProcessor(directory, limits);
+  const { lora, recompute } = settings;
+  const { directory, config, processor } = await openFiles(settings, options);
   const weights = await weightsOf(device, config, directory, settings, options);
   const targets = lora?.targets ?? TEXT_PROJECTIONS;
   const adapter = lora && Adapter.create(device, config, { ...lora, targets }, deriveSeed("adapter", options.seed));
   return new QwenVLPolicy(new QwenVLModel(config, weights, adapter), processor, { checkpoint: recompute });
+}
+
+export interface PolicyInTurns {
+  readonly policy: QwenVLPolicy;
+  /** Loads the weights, awaits `work`, frees them. One at a time. */
+  use<T>(work: () => Promise<T>): Promise<T>;
+}
+
+/**
+ * A frozen policy whose weights are on the device only while it is used; in between they are the operating system's to keep, as pages of
+ * their files. `onPhase` hears `load teacher`, `teacher`, and of what comes after. @throws as `openPolicy`; so does `use`
+ */
+export async function openPolicyInTurns(
+  device: Device,
+  source: ModelSource,
+  options: Pick<ModelOptions, "signal" | "onPhase">,
+): Promise<PolicyInTurns> {
+  const settings = { ...source, recompute: false };
+  const { directory, config, processor } = await openFiles(settings, options);
+  if (device.gpu && source.initialize === undefined) await checkWeights(config, directory); // not only when its turn comes
+  const none = new Weights(device, "f32", []);
+  const model = new QwenVLModel(config, none);
+  const { signal, onPhase } = options;
+  return {
+    policy: new QwenVLPolicy(model, processor),
+    async use(work) {
+      try {
+        onPhase?.("load teacher");
+        device.trim(); // buffers that the student left for reuse would lie beside the weights
+        model.weights = await weightsOf(device, config, directory, settings, { signal, seed: 0, frozen: true });
+        onPhase?.("teacher");
+        return await work();
+      } finally {
+        model.weights.dispose();
+        model.weights = none;
+        device.trim();
+        onPhase?.("penalty");
+      }
+    },
+  };
+}
+
+async function openFiles(
+  settings: ModelSource,
+  options: Pick<ModelOptions, "signal" | "onPhase">,
+): Promise<{ directory: string; config: QwenVLConfig; processor: Processor }> {
+  const { minPixels, maxPixels } = settings;
+  const directory = await modelDirectory(settings, options);
+  const limits = { ...(minPixels !== undefined && { minPixels }), ...(maxPixels !== undefined && { maxPixels }) };
+  return { directory, config: await loadConfig(directory), processor: await loadProcessor(directory, limits) };
 }
 
 /** The local directory; a model of a hub is downloaded. @throws QwenVLError */
@@ -60,12 +109,12 @@ async function weightsOf(
   config: QwenVLConfig,
   directory: string,
   { dtype, initialize, lora }: ModelSettings,
-  { frozen, onPhase }: ModelOptions,
+  { frozen, signal, onPhase }: ModelOptions,
 ): Promise<Weights> {
   const trainable = (): boolean => !frozen && lora === undefined;
   if (device.gpu === undefined) {
     // A planning device holds no values: nothing is read but how matrices are stored.
-    const held = dtype ?? (initialize === undefined ? await storedAs(directory) : "f32");
+    const held = dtype ?? (initialize === undefined ? await storedAs(directory, config) : "f32");
     return Weights.allocate(device, config, held, trainable);
   }
   if (initialize !== undefined) {
@@ -78,11 +127,15 @@ async function weightsOf(
   return loadWeights(device, config, directory, {
     dtype,
     trainable,
+    signal,
     onProgress: ({ loadedBytes, totalBytes }) => onPhase?.(`load ${Math.floor((100 * loadedBytes) / totalBytes)} %`),
   });
 }
 
-async function storedAs(directory: string): Promise<"bf16" | "f32"> {
+/** A plan needs no weights: without them, what config.json announces. */
+async function storedAs(directory: string, config: QwenVLConfig): Promise<"bf16" | "f32"> {
+  const files = await readdir(directory);
+  if (!files.some((name) => name.endsWith(".safetensors"))) return config.dtype === "bfloat16" ? "bf16" : "f32";
   await using reader = await openSafetensors(directory);
   const matrices = [...reader.tensors.values()].filter(({ shape }) => shape.length >= 2);
   return matrices.some(({ dtype }) => dtype === "BF16") ? "bf16" : "f32";

@@ -5,12 +5,13 @@ import { iapoRecipe } from "@iapo/iapo";
 import { DifferentiablePolicy } from "@iapo/qwen-vl-model";
 import type { TrainerConfig } from "../config/schema.ts";
 import { closing, type Job, type Parts } from "../run/job.ts";
-import { openBaseline, openTeacher, userFunctions } from "./parts.ts";
+import { openBaseline, openTeacher, openTeacherInTurns, userFunctions } from "./parts.ts";
 
 export function grpoJob(config: TrainerConfig): Job {
   const { model, teacher, data, environment, judge, grpo, iapo, baseline, verifier } = config;
   const { steps, checkpoint, ...decisive } = grpo;
   const { loss } = grpo;
+  const decisiveTeacher = teacher && { ...teacher, residence: undefined }; // the numbers are the same: a resume may change it
   // What is turned off says so: left out, it would be read back as the preset's.
   const settings = { ...decisive, loss: { ...loss, dualClip: loss.dualClip ?? null } };
   return {
@@ -18,7 +19,7 @@ export function grpoJob(config: TrainerConfig): Job {
     seed: grpo.seed,
     steps,
     checkpoint,
-    settings: { model, teacher, data, environment, judge, grpo: settings, iapo, baseline, verifier },
+    settings: { model, teacher: decisiveTeacher, data, environment, judge, grpo: settings, iapo, baseline, verifier },
     tokensOf: (metrics) =>
       (metrics["response_length/mean"] ?? 0) * (metrics["rollout/groups"] ?? 0) * grpo.rollout.samples,
     async build(parts) {
@@ -47,7 +48,8 @@ async function recipeOf(config: TrainerConfig, parts: Parts): Promise<Recipe & A
   };
   const options = { ...grpo, recomputeOldLogProbs: grpo.recomputeOldLogProbs || !parts.parity };
   if (iapo && teacherSettings) {
-    const teacher = await openTeacher(device, teacherSettings, parts);
+    const open = teacherSettings.residence === "turns" ? openTeacherInTurns : openTeacher;
+    const teacher = await open(device, teacherSettings, parts);
     const student = new DifferentiablePolicy(policy);
     const cache = teacherSettings.cache ?? join(directory, "teacher-calls");
     const { onWarning } = parts;

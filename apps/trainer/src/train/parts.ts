@@ -9,17 +9,17 @@ import {
   type TensorLoss,
 } from "@iapo/grpo";
 import type { GrpoSettings } from "@iapo/grpo/config";
-import { createBaseline, createLlmVerifier, type LlmVerdict, type Teacher } from "@iapo/iapo";
+import { createBaseline, createLlmVerifier, type LlmVerdict, type Teacher, type TeacherWriter } from "@iapo/iapo";
 import type { BaselineOptions } from "@iapo/iapo/config";
-import { DifferentiablePolicy } from "@iapo/qwen-vl-model";
+import { DifferentiablePolicy, type QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Image } from "@iapo/rollout-trace";
 import { openJournal } from "@iapo/rollout-trace/files";
 import type { Device } from "@iapo/tensor-core";
 import { encodePng } from "@iapo/visual-tools/sharp";
 import { createChatClient } from "@iapo/vqa-tasks";
 import { z } from "zod";
-import { modelDirectory, openPolicy } from "../compose/model.ts";
-import type { TeacherSettings } from "../config/model.ts";
+import { modelDirectory, openPolicy, openPolicyInTurns } from "../compose/model.ts";
+import type { ModelSource } from "../config/model.ts";
 import type { TrainerConfig } from "../config/schema.ts";
 import { modelHash } from "../eval/local-model.ts";
 
@@ -28,21 +28,40 @@ interface Loading {
   readonly onPhase?: ((phase: string) => void) | undefined;
 }
 
-/** The caller disposes it. */
+/** Resident. The caller disposes it. */
 export async function openTeacher(
   device: Device,
-  settings: TeacherSettings,
+  source: ModelSource,
   loading: Loading,
 ): Promise<Teacher & { dispose(): void }> {
-  const directory = await modelDirectory(settings, loading);
-  const policy = await openPolicy(device, { ...settings, recompute: false }, { ...loading, seed: 0, frozen: true });
-  const { initialize, dtype, minPixels, maxPixels } = settings;
-  const weights = initialize === undefined ? await modelHash(directory) : `random ${initialize}`;
-  return {
-    model: new DifferentiablePolicy(policy),
-    writer: { id: JSON.stringify({ weights, dtype, minPixels, maxPixels }), policy },
-    dispose: () => policy.model.dispose(),
-  };
+  const policy = await openPolicy(device, { ...source, recompute: false }, { ...loading, seed: 0, frozen: true });
+  return { ...(await teacherOf(policy, source, loading)), dispose: () => policy.model.dispose() };
+}
+
+/** Holds nothing between its turns: there is nothing to dispose. */
+export async function openTeacherInTurns(
+  device: Device,
+  source: ModelSource,
+  loading: Loading,
+): Promise<Teacher & { dispose(): void }> {
+  const { policy, use } = await openPolicyInTurns(device, source, loading);
+  return { ...(await teacherOf(policy, source, loading)), use, dispose: () => {} };
+}
+
+async function teacherOf(
+  policy: QwenVLPolicy,
+  source: ModelSource,
+  loading: Loading,
+): Promise<{ readonly model: DifferentiablePolicy; readonly writer: TeacherWriter }> {
+  const { dtype, minPixels, maxPixels } = source;
+  const id = { weights: await weightsName(policy, source, loading), dtype, minPixels, maxPixels };
+  return { model: new DifferentiablePolicy(policy), writer: { id: JSON.stringify(id), policy } };
+}
+
+/** A planning device asks nothing of the weights, so their files are not read. */
+async function weightsName({ model }: QwenVLPolicy, source: ModelSource, loading: Loading): Promise<string> {
+  if (source.initialize !== undefined) return `random ${source.initialize}`;
+  return model.device.gpu ? modelHash(await modelDirectory(source, loading)) : "planned";
 }
 
 /** The user's functions; their paths are absolute by now. @throws GrpoError `module` */

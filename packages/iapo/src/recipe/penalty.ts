@@ -1,4 +1,5 @@
 // The penalty of a step's traces: calls found, explained by student and teacher, compared (specs `method` F6 to F9).
+import type { Partition } from "@iapo/attribution/math";
 import type { Penalty, PenaltyFunction } from "@iapo/grpo";
 import type { PromptBlock, Task, Trace } from "@iapo/rollout-trace";
 import type { IapoSettings } from "../config/types.ts";
@@ -11,7 +12,7 @@ import { scoreCalls } from "../scoring/score.ts";
 import { blockMethod, partitionOptions } from "../scoring/settings.ts";
 import { findCall } from "../scoring/span.ts";
 import { promptUnits } from "../scoring/units.ts";
-import { type Teacher, TokenizerCheck } from "../teacher/teacher.ts";
+import { type Teacher, TokenizerCheck, withTeacher } from "../teacher/teacher.ts";
 import type { TeacherCalls } from "../teacher/teacher-calls.ts";
 import type { PenaltyEvidence } from "./evidence.ts";
 
@@ -26,23 +27,36 @@ export interface PenaltyParts {
   readonly prompt: (task: Task) => readonly PromptBlock[];
 }
 
-/** lambda D of every trace, with its evidence. Where lambda is 0, nothing is computed. */
+/**
+ * lambda D of every trace, with its evidence. Where lambda is 0, nothing is computed. All groups are explained by the student, then all by
+ * the teacher, which may take its turn on the device in between.
+ */
 export function attributionPenalty(parts: PenaltyParts): PenaltyFunction {
-  const { settings, student, teacher, teacherCalls } = parts;
+  const { settings, student, teacher } = parts;
+  const method = blockMethod(settings);
   const tokenizers = new TokenizerCheck(student, teacher.model);
-  return async (groups, step) => {
+  return async (traces, step) => {
     const lambda = lambdaAt(settings, step);
-    if (lambda === 0) return groups.map((traces) => traces.map(() => ({ penalty: 0 })));
-    const prompts = teacherCalls ? groups.map(([trace]) => parts.prompt(trace!.task)) : [];
-    const own = await teacherCalls?.to(prompts);
-    const penalties: Penalty[][] = [];
-    for (const [group, traces] of groups.entries()) {
-      const explained = await explain(parts, traces, own?.[group], tokenizers);
-      penalties.push(explained.map((evidence) => penaltyOf(evidence, lambda)));
-    }
-    return penalties;
+    if (lambda === 0) return traces.map((group) => group.map(() => ({ penalty: 0 })));
+    const groups = traces.map((group) => toExplain(group, settings, student));
+    const byStudent: Scores[] = [];
+    for (const { calls, units } of groups) byStudent.push(scoresOf(await scoreCalls(student, calls, units, method)));
+    const byTeacher = await teacherScores(parts, groups, tokenizers);
+    return groups.map((group, i) =>
+      explained(group, byStudent[i]!, byTeacher[i]!, settings).map((evidence) => penaltyOf(evidence, lambda)),
+    );
   };
 }
+
+/** The traces of one prompt, its blocks, and what of each trace is explained. */
+interface Group {
+  readonly traces: readonly Trace[];
+  readonly units: Partition;
+  readonly calls: readonly (Call | undefined)[];
+}
+
+/** [blocks] of each call. */
+type Scores = readonly (readonly number[] | undefined)[];
 
 type Explained = Omit<PenaltyEvidence, "lambda"> | undefined;
 
@@ -52,35 +66,58 @@ function penaltyOf(explained: Explained, lambda: number): Penalty {
   return { penalty: lambda * explained.divergence[0], evidence };
 }
 
-/** D of each trace of a group and the scores it is from; undefined for a trace that was dropped. */
-async function explain(
-  { settings, student, teacher }: PenaltyParts,
-  traces: readonly Trace[],
-  teacherCall: { readonly names: readonly string[]; readonly scores: readonly number[] } | undefined,
-  tokenizers: TokenizerCheck,
-): Promise<Explained[]> {
+/** A rollout's groups are never empty: dropped traces stay in them. */
+function toExplain(traces: readonly Trace[], settings: IapoSettings, student: AttributionModel): Group {
   const [first] = traces;
-  if (!first) return [];
-  const units = promptUnits(first.blocks, first.turns[0]!, partitionOptions(settings));
-  const method = blockMethod(settings);
+  const units = promptUnits(first!.blocks, first!.turns[0]!, partitionOptions(settings));
   const calls = traces.map((trace) => (isScored(trace) ? callOf(trace, settings, student) : undefined));
-  const byStudent = await scoreCalls(student, calls, units, method);
-  let byTeacher: readonly (readonly number[] | undefined)[];
-  if (teacherCall) {
-    if (teacherCall.names.join() !== units.names.join()) {
-      throw new IapoError(
-        "shape",
-        `the student's prompt has the blocks ${units.names.join(", ")}, the teacher's ${teacherCall.names.join(", ")}`,
-      );
-    }
-    byTeacher = calls.map((call) => call && teacherCall.scores);
-  } else {
-    for (const call of calls) if (call) tokenizers.check(call);
-    const scored = await scoreCalls(teacher.model, calls, units, method);
-    byTeacher = scored.map((result) => result && [...result.blockScores]);
+  return { traces, units, calls };
+}
+
+function scoresOf(results: Awaited<ReturnType<typeof scoreCalls>>): Scores {
+  return results.map((result) => result && [...result.blockScores]);
+}
+
+/** What the teacher says: of the student's calls, or by its own call to the prompt. */
+async function teacherScores(
+  { settings, teacher, teacherCalls, prompt }: PenaltyParts,
+  groups: readonly Group[],
+  tokenizers: TokenizerCheck,
+): Promise<Scores[]> {
+  if (teacherCalls) {
+    const own = await teacherCalls.to(groups.map(({ traces }) => prompt(traces[0]!.task)));
+    return groups.map(({ units, calls }, i) => {
+      const { names, scores } = own[i]!;
+      if (names.join() !== units.names.join()) {
+        throw new IapoError(
+          "shape",
+          `the student's prompt has the blocks ${units.names.join(", ")}, the teacher's ${names.join(", ")}`,
+        );
+      }
+      return calls.map((call) => call && scores);
+    });
   }
-  const divergences = calls.map((_, i) => {
-    const [own, other] = [byStudent[i]?.blockScores, byTeacher[i]];
+  const all = groups.flatMap(({ calls }) => calls.filter((call) => call !== undefined));
+  if (all.length === 0) return groups.map(({ calls }) => calls.map(() => undefined));
+  for (const call of all) tokenizers.check(call);
+  return withTeacher(teacher, async () => {
+    const made: Scores[] = [];
+    for (const { calls, units } of groups) {
+      made.push(scoresOf(await scoreCalls(teacher.model, calls, units, blockMethod(settings))));
+    }
+    return made;
+  });
+}
+
+/** D of each trace of a group and the scores it is from; undefined for a trace that was dropped. */
+function explained(
+  { traces, units }: Group,
+  byStudent: Scores,
+  byTeacher: Scores,
+  settings: IapoSettings,
+): Explained[] {
+  const divergences = traces.map((_, i) => {
+    const [own, other] = [byStudent[i], byTeacher[i]];
     return own && other ? callDivergence(own, other, settings) : undefined;
   });
   const ofCalls = divergences.filter((divergence) => divergence !== undefined);
@@ -90,7 +127,7 @@ async function explain(
     if (divergence === undefined) {
       return { divergence: [noCallDivergence(settings.noCallPenalty, units.names.length, ofCalls)] };
     }
-    return { divergence: [divergence], student_scores: [...byStudent[i]!.blockScores], teacher_scores: byTeacher[i]! };
+    return { divergence: [divergence], student_scores: byStudent[i]!, teacher_scores: byTeacher[i]! };
   });
 }
 

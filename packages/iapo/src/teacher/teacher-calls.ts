@@ -9,7 +9,7 @@ import { blockMethod, partitionOptions } from "../scoring/settings.ts";
 import { findCall } from "../scoring/span.ts";
 import { promptUnits } from "../scoring/units.ts";
 import { type CallCache, type ScoredCall, sha256 } from "./call-cache.ts";
-import type { Teacher, TeacherWriter } from "./teacher.ts";
+import { type Teacher, type TeacherWriter, withTeacher } from "./teacher.ts";
 
 export interface TeacherCallOptions {
   readonly settings: IapoSettings;
@@ -27,14 +27,14 @@ export class TeacherCalls {
   readonly #cache: CallCache;
 
   /** @throws IapoError `teacher` for one that cannot write */
-  constructor({ model, writer }: Teacher, options: TeacherCallOptions, cache: CallCache) {
+  constructor({ model, writer, use }: Teacher, options: TeacherCallOptions, cache: CallCache) {
     if (!writer) {
       throw new IapoError(
         "teacher",
         "a teacher whose own calls are asked for (teacher_call) needs a writer: its policy and id",
       );
     }
-    this.#teacher = { model, writer };
+    this.#teacher = { model, writer, use };
     this.#options = options;
     this.#cache = cache;
   }
@@ -49,13 +49,21 @@ export class TeacherCalls {
       if (call) found.set(key, call);
       else missing.set(key, prompts[i]!);
     }
-    const turns = await this.#write([...missing]);
-    for (const [i, [key, prompt]] of [...missing].entries()) {
+    if (missing.size > 0) await withTeacher(this.#teacher, () => this.#make([...missing], found));
+    return keys.map((key) => found.get(key)!);
+  }
+
+  /** Answers prompts, scores the answers, and keeps each as soon as it is there. */
+  async #make(
+    missing: readonly (readonly [key: string, prompt: Prompt])[],
+    found: Map<string, ScoredCall>,
+  ): Promise<void> {
+    const turns = await this.#write(missing);
+    for (const [i, [key, prompt]] of missing.entries()) {
       const call = await this.#score(prompt, turns[i]!);
       await this.#cache.set(key, call);
       found.set(key, call);
     }
-    return keys.map((key) => found.get(key)!);
   }
 
   /** Everything that decides a scored call. */
@@ -81,7 +89,6 @@ export class TeacherCalls {
   }
 
   async #write(prompts: readonly (readonly [key: string, prompt: Prompt])[]): Promise<Turn[]> {
-    if (prompts.length === 0) return [];
     const { settings, seed, maxTokens } = this.#options;
     const session = await this.#teacher.writer.policy.open(
       prompts.map(([, blocks]) => ({ freshPrompt: true, blocks })),

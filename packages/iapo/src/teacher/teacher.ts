@@ -8,11 +8,21 @@ export interface Teacher {
   readonly model: AttributionModel;
   /** For `teacher_call`: what writes the teacher's calls, and a name of all that decides them and their scores, such as its files' SHA-256. */
   readonly writer?: TeacherWriter | undefined;
+  /**
+   * For a teacher that takes turns with the student: readies model and writer, awaits `work`, and frees what it readied, whether or not
+   * `work` succeeds. All passes of a step go through one call; none is made where nothing is to be scored. Absent: always ready.
+   */
+  readonly use?: (<T>(work: () => Promise<T>) => Promise<T>) | undefined;
 }
 
 export interface TeacherWriter {
   readonly id: string;
   readonly policy: Policy & Scribe;
+}
+
+/** Work that runs the teacher's model or its writer. */
+export function withTeacher<T>({ use }: Pick<Teacher, "use">, work: () => Promise<T>): Promise<T> {
+  return use ? use(work) : work();
 }
 
 /** Sees that both models read the same text in a call's ids. @throws IapoError `teacher` where they do not */

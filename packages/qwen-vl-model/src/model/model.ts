@@ -35,7 +35,8 @@ export interface UploadedBatch {
 export class QwenVLModel {
   readonly device: Device;
   readonly config: QwenVLConfig;
-  readonly weights: Weights;
+  /** Of `config`. A frozen model's may be taken away and brought back while nothing runs. */
+  weights: Weights;
   /** The adapter that is on, or undefined for the base model. */
   adapter: Adapter | undefined;
 

@@ -11,6 +11,8 @@ export interface LoadWeightsOptions {
   /** Which tensors get an f32 master, by published name. Default: none. */
   readonly trainable?: ((name: string) => boolean) | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /** Heard between pieces of 64 MiB. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface LoadProgress {
@@ -21,7 +23,8 @@ export interface LoadProgress {
 
 /**
  * Loads the weights of `directory` (or of a safetensors file). Names, shapes and dtypes are checked before anything is allocated.
- * @throws QwenVLError `tensors`, SafetensorsError, TensorError `out_of_memory`
+ * After an error nothing is left on the device.
+ * @throws QwenVLError `tensors`, SafetensorsError, TensorError `out_of_memory`, the reason of `signal`
  */
 export async function loadWeights(
   device: Device,
@@ -29,6 +32,7 @@ export async function loadWeights(
   path: string,
   options: LoadWeightsOptions = {},
 ): Promise<Weights> {
+  options.signal?.throwIfAborted();
   await using reader = await openSafetensors(path);
   const matched = matchTensors(config, reader.tensors.values());
   const published = [...matched.values()].some((info) => info.shape.length >= 2 && info.dtype === "BF16")
@@ -40,6 +44,7 @@ export async function loadWeights(
     let loadedBytes = 0;
     for (const weight of weights) {
       for await (const bytes of fillWeight(reader, matched.get(weight.name)!, weight, weights.dtype)) {
+        options.signal?.throwIfAborted();
         loadedBytes += bytes;
         options.onProgress?.({ tensor: weight.name, loadedBytes, totalBytes });
       }
@@ -50,6 +55,12 @@ export async function loadWeights(
     weights.dispose();
     throw error;
   }
+}
+
+/** Finds out early what `loadWeights` would refuse: files, names, shapes and dtypes are checked, no data is read. @throws as `loadWeights` */
+export async function checkWeights(config: QwenVLConfig, path: string): Promise<void> {
+  await using reader = await openSafetensors(path);
+  matchTensors(config, reader.tensors.values());
 }
 
 async function* fillWeight(
