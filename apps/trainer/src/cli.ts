@@ -47,6 +47,8 @@ Examples:
   $ iapo train my.yaml --set grpo.steps=20 --out runs/a
   $ iapo train --resume runs/a      goes on with a run that was stopped
   $ iapo plan my.yaml --memory 24   bytes and time of a step, and what to change where it does not fit
+  $ iapo diagnose                   before a run: which penalties tell faults from right calls
+  $ iapo ablate --hours 4           the paper's experiments at nano scale, resumable
   $ iapo report runs/a              runs/a/report.html: curves, episodes, attributions
 
 Exit codes:

@@ -60,7 +60,9 @@ export async function ablate(flags: AblateFlags, io: CliIo): Promise<number> {
     });
     const done = items.filter(({ id, key }) => state.isDone(id, key)).length;
     io.out(`${done} of ${items.length} done; tables and figures: ${out}`);
-    if (finished) return ExitCode.done;
+    const failed = items.filter(({ id }) => state.get(id)?.state === "failed").map(({ id }) => id);
+    if (failed.length > 0) io.note(`failed, and tried again by the same command: ${failed.join(", ")}`);
+    if (finished) return failed.length > 0 ? ExitCode.failed : ExitCode.done;
     io.note(`${io.signal.aborted ? "interrupted" : "the time is over"}; the same command goes on where it stopped`);
     return io.signal.aborted ? ExitCode.interrupted : ExitCode.done;
   } finally {

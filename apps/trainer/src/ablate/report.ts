@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type LineChart, panels } from "@iapo/viewer";
 import { metricTitles } from "../eval/metrics.ts";
 import { writeWhole } from "../eval/whole-file.ts";
+import { duration } from "../progress/words.ts";
 import { bandOf, spreadOf } from "../report/configurations.ts";
 import { writeFigures } from "../report/figures.ts";
 import type { LoadedRun } from "../report/run-report.ts";
@@ -55,7 +56,7 @@ export async function writeAblation(report: AblationReport): Promise<string> {
   }
   const all = configurations(experiments, results, state);
   const files: Record<string, string> = {
-    "tables.md": tables(report, models, all, wallHours(jobs, state)),
+    "tables.md": tables(report, models, all, wallSeconds(jobs, state)),
     "jobs.csv": jobsCsv(models, all),
     "curves.csv": curvesCsv(all),
     "results.json": `${JSON.stringify({ version: 1, command: report.command, models, configurations: all }, null, 2)}\n`,
@@ -84,15 +85,15 @@ function configurations(
   });
 }
 
-function wallHours(jobs: readonly AblationJob[], state: QueueState): number {
-  return jobs.reduce((sum, { id }) => sum + (state.get(id)?.seconds ?? 0), 0) / 3600;
+function wallSeconds(jobs: readonly AblationJob[], state: QueueState): number {
+  return jobs.reduce((sum, { id }) => sum + (state.get(id)?.seconds ?? 0), 0);
 }
 
 function tables(
   { measuring, command, minutes, jobs }: AblationReport,
   models: readonly MeasuredModel[],
   all: readonly ConfigurationResult[],
-  hours: number,
+  wall: number,
 ): string {
   const seeds = [...new Set(jobs.map(({ seed }) => seed))].join(", ");
   const steps = [...new Set(jobs.map((job) => job.steps))].join(", ");
@@ -101,7 +102,7 @@ function tables(
   const tests = `${measuring.tests} charts of ${measuring.split} tables, sampled at T = 1`;
   return [
     "# Ablation\n",
-    `\`${command}\`: seeds ${seeds}, ${steps} steps, ${hours.toFixed(1)} h in all. Means over seeds, ± sample deviation; models as they are with bootstrap intervals of 95 %. Minutes and s/step are those of training, without evaluation.\n`,
+    `\`${command}\`: seeds ${seeds}, ${steps} steps, ${duration(wall)} in all. Means over seeds, ± sample deviation; models as they are with bootstrap intervals of 95 %. Minutes and s/step are those of training, without evaluation.\n`,
     `## After equal steps: ${tests}\n`,
     stepsTable(models, all),
     ...(timed === undefined ? [] : [`## After ${minutes} minutes of training: ${tests}\n`, timed]),

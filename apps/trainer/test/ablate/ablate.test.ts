@@ -66,6 +66,36 @@ test("killed amid a run, it goes on there, and ends in tables and figures; an ab
   expect(readFileSync(join(results, "time.svg"), "utf8")).toMatch(/minutes of training/);
 }, 600_000);
 
+test.runIf(process.env.IAPO_FULL === "1")(
+  "when its time is over the run at work writes its checkpoint; later it goes on, and is trained on for some time",
+  async () => {
+    const folder = temporaryFolder();
+    const [out, student] = [join(folder, "out"), join(folder, "student")];
+    await nanoModels([student]);
+    const which = ["--only", "grpo", "--seeds", "2", "--tests", "2", "--split", "validation"];
+    const args = ["ablate", ...which, "--model", `nano-student=${student}`, ...small, "--minutes", "0.1", "--out", out];
+    const seldom = ["--set", "grpo.checkpoint.every=100000"];
+    const long = [...args, "--steps", "100000", ...seldom];
+    const stopped = await start([...long, "--hours", "0.02"]).ended;
+    expect([stopped.code, stopped.err]).toEqual([
+      0,
+      expect.stringMatching(/the time is over; the same command goes on/),
+    ]);
+    const checkpoints = join(out, "runs/nano-grpo-seed-2/checkpoints");
+    const reached = (await listCheckpoints(checkpoints)).at(-1);
+    expect(reached!.step).toBeGreaterThan(0);
+    const steps = reached!.step + 1;
+    const ended = await start([...args, "--steps", String(steps), ...seldom]).ended;
+    expect(ended.code).toBe(0);
+    const { configurations } = JSON.parse(readFileSync(join(out, "results/results.json"), "utf8"));
+    const [result] = configurations[0].results;
+    expect(result).toMatchObject({ seed: 2, steps, after: { tasks: 2 }, afterTime: { measured: { tasks: 2 } } });
+    expect(result.afterTime.steps).toBeGreaterThanOrEqual(steps);
+    expect(result.afterTime.seconds).toBeGreaterThanOrEqual(6);
+  },
+  600_000,
+);
+
 test.each([
   [["--only", "grop"], 2, /no configuration grop \(did you mean grpo\?\); there are: grpo, torl/],
   [["--hours", "four"], 2, /must be a number above 0/],
