@@ -63,7 +63,7 @@ export const stagesOf: Readonly<Record<"student" | "teacher", readonly Stage[]>>
     ...schooling,
     {
       name: "teacher",
-      steps: 1600,
+      steps: 1000,
       batch: 16,
       learningRate: 1.2e-3,
       mixture: { captions: 0.1, copies: 0.05 },

@@ -11,6 +11,7 @@ export const addDemo: AddCommand = (program, run) => {
     .option("--charts <count>", "held-out charts that each model answers", wholeNumber, 448)
     .option("--out <directory>", "where everything is written; default a new one, runs/demo")
     .option("--real <directory>", "real charts and tables of published sets in place of nano-charts")
+    .option("--recipe <config>", "what it is trained by", "nano-iapo-occlusion")
     .option("--student <directory>", "a Qwen2.5-VL directory in place of the nano student")
     .option("--teacher <directory>", "and in place of the nano teacher")
     .addHelpText(

@@ -14,7 +14,7 @@ const kinds: readonly (readonly TestSetName[])[] = [
   ["vwtq", "vwtq_syn", "vtabfact"],
 ];
 
-export interface RealTasks {
+interface RealTasks {
   /** Files in this product's own form. */
   readonly train: string;
   readonly heldOut: string;

@@ -1,0 +1,82 @@
+// What a demo trains and measures on: nano-charts, or real charts and tables; and which models.
+import { join, resolve } from "node:path";
+import { createEnvironment } from "@iapo/vqa-tasks";
+import { openTasks } from "../compose/tasks.ts";
+import { type LoadedConfig, loadConfig } from "../config/load.ts";
+import { shippedModels } from "../config/shipped.ts";
+import { TrainerError } from "../error.ts";
+import type { DemoOptions } from "./demo.ts";
+import type { HeldOut } from "./held-out.ts";
+import { realTasks } from "./real.ts";
+
+export interface World {
+  readonly loaded: LoadedConfig;
+  readonly heldOut: Omit<HeldOut, "device" | "signal">;
+  /** What the tasks are. */
+  readonly what: string;
+  readonly remarks: readonly string[];
+  /** Model directories. */
+  readonly student: string;
+  readonly teacher: string | undefined;
+}
+
+/** @throws TrainerError `config`, `missing` */
+export async function openWorld(options: DemoOptions, directory: string, note: (text: string) => void): Promise<World> {
+  const { seed, steps, student, teacher, real } = options;
+  const common = [
+    `grpo.seed=${seed}`,
+    `grpo.steps=${steps}`,
+    "grpo.evaluate=", // the demo measures before and after by itself
+    ...(student === undefined ? [] : [`model.directory=${JSON.stringify(resolve(student))}`]),
+    ...(teacher === undefined ? [] : [`teacher.directory=${JSON.stringify(resolve(teacher))}`]),
+  ];
+  if (real === undefined) {
+    const loaded = loadConfig(options.recipe, [...common, `data.nanoCharts.seed=${seed}`]);
+    const { validation } = await openTasks({ nanoCharts: { ...loaded.config.data.nanoCharts!, seed: HELD_OUT_SEED } });
+    return {
+      loaded,
+      heldOut: heldOutOf(loaded, validation!, options.charts),
+      what: "charts",
+      remarks: [],
+      ...directoriesOf(loaded),
+    };
+  }
+  const found = await realTasks(real, join(directory, "tasks"), (text) => note(`  ${text}`));
+  const loaded = loadConfig(options.recipe, [
+    ...common,
+    "data.nanoCharts=",
+    `data.files.format=tasks`,
+    `data.files.path=${JSON.stringify(found.train)}`,
+  ]);
+  const { train: heldOut } = await openTasks({ files: { ...loaded.config.data.files!, path: found.heldOut } });
+  const remarks =
+    student === undefined
+      ? ["The nano student has seen nothing but small bar charts: its answers to these are poor, as expected."]
+      : [];
+  return {
+    loaded,
+    heldOut: heldOutOf(loaded, heldOut, found.count.heldOut),
+    what: "real charts and tables",
+    remarks,
+    ...directoriesOf(loaded),
+  };
+}
+
+/** Charts that no demo trains on have names and columns of other tables, and another seed. */
+const HELD_OUT_SEED = 1000;
+
+function heldOutOf({ config }: LoadedConfig, tasks: HeldOut["tasks"], count: number): World["heldOut"] {
+  const environment = createEnvironment({ options: config.environment });
+  return { environment, tasks, count, maxTokens: config.grpo.rollout.maxTokens };
+}
+
+/** The directories that a configuration names. @throws TrainerError `config` for models of a hub */
+function directoriesOf({ config }: LoadedConfig): Pick<World, "student" | "teacher"> {
+  const of = (settings: { readonly directory?: string | undefined }): string => {
+    const { directory } = settings;
+    if (directory === undefined)
+      throw new TrainerError("config", "the demo takes models from directories; download the hub's first");
+    return shippedModels[directory] ?? directory;
+  };
+  return { student: of(config.model), teacher: config.teacher && of(config.teacher) };
+}
