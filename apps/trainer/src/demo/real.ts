@@ -1,59 +1,85 @@
 // Real charts and tables for the demo: tasks of published sets below a directory, half to train on, half held out.
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Task } from "@iapo/rollout-trace";
+import type { DataFormat } from "@iapo/vqa-tasks";
+import { emptyReport, filesOf, readTasks } from "../data/open-data.ts";
 import { writeData } from "../data/write-data.ts";
 import { TrainerError } from "../error.ts";
-import { openTestSet } from "../eval/open-set.ts";
-import { type TestSetName, testSetNames } from "../eval/sets.ts";
 
-/** Of charts and of tables: so many to train on, and as many held out. */
+/** Of charts and of tables: so many to train on, and as many held out, where there are. */
 const OF_A_KIND = 30;
 
-const kinds: readonly (readonly TestSetName[])[] = [
-  ["h_bar", "v_bar"],
-  ["vwtq", "vwtq_syn", "vtabfact"],
+/** Folders by how their names begin. */
+const kinds: readonly (readonly { readonly folder: string; readonly format: DataFormat }[])[] = [
+  [
+    { folder: "refocus", format: "refocus" },
+    { folder: "chartqa", format: "refocus" },
+  ],
+  [
+    { folder: "tablevqabench", format: "tablevqabench" },
+    { folder: "tabfact", format: "tabfact" },
+    { folder: "wtq", format: "wikitablequestions" },
+  ],
 ];
 
 interface RealTasks {
   /** Files in this product's own form. */
   readonly train: string;
   readonly heldOut: string;
-  readonly count: { readonly train: number; readonly heldOut: number };
+  /** Held-out tasks. */
+  readonly count: number;
 }
 
-/** @throws TrainerError `missing` where the directory has no set that can be read, with what each lacks */
+/** Tasks are converted once: `directory` is used again. @throws TrainerError `missing` where nothing can be read, with what each folder lacks */
 export async function realTasks(data: string, directory: string, note: (text: string) => void): Promise<RealTasks> {
-  const tasks: Task[] = [];
-  const missing: string[] = [];
-  for (const kind of kinds) {
-    const ofKind: Task[] = [];
-    for (const name of kind) {
-      const set = await openTestSet(name, data);
-      if ("missing" in set) {
-        missing.push(`${name}: ${set.missing}`);
-        continue;
-      }
-      const wanted = Math.ceil((2 * OF_A_KIND) / kind.length);
-      let taken = 0;
-      for await (const task of set.tasks()) {
-        if (taken++ >= wanted) break;
-        ofKind.push(task);
-      }
-      note(`${name}: ${Math.min(taken, wanted)} tasks`);
-    }
-    tasks.push(...ofKind);
+  const places = { train: join(directory, "train"), heldOut: join(directory, "held-out") };
+  if (!(await stat(places.heldOut).catch(() => undefined))) {
+    const tasks = await gather(data, note);
+    await writeData(everySecond(tasks, 0), "tasks", places.train);
+    await writeData(everySecond(tasks, 1), "tasks", places.heldOut);
   }
-  if (tasks.length < testSetNames.length) {
-    throw new TrainerError("missing", `${data} holds too few tasks for a demo\n  ${missing.join("\n  ")}`);
-  }
-  const [train, heldOut] = [0, 1].map((half) => tasks.filter((_, i) => i % 2 === half)) as [Task[], Task[]];
-  return {
-    train: (await writeData(stream(train), "tasks", join(directory, "train"))).file,
-    heldOut: (await writeData(stream(heldOut), "tasks", join(directory, "held-out"))).file,
-    count: { train: train.length, heldOut: heldOut.length },
-  };
+  const file = (place: string): string => join(place, "tasks.jsonl");
+  let count = 0;
+  const [heldOut] = await filesOf(file(places.heldOut));
+  for await (const _ of readTasks([heldOut!], { format: "tasks" })) count++;
+  return { train: file(places.train), heldOut: file(places.heldOut), count };
 }
 
-async function* stream(tasks: readonly Task[]): AsyncGenerator<Task> {
-  yield* tasks;
+async function gather(data: string, note: (text: string) => void): Promise<Task[]> {
+  const names = await readdir(data).catch((cause: NodeJS.ErrnoException) => {
+    throw new TrainerError("missing", `${data} cannot be read: ${cause.message}`, { cause });
+  });
+  const gathered: Task[] = [];
+  const lacks: string[] = [];
+  for (const kind of kinds) {
+    const found = kind.flatMap((place) =>
+      names.filter((name) => name.startsWith(place.folder)).map((name) => ({ ...place, folder: join(data, name) })),
+    );
+    let left = 2 * OF_A_KIND;
+    for (const [i, { folder, format }] of found.entries()) {
+      const report = emptyReport();
+      const tasks: Task[] = [];
+      const share = Math.ceil(left / (found.length - i));
+      for await (const task of readTasks(await filesOf(folder), { format }, report)) {
+        if (tasks.push(task) === share) break;
+      }
+      left -= tasks.length;
+      gathered.push(...tasks);
+      note(`${folder}: ${tasks.length} tasks`);
+      const [bad] = report.badRows;
+      if (tasks.length === 0)
+        lacks.push(`${folder}: ${bad ? `${bad.file}, row ${bad.row}: ${bad.reason}` : "no rows"}`);
+    }
+  }
+  if (gathered.length >= 2) return gathered;
+  const wanted = kinds.flat().map(({ folder }) => folder);
+  throw new TrainerError(
+    "missing",
+    [`${data} holds no tasks that can be read, in folders named ${wanted.join(", ")}`, ...lacks].join("\n  "),
+  );
+}
+
+async function* everySecond(tasks: readonly Task[], first: number): AsyncGenerator<Task> {
+  yield* tasks.filter((_, i) => i % 2 === first);
 }

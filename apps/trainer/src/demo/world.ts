@@ -55,7 +55,7 @@ export async function openWorld(options: DemoOptions, directory: string, note: (
       : [];
   return {
     loaded,
-    heldOut: heldOutOf(loaded, heldOut, found.count.heldOut),
+    heldOut: heldOutOf(loaded, heldOut, found.count),
     what: "real charts and tables",
     remarks,
     ...directoriesOf(loaded),
