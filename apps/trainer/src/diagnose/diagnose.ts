@@ -81,6 +81,8 @@ async function make(study: Study, directory: string, flags: DiagnoseFlags, io: C
   const student = await openTeacher(device, study.student, io);
   const teacher = await openTeacher(device, study.teacher!, io);
   try {
+    if (student.writer!.id === teacher.writer!.id)
+      io.note("student and teacher have the same weights: about the student's own calls they cannot differ");
     const { charts, environment, iapo } = study;
     const grid = defaultGrid(toolsByAxis(environment.prompt((await charts.chart(split, 0)).task)));
     const explained = await explain(study, [student, teacher], grid, directory, flags, io);
