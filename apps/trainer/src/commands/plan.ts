@@ -9,6 +9,7 @@ interface Flags {
   readonly set: readonly string[];
   readonly memory?: number;
   readonly probe: boolean;
+  readonly card?: boolean;
   readonly json?: boolean;
 }
 
@@ -19,12 +20,13 @@ export const addPlan: AddCommand = (program, run) => {
     .argument("<config>", "a configuration file, a shipped recipe's name, or the directory of a run")
     .option("--set <key=value>", "replace a setting; may be repeated", collect, [])
     .option("--memory <GiB>", "fit into so much, in place of what this adapter has", gibibytes)
+    .option("--card", "plan for a graphics card in place of this adapter, on paper only")
     .option("--no-probe", "plan on paper only: make no step for its time")
     .option("--json", "print JSON")
-    .action((source: string, { set, memory, probe, json = false }: Flags) =>
+    .action((source: string, { set, memory, probe, card = false, json = false }: Flags) =>
       run((io) => {
         const loaded = loadConfig(source, set);
-        return plan(loaded, loaded.config.supervised ? "sft" : "train", { memory, probe, json }, io);
+        return plan(loaded, loaded.config.supervised ? "sft" : "train", { memory, probe, card, json }, io);
       }),
     );
 };

@@ -40,49 +40,78 @@ export async function openPolicy(
   return new QwenVLPolicy(new QwenVLModel(config, weights, adapter), processor, { checkpoint: recompute });
 }
 
-export interface PolicyInTurns {
-  readonly policy: QwenVLPolicy;
-  /** Loads the weights, awaits `work`, frees them. One at a time. */
-  use<T>(work: () => Promise<T>): Promise<T>;
-}
+/** Makes what it is for true, awaits `work`, and undoes it, whether or not `work` succeeds. One at a time. */
+export type During = <T>(work: () => Promise<T>) => Promise<T>;
+
+type Loading = Pick<ModelOptions, "signal" | "onPhase">;
 
 /**
- * A frozen policy whose weights are on the device only while it is used; in between they are the operating system's to keep, as pages of
- * their files. `onPhase` hears `load teacher`, `teacher`, and of what comes after. @throws as `openPolicy`; so does `use`
+ * A frozen policy whose weights are on the device only during `present`; in between they are the operating system's to keep, as pages of
+ * their files. @throws as `openPolicy`; `present` too, and the reason of `signal`
  */
 export async function openPolicyInTurns(
   device: Device,
   source: ModelSource,
-  options: Pick<ModelOptions, "signal" | "onPhase">,
-): Promise<PolicyInTurns> {
-  const settings = { ...source, recompute: false };
-  const { directory, config, processor } = await openFiles(settings, options);
+  options: Loading,
+): Promise<{ readonly policy: QwenVLPolicy; readonly present: During }> {
+  const { directory, config, processor } = await openFiles(source, options);
   if (device.gpu && source.initialize === undefined) await checkWeights(config, directory); // not only when its turn comes
-  const none = new Weights(device, "f32", []);
-  const model = new QwenVLModel(config, none);
-  const { signal, onPhase } = options;
+  const model = new QwenVLModel(config, new Weights(device, "f32", []));
+  const { leave, comeBack } = turnsOf(model, directory, { ...source, recompute: false }, options);
   return {
     policy: new QwenVLPolicy(model, processor),
-    async use(work) {
+    async present(work) {
       try {
-        onPhase?.("load teacher");
-        device.trim(); // buffers that the student left for reuse would lie beside the weights
-        model.weights = await weightsOf(device, config, directory, settings, { signal, seed: 0, frozen: true });
-        onPhase?.("teacher");
+        await comeBack();
         return await work();
       } finally {
-        model.weights.dispose();
-        model.weights = none;
-        device.trim();
-        onPhase?.("penalty");
+        leave();
       }
+    },
+  };
+}
+
+/** For a policy of which only an adapter is trained: its other weights are off the device during `absent`. @throws as `openPolicy` */
+export async function frozenWeightsInTurns(
+  { model }: QwenVLPolicy,
+  settings: ModelSettings,
+  options: Loading,
+): Promise<During> {
+  const { leave, comeBack } = turnsOf(model, await modelDirectory(settings, options), settings, options);
+  return async (work) => {
+    leave();
+    try {
+      return await work();
+    } finally {
+      await comeBack();
+    }
+  };
+}
+
+/** Idle buffers go with the weights: kept for reuse they would lie beside those of the other model. */
+function turnsOf(
+  model: QwenVLModel,
+  directory: string,
+  settings: ModelSettings,
+  { signal }: Loading,
+): { leave(): void; comeBack(): Promise<void> } {
+  const { device, config } = model;
+  return {
+    leave() {
+      model.weights.dispose();
+      model.weights = new Weights(device, "f32", []);
+      device.trim();
+    },
+    async comeBack() {
+      device.trim();
+      model.weights = await weightsOf(device, config, directory, settings, { signal, seed: 0, frozen: true });
     },
   };
 }
 
 async function openFiles(
   settings: ModelSource,
-  options: Pick<ModelOptions, "signal" | "onPhase">,
+  options: Loading,
 ): Promise<{ directory: string; config: QwenVLConfig; processor: Processor }> {
   const { minPixels, maxPixels } = settings;
   const directory = await modelDirectory(settings, options);

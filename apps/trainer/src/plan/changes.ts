@@ -19,6 +19,13 @@ interface Step {
 /** Cheap ones first: those that give the same gradients, then those that train something else. */
 const steps: readonly Step[] = [
   {
+    settings: ["teacher.residence=turns"],
+    apply: ({ teacher, ...rest }) =>
+      !rest.iapo || !teacher || teacher.residence === "turns"
+        ? undefined
+        : { ...rest, teacher: { ...teacher, residence: "turns" } },
+  },
+  {
     settings: ["model.recompute=true"],
     apply: (config) =>
       config.model.recompute ? undefined : { ...config, model: { ...config.model, recompute: true } },
@@ -64,8 +71,9 @@ export async function changesToFit(
 ): Promise<Change[]> {
   const changes: Change[] = [];
   let [current, settings]: [TrainerConfig, string[]] = [config, []];
+  const unread = command === "sft" ? ["grpo", "teacher"] : ["supervised"];
   for (const step of steps) {
-    const own = step.settings.filter((name) => name.split(".")[0] !== (command === "sft" ? "grpo" : "supervised"));
+    const own = step.settings.filter((name) => !unread.includes(name.split(".")[0]!));
     const next = own.length > 0 ? step.apply(current) : undefined;
     if (!next) continue;
     const replaced = settings.filter((before) => !own.some((one) => one.split("=")[0] === before.split("=")[0]));

@@ -53,7 +53,7 @@ export async function oneStep(
       tasks: await openTasks(local.data),
       environment: isPlan && command === "train" ? alwaysCalling(environment) : environment,
       signal: new AbortController().signal,
-      onPhase: () => {},
+      onPhase: (name) => clock.turnTo(name),
       onWarning: () => {},
     };
     const { recipe } = await job.build(parts);
@@ -106,6 +106,11 @@ class PhaseClock {
 
   constructor(device: Device) {
     this.#device = device;
+  }
+
+  /** Within a step; else it is none of its phases. */
+  turnTo(name: string): void {
+    if (this.#current) this.begin(name);
   }
 
   begin(name: string): void {

@@ -1,6 +1,6 @@
 // iapo plan: what a run will take of memory and time, before it runs, and what to change where it does not fit.
 import { freemem } from "node:os";
-import { type Device, openDevice, planningDevice } from "@iapo/tensor-core";
+import { type AdapterFacts, type Device, openDevice, planningDevice } from "@iapo/tensor-core";
 import type { LoadedConfig } from "../config/load.ts";
 import type { TrainerConfig } from "../config/schema.ts";
 import { size } from "../doctor/consequences.ts";
@@ -10,12 +10,15 @@ import { duration } from "../progress/words.ts";
 import type { Job } from "../run/job.ts";
 import { type Change, changesToFit } from "./changes.ts";
 import { type OneStep, oneStep, type Phase } from "./one-step.ts";
+import { planTeacherWays, type TeacherWay } from "./teacher-ways.ts";
 
 export interface PlanOptions {
   /** Bytes to fit into, in place of what the adapter may take. */
   readonly memory?: number | undefined;
   /** Make a real step for its time. */
   readonly probe: boolean;
+  /** In place of this adapter, a graphics card as they are today. No step is made. */
+  readonly card: boolean;
   readonly json: boolean;
 }
 
@@ -29,6 +32,8 @@ export interface Plan {
   /** Null where the room is not known. */
   readonly fits: boolean | null;
   readonly changes: readonly Change[];
+  /** Null for a run without a teacher. */
+  readonly teacherWays: readonly TeacherWay[] | null;
   readonly probe: Probe | null;
 }
 
@@ -40,6 +45,18 @@ export interface Probe {
   readonly phases: readonly { readonly name: string; readonly seconds: number }[];
 }
 
+/** What such cards let a program have; what this adapter is like otherwise matters to no count of bytes. */
+const CARD = {
+  description: "a graphics card that binds 2 GiB at once",
+  family: "workgroup",
+  software: false,
+  maxBinding: 2 ** 31 - 4,
+  maxBuffer: 2 ** 38,
+} as const;
+
+/** GiB of usual cards. */
+const CARD_SIZES = [24, 48, 80];
+
 /** A whole step is made for its time if it promises to take no longer, in seconds. */
 const LONGEST_PROBE = 30;
 
@@ -50,23 +67,33 @@ export async function plan(
   io: CliIo,
 ): Promise<number> {
   using device = await openDevice();
-  const { facts } = device;
+  const facts = options.card ? { ...device.facts, ...CARD } : device.facts;
   io.note(`iapo plan ${name}: one step of iapo ${command}, on paper`);
-  const planned = await onPaper(device, config, command);
+  const planned = await onPaper(facts, config, command);
   const peakBytes = Math.max(...planned.phases.map((phase) => phase.peakBytes));
-  const room = options.memory ?? (Number.isFinite(device.pool.budget) ? device.pool.budget : null);
+  const own = options.card ? Number.POSITIVE_INFINITY : device.pool.budget;
+  const room = options.memory ?? (Number.isFinite(own) ? own : null);
   const fits = room === null ? null : peakBytes <= room;
   const changes = fits === false ? await changesToFit(config, command, facts, room!) : [];
-  const own = device.pool.budget;
-  const canProbe = options.probe && peakBytes <= (Number.isFinite(own) ? own : Number.POSITIVE_INFINITY);
+  const ways = command === "train" ? await planTeacherWays(config, facts) : null;
+  const canProbe = options.probe && !options.card && peakBytes <= own;
   const probe = canProbe && !io.signal.aborted ? await probeStep(device, config, command, planned, io) : null;
-  const made: Plan = { adapter: facts.description, room, ...planned, peakBytes, fits, changes, probe };
+  const made: Plan = {
+    adapter: facts.description,
+    room,
+    ...planned,
+    peakBytes,
+    fits,
+    changes,
+    teacherWays: ways,
+    probe,
+  };
   io.out(options.json ? JSON.stringify(made, null, 2) : asText(made, stepsOf(config, command)));
   return io.signal.aborted ? ExitCode.interrupted : ExitCode.done;
 }
 
-async function onPaper(device: Device, config: TrainerConfig, command: Job["command"]): Promise<OneStep> {
-  using planning = planningDevice(device.facts);
+async function onPaper(facts: AdapterFacts, config: TrainerConfig, command: Job["command"]): Promise<OneStep> {
+  using planning = planningDevice(facts);
   return await oneStep(planning, config, command, 0); // the device closes behind it
 }
 
@@ -81,7 +108,7 @@ async function probeStep(
   io.note("a small step on the adapter, for its time");
   const small = withOneGroup(config);
   const measured = await oneStep(device, small, command, 1);
-  const onPaperToo = await onPaper(device, small, command);
+  const onPaperToo = await onPaper(device.facts, small, command);
   const flopsOf = ({ phases }: OneStep, phase: string): number => phases.find(({ name }) => name === phase)?.flops ?? 0;
   const scaled = measured.phases.map(({ name, seconds }) => {
     const [whole, part] = [flopsOf(planned, name), flopsOf(onPaperToo, name)];
@@ -110,7 +137,7 @@ function stepsOf({ grpo, supervised }: TrainerConfig, command: Job["command"]): 
 }
 
 function asText(plan: Plan, steps: number): string {
-  const { adapter, bytesByPart, phases, peakBytes, room, fits, changes, probe } = plan;
+  const { adapter, bytesByPart, phases, peakBytes, room, fits, changes, teacherWays, probe } = plan;
   const row = (name: string, value: string, more = ""): string =>
     `  ${name.padEnd(14)} ${value.padStart(10)}  ${more}`.trimEnd();
   const seconds = (name: string): string => {
@@ -135,6 +162,7 @@ function asText(plan: Plan, steps: number): string {
   for (const { settings, peakBytes: peak } of changes) {
     lines.push(row(peak <= room! ? "fits" : "still not", size(peak), settings.map((one) => `--set ${one}`).join(" ")));
   }
+  if (teacherWays) lines.push(...waysAsText(teacherWays));
   if (probe) {
     const basis = probe.groups === 1 ? "from a step of one group" : "measured, responses as the model writes them";
     lines.push(
@@ -142,4 +170,18 @@ function asText(plan: Plan, steps: number): string {
     );
   }
   return lines.join("\n");
+}
+
+/** A card's whole memory is never free: what just fits may not. */
+function waysAsText(ways: readonly TeacherWay[]): string[] {
+  const cells = (texts: readonly string[]): string => texts.map((text) => text.padStart(8)).join("");
+  return [
+    `  ${"the teacher".padEnd(14)} ${"at most".padStart(10)}${cells(CARD_SIZES.map((gib) => `${gib} GiB`))}`,
+    ...ways.map(({ way, peakBytes, settings }) => {
+      const verdicts = CARD_SIZES.map((gib) => (peakBytes <= gib * 2 ** 30 ? "fits" : "no"));
+      const how = settings.map((one) => `--set ${one}`).join(" ");
+      return `  ${way.padEnd(14)} ${size(peakBytes).padStart(10)}${cells(verdicts)}  ${how}`;
+    }),
+    "  cached: first iapo attribute --cache, which asks the teacher alone for calls of its own",
+  ];
 }

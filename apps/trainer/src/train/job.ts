@@ -48,8 +48,10 @@ async function recipeOf(config: TrainerConfig, parts: Parts): Promise<Recipe & A
   };
   const options = { ...grpo, recomputeOldLogProbs: grpo.recomputeOldLogProbs || !parts.parity };
   if (iapo && teacherSettings) {
-    const open = teacherSettings.residence === "turns" ? openTeacherInTurns : openTeacher;
-    const teacher = await open(device, teacherSettings, parts);
+    const teacher =
+      teacherSettings.residence === "turns"
+        ? await openTeacherInTurns(policy, { model: config.model, teacher: teacherSettings }, parts)
+        : await openTeacher(device, teacherSettings, parts);
     const student = new DifferentiablePolicy(policy);
     const cache = teacherSettings.cache ?? join(directory, "teacher-calls");
     const { onWarning } = parts;

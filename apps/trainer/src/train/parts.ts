@@ -18,8 +18,8 @@ import type { Device } from "@iapo/tensor-core";
 import { encodePng } from "@iapo/visual-tools/sharp";
 import { createChatClient } from "@iapo/vqa-tasks";
 import { z } from "zod";
-import { modelDirectory, openPolicy, openPolicyInTurns } from "../compose/model.ts";
-import type { ModelSource } from "../config/model.ts";
+import { type During, frozenWeightsInTurns, modelDirectory, openPolicy, openPolicyInTurns } from "../compose/model.ts";
+import type { ModelSettings, ModelSource } from "../config/model.ts";
 import type { TrainerConfig } from "../config/schema.ts";
 import { modelHash } from "../eval/local-model.ts";
 
@@ -38,14 +38,40 @@ export async function openTeacher(
   return { ...(await teacherOf(policy, source, loading)), dispose: () => policy.model.dispose() };
 }
 
-/** Holds nothing between its turns: there is nothing to dispose. */
+/**
+ * On the device only while it is used, and while it is, frozen weights of a student with an adapter are not. It holds nothing in between.
+ * `onPhase` hears who is loaded.
+ */
 export async function openTeacherInTurns(
-  device: Device,
-  source: ModelSource,
+  student: QwenVLPolicy,
+  { model, teacher: source }: { readonly model: ModelSettings; readonly teacher: ModelSource },
   loading: Loading,
 ): Promise<Teacher & { dispose(): void }> {
-  const { policy, use } = await openPolicyInTurns(device, source, loading);
-  return { ...(await teacherOf(policy, source, loading)), use, dispose: () => {} };
+  const { onPhase } = loading;
+  const { policy, present } = await openPolicyInTurns(student.model.device, source, loading);
+  const absent: During = model.lora ? await frozenWeightsInTurns(student, model, loading) : (work) => work();
+  const scoring: During = async (work) => {
+    onPhase?.("load teacher");
+    try {
+      return await present(() => {
+        onPhase?.("teacher");
+        return work();
+      });
+    } finally {
+      onPhase?.("load student");
+    }
+  };
+  return {
+    ...(await teacherOf(policy, source, loading)),
+    async use(work) {
+      try {
+        return await absent(() => scoring(work));
+      } finally {
+        onPhase?.("penalty");
+      }
+    },
+    dispose: () => {},
+  };
 }
 
 async function teacherOf(

@@ -96,9 +96,10 @@ export class QwenVLPolicy {
    */
   reference(): { pack: QwenVLPolicy["pack"]; dispose(): void } {
     const { model, processor, images } = this;
+    const of = (weights: Weights) => new QwenVLPolicy(new QwenVLModel(model.config, weights), processor, { images });
+    if (model.adapter) return { pack: (groups) => of(model.weights).pack(groups), dispose: () => {} };
     const copies: Tensor[] = [];
-    const weights = model.adapter ? model.weights : frozen(model.weights, copies);
-    const policy = new QwenVLPolicy(new QwenVLModel(model.config, weights), processor, { images });
+    const policy = of(frozen(model.weights, copies));
     return {
       pack: (groups) => policy.pack(groups),
       dispose: () => {

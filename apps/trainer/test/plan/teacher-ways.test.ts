@@ -1,0 +1,79 @@
+// The bytes of each way a teacher can take part: against the steps themselves at nano size, and for a 3B student with a 7B teacher from their
+// configurations alone.
+import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { baseDirectory } from "@iapo/nano-vl";
+import { openDevice } from "@iapo/tensor-core";
+import { expect, test, vi } from "vitest";
+import { loadConfig } from "../../src/config/load.ts";
+import { type OneStep, oneStep } from "../../src/plan/one-step.ts";
+import { planTeacherWays } from "../../src/plan/teacher-ways.ts";
+import { iapo, temporaryFolder } from "../support/iapo.ts";
+
+vi.setConfig({ testTimeout: 180_000 });
+
+const small = ["grpo.groups=1", "grpo.rollout.samples=2", "grpo.rollout.maxTokens=6", "grpo.evaluate="];
+
+test("nano: what is planned bounds what a step takes, resident and in turns", async () => {
+  const nano = [
+    ...["model.directory=nano-base", "model.initialize=1", "model.lora.rank=2", "model.lora.alpha=4"],
+    ...["teacher.directory=nano-base", "teacher.initialize=2", "iapo.noCallPenalty=turn1_attribution"],
+  ];
+  const { config } = loadConfig("nano-iapo-occlusion", [...nano, ...small]);
+  using device = await openDevice();
+  const [resident, turns, cached] = (await planTeacherWays(config, device.facts))!;
+  const stepOf = async (residence: "resident" | "turns"): Promise<OneStep> =>
+    oneStep(device, { ...config, teacher: { ...config.teacher!, residence } }, "train", 0);
+  const peakOf = ({ phases }: OneStep, of: readonly string[] = phases.map(({ name }) => name)): number =>
+    Math.max(...phases.flatMap(({ name, peakBytes }) => (of.includes(name) ? [peakBytes] : [])));
+  const [together, apart] = [await stepOf("resident"), await stepOf("turns")];
+  expect(resident!.peakBytes).toBeGreaterThanOrEqual(peakOf(together));
+  expect(turns!.peakBytes).toBeGreaterThanOrEqual(peakOf(apart));
+  expect(turns!.peakBytes).toBeLessThan(resident!.peakBytes);
+  expect(cached!.peakBytes).toBeLessThanOrEqual(turns!.peakBytes);
+  // The student's frozen weights are as large as the teacher's: in turns a set of them is gone.
+  const weights = apart.bytesByPart.weights!;
+  expect(together.bytesByPart.weights).toBe(2 * weights);
+  const saved = peakOf(together, ["penalty"]) - peakOf(apart, ["penalty", "load teacher", "teacher", "load student"]);
+  expect(saved).toBeGreaterThan(0.99 * weights);
+});
+
+/** A directory without weights: the published sizes, and a tokenizer that ships here. */
+async function sizesOnly(name: "3b" | "7b"): Promise<string> {
+  const directory = temporaryFolder();
+  const read = async (file: string): Promise<Record<string, unknown>> => JSON.parse(await readFile(file, "utf8"));
+  const published = await read(join(import.meta.dirname, `../fixtures/qwen2.5-vl-${name}.config.json`));
+  const tokens = Object.entries(await read(join(baseDirectory, "config.json"))).filter(([key]) =>
+    key.endsWith("_token_id"),
+  );
+  await mkdir(directory, { recursive: true });
+  await writeFile(join(directory, "config.json"), JSON.stringify({ ...published, ...Object.fromEntries(tokens) }));
+  for (const file of ["tokenizer.json", "chat_template.jinja"]) {
+    await copyFile(join(baseDirectory, file), join(directory, file));
+  }
+  return directory;
+}
+
+test("a 3B student with an adapter beside a 7B teacher, on cards of 24, 48 and 80 GiB", async () => {
+  const models = [`model.directory=${await sizesOnly("3b")}`, `teacher.directory=${await sizesOnly("7b")}`];
+  const settings = ["model.hub=", "teacher.hub=", "environment.prompt=compact", ...models, ...small];
+  const args = ["plan", "paper-main", "--card", ...settings.flatMap((one) => ["--set", one])];
+  const { out, err, code } = await iapo(args);
+  expect(err).not.toMatch(/Error|cannot/);
+  expect(code).toBe(0);
+  const rows = out.split("\n").map((line) => line.trim().split(/ {2,}/));
+  const row = (name: string): string[] => rows.find(([first]) => first === name)!;
+  expect(row("the teacher")).toEqual(["the teacher", "at most", "24 GiB", "48 GiB", "80 GiB"]);
+  const gibibytes = (name: string): number => Number.parseFloat(row(name)[1]!);
+  // bf16 weights of 3,754,622,976 and 8,292,166,656 parameters, with what working on them takes
+  const weights = { student: (2 * 3_754_622_976) / 2 ** 30, teacher: (2 * 8_292_166_656) / 2 ** 30 };
+  expect(gibibytes("weights")).toBeCloseTo(weights.student, 1);
+  expect(gibibytes("resident")).toBeGreaterThan(weights.student + weights.teacher);
+  for (const way of ["turns", "cached"]) {
+    expect(gibibytes(way)).toBeGreaterThan(weights.teacher);
+    expect(gibibytes(way)).toBeLessThan(gibibytes("resident") - 0.9 * weights.student);
+  }
+  expect(row("resident").slice(2)).toEqual(["no", "fits", "fits", "--set teacher.residence=resident"]);
+  expect(row("turns").slice(2)).toEqual(["fits", "fits", "fits", "--set teacher.residence=turns"]);
+  expect(row("cached").slice(2, 5)).toEqual(["fits", "fits", "fits"]);
+});
