@@ -51,6 +51,23 @@ test("are written once: a second run reads the same numbers, and the model is no
   expect(warnings).toEqual([]);
 });
 
+test("a teacher that takes turns is brought once for all missing calls, and for none", async () => {
+  let turns = 0;
+  const teacher: Teacher = {
+    ...teacherOf(nano, "weights 1"),
+    use: (work) => {
+      turns++;
+      return work();
+    },
+  };
+  const cache = new CallCache(directory, (message) => warnings.push(message));
+  const calls = new TeacherCalls(teacher, { settings: occlusion, seed: 1, maxTokens: 6 }, cache);
+  const written = await calls.to(prompts);
+  expect(turns).toBe(1);
+  expect(await calls.to(prompts)).toEqual(written);
+  expect(turns).toBe(1);
+});
+
 test("everything that decides a call decides its key; a seed only where it is read", async () => {
   const files = async (): Promise<number> => (await readdir(directory)).length;
   const [prompt] = prompts;
