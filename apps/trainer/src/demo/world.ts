@@ -1,5 +1,5 @@
 // What a demo trains and measures on: nano-charts, or real charts and tables; and which models.
-import { join, resolve } from "node:path";
+import { dirname, join } from "node:path";
 import { createEnvironment } from "@iapo/vqa-tasks";
 import { openTasks } from "../compose/tasks.ts";
 import { type LoadedConfig, loadConfig } from "../config/load.ts";
@@ -27,8 +27,8 @@ export async function openWorld(options: DemoOptions, directory: string, note: (
     `grpo.seed=${seed}`,
     `grpo.steps=${steps}`,
     "grpo.evaluate=", // the demo measures before and after by itself
-    ...(student === undefined ? [] : [`model.directory=${JSON.stringify(resolve(student))}`]),
-    ...(teacher === undefined ? [] : [`teacher.directory=${JSON.stringify(resolve(teacher))}`]),
+    ...(student === undefined ? [] : [`model.directory=${student}`]),
+    ...(teacher === undefined ? [] : [`teacher.directory=${teacher}`]),
   ];
   if (real === undefined) {
     const loaded = loadConfig(options.recipe, [...common, `data.nanoCharts.seed=${seed}`]);
@@ -45,10 +45,13 @@ export async function openWorld(options: DemoOptions, directory: string, note: (
   const loaded = loadConfig(options.recipe, [
     ...common,
     "data.nanoCharts=",
-    `data.files.format=tasks`,
-    `data.files.path=${JSON.stringify(found.train)}`,
+    "data.files.format=tasks",
+    `data.files.path=${found.train}`,
+    `data.files.images=${dirname(found.train)}`,
   ]);
-  const { train: heldOut } = await openTasks({ files: { ...loaded.config.data.files!, path: found.heldOut } });
+  const { train: heldOut } = await openTasks({
+    files: { ...loaded.config.data.files!, path: found.heldOut, images: dirname(found.heldOut) },
+  });
   const remarks =
     student === undefined
       ? ["The nano student has seen nothing but small bar charts: its answers to these are poor, as expected."]

@@ -1,13 +1,13 @@
 // iapo train and iapo sft from end to end: what they leave, and that nothing is lost when they are killed, interrupted, cut off or starved.
 import { spawn, spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import { readStep } from "@iapo/rollout-trace/files";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { runCli } from "../../src/cli.ts";
 import { VirtualTerminal } from "../progress/virtual-terminal.ts";
+import { fingerprint } from "../support/fingerprint.ts";
 import { expectRefusal, iapo, start, temporaryFolder } from "../support/iapo.ts";
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
@@ -35,18 +35,6 @@ beforeAll(async () => {
   expect(await runCli(["train", config, "--out", whole], io)).toBe(0);
 });
 afterAll(() => rmSync(root, { recursive: true }));
-
-/** SHA-256 of what the seed decides: steps, checkpoints, images. */
-function fingerprint(directory: string): Record<string, string> {
-  const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  const paths = files.map((entry) => relative(directory, join(entry.parentPath, entry.name)));
-  const decided = paths.filter((path) => /^(steps|checkpoints|images)[\\/]/.test(path));
-  const hash = (path: string) =>
-    createHash("sha256")
-      .update(readFileSync(join(directory, path)))
-      .digest("hex");
-  return Object.fromEntries(decided.sort().map((path) => [path, hash(path)]));
-}
 
 test("a run leaves its configuration, starts, steps, images, events and checkpoints; the screen ends at its last step", async () => {
   expect(readdirSync(whole).sort()).toEqual([
