@@ -1,5 +1,13 @@
 /** Two nano Qwen2.5-VL checkpoints, student and teacher, and their tokenizer: what the demo and the tests run on. */
 import { fileURLToPath } from "node:url";
 
+const directory = (name: string): string => fileURLToPath(new URL(`../${name}/`, import.meta.url));
+
 /** Configuration, tokenizer, chat template and image limits of the nano model, without weights. */
-export const baseDirectory: string = fileURLToPath(new URL("../base/", import.meta.url));
+export const baseDirectory: string = directory("base");
+
+/** A checkpoint that calls tools, often of the wrong axis. */
+export const studentDirectory: string = directory("student");
+
+/** A checkpoint of the same size that calls the right ones. */
+export const teacherDirectory: string = directory("teacher");

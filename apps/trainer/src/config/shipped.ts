@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { baseDirectory } from "@iapo/nano-vl";
+import { baseDirectory, studentDirectory, teacherDirectory } from "@iapo/nano-vl";
 
 const recipes = fileURLToPath(new URL("../../recipes/", import.meta.url));
 
@@ -22,6 +22,6 @@ export function recipeFile(name: string): string | undefined {
 /** Directories by name. `nano-base` has no weights: it goes with `initialize`. */
 export const shippedModels: Readonly<Record<string, string>> = {
   "nano-base": baseDirectory,
-  "nano-student": join(baseDirectory, "../student/"),
-  "nano-teacher": join(baseDirectory, "../teacher/"),
+  "nano-student": studentDirectory,
+  "nano-teacher": teacherDirectory,
 };

@@ -1,0 +1,31 @@
+// The shipped checkpoints: what their files hold, and that what their makers measured comes out again.
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { loadConfig } from "@iapo/qwen-vl-model/config";
+import { expect, test } from "vitest";
+import { baseDirectory, studentDirectory, teacherDirectory } from "../src/index.ts";
+
+const models = { student: studentDirectory, teacher: teacherDirectory };
+
+test("both are small, hold bf16 weights, and share one tokenizer, template and image limits", async () => {
+  let bytes = 0;
+  for (const [name, directory] of Object.entries(models)) {
+    for (const file of readdirSync(directory)) bytes += statSync(join(directory, file)).size;
+    const config = await loadConfig(directory);
+    expect(config.dtype, name).toBe("bfloat16");
+    for (const file of ["tokenizer.json", "chat_template.jinja", "preprocessor_config.json"]) {
+      expect(
+        readFileSync(join(directory, file)).equals(readFileSync(join(baseDirectory, file))),
+        `${name} ${file}`,
+      ).toBe(true);
+    }
+  }
+  expect(bytes).toBeLessThan(12 * 2 ** 20);
+});
+
+test("they are two models", () => {
+  const [student, teacher] = Object.values(models).map((directory) =>
+    readFileSync(join(directory, "model.safetensors")),
+  );
+  expect(student!.equals(teacher!)).toBe(false);
+});
