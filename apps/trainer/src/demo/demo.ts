@@ -2,12 +2,14 @@
 import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { openDevice } from "@iapo/tensor-core";
+import { keepSettings } from "../eval/directory.ts";
 import { writeWhole } from "../eval/whole-file.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { exportCheckpoint } from "../export/export.ts";
 import type { CliIo } from "../io.ts";
 import { report } from "../report/report.ts";
 import { drive } from "../run/drive.ts";
+import { lockDirectory } from "../run/lock.ts";
 import { grpoJob } from "../train/job.ts";
 import { baselineColumns } from "./baseline.ts";
 import { measureModel } from "./held-out.ts";
@@ -31,12 +33,22 @@ export interface DemoOptions {
 }
 
 export async function demo(options: DemoOptions, io: CliIo): Promise<number> {
-  const start = performance.now();
   const directory = resolve(options.out ?? (await freeDirectory("runs/demo")));
+  const lock = await lockDirectory(directory);
+  try {
+    return await runDemo(options, directory, io);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function runDemo(options: DemoOptions, directory: string, io: CliIo): Promise<number> {
+  const start = performance.now();
   const silent: CliIo = { ...io, out: () => {} };
   const at = (name: string): string => join(directory, name);
   const { note, signal } = io;
   const { loaded, heldOut, what, remarks, student, teacher } = await openWorld(options, directory, note);
+  await keepSettings(at("demo.json"), { ...options, out: undefined }, "a demo");
   const { count } = heldOut;
   const column = async (title: string, model: string): Promise<Column> => {
     using device = await openDevice();

@@ -1,6 +1,6 @@
 // An evaluation on disk: `eval.json` (what decides the answers), `traces/<set>/`, `verdicts.jsonl` of a judge, `results.json`, `table1.csv`.
 import { mkdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { TrainerError } from "../error.ts";
 import { writeWhole } from "./whole-file.ts";
@@ -26,19 +26,26 @@ export async function openEvaluation(directory: string, settings: object): Promi
     traces: (set) => join(directory, "traces", set),
   };
   await mkdir(directory, { recursive: true });
+  await keepSettings(paths.settings, settings, "an evaluation");
+  return paths;
+}
+
+/**
+ * Writes the settings that decide what a directory holds, or compares them with those that are there.
+ * @param what made it, for the message
+ * @throws TrainerError `settings` for others
+ */
+export async function keepSettings(file: string, settings: object, what: string): Promise<void> {
   const plain: unknown = JSON.parse(JSON.stringify(settings));
-  const present = await readFile(paths.settings, "utf8").catch(missingIsNothing);
-  if (present === undefined) {
-    await writeWhole(paths.settings, `${JSON.stringify(plain, null, 2)}\n`);
-    return paths;
-  }
+  const present = await readFile(file, "utf8").catch(missingIsNothing);
+  if (present === undefined) return writeWhole(file, `${JSON.stringify(plain, null, 2)}\n`);
   const found = parse(present);
-  if (isDeepStrictEqual(found, plain)) return paths;
+  if (isDeepStrictEqual(found, plain)) return;
   const keys = Object.keys({ ...found, ...(plain as object) });
   const other = keys.filter((key) => !isDeepStrictEqual(found?.[key], (plain as Record<string, unknown>)[key]));
   throw new TrainerError(
     "settings",
-    `${directory} holds an evaluation of another ${other.join(", ")}; give the same to go on with it, or another --out`,
+    `${dirname(file)} holds ${what} of another ${other.join(", ")}; give the same to go on with it, or another --out`,
   );
 }
 

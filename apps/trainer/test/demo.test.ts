@@ -1,0 +1,122 @@
+// iapo demo from end to end on the shipped models: its table and page, the same bytes after an interrupt, real charts and tables, refusals.
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { readRun } from "@iapo/rollout-trace/files";
+import { expect, test, vi } from "vitest";
+import { runCli } from "../src/cli.ts";
+import { fingerprint } from "./support/fingerprint.ts";
+import { expectRefusal, iapo, sharedFolder, temporaryFolder } from "./support/iapo.ts";
+
+vi.setConfig({ testTimeout: 300_000 });
+
+const real = join(import.meta.dirname, "fixtures/real");
+const folder = sharedFolder();
+const whole = join(folder, "whole");
+const recipe = join(folder, "small.yaml");
+writeFileSync(recipe, "extends: nano-iapo-occlusion\ngrpo: { groups: 2, rollout: { samples: 4 } }\n");
+const small = ["demo", "--steps", "1", "--charts", "16", "--recipe", recipe];
+
+interface Result {
+  readonly columns: readonly {
+    readonly title: string;
+    readonly measured: { readonly metrics: Readonly<Record<string, { readonly value: number | null }>> };
+  }[];
+}
+
+test("measures, trains, measures again: a table beside teacher and plain GRPO, a page, a model", async () => {
+  const { code, out, err } = await iapo([...small, "--out", whole]);
+  expect(code, err).toBe(0);
+  const { columns } = resultOf(whole);
+  const grpo: Result = JSON.parse(readFileSync(join(import.meta.dirname, "../assets/demo-grpo.json"), "utf8"));
+  expect(grpo.columns.length).toBeGreaterThanOrEqual(2); // of the same steps, and of the same time
+  expect(columns.map(({ title }) => title)).toEqual([
+    ...["before", "after", "teacher"],
+    ...grpo.columns.map(({ title }) => title),
+  ]);
+  for (const { title, measured } of columns.slice(0, 3)) {
+    const rewards: Readonly<Record<string, number>>[] = [];
+    for await (const trace of readRun(join(whole, title))) rewards.push(trace.rewards);
+    expect(rewards.length).toBe(16);
+    const rate = (part: string): number => rewards.reduce((sum, of) => sum + (of[part] ?? 0), 0) / 16;
+    expect(measured.metrics.accuracy?.value).toBeCloseTo(rate("outcome"), 12);
+    expect(measured.metrics.calls?.value).toBeCloseTo(rate("tool_call"), 12);
+    expect(measured.metrics.misuse?.value).toBeCloseTo(rate("tool_misuse"), 12);
+  }
+  expect(out).toMatch(/^ +before +after +teacher /m);
+  for (const rate of ["accuracy", "tool-call ratio", "call success", "misuse", "right names", "image changed"])
+    expect(out).toMatch(
+      new RegExp(`^${rate} +(\\d\\.\\d{3} \\[\\d\\.\\d{3}, \\d\\.\\d{3}\\] *|- *){${columns.length}}$`, "m"),
+    );
+  expect(readFileSync(join(whole, "report.html"), "utf8")).toMatch(/^<!doctype html>[\s\S]*<\/html>\s*$/i);
+  expect(readdirSync(join(whole, "model"))).toEqual(expect.arrayContaining(["config.json", "model.safetensors"]));
+});
+
+test("interrupted after the first measurement and continued, it is the same to the byte", async () => {
+  const out = join(folder, "twice");
+  const stop = new AbortController();
+  const notes: string[] = [];
+  const note = (text: string): void => {
+    notes.push(text);
+    if (text.includes("before: 16 of 16")) stop.abort();
+  };
+  const code = await runCli([...small, "--out", out], { out: () => {}, note, signal: stop.signal });
+  expect(code, notes.join("\n")).toBe(130);
+  expect(notes.at(-1)).toMatch(`interrupted; the same command with --out ${out} goes on where it stopped`);
+  expect(existsSync(join(out, "run"))).toBe(false);
+  const traces = readFileSync(join(out, "before/step-000000.jsonl"));
+  await expectRefusal([...small, "--seed", "2", "--out", out], 1, /a demo of another seed.*another --out \(settings\)/);
+
+  expect((await iapo([...small, "--out", out])).code).toBe(0);
+  expect(readFileSync(join(out, "before/step-000000.jsonl"))).toEqual(traces);
+  expect(fingerprint(join(out, "run"))).toEqual(fingerprint(join(whole, "run")));
+  expect(Object.keys(fingerprint(join(out, "run"))).join()).toMatch(/checkpoints\/step-000001\/.*steps\/step-000000/);
+  expect(resultOf(out).columns).toEqual(resultOf(whole).columns);
+});
+
+test("on real charts and tables: half to train on, half held out, and a word about the nano student", async () => {
+  const directory = join(folder, "real");
+  const { code, out, err } = await iapo([
+    "demo",
+    "--steps",
+    "1",
+    "--recipe",
+    recipe,
+    "--real",
+    real,
+    "--out",
+    directory,
+  ]);
+  expect(code, err).toBe(0);
+  expect(err).toMatch(/refocus-vega: 4 tasks\n.*wtq: 4 tasks/);
+  expect(out).toMatch(/its answers to these are poor[\s\S]*Rates of 4 held-out real charts and tables/);
+  expect(resultOf(directory).columns.map(({ title }) => title)).toEqual(["before", "after", "teacher"]);
+  const sources = new Set<string>();
+  for await (const { task } of readRun(join(directory, "before"))) sources.add(task.source);
+  expect([...sources].join()).toMatch(/refocus.*wikitablequestions|vega.*wikitablequestions|.+,wikitablequestions/);
+});
+
+test("refusals: one screen, and nothing is measured", async () => {
+  const empty = temporaryFolder();
+  const out = ["--out", join(empty, "out")];
+  await expectRefusal(
+    ["demo", "--real", empty, ...out],
+    1,
+    /holds no tasks that can be read, in folders named refocus, chartqa, .*\(missing\)/,
+  );
+  mkdirSync(join(empty, "data/wtq"), { recursive: true });
+  writeFileSync(join(empty, "data/wtq/questions.jsonl"), '{"id":"nt-1"}\n');
+  await expectRefusal(
+    ["demo", "--real", join(empty, "data"), ...out],
+    1,
+    /holds no tasks.*\(missing\)\n.*wtq: .*row [01]: /,
+  );
+  await expectRefusal(["demo", "--real", join(empty, "none"), ...out], 1, /none cannot be read: ENOENT.*\(missing\)/);
+  await expectRefusal(["demo", "--student", empty, ...out], 2, /is not a model's directory: it holds no config\.json/);
+  await expectRefusal(["demo", "--student", join(empty, "none"), ...out], 2, /there is no such model directory/);
+  await expectRefusal(["demo", "--recipe", "nano-grop", ...out], 2, /did you mean the recipe nano-grpo\?/);
+  expect(readdirSync(join(empty, "out"))).toEqual([]);
+});
+
+function resultOf(directory: string): Result {
+  return JSON.parse(readFileSync(join(directory, "result.json"), "utf8"));
+}
