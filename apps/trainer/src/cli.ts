@@ -41,8 +41,8 @@ Examples:
   $ iapo doctor                     what this machine's adapter can do, and what will not work
   $ iapo doctor --json              the same for programs
   $ iapo doctor --kernels           also each pipeline of a training step with its cold compile time
-  $ iapo demo                       a real chart through the whole of a nano model, then a short training
-  $ iapo --quiet demo --steps 50    the result only
+  $ iapo demo                       a student before and after IAPO, beside its teacher
+  $ iapo --quiet demo --seed 2      the result only
   $ iapo train nano-grpo            a shipped recipe, into runs/nano-grpo
   $ iapo train my.yaml --set grpo.steps=20 --out runs/a
   $ iapo train --resume runs/a      goes on with a run that was stopped

@@ -1,5 +1,6 @@
 // iapo replay
 import { InvalidArgumentError } from "commander";
+import { shippedModels } from "../config/shipped.ts";
 import { replay } from "../replay/replay.ts";
 import { type AddCommand, placeNumber } from "./command.ts";
 
@@ -18,12 +19,15 @@ export const addReplay: AddCommand = (program, run) => {
     )
     .argument("<run>", "the directory of a run")
     .option("--step <number>", "this one only; steps count from 0", placeNumber)
-    .option("--model <directory>", "also encode every turn anew, with this model's tokenizer and image processor")
+    .option(
+      "--model <directory>",
+      "or the name of a shipped one: also encode every turn anew, with its tokenizer and image processor",
+    )
     .option("--tolerance <number>", "absolute below 1, else relative", tolerance, 1e-6)
     .option("--trust", "load the modules of the user's own functions that the run names")
     .addHelpText("after", "\nExample:\n  $ iapo replay runs/nano-grpo --model models/student")
-    .action((directory: string, { trust = false, ...given }: Given) =>
-      run((io) => replay({ directory, trust, ...given }, io)),
+    .action((directory: string, { trust = false, model, ...given }: Given) =>
+      run((io) => replay({ directory, trust, model: model && (shippedModels[model] ?? model), ...given }, io)),
     );
 };
 

@@ -21,8 +21,9 @@ export interface Running {
 }
 
 /** In a process of its own. */
-export function start(args: readonly string[]): Running {
+export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
   const child = spawn("node", ["--conditions=@iapo/source", "--no-warnings", main, ...args], {
+    env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let [out, err] = ["", ""];
