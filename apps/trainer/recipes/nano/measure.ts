@@ -1,10 +1,21 @@
 // What a nano model does on held-out charts, sampled at temperature 1: greedy decoding hides its misuse.
 import { type Policy, rollout } from "@iapo/grpo";
+import { loadModel, QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Trace } from "@iapo/rollout-trace";
-import { deriveSeed } from "@iapo/tensor-core";
+import { type Device, deriveSeed } from "@iapo/tensor-core";
 import { nanoWorld } from "./examples.ts";
 
-export interface MeasureOptions {
+/** As the README of nano-vl shows it. */
+export async function measureDirectory(device: Device, directory: string): Promise<Record<string, number>> {
+  const { model, processor } = await loadModel(device, directory);
+  try {
+    return await measure(new QwenVLPolicy(model, processor), { seed: 1000, charts: 448 });
+  } finally {
+    model.dispose();
+  }
+}
+
+interface MeasureOptions {
   readonly seed: number;
   /** One sampled episode each. */
   readonly charts: number;
@@ -12,7 +23,7 @@ export interface MeasureOptions {
 }
 
 /** Rates in 0..1. Of all episodes, but where a name says of which. */
-export async function measure(policy: Policy, options: MeasureOptions): Promise<Record<string, number>> {
+async function measure(policy: Policy, options: MeasureOptions): Promise<Record<string, number>> {
   const { seed, charts: count, split = "validation" } = options;
   const { charts, environment } = await nanoWorld(seed);
   const tasks = await Promise.all(Array.from({ length: count }, async (_, i) => (await charts.chart(split, i)).task));

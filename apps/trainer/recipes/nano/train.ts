@@ -1,16 +1,17 @@
 // Makes a nano model by supervised stages, from random weights; stages that a directory already holds are not repeated.
 //   node --conditions=@iapo/source apps/trainer/recipes/nano/train.ts teacher|student <work directory>
 import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { learnerOptions, supervisedRecipe, train } from "@iapo/grpo";
 import { optimizerSettingsSchema } from "@iapo/grpo/config";
 import { baseDirectory } from "@iapo/nano-vl";
-import { exportModel, initializeWeights, QwenVLModel, QwenVLPolicy } from "@iapo/qwen-vl-model";
+import { exportModel, initializeWeights, loadWeights, QwenVLModel, QwenVLPolicy } from "@iapo/qwen-vl-model";
 import { loadConfig } from "@iapo/qwen-vl-model/config";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
 import { deriveSeed, openDevice } from "@iapo/tensor-core";
 import { stageExamples } from "./examples.ts";
-import { measure } from "./measure.ts";
+import { measureDirectory } from "./measure.ts";
 import { type Stage, stagesOf } from "./stages.ts";
 
 const SEED = 1;
@@ -31,9 +32,19 @@ const policy = new QwenVLPolicy(new QwenVLModel(config, weights), processor);
 
 for (const stage of stagesOf[role]) await runStage(stage);
 
-const target = join(work, `${role}-export`);
-if (!existsSync(target)) await exportModel(policy.model, target, { companions: baseDirectory });
-console.log(JSON.stringify(await measure(policy, { seed: 1000, charts: 512 })));
+const target = join(work, `${role}-model`);
+if (!existsSync(target)) await exportAsBf16(policy.model, target);
+console.log(JSON.stringify(await measureDirectory(device, target), null, 2));
+
+/** Rounds the f32 weights on the way. */
+async function exportAsBf16(model: QwenVLModel, directory: string): Promise<void> {
+  const exact = `${directory}-f32`;
+  await rm(exact, { recursive: true, force: true });
+  await exportModel(model, exact, { companions: baseDirectory });
+  const rounded = new QwenVLModel(config, await loadWeights(device, config, exact, { dtype: "bf16" }));
+  await exportModel(rounded, directory, { companions: baseDirectory });
+  rounded.dispose();
+}
 
 async function runStage(stage: Stage): Promise<void> {
   const { steps, batch, learningRate } = stage;

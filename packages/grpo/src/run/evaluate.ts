@@ -14,6 +14,9 @@ export interface EvaluateOptions {
   readonly rollout: RolloutOptions;
 }
 
+/** Held-out tasks that are generated together, unless the rollout says otherwise: hundreds of pictures do not fit one binding. */
+const AT_ONCE = 64;
+
 /** Metrics under `val/`; the score is the mean outcome reward, `val/reward_score`, 0 where none was scored. */
 export async function evaluatePolicy(
   policy: Policy,
@@ -23,7 +26,7 @@ export async function evaluatePolicy(
 ): Promise<{ metrics: Metrics; score: number }> {
   const chosen = await Promise.all(Array.from({ length: Math.min(count, tasks.length) }, (_, i) => tasks.task(i)));
   const place = { step: 0, seed: (...at: number[]) => deriveSeed(seed, "evaluate", ...at) };
-  const { groups } = await rollout(policy, environment, chosen, options, place);
+  const { groups } = await rollout(policy, environment, chosen, { groupsAtOnce: AT_ONCE, ...options }, place);
   const found = rolloutMetrics(groups.flat(), options.maxTokens);
   const score = found["reward/outcome"] ?? 0;
   const metrics = Object.fromEntries(Object.entries(found).map(([name, value]) => [`val/${name}`, value]));

@@ -8,13 +8,13 @@ const student = { directory: "nano-student" };
 const teacher = { directory: "nano-teacher" };
 
 const grpo = {
-  steps: 40,
-  groups: 8,
+  steps: 30,
+  groups: 12,
   rollout: { samples: 8, maxTokens: 48 },
   loss: { kind: "dapo" },
-  optimizer: { learningRate: 3e-4, weightDecay: 0.01 },
+  optimizer: { learningRate: 2e-4, weightDecay: 0 },
   checkpoint: { every: 10, keep: 1 },
-  evaluate: { every: 10, tasks: 256 },
+  evaluate: { every: 10, tasks: 384 },
 } as const;
 
 /** The student calls tools from the start, so no cold start is needed. */
