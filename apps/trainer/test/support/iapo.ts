@@ -1,4 +1,4 @@
-// The command line: through its real file in a process of its own, or in this process, which is quicker.
+// The command line: through its real file in a process of its own; or in this process, which is quicker, where not all is to be checked.
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, expect, onTestFinished, vi } from "vitest";
 import { runCli } from "../../src/cli.ts";
 
-const main = join(import.meta.dirname, "../../src/main.ts");
+export const main: string = join(import.meta.dirname, "../../src/main.ts");
 
 export interface Ended {
   readonly code: number | null;
@@ -35,8 +35,9 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Run
   return { child, ended };
 }
 
-/** In this process. */
+/** In this process; in a full check in one of its own. */
 export async function iapo(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
+  if (process.env.IAPO_FULL === "1") return start(args, env).ended;
   for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
   const said = { out: "", note: "" };
   const code = await runCli(args, {
