@@ -53,7 +53,7 @@ const methods: readonly ExperimentRecipe[] = [
   occlusion,
 ];
 
-/** The supervised teacher is that of all others. */
+/** The shipped teacher, supervised and then trained by 16 steps of GRPO, is that of all others. */
 const teachers: readonly ExperimentRecipe[] = [
   {
     ...occlusion,
@@ -65,7 +65,7 @@ const teachers: readonly ExperimentRecipe[] = [
   {
     ...occlusion,
     name: "nano-teacher-grpo",
-    title: "IAPO by occlusion, teacher trained by GRPO",
+    title: "IAPO by occlusion, teacher trained on by GRPO",
     source: "Table 2",
     teacher: { run: "nano-make-teacher-grpo" },
   },
