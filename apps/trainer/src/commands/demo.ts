@@ -1,17 +1,17 @@
 // iapo demo
-import { type DemoOptions, demo } from "../demo/demo.ts";
+import { type DemoOptions, demo, demoRecipe } from "../demo/demo.ts";
 import { type AddCommand, wholeNumber } from "./command.ts";
 
 export const addDemo: AddCommand = (program, run) => {
   program
     .command("demo")
     .description("measure a small student on held-out charts, train it by IAPO beside a teacher, measure it again")
-    .option("--steps <count>", "training steps", wholeNumber, 30)
+    .option("--steps <count>", "training steps", wholeNumber, 20)
     .option("--seed <number>", "of the training: charts, draws, order", wholeNumber, 1)
     .option("--charts <count>", "held-out charts that each model answers", wholeNumber, 448)
     .option("--out <directory>", "where everything is written; default a new one, runs/demo")
     .option("--real <directory>", "real charts and tables of published sets in place of nano-charts")
-    .option("--recipe <config>", "what it is trained by", "nano-iapo-occlusion")
+    .option("--recipe <config>", "what it is trained by", demoRecipe)
     .option("--student <directory>", "a Qwen2.5-VL directory in place of the nano student")
     .option("--teacher <directory>", "and in place of the nano teacher")
     .addHelpText(

@@ -32,6 +32,8 @@ export interface DemoOptions {
   readonly teacher?: string | undefined;
 }
 
+export const demoRecipe = "nano-iapo-occlusion";
+
 export async function demo(options: DemoOptions, io: CliIo): Promise<number> {
   const directory = resolve(options.out ?? (await freeDirectory("runs/demo")));
   const lock = await lockDirectory(directory);
@@ -76,7 +78,7 @@ async function runDemo(options: DemoOptions, directory: string, io: CliIo): Prom
     note(`interrupted; the same command with --out ${directory} goes on where it stopped`);
     return ExitCode.interrupted;
   }
-  if (options.real === undefined) columns.push(...(await baselineColumns()));
+  if (options.real === undefined && options.recipe === demoRecipe) columns.push(...(await baselineColumns()));
   await report([at("run")], { out: at("report.html") }, silent);
   await writeWhole(at("result.json"), `${JSON.stringify({ options, columns }, null, 2)}\n`);
   const seconds = ((performance.now() - start) / 1000).toFixed(0);

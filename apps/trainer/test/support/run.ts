@@ -90,6 +90,8 @@ const environment: Environment = {
     const program = `\`\`\`python\ndisplay(focus_on_${axis}_with_mask(image_1, ["${first?.name}"], ${axis}_bbox))\n\`\`\`\n`;
     const result = await chartEnvironment.step(task, calls ? { text: program } : turn, earlier);
     const { done } = result;
-    return done ? { ...result, done: { rewards: { ...(await done.rewards), outcome: turn.text.length / 40 } } } : result;
+    return done
+      ? { ...result, done: { rewards: { ...(await done.rewards), outcome: turn.text.length / 40 } } }
+      : result;
   },
 };

@@ -39,8 +39,9 @@ export function attributionPenalty(parts: PenaltyParts): PenaltyFunction {
     const lambda = lambdaAt(settings, step);
     if (lambda === 0) return traces.map((group) => group.map(() => ({ penalty: 0 })));
     const groups = traces.map((group) => toExplain(group, settings, student));
-    const byStudent: Scores[] = [];
-    for (const { calls, units } of groups) byStudent.push(scoresOf(await scoreCalls(student, calls, units, method)));
+    const byStudent = await pipelined(groups, async ({ calls, units }) =>
+      scoresOf(await scoreCalls(student, calls, units, method)),
+    );
     const byTeacher = await teacherScores(parts, groups, tokenizers);
     return groups.map((group, i) =>
       explained(group, byStudent[i]!, byTeacher[i]!, settings).map((evidence) => penaltyOf(evidence, lambda)),
@@ -100,13 +101,25 @@ async function teacherScores(
   const all = groups.flatMap(({ calls }) => calls.filter((call) => call !== undefined));
   if (all.length === 0) return groups.map(({ calls }) => calls.map(() => undefined));
   for (const call of all) tokenizers.check(call);
-  return withTeacher(teacher, async () => {
-    const made: Scores[] = [];
-    for (const { calls, units } of groups) {
-      made.push(scoresOf(await scoreCalls(teacher.model, calls, units, blockMethod(settings))));
-    }
-    return made;
-  });
+  return withTeacher(teacher, () =>
+    pipelined(groups, async ({ calls, units }) =>
+      scoresOf(await scoreCalls(teacher.model, calls, units, blockMethod(settings))),
+    ),
+  );
+}
+
+/** Results in order. An item is recorded while the device is at work on the one before. */
+async function pipelined<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const made: R[] = [];
+  let before: Promise<R> | undefined;
+  for (const item of items) {
+    const current = work(item);
+    current.catch(() => {}); // it is awaited below, unless the one before fails
+    if (before) made.push(await before);
+    before = current;
+  }
+  if (before) made.push(await before);
+  return made;
 }
 
 /** D of each trace of a group and the scores it is from; undefined for a trace that was dropped. */
