@@ -49,7 +49,7 @@ export interface EvalOptions {
 
 const NANO_TASKS = 256;
 
-export interface Evaluation {
+interface Evaluation {
   /** The model's. */
   readonly name: string;
   readonly measured: ReadonlyMap<string, Measured>;
@@ -59,7 +59,7 @@ export interface Evaluation {
 }
 
 /** Evaluates, or goes on where it stopped; undefined where it was interrupted. */
-export async function runEvaluation(options: EvalOptions, io: CliIo): Promise<Evaluation | undefined> {
+async function runEvaluation(options: EvalOptions, io: CliIo): Promise<Evaluation | undefined> {
   const { model, endpoint, sets, seed } = options;
   const name = model === undefined ? endpoint!.model : basename(resolve(model));
   const opened = await Promise.all(sets.map((set) => openSet(set, options)));

@@ -104,7 +104,7 @@ test.each([
     2,
     /Allowed choices are tasks, refocus/,
   ],
-  [["data", "render", "/nowhere.csv", "--out", "/tmp/never-made"], 1, /nowhere\.csv/],
+  [["data", "render", "/nowhere.csv", "--out", "never-made"], 1, /nowhere\.csv/],
   [["data", "render", "nano", "--out", import.meta.dirname], 1, /is there already; choose another --out \(exists\)/],
   [["data", "pain"], 2, /unknown command 'pain'|too many arguments/],
 ] as const)("%j is refused", async (args, code, message) => {
