@@ -2,13 +2,22 @@
 import { type DemoOptions, demo, demoRecipe } from "../demo/demo.ts";
 import { type AddCommand, wholeNumber } from "./command.ts";
 
+/** Enough for narrow intervals, and enough to see that everything works. */
+const [MANY, FEW] = [448, 64];
+/** A training of fewer steps is a trial. */
+const TRIAL_STEPS = 5;
+
 export const addDemo: AddCommand = (program, run) => {
   program
     .command("demo")
     .description("measure a small student on held-out charts, train it by IAPO beside a teacher, measure it again")
     .option("--steps <count>", "training steps", wholeNumber, 20)
     .option("--seed <number>", "of the training: charts, draws, order", wholeNumber, 1)
-    .option("--charts <count>", "held-out charts that each model answers", wholeNumber, 448)
+    .option(
+      "--charts <count>",
+      `held-out charts that each model answers; default ${MANY}, for a trial ${FEW}`,
+      wholeNumber,
+    )
     .option("--out <directory>", "where everything is written; default a new one, runs/demo")
     .option("--real <directory>", "real charts and tables of published sets in place of nano-charts")
     .option("--recipe <config>", "what it is trained by", demoRecipe)
@@ -18,5 +27,8 @@ export const addDemo: AddCommand = (program, run) => {
       "after",
       "\nExamples:\n  $ iapo demo\n  $ iapo demo --seed 2 --steps 20\n  $ iapo demo --real data --steps 2",
     )
-    .action((options: DemoOptions) => run((io) => demo(options, io)));
+    .action((flags: Omit<DemoOptions, "charts"> & { charts?: number }) => {
+      const charts = flags.charts ?? (flags.steps < TRIAL_STEPS ? FEW : MANY);
+      return run((io) => demo({ ...flags, charts }, io));
+    });
 };

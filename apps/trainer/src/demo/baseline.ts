@@ -10,6 +10,7 @@ const estimate = z.strictObject({
 });
 
 const schema = z.strictObject({
+  note: z.string(),
   /** What made it. */
   commands: z.array(z.string()),
   columns: z.array(
@@ -20,7 +21,7 @@ const schema = z.strictObject({
   ),
 });
 
-export async function baselineColumns(): Promise<readonly Column[]> {
+export async function baseline(): Promise<{ readonly columns: readonly Column[]; readonly note: string }> {
   const file = new URL("../../assets/demo-grpo.json", import.meta.url);
-  return schema.parse(JSON.parse(await readFile(file, "utf8"))).columns;
+  return schema.parse(JSON.parse(await readFile(file, "utf8")));
 }

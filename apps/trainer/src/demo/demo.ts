@@ -11,7 +11,7 @@ import { report } from "../report/report.ts";
 import { drive } from "../run/drive.ts";
 import { lockDirectory } from "../run/lock.ts";
 import { grpoJob } from "../train/job.ts";
-import { baselineColumns } from "./baseline.ts";
+import { baseline } from "./baseline.ts";
 import { measureModel } from "./held-out.ts";
 import { type Column, comparison } from "./table.ts";
 import { openWorld } from "./world.ts";
@@ -51,6 +51,7 @@ async function runDemo(options: DemoOptions, directory: string, io: CliIo): Prom
   const { note, signal } = io;
   const { loaded, heldOut, what, remarks, student, teacher } = await openWorld(options, directory, note);
   await keepSettings(at("demo.json"), { ...options, out: undefined }, "a demo");
+  const grpo = options.real === undefined && options.recipe === demoRecipe ? await baseline() : undefined;
   const { count } = heldOut;
   const column = async (title: string, model: string): Promise<Column> => {
     using device = await openDevice();
@@ -78,12 +79,12 @@ async function runDemo(options: DemoOptions, directory: string, io: CliIo): Prom
     note(`interrupted; the same command with --out ${directory} goes on where it stopped`);
     return ExitCode.interrupted;
   }
-  if (options.real === undefined && options.recipe === demoRecipe) columns.push(...(await baselineColumns()));
+  columns.push(...(grpo?.columns ?? []));
   await report([at("run")], { out: at("report.html") }, silent);
   await writeWhole(at("result.json"), `${JSON.stringify({ options, columns }, null, 2)}\n`);
   const seconds = ((performance.now() - start) / 1000).toFixed(0);
   io.out(`\n${comparison(columns)}\n`);
-  for (const remark of remarks) io.out(remark);
+  for (const remark of [...remarks, ...(grpo ? [grpo.note] : [])]) io.out(remark);
   io.out(`Rates of ${count} held-out ${what}, with 95 % bootstrap intervals; ${seconds} s in all.`);
   io.out(`Look at ${at("report.html")}: curves, and what calls rest on, student beside teacher.`);
   io.out(`The trained model is ${at("model")}; iapo replay ${at("run")} computes every step again.`);
