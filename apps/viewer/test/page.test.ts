@@ -5,6 +5,8 @@ import { type GroupData, type PageData, renderPage } from "../src/index.ts";
 import { attribute, dangers, elementsBelow, parseDocument, textOf } from "./support/document.ts";
 
 const attacks = [
+  "toString",
+  "__proto__",
   `</script><img src=x onerror=alert(1)>`,
   `"><svg onload=alert(1)>`,
   `' onmouseover='alert(1)`,

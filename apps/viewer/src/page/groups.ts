@@ -85,7 +85,7 @@ function toolView({ status, reason, tools, keys, unknownKeys, changed, image }: 
 }
 
 function picture({ id, width, height }: ImageData, images: Images, description: string): Markup {
-  const source = images[id];
+  const source = Object.hasOwn(images, id) ? images[id] : undefined; // ids are hostile: toString is none
   const size = `${width} × ${height}`;
   if (source === undefined)
     return html`<div class="missing">${description}, ${size} pixels, is not in this report (${id.slice(0, 12)})</div>`;
