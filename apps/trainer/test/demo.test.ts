@@ -49,55 +49,61 @@ test("measures, trains, measures again: a table beside teacher and plain GRPO, a
   expect(readdirSync(join(whole, "model"))).toEqual(expect.arrayContaining(["config.json", "model.safetensors"]));
 });
 
-test("interrupted after the first measurement and continued, it is the same to the byte", async () => {
-  const out = join(folder, "twice");
-  const stop = new AbortController();
-  const notes: string[] = [];
-  const note = (text: string): void => {
-    notes.push(text);
-    if (text.includes("before: 16 of 16")) stop.abort();
-  };
-  const code = await runCli([...charts, "--out", out], { out: () => {}, note, signal: stop.signal });
-  expect(code, notes.join("\n")).toBe(130);
-  expect(notes.at(-1)).toMatch(`interrupted; the same command with --out ${out} goes on where it stopped`);
-  expect(existsSync(join(out, "run"))).toBe(false);
-  const traces = readFileSync(join(out, "before/step-000000.jsonl"));
-  await expectRefusal(
-    [...charts, "--seed", "2", "--out", out],
-    1,
-    /a demo of another seed.*another --out \(settings\)/,
-  );
+test.runIf(process.env.IAPO_FULL)(
+  "interrupted after the first measurement and continued, it is the same to the byte",
+  async () => {
+    const out = join(folder, "twice");
+    const stop = new AbortController();
+    const notes: string[] = [];
+    const note = (text: string): void => {
+      notes.push(text);
+      if (text.includes("before: 16 of 16")) stop.abort();
+    };
+    const code = await runCli([...charts, "--out", out], { out: () => {}, note, signal: stop.signal });
+    expect(code, notes.join("\n")).toBe(130);
+    expect(notes.at(-1)).toMatch(`interrupted; the same command with --out ${out} goes on where it stopped`);
+    expect(existsSync(join(out, "run"))).toBe(false);
+    const traces = readFileSync(join(out, "before/step-000000.jsonl"));
+    await expectRefusal(
+      [...charts, "--seed", "2", "--out", out],
+      1,
+      /a demo of another seed.*another --out \(settings\)/,
+    );
 
-  expect((await iapo([...charts, "--out", out])).code).toBe(0);
-  expect(readFileSync(join(out, "before/step-000000.jsonl"))).toEqual(traces);
-  expect(fingerprint(join(out, "run"))).toEqual(fingerprint(join(whole, "run")));
-  expect(Object.keys(fingerprint(join(out, "run"))).join()).toMatch(/checkpoints\/step-000001\/.*steps\/step-000000/);
-  expect(resultOf(out).columns).toEqual(resultOf(whole).columns);
-});
+    expect((await iapo([...charts, "--out", out])).code).toBe(0);
+    expect(readFileSync(join(out, "before/step-000000.jsonl"))).toEqual(traces);
+    expect(fingerprint(join(out, "run"))).toEqual(fingerprint(join(whole, "run")));
+    expect(Object.keys(fingerprint(join(out, "run"))).join()).toMatch(/checkpoints\/step-000001\/.*steps\/step-000000/);
+    expect(resultOf(out).columns).toEqual(resultOf(whole).columns);
+  },
+);
 
-test("on real charts and tables: half to train on, half held out, and a word about the nano student", async () => {
-  const directory = join(folder, "real");
-  const recipe = join(folder, "small.yaml");
-  writeFileSync(recipe, "extends: nano-iapo-occlusion\ngrpo: { groups: 2, rollout: { samples: 4 } }\n");
-  const { code, out, err } = await iapo([
-    "demo",
-    "--steps",
-    "1",
-    "--recipe",
-    recipe,
-    "--real",
-    real,
-    "--out",
-    directory,
-  ]);
-  expect(code, err).toBe(0);
-  expect(err).toMatch(/refocus-vega: 4 tasks\n.*wtq: 4 tasks/);
-  expect(out).toMatch(/its answers to these are poor[\s\S]*Rates of 4 held-out real charts and tables/);
-  expect(resultOf(directory).columns.map(({ title }) => title)).toEqual(["before", "after", "teacher"]);
-  const sources = new Set<string>();
-  for await (const { task } of readRun(join(directory, "before"))) sources.add(task.source);
-  expect([...sources]).toEqual(["chart_v_bar", "chart_h_bar", "wikitablequestions-rendered"]);
-});
+test.runIf(process.env.IAPO_FULL)(
+  "on real charts and tables: half to train on, half held out, and a word about the nano student",
+  async () => {
+    const directory = join(folder, "real");
+    const recipe = join(folder, "small.yaml");
+    writeFileSync(recipe, "extends: nano-iapo-occlusion\ngrpo: { groups: 2, rollout: { samples: 4 } }\n");
+    const { code, out, err } = await iapo([
+      "demo",
+      "--steps",
+      "1",
+      "--recipe",
+      recipe,
+      "--real",
+      real,
+      "--out",
+      directory,
+    ]);
+    expect(code, err).toBe(0);
+    expect(err).toMatch(/refocus-vega: 4 tasks\n.*wtq: 4 tasks/);
+    expect(out).toMatch(/its answers to these are poor[\s\S]*Rates of 4 held-out real charts and tables/);
+    expect(resultOf(directory).columns.map(({ title }) => title)).toEqual(["before", "after", "teacher"]);
+    const sources = new Set<string>();
+    for await (const { task } of readRun(join(directory, "before"))) sources.add(task.source);
+    expect([...sources]).toEqual(["chart_v_bar", "chart_h_bar", "wikitablequestions-rendered"]);
+  },
+);
 
 test("refusals: one screen, and nothing is measured", async () => {
   const empty = temporaryFolder();

@@ -34,8 +34,7 @@ const HOUR = 3600e3;
 export async function ablate(flags: AblateFlags, io: CliIo): Promise<number> {
   const directory = resolve(flags.out);
   const jobs = ablationJobs({ ...flags, directory });
-  const [first] = jobs.filter(({ unavailable }) => unavailable === undefined);
-  if (first) checkAssignments(first, flags.set);
+  checkConfigurations(jobs, flags.set);
   if (flags.dryRun) {
     io.out(
       jobs
@@ -70,10 +69,11 @@ export async function ablate(flags: AblateFlags, io: CliIo): Promise<number> {
   }
 }
 
-/** One that makes no sense is found out before the work. @throws TrainerError `config` */
-function checkAssignments({ config }: AblationJob, set: readonly string[]): void {
-  const { directory } = config.model as { directory: string };
-  loadConfig("nano-grpo", [`model.directory=${directory}`, ...set]);
+/** An assignment that makes no sense, and a directory that holds no model, are found out before the work. @throws TrainerError `config` */
+function checkConfigurations(jobs: readonly AblationJob[], set: readonly string[]): void {
+  const ready = jobs.filter(({ needs, unavailable }) => needs === undefined && unavailable === undefined);
+  const directories = ready.map(({ config }) => (config.model as { directory: string }).directory);
+  for (const directory of new Set(directories)) loadConfig("nano-grpo", [`model.directory=${directory}`, ...set]);
 }
 
 interface NamedModel {

@@ -55,7 +55,7 @@ test("a model that is not there makes a configuration unavailable and says how t
   const [larger] = ablationJobs({ ...options, only: ["teacher-larger"], models: known });
   expect(larger?.unavailable).toMatch(/no model nano-teacher-large; give one by --model nano-teacher-large=DIRECTORY/);
   const [grpo] = ablationJobs({ ...options, only: ["nano-grpo"], models: known });
-  expect(grpo).toMatchObject({ unavailable: undefined, steps: 40 });
+  expect(grpo).toMatchObject({ unavailable: undefined, steps: 30 });
 });
 
 function item(
