@@ -1,6 +1,6 @@
 // Figures and tables for a text: SVG, CSV and Markdown. Configurations are compared; their seeds give the spread.
 import { join } from "node:path";
-import { formatNumber, type LineChart, panels } from "@iapo/viewer";
+import { formatNumber, type LineChart, type Point, panels } from "@iapo/viewer";
 import { writeWhole } from "../eval/whole-file.ts";
 import { caseStudyCharts, readCaseStudy } from "./case-study.ts";
 import { bandOf, type Configuration, configurationsOf, curveOf, spreadOf } from "./configurations.ts";
@@ -51,7 +51,7 @@ function curveFigures(configurations: readonly Configuration[]): Record<string, 
       const series = curves.map(({ configuration, curve }, colour) => ({
         name: seedsLabel(configuration),
         colour,
-        points: bandOf(curve),
+        points: bandOf(curve).map(withinShares),
       }));
       const known = series.filter(({ points }) => points.length > 0);
       return { title, xLabel: "step", yLabel: metric, series: known, include: [0, 1] };
@@ -61,6 +61,13 @@ function curveFigures(configurations: readonly Configuration[]): Record<string, 
   }
   if (rows.length > 0) files["curves.csv"] = toCsv(["configuration", "metric", "step", "mean", "sd", "n"], rows);
   return files;
+}
+
+/** The band around a share does not leave 0 to 1. */
+function withinShares({ low, high, ...point }: Point): Point {
+  if (low === undefined || high === undefined) return point;
+  const isShare = point.y !== null && point.y >= 0 && point.y <= 1;
+  return isShare ? { ...point, low: Math.max(0, low), high: Math.min(1, high) } : { ...point, low, high };
 }
 
 function seedsLabel({ name, runs }: Configuration): string {
