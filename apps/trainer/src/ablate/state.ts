@@ -2,7 +2,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { z } from "zod";
 import { TrainerError } from "../error.ts";
-import { writeWhole } from "../eval/whole-file.ts";
+import { writeWhole } from "../whole-file.ts";
 
 const jobSchema = z.strictObject({
   /** `begun`: it goes on when the queue does. `failed`: it is tried again when the queue is started again. */

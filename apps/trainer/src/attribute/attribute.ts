@@ -11,10 +11,10 @@ import { createEnvironment, createNanoCharts, type DataFormat, type NanoSplit } 
 import { namedModel } from "../compose/study.ts";
 import { filesOf, readTasks } from "../data/open-data.ts";
 import { TrainerError } from "../error.ts";
-import { writeWhole } from "../eval/whole-file.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 import { openTeacher } from "../train/parts.ts";
+import { writeWhole } from "../whole-file.ts";
 import { type Explained, explainCall } from "./explain.ts";
 import { barsText, blocksSvg, heatedImage, tokensText } from "./pictures.ts";
 

@@ -9,11 +9,11 @@ import type { NanoSplit } from "@iapo/vqa-tasks";
 import { z } from "zod";
 import { namedModel, openStudy, type Study, type StudyFlags, toolsByAxis } from "../compose/study.ts";
 import { TrainerError } from "../error.ts";
-import { writeWhole } from "../eval/whole-file.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 import { caseStudyCharts, caseStudyFile, readCaseStudy } from "../report/case-study.ts";
 import { lockDirectory } from "../run/lock.ts";
+import { writeWhole } from "../whole-file.ts";
 import { type Points, pointsOfModels, pointsOfRun, runOf, type StudyPoint } from "./points.ts";
 import { caseStudyCsv, caseStudyTable } from "./table.ts";
 

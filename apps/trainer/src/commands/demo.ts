@@ -1,5 +1,6 @@
 // iapo demo
-import { type DemoOptions, demo, demoRecipe } from "../demo/demo.ts";
+import { demo } from "../demo/demo.ts";
+import { type DemoOptions, demoRecipe } from "../demo/options.ts";
 import { type AddCommand, wholeNumber } from "./command.ts";
 
 /** Enough for narrow intervals, and enough to see that everything works. */

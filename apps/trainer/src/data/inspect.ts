@@ -2,9 +2,9 @@
 import type { Task } from "@iapo/rollout-trace";
 import { type BeforeAfter, contactSheet } from "@iapo/visual-tools";
 import { encodePng } from "@iapo/visual-tools/sharp";
-import { writeWhole } from "../eval/whole-file.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
+import { writeWhole } from "../whole-file.ts";
 import { withBoxes } from "./boxes.ts";
 import { type DataPlace, type DataReport, emptyReport, filesOf, readTasks } from "./open-data.ts";
 

@@ -3,7 +3,6 @@ import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { openDevice } from "@iapo/tensor-core";
 import { keepSettings } from "../eval/directory.ts";
-import { writeWhole } from "../eval/whole-file.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { exportCheckpoint } from "../export/export.ts";
 import type { CliIo } from "../io.ts";
@@ -11,28 +10,12 @@ import { report } from "../report/report.ts";
 import { drive } from "../run/drive.ts";
 import { lockDirectory } from "../run/lock.ts";
 import { grpoJob } from "../train/job.ts";
+import { writeWhole } from "../whole-file.ts";
 import { baseline } from "./baseline.ts";
 import { measureModel } from "./held-out.ts";
+import { type DemoOptions, demoRecipe } from "./options.ts";
 import { type Column, comparison } from "./table.ts";
 import { openWorld } from "./world.ts";
-
-export interface DemoOptions {
-  readonly seed: number;
-  readonly steps: number;
-  /** Held-out charts; each is answered once by each model. */
-  readonly charts: number;
-  /** Default: a new one below `runs/`. An interrupted demo goes on in its directory. */
-  readonly out?: string | undefined;
-  /** A directory of published sets, in place of nano-charts. */
-  readonly real?: string | undefined;
-  /** What it is trained by: a recipe or a configuration. */
-  readonly recipe: string;
-  /** In place of the nano student and teacher. */
-  readonly student?: string | undefined;
-  readonly teacher?: string | undefined;
-}
-
-export const demoRecipe = "nano-iapo-occlusion";
 
 export async function demo(options: DemoOptions, io: CliIo): Promise<number> {
   const directory = resolve(options.out ?? (await freeDirectory("runs/demo")));

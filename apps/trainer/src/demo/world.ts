@@ -5,8 +5,8 @@ import { openTasks } from "../compose/tasks.ts";
 import { type LoadedConfig, loadConfig } from "../config/load.ts";
 import { shippedModels } from "../config/shipped.ts";
 import { TrainerError } from "../error.ts";
-import type { DemoOptions } from "./demo.ts";
 import type { HeldOut } from "./held-out.ts";
+import type { DemoOptions } from "./options.ts";
 import { realTasks } from "./real.ts";
 
 export interface World {

@@ -14,12 +14,12 @@ import { openDevice } from "@iapo/tensor-core";
 import type { NanoSplit } from "@iapo/vqa-tasks";
 import { openStudy, type Study, type StudyFlags, toolsByAxis } from "../compose/study.ts";
 import { TrainerError } from "../error.ts";
-import { writeWhole } from "../eval/whole-file.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 import { createPace } from "../progress/pace.ts";
 import { lockDirectory } from "../run/lock.ts";
 import { openTeacher } from "../train/parts.ts";
+import { writeWhole } from "../whole-file.ts";
 import { type Choice, compareWithChoice, readChoice } from "./choice.ts";
 import { scoreCharts } from "./scores.ts";
 

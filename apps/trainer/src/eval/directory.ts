@@ -3,7 +3,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { TrainerError } from "../error.ts";
-import { writeWhole } from "./whole-file.ts";
+import { writeWhole } from "../whole-file.ts";
 
 export interface EvaluationPaths {
   readonly settings: string;

@@ -13,6 +13,7 @@ import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 import { lockDirectory } from "../run/lock.ts";
+import { writeWhole } from "../whole-file.ts";
 import { type EvaluationPaths, openEvaluation } from "./directory.ts";
 import { type EndpointOptions, endpointPolicy } from "./endpoint.ts";
 import { evaluateSet, groupsOf } from "./evaluate-set.ts";
@@ -22,7 +23,6 @@ import { type Measured, measure } from "./metrics.ts";
 import { type MissingSet, type OpenSet, openNano, openTestSet } from "./open-set.ts";
 import type { SetName } from "./sets.ts";
 import { metricTable, tableOne, tableOneCsv, tableOneText } from "./tables.ts";
-import { writeWhole } from "./whole-file.ts";
 
 export interface EvalOptions {
   /** A model's directory; or an endpoint. */

@@ -1,7 +1,7 @@
 // Figures and tables for a text: SVG, CSV and Markdown. Configurations are compared; their seeds give the spread.
 import { join } from "node:path";
 import { formatNumber, type LineChart, type Point, panels } from "@iapo/viewer";
-import { writeWhole } from "../eval/whole-file.ts";
+import { writeWhole } from "../whole-file.ts";
 import { caseStudyCharts, readCaseStudy } from "./case-study.ts";
 import { bandOf, type Configuration, configurationsOf, curveOf, spreadOf } from "./configurations.ts";
 import { finalMetrics, finalValue } from "./final-metrics.ts";

@@ -2,9 +2,9 @@
 import { mkdir } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { formatNumber, type GroupData, type PageData, renderPage, type Table } from "@iapo/viewer";
-import { writeWhole } from "../eval/whole-file.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
+import { writeWhole } from "../whole-file.ts";
 import { chartsOf } from "./charts.ts";
 import { writeFigures } from "./figures.ts";
 import { finalMetrics, finalValue, finalWindow } from "./final-metrics.ts";

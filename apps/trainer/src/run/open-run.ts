@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { stringify } from "yaml";
 import type { LoadedConfig } from "../config/load.ts";
 import { TrainerError } from "../error.ts";
-import { writeWhole } from "../eval/whole-file.ts";
+import { writeWhole } from "../whole-file.ts";
 import { lockDirectory } from "./lock.ts";
 
 export interface RunOptions {
