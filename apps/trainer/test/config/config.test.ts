@@ -1,7 +1,7 @@
 // Configurations: what is refused, where the message points, and how files and --set lie on top of one another.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
 import { stringify } from "yaml";
@@ -28,7 +28,7 @@ function refusalOf(text: string, sets: readonly string[] = []): string {
     loadConfig(file, sets);
   } catch (error) {
     expect(error).toMatchObject({ name: "TrainerError", code: "config" });
-    return (error as Error).message.replaceAll(file, "run.yaml");
+    return (error as Error).message.replaceAll(file, "run.yaml").replaceAll(relative(".", file), "run.yaml");
   }
   throw new Error("this configuration was taken");
 }
