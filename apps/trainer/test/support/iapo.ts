@@ -20,6 +20,9 @@ export interface Running {
   readonly ended: Promise<Ended>;
 }
 
+/** What Dawn writes to standard error by itself when it is loaded. */
+const dawnsOwn = /^Warning: maxDynamic.*artificially reduced.*\n/gm;
+
 /** In a process of its own. */
 export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
   const child = spawn("node", ["--conditions=@iapo/source", "--no-warnings", main, ...args], {
@@ -30,7 +33,7 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Run
   child.stdout.on("data", (chunk) => (out += chunk));
   child.stderr.on("data", (chunk) => (err += chunk));
   const ended = new Promise<Ended>((resolve) => {
-    child.on("close", (code, signal) => resolve({ code, signal, out, err }));
+    child.on("close", (code, signal) => resolve({ code, signal, out, err: err.replace(dawnsOwn, "") }));
   });
   return { child, ended };
 }
