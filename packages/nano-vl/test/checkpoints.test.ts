@@ -1,4 +1,4 @@
-// The shipped checkpoints: what their files hold, and that what their makers measured comes out again.
+// The shipped checkpoints: what their files hold. What they do is measured in apps/trainer/test/nano-models.test.ts.
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { loadConfig } from "@iapo/qwen-vl-model/config";

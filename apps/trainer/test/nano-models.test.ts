@@ -1,0 +1,23 @@
+// The shipped nano models do what the README of nano-vl says: sampled at temperature 1 on held-out charts.
+import { studentDirectory, teacherDirectory } from "@iapo/nano-vl";
+import { openDevice } from "@iapo/tensor-core";
+import { expect, test } from "vitest";
+import { measureDirectory } from "../recipes/nano/measure.ts";
+
+/** A little more than two standard errors of a rate of 448 samples: other adapters may sample otherwise. */
+const MARGIN = 0.05;
+
+test.runIf(process.env.IAPO_FULL === "1").each([
+  ["student", studentDirectory, { wellFormed: 0.915, wrongAxis: 0.373, rightNames: 0.783, answers: 0.549 }],
+  ["teacher", teacherDirectory, { wellFormed: 0.991, wrongAxis: 0, rightNames: 0.853, answers: 0.783 }],
+] as const)(
+  "the %s",
+  async (_, directory, published) => {
+    using device = await openDevice();
+    const measured = await measureDirectory(device, directory);
+    for (const [rate, value] of Object.entries(published)) {
+      expect(Math.abs((measured[rate] ?? Number.NaN) - value), `${rate}: ${measured[rate]}`).toBeLessThan(MARGIN);
+    }
+  },
+  300_000,
+);
