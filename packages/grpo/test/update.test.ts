@@ -1,4 +1,5 @@
-// The update on a nano model: ratios of 1, split gradients, epochs and mini-batches, steps that are not finite.
+// The update on a nano model, of random weights and as it is shipped: ratios of 1, split gradients, epochs and mini-batches, steps that are
+// not finite.
 import { type Device, deriveSeed, dot, negate, openDevice, scale, sum, type Tensor } from "@iapo/tensor-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
@@ -12,7 +13,7 @@ import {
   updatePolicy,
 } from "../src/index.ts";
 import { lossPresets } from "../src/math/index.ts";
-import { chartTasks, environment, nanoPolicy } from "./support/nano.ts";
+import { charts, chartTasks, environment, type NanoOptions, nanoPolicy } from "./support/nano.ts";
 
 let device: Device;
 beforeAll(async () => {
@@ -22,29 +23,47 @@ afterAll(() => device.close());
 
 const learningRate = (): number => 1e-3;
 
+interface Rollouts {
+  readonly count?: number;
+  readonly weights?: NanoOptions["weights"];
+}
+
 /** Rolls out some groups and gives their samples alternating advantages. */
-async function scoredGroups(policy: TrainablePolicy, count = 2, samples = 4): Promise<ScoredGroup[]> {
-  const options = { samples, sampling: { temperature: 1 }, maxTokens: 12 };
+async function scoredGroups(
+  policy: TrainablePolicy,
+  { count = 2, weights = "random" }: Rollouts = {},
+): Promise<ScoredGroup[]> {
+  const shipped = weights === "student";
+  const tasks = await chartTasks(count, shipped ? { names: "words" } : {});
+  const options = { samples: 4, sampling: { temperature: 1 }, maxTokens: shipped ? 48 : 12 };
   const place = { step: 0, seed: (...at: number[]) => deriveSeed("update", ...at) };
-  const { groups } = await rollout(policy, environment, await chartTasks(count), options, place);
+  const { groups } = await rollout(policy, shipped ? charts : environment, tasks, options, place);
   return groups.map((traces) =>
     traces.map((trace, i) => ({ trace, advantages: trace.turns.map(() => (i % 2 === 0 ? 1 : -1) * (1 + i)) })),
   );
 }
 
-test.each([{ dtype: "f32" }, { dtype: "bf16" }, { dtype: "f32", lora: true }] as const)(
+test.each([
+  { dtype: "f32" },
+  { dtype: "bf16" },
+  { dtype: "f32", lora: true },
+  { dtype: "f32", weights: "student" },
+  { dtype: "bf16", weights: "student" },
+] as const satisfies NanoOptions[])(
   "the first mini-batch has ratios of 1 to the bit, the second has not: %o",
-  async (kind) => {
+  async (kind: NanoOptions) => {
     const policy = await nanoPolicy(device, kind);
     const learner = new Learner(policy, { learningRate });
-    const groups = await scoredGroups(policy);
+    const groups = await scoredGroups(policy, kind);
     const [first, second] = await updatePolicy(
       learner,
       groups,
       { loss: lossPresets.dapo, epochs: 2 },
       deriveSeed("order"),
     );
-    expect(new Set(groups.flat().map(({ trace }) => trace.turns.length))).toEqual(new Set([1, 2]));
+    const lengths = new Set(groups.flat().map(({ trace }) => trace.turns.length));
+    expect(lengths, "the shipped student nearly always calls a tool").toEqual(new Set(kind.weights ? [2] : [1, 2]));
+    expect(groups.flat().some(({ trace }) => trace.turns[1]?.images.length === 1)).toBe(true);
     expect([...first!.outcome.logProbs]).toEqual([...Float32Array.from(first!.tokens.oldLogProbs as Float64Array)]);
     expect([...second!.outcome.logProbs]).not.toEqual([
       ...Float32Array.from(second!.tokens.oldLogProbs as Float64Array),
@@ -66,27 +85,30 @@ test.each([{ dtype: "f32" }, { dtype: "bf16" }, { dtype: "f32", lora: true }] as
   },
 );
 
-test("the first token of every turn is in the loss on the GPU, and has a gradient", async () => {
-  const policy = await nanoPolicy(device);
-  const learner = new Learner(policy, { learningRate });
-  const groups = await scoredGroups(policy);
-  const turns = groups.flat().flatMap(({ trace }) => trace.turns);
-  const isFirst = turns.flatMap(({ logProbs }) => Array.from(logProbs, (_, i) => (i === 0 ? 1 : 0)));
-  const customLoss: TensorLoss = ({ logProb }) =>
-    dot(logProb, device.tensor(Float32Array.from(isFirst), [logProb.size]));
-  const options = { loss: lossPresets.dapo, customLoss };
-  const [batch] = await updatePolicy(learner, groups, options, deriveSeed("order"));
-  const expected = turns.reduce((sum, { logProbs }) => sum + logProbs[0]!, 0);
-  expect(batch!.outcome.loss / expected).toBeCloseTo(1, 6);
-  expect(batch!.outcome.gradientNorm).toBeGreaterThan(0);
-  learner.dispose();
-  policy.model.dispose();
-});
+test.each([{ weights: "random" }, { weights: "student" }] as const)(
+  "the first token of every turn is in the loss on the GPU, and has a gradient: %o",
+  async (kind) => {
+    const policy = await nanoPolicy(device, kind);
+    const learner = new Learner(policy, { learningRate });
+    const groups = await scoredGroups(policy, kind);
+    const turns = groups.flat().flatMap(({ trace }) => trace.turns);
+    const isFirst = turns.flatMap(({ logProbs }) => Array.from(logProbs, (_, i) => (i === 0 ? 1 : 0)));
+    const customLoss: TensorLoss = ({ logProb }) =>
+      dot(logProb, device.tensor(Float32Array.from(isFirst), [logProb.size]));
+    const options = { loss: lossPresets.dapo, customLoss };
+    const [batch] = await updatePolicy(learner, groups, options, deriveSeed("order"));
+    const expected = turns.reduce((sum, { logProbs }) => sum + logProbs[0]!, 0);
+    expect(batch!.outcome.loss / expected).toBeCloseTo(1, 6);
+    expect(batch!.outcome.gradientNorm).toBeGreaterThan(0);
+    learner.dispose();
+    policy.model.dispose();
+  },
+);
 
 test("gradients of pieces add up to that of the whole, and memory comes back", async () => {
   const policy = await nanoPolicy(device);
   const learner = new Learner(policy, { learningRate });
-  const groups = await scoredGroups(policy, 3);
+  const groups = await scoredGroups(policy, { count: 3 });
   const live = device.memory().liveBytes;
   const options = {
     loss: { ...lossPresets.grpo, kl: { where: "loss", estimator: "k3", coefficient: 0.1 } as const },
@@ -136,7 +158,7 @@ function chunked(values: Float64Array): number[] {
 test("a step that is not finite changes nothing and is counted", async () => {
   const policy = await nanoPolicy(device);
   const learner = new Learner(policy, { learningRate });
-  const groups = await scoredGroups(policy, 1);
+  const groups = await scoredGroups(policy, { count: 1 });
   const read = async (): Promise<string> =>
     String(await Promise.all(policy.parameters.slice(0, 20).map(({ master }) => master.values())));
   const before = await read();

@@ -1,10 +1,11 @@
 // The checkpoints of a run: written beside and renamed, the last few kept. A directory under its final name is whole.
 import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { syncDirectory, writeFileAtomic } from "@iapo/rollout-trace/files";
 import { TensorError } from "@iapo/tensor-core";
 import { z } from "zod";
 import { GrpoError } from "../error.ts";
-import { syncDirectory, writeDurably } from "./files.ts";
+
 import { verifyManifest, writeManifest } from "./manifest.ts";
 import { checkTensors, type NamedTensors, readTensors, writeTensors } from "./tensors.ts";
 
@@ -54,7 +55,7 @@ export async function writeCheckpoint(
     await mkdir(beside, { recursive: true });
     await writeTensors(join(beside, FILES[0]), tensors.parameters);
     await writeTensors(join(beside, FILES[1]), tensors.optimizer);
-    await writeDurably(join(beside, FILES[2]), `${JSON.stringify(state, null, 2)}\n`);
+    await writeFileAtomic(join(beside, FILES[2]), `${JSON.stringify(state, null, 2)}\n`);
     await writeManifest(beside, FILES);
     await syncDirectory(beside);
     await rm(path, { recursive: true, force: true });

@@ -3,9 +3,9 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { z } from "zod";
 import { GrpoError } from "../error.ts";
-import { writeDurably } from "./files.ts";
 
 const FILE = "manifest.json";
 const MOST_BYTES = 2 ** 20;
@@ -22,7 +22,7 @@ const schema = z.strictObject({
 export async function writeManifest(directory: string, names: readonly string[]): Promise<void> {
   const files: z.infer<typeof schema>["files"] = {};
   for (const name of names) files[name] = await describe(join(directory, name));
-  await writeDurably(join(directory, FILE), `${JSON.stringify({ version: 1, files }, null, 2)}\n`);
+  await writeFileAtomic(join(directory, FILE), `${JSON.stringify({ version: 1, files }, null, 2)}\n`);
 }
 
 /** Reads every file and compares it with the manifest. @throws GrpoError `checkpoint` that names the file that is missing or damaged */

@@ -2,9 +2,10 @@
 import { appendFile, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import type { Device } from "@iapo/tensor-core";
 import { z } from "zod";
-import { writeDurably } from "../checkpoint/files.ts";
+
 import { GrpoError } from "../error.ts";
 
 export interface RunPaths {
@@ -50,7 +51,7 @@ export async function openRunDirectory(
     await mkdir(paths.steps, { recursive: true });
     await mkdir(paths.checkpoints, { recursive: true });
     const run = { version: 1, kernelFamily: family, adapter: description, settings: plain };
-    await writeDurably(paths.run, `${JSON.stringify(run, null, 2)}\n`);
+    await writeFileAtomic(paths.run, `${JSON.stringify(run, null, 2)}\n`);
     return paths;
   }
   const refuse = (problem: string): GrpoError => new GrpoError("checkpoint", `${paths.run}: ${problem}`);

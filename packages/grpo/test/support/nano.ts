@@ -1,14 +1,23 @@
-// A nano model with random weights, and chart tasks in their real environment.
-import { baseDirectory } from "@iapo/nano-vl";
-import { Adapter, initializeWeights, QwenVLModel, QwenVLPolicy, TEXT_PROJECTIONS } from "@iapo/qwen-vl-model";
+// A nano model with random weights or the shipped student's, and chart tasks in their real environment.
+import { baseDirectory, studentDirectory } from "@iapo/nano-vl";
+import {
+  Adapter,
+  initializeWeights,
+  loadWeights,
+  QwenVLModel,
+  QwenVLPolicy,
+  TEXT_PROJECTIONS,
+} from "@iapo/qwen-vl-model";
 import { loadConfig } from "@iapo/qwen-vl-model/config";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
 import type { Task } from "@iapo/rollout-trace";
 import { type Device, deriveSeed } from "@iapo/tensor-core";
-import { createEnvironment, createNanoCharts } from "@iapo/vqa-tasks";
+import { createEnvironment, createNanoCharts, type NanoChartOptions } from "@iapo/vqa-tasks";
 import type { Environment, TrainablePolicy } from "../../src/index.ts";
 
 export interface NanoOptions {
+  /** Default `random`. */
+  readonly weights?: "random" | "student";
   readonly dtype?: "f32" | "bf16";
   readonly lora?: boolean;
   readonly seed?: number;
@@ -16,9 +25,14 @@ export interface NanoOptions {
 
 export async function nanoPolicy(device: Device, options: NanoOptions = {}): Promise<QwenVLPolicy> {
   const { dtype = "f32", lora = false, seed = 1 } = options;
-  const config = await loadConfig(baseDirectory);
-  const processor = await loadProcessor(baseDirectory);
-  const weights = initializeWeights(device, config, deriveSeed("test", seed), { dtype, trainable: () => !lora });
+  const directory = options.weights === "student" ? studentDirectory : baseDirectory;
+  const config = await loadConfig(directory);
+  const processor = await loadProcessor(directory);
+  const held = { dtype, trainable: () => !lora };
+  const weights =
+    options.weights === "student"
+      ? await loadWeights(device, config, directory, held)
+      : initializeWeights(device, config, deriveSeed("test", seed), held);
   const adapter = lora
     ? Adapter.create(device, config, { rank: 4, alpha: 8, targets: TEXT_PROJECTIONS }, deriveSeed("adapter", seed))
     : undefined;
@@ -26,8 +40,9 @@ export async function nanoPolicy(device: Device, options: NanoOptions = {}): Pro
   return policy;
 }
 
-export async function chartTasks(count: number, seed = 1): Promise<Task[]> {
-  const charts = await createNanoCharts({ seed });
+/** The shipped student knows names of one word. */
+export async function chartTasks(count: number, options: Partial<NanoChartOptions> = {}): Promise<Task[]> {
+  const charts = await createNanoCharts({ seed: 1, ...options });
   return Promise.all(Array.from({ length: count }, async (_, i) => (await charts.chart("train", i)).task));
 }
 
@@ -45,7 +60,10 @@ export function withPrograms(charts: Environment): Environment {
   };
 }
 
-export const environment: Environment = withPrograms(createEnvironment({ options: { prompt: "compact" } }));
+/** Where the shipped student, which writes its own programs, belongs. */
+export const charts: Environment = createEnvironment({ options: { prompt: "compact" } });
+
+export const environment: Environment = withPrograms(charts);
 
 function programFor({ orientation, columns, rows }: Task): string {
   const axis = orientation ?? "columns";
