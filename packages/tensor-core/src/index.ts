@@ -83,6 +83,7 @@ export { siluGate } from "./ops/silu-gate.ts";
 export { sin } from "./ops/sin.ts";
 export { slice } from "./ops/slice.ts";
 export { softmax } from "./ops/softmax.ts";
+export { split } from "./ops/split.ts";
 export { sqrt } from "./ops/sqrt.ts";
 export { square } from "./ops/square.ts";
 export { subtract } from "./ops/subtract.ts";

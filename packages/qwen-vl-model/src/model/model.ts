@@ -64,7 +64,8 @@ export class QwenVLModel {
   upload(batch: PackedBatch): UploadedBatch {
     const { device, config } = this;
     const images = batch.vision;
-    const sources = images ? images.patches.length / patchWidth(config) / config.vision.spatialMergeSize ** 2 : 0;
+    const patches = images?.grids.reduce((sum, [t, h, w]) => sum + t * h * w, 0) ?? 0;
+    const sources = patches / config.vision.spatialMergeSize ** 2;
     return scope(() => ({
       batch,
       tokens: withTag("layout", () => RowIndex.of(device, batch.tokens, config.text.vocabSize)),
@@ -154,8 +155,4 @@ export class QwenVLModel {
     this.weights.dispose();
     this.adapter?.dispose();
   }
-}
-
-function patchWidth({ vision }: QwenVLConfig): number {
-  return vision.inChannels * vision.temporalPatchSize * vision.patchSize ** 2;
 }

@@ -1,8 +1,9 @@
 // Packs prompts and responses behind them into one pass without padding: a group's prompt stands once, its responses attend to it.
 import type { Segment } from "@iapo/tensor-core";
-import type { QwenVLConfig } from "../config/model-config.ts";
+import type { QwenVLConfig, VisionConfig } from "../config/model-config.ts";
 import { QwenVLError } from "../error.ts";
 import type { ImagePatches } from "../processor/image.ts";
+import { firstFrames } from "./frames.ts";
 import type { VisionInput } from "./vision.ts";
 
 /** Patches with a name: equal names mean equal patches, which go through the vision tower once. */
@@ -148,7 +149,13 @@ export class RowBuilder {
     return {
       tokens: Int32Array.from(this.#tokens),
       positions: Int32Array.from(this.#positions.flat()),
-      vision: this.#images.size > 0 ? joinImages([...this.#images.values()].map(({ image }) => image)) : undefined,
+      vision:
+        this.#images.size > 0
+          ? joinImages(
+              [...this.#images.values()].map(({ image }) => image),
+              this.#config.vision,
+            )
+          : undefined,
       imageRows: Int32Array.from(this.#imageRows),
       imageSources: Int32Array.from(this.#imageSources),
     };
@@ -169,12 +176,14 @@ export class RowBuilder {
   }
 }
 
-function joinImages(images: readonly EncodedImage[]): VisionInput {
-  const patches = new Float32Array(images.reduce((sum, image) => sum + image.values.length, 0));
+function joinImages(images: readonly EncodedImage[], config: VisionConfig): VisionInput {
+  const still = images.flatMap(({ values }) => firstFrames(values, config) ?? []);
+  const parts = still.length === images.length ? still : images.map(({ values }) => values);
+  const patches = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
-  for (const image of images) {
-    patches.set(image.values, at);
-    at += image.values.length;
+  for (const part of parts) {
+    patches.set(part, at);
+    at += part.length;
   }
   return { patches, grids: images.map((image) => image.grid) };
 }

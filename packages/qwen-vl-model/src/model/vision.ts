@@ -15,17 +15,18 @@ import {
   Segments,
   scope,
   siluGate,
-  slice,
+  split,
   type Tensor,
   withTag,
 } from "@iapo/tensor-core";
 import type { VisionConfig } from "../config/model-config.ts";
 import { type ImageGrid, visionLayout } from "../processor/vision-layout.ts";
+import { frameSum } from "./frames.ts";
 import { type ModelParameters, project } from "./linear.ts";
 
 /** Images ready for the tower: patches in processor order, all images one after another. */
 export interface VisionInput {
-  /** `[P, channels * temporal * patch * patch]`, row-major. */
+  /** `[P, channels * frames * patch * patch]`, row-major; of images that stand still `[P, channels * patch * patch]`: see `firstFrames`. */
   readonly patches: Float32Array;
   readonly grids: readonly ImageGrid[];
 }
@@ -72,7 +73,9 @@ export function visionForward(
   const cellShape = [patches / cellPatches, cellPatches * config.hiddenSize];
   return scope(() => {
     // No bias, no position: the rotary table carries it. Cells are put in window order once, and back at the end.
-    const embedded = linear(input.pixels, weights.get("visual.patch_embed.proj.weight"));
+    const embedding = weights.get("visual.patch_embed.proj.weight");
+    const isStill = input.pixels.shape[1]! * config.temporalPatchSize * config.hiddenSize === embedding.size;
+    const embedded = linear(input.pixels, isStill ? frameSum(embedding, config) : embedding);
     const ordered = gatherRows(reshape(embedded, cellShape), input.windowOrder);
     let x_PE = reshape(ordered, [patches, config.hiddenSize]);
     for (let block = 0; block < config.depth; block++) {
@@ -102,7 +105,7 @@ function visionBlock(
   const attended_PE = scope(() => {
     const n_PE = rmsNorm(x_PE, weights.get(`${name}.norm1.weight`), rmsNormEps);
     const qkv = project(parameters, `${name}.attn.qkv`, n_PE);
-    const [q, k, v] = [0, 1, 2].map((part) => slice(qkv, 1, part * width, (part + 1) * width));
+    const [q, k, v] = split(qkv, 1, [width, width, width]);
     const rotated = [q!, k!].map((t) => rope(t, layout.cos, layout.sin));
     const options = { heads, kvHeads: heads, headDim, scale: headDim ** -0.5 };
     const a_PE = attention(rotated[0]!, rotated[1]!, v!, segments, options);

@@ -5,13 +5,13 @@ import { defineKernel } from "../submit/kernel.ts";
 import { Tensor } from "../tensor.ts";
 import { grid, perItemHead } from "./wgsl.ts";
 
-const kernel = () =>
-  defineKernel("fill", () => ({
+const kernel = (wide: boolean) =>
+  defineKernel(`fill${wide ? "/vec4" : ""}`, () => ({
     reads: {},
-    writes: { out: "u32" },
-    uniforms: { words: "u32", value: "u32" },
+    writes: { out: wide ? "vec4u" : "u32" },
+    uniforms: { items: "u32", value: "u32" },
     code: `${perItemHead}
-  if (i < P.words) { out[i] = P.value; }
+  if (i < P.items) { out[i] = ${wide ? "vec4u(P.value)" : "P.value"}; }
 }`,
   }));
 
@@ -36,11 +36,13 @@ export function fill(
 export function fillInto(target: Tensor, value: number): void {
   const { device, dtype } = target;
   const words = Math.ceil(target.bytes / 4);
-  device.dispatch(kernel(), {
+  const wide = words % 4 === 0;
+  const items = wide ? words / 4 : words;
+  device.dispatch(kernel(wide), {
     reads: [],
     writes: [target],
-    uniforms: [words, wordOf(value, dtype)],
-    groups: grid(device, words),
+    uniforms: [items, wordOf(value, dtype)],
+    groups: grid(device, items),
   });
 }
 

@@ -53,6 +53,7 @@ import { siluGate } from "./silu-gate.ts";
 import { sin } from "./sin.ts";
 import { slice } from "./slice.ts";
 import { softmax } from "./softmax.ts";
+import { split } from "./split.ts";
 import { sqrt } from "./sqrt.ts";
 import { square } from "./square.ts";
 import { subtract } from "./subtract.ts";
@@ -115,6 +116,7 @@ export const registry: readonly Op[] = [
   sin,
   slice,
   softmax,
+  split,
   sqrt,
   square,
   subtract,

@@ -1,0 +1,39 @@
+// A still image is two equal frames to the published model (temporal patch size 2). Their patch embedding is one product with the sum of the
+// two frames' weights: half of the pixels to move, half of the work.
+import { add, cast, reshape, scope, slice, type Tensor } from "@iapo/tensor-core";
+import type { VisionConfig } from "../config/model-config.ts";
+
+/**
+ * The first frame of each patch, `[P, channels * patch * patch]`, of `[P, channels * frames * patch * patch]`; undefined where another frame
+ * differs from it.
+ */
+export function firstFrames(values: Float32Array, config: VisionConfig): Float32Array | undefined {
+  const { temporalPatchSize: frames, patchSize } = config;
+  const area = patchSize * patchSize;
+  const first = new Float32Array(values.length / frames);
+  for (let from = 0, to = 0; from < values.length; from += frames * area, to += area) {
+    for (let i = 0; i < area; i++) {
+      const value = values[from + i]!;
+      for (let frame = 1; frame < frames; frame++) if (values[from + frame * area + i] !== value) return undefined;
+      first[to + i] = value;
+    }
+  }
+  return first;
+}
+
+/** The weight `[E, channels, frames, patch, patch]` of whole patches, summed over frames in f32: `[E, channels * patch * patch]`. */
+export function frameSum(weight: Tensor, config: VisionConfig): Tensor {
+  const { hiddenSize, inChannels, temporalPatchSize, patchSize } = config;
+  const area = patchSize * patchSize;
+  return scope(() => {
+    const rows = reshape(weight, [hiddenSize * inChannels, temporalPatchSize * area]);
+    const frames = Array.from({ length: temporalPatchSize }, (_, frame) => {
+      const part = slice(rows, 1, frame * area, (frame + 1) * area);
+      return weight.dtype === "f32" ? part : cast(part, "f32");
+    });
+    return reshape(
+      frames.reduce((sum, frame) => add(sum, frame)),
+      [hiddenSize, inChannels * area],
+    );
+  });
+}
