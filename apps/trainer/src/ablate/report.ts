@@ -1,13 +1,13 @@
 // The results of an ablation as files: tables as Markdown and CSV, figures as SVG, and all of it as JSON.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { type LineChart, panels } from "@iapo/viewer";
 import { metricTitles } from "../eval/metrics.ts";
 import { duration } from "../progress/words.ts";
 import { bandOf, spreadOf } from "../report/configurations.ts";
 import { writeFigures } from "../report/figures.ts";
 import type { LoadedRun } from "../report/run-report.ts";
-import { writeWhole } from "../whole-file.ts";
 import type { AblationJob } from "./jobs.ts";
 import { type JobResult, readMeasured, readResult } from "./results.ts";
 import type { QueueState } from "./state.ts";
@@ -62,7 +62,7 @@ export async function writeAblation(report: AblationReport): Promise<string> {
     "results.json": `${JSON.stringify({ version: 1, command: report.command, models, configurations: all }, null, 2)}\n`,
     ...timeFigure(all),
   };
-  for (const [name, content] of Object.entries(files)) await writeWhole(join(out, name), content);
+  for (const [name, content] of Object.entries(files)) await writeFileAtomic(join(out, name), content);
   await figuresByExperiment(experiments, runs, out);
   return out;
 }

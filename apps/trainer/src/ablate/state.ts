@@ -1,8 +1,8 @@
 // Where the queue stands, in one file that is there whole or not at all.
 import { readFile, stat } from "node:fs/promises";
+import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { z } from "zod";
 import { TrainerError } from "../error.ts";
-import { writeWhole } from "../whole-file.ts";
 
 const jobSchema = z.strictObject({
   /** `begun`: it goes on when the queue does. `failed`: it is tried again when the queue is started again. */
@@ -54,6 +54,6 @@ export class QueueState {
 
   async set(id: string, state: JobState): Promise<void> {
     this.#jobs[id] = state;
-    await writeWhole(this.#file, `${JSON.stringify({ version: 1, jobs: this.#jobs }, null, 2)}\n`);
+    await writeFileAtomic(this.#file, `${JSON.stringify({ version: 1, jobs: this.#jobs }, null, 2)}\n`);
   }
 }

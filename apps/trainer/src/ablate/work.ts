@@ -4,11 +4,11 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { listCheckpoints } from "@iapo/grpo";
+import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { TensorError } from "@iapo/tensor-core";
 import { stringify } from "yaml";
 import { ExitCode } from "../exit-codes.ts";
 import { readTimings } from "../report/run-files.ts";
-import { writeWhole } from "../whole-file.ts";
 import { runIapo } from "./child.ts";
 import { type AblationJob, modelName, modelPath } from "./jobs.ts";
 import type { Outcome } from "./queue.ts";
@@ -124,7 +124,7 @@ async function train(
 ): Promise<Outcome> {
   await mkdir(join(directory, "configurations"), { recursive: true });
   const file = join(directory, "configurations", `${id}.yaml`);
-  await writeWhole(file, stringify(config));
+  await writeFileAtomic(file, stringify(config));
   const assignments = [...set, `grpo.steps=${steps}`].flatMap((one) => ["--set", one]);
   const lines = progressLines(id, note);
   return command(

@@ -5,6 +5,7 @@ import { attributionToJson, type BlockMethod } from "@iapo/attribution";
 import { distribution, divergence } from "@iapo/attribution/math";
 import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Task } from "@iapo/rollout-trace";
+import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { openDevice } from "@iapo/tensor-core";
 import { encodePng } from "@iapo/visual-tools/sharp";
 import { createEnvironment, createNanoCharts, type DataFormat, type NanoSplit } from "@iapo/vqa-tasks";
@@ -14,7 +15,6 @@ import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 import { openTeacher } from "../train/parts.ts";
-import { writeWhole } from "../whole-file.ts";
 import { type Explained, explainCall } from "./explain.ts";
 import { barsText, blocksSvg, heatedImage, tokensText } from "./pictures.ts";
 
@@ -60,12 +60,12 @@ export async function attribute(options: AttributeOptions, { out, note, signal }
     const heat = policy instanceof QwenVLPolicy ? heatedImage(explained, cellsOf(policy, task)) : undefined;
     const html = tokensText(explained, student.model, "html");
     const result = resultOf(explained);
-    await writeWhole(join(directory, "attribution.json"), `${JSON.stringify(result, null, 2)}\n`);
+    await writeFileAtomic(join(directory, "attribution.json"), `${JSON.stringify(result, null, 2)}\n`);
     const bars = blocksSvg(explained);
-    if (bars) await writeWhole(join(directory, "blocks.svg"), bars);
-    await writeWhole(join(directory, "image.png"), await encodePng(task.image));
-    if (heat) await writeWhole(join(directory, "heat.png"), await encodePng(heat));
-    if (html) await writeWhole(join(directory, "tokens.html"), `<!doctype html><meta charset="utf-8">${html}\n`);
+    if (bars) await writeFileAtomic(join(directory, "blocks.svg"), bars);
+    await writeFileAtomic(join(directory, "image.png"), await encodePng(task.image));
+    if (heat) await writeFileAtomic(join(directory, "heat.png"), await encodePng(heat));
+    if (html) await writeFileAtomic(join(directory, "tokens.html"), `<!doctype html><meta charset="utf-8">${html}\n`);
     if (options.json) out(JSON.stringify(result));
     else {
       out(`${printable(task.question)}\n${printable(explained.turn.text.trimEnd())}\n`);

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { join, resolve } from "node:path";
 import { type CaseStudyOptions, caseStudy } from "@iapo/iapo";
-import { openJournal } from "@iapo/rollout-trace/files";
+import { openJournal, writeFileAtomic } from "@iapo/rollout-trace/files";
 import { type Device, openDevice } from "@iapo/tensor-core";
 import { panels } from "@iapo/viewer";
 import type { NanoSplit } from "@iapo/vqa-tasks";
@@ -13,7 +13,6 @@ import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 import { caseStudyCharts, caseStudyFile, readCaseStudy } from "../report/case-study.ts";
 import { lockDirectory } from "../run/lock.ts";
-import { writeWhole } from "../whole-file.ts";
 import { type Points, pointsOfModels, pointsOfRun, runOf, type StudyPoint } from "./points.ts";
 import { caseStudyCsv, caseStudyTable } from "./table.ts";
 
@@ -85,7 +84,7 @@ async function makeStudies(
     for (const point of points) student.push({ step: point.step, title: point.title, study: await studyOf(point) });
     const teacher = study.teacher && (await teacherStudy(device, study, studyOf));
     const file = { student, ...(teacher !== undefined && { teacher }) };
-    await writeWhole(join(directory, caseStudyFile), `${JSON.stringify(file, null, 2)}\n`);
+    await writeFileAtomic(join(directory, caseStudyFile), `${JSON.stringify(file, null, 2)}\n`);
   } finally {
     await journal.close();
   }
@@ -134,8 +133,8 @@ function keyOf(
 async function show(directory: string, name: string, { json }: CaseStudyFlags, io: CliIo): Promise<void> {
   const curve = await readCaseStudy(directory);
   if (!curve) throw new TrainerError("missing", `${join(directory, caseStudyFile)} is gone`);
-  await writeWhole(join(directory, "case-study.csv"), caseStudyCsv(curve));
-  await writeWhole(join(directory, "case-study.svg"), panels(caseStudyCharts(curve, name)).toString());
+  await writeFileAtomic(join(directory, "case-study.csv"), caseStudyCsv(curve));
+  await writeFileAtomic(join(directory, "case-study.svg"), panels(caseStudyCharts(curve, name)).toString());
   if (json) io.out(JSON.stringify(curve));
   else io.out(`${caseStudyTable(curve)}\n\nresult, table and picture: ${directory}`);
 }

@@ -1,10 +1,10 @@
 // iapo data inspect: what a data file holds, which of its rows are bad and why, and a sheet of pictures with their boxes.
 import type { Task } from "@iapo/rollout-trace";
+import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { type BeforeAfter, contactSheet } from "@iapo/visual-tools";
 import { encodePng } from "@iapo/visual-tools/sharp";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
-import { writeWhole } from "../whole-file.ts";
 import { withBoxes } from "./boxes.ts";
 import { type DataPlace, type DataReport, emptyReport, filesOf, readTasks } from "./open-data.ts";
 
@@ -34,7 +34,7 @@ export async function inspect(options: InspectOptions, { out, note, signal }: Cl
     if (census.tasks === options.limit) break;
   }
   if (options.sheet && pictures.length > 0) {
-    await writeWhole(options.sheet, await encodePng(contactSheet(pictures, { columns: 2 })));
+    await writeFileAtomic(options.sheet, await encodePng(contactSheet(pictures, { columns: 2 })));
     note(`sheet of ${pictures.length} pictures with their boxes: ${options.sheet}`);
   }
   const found = { files: files.map(({ file }) => file.name), ...report, ...census.result() };

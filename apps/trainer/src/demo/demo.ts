@@ -1,6 +1,7 @@
 // iapo demo, the main job in one command: measure a student on held-out tasks, train it by IAPO beside a teacher, measure it again, and show it.
 import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { openDevice } from "@iapo/tensor-core";
 import { keepSettings } from "../eval/directory.ts";
 import { ExitCode } from "../exit-codes.ts";
@@ -10,7 +11,6 @@ import { report } from "../report/report.ts";
 import { drive } from "../run/drive.ts";
 import { lockDirectory } from "../run/lock.ts";
 import { grpoJob } from "../train/job.ts";
-import { writeWhole } from "../whole-file.ts";
 import { baseline } from "./baseline.ts";
 import { measureModel } from "./held-out.ts";
 import { type DemoOptions, demoRecipe } from "./options.ts";
@@ -64,7 +64,7 @@ async function runDemo(options: DemoOptions, directory: string, io: CliIo): Prom
   }
   columns.push(...(grpo?.columns ?? []));
   await report([at("run")], { out: at("report.html") }, silent);
-  await writeWhole(at("result.json"), `${JSON.stringify({ options, columns }, null, 2)}\n`);
+  await writeFileAtomic(at("result.json"), `${JSON.stringify({ options, columns }, null, 2)}\n`);
   const seconds = ((performance.now() - start) / 1000).toFixed(0);
   io.out(`\n${comparison(columns)}\n`);
   for (const remark of [...remarks, ...(grpo ? [grpo.note] : [])]) io.out(remark);

@@ -10,6 +10,7 @@ import {
   type Explained,
   type Teacher,
 } from "@iapo/iapo";
+import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { openDevice } from "@iapo/tensor-core";
 import type { NanoSplit } from "@iapo/vqa-tasks";
 import { openStudy, type Study, type StudyFlags, toolsByAxis } from "../compose/study.ts";
@@ -19,7 +20,6 @@ import type { CliIo } from "../io.ts";
 import { createPace } from "../progress/pace.ts";
 import { lockDirectory } from "../run/lock.ts";
 import { openTeacher } from "../train/parts.ts";
-import { writeWhole } from "../whole-file.ts";
 import { type Choice, compareWithChoice, readChoice } from "./choice.ts";
 import { scoreCharts } from "./scores.ts";
 
@@ -56,8 +56,8 @@ export async function runDiagnosis(flags: DiagnoseFlags, io: CliIo): Promise<num
   try {
     const made = await make(study, directory, flags, io);
     const file = earlier ? compareWithChoice(made, earlier) : made;
-    await writeWhole(join(directory, "diagnosis.json"), `${JSON.stringify(file, null, 2)}\n`);
-    await writeWhole(join(directory, "diagnosis.svg"), diagnosisSvg(file.diagnosis));
+    await writeFileAtomic(join(directory, "diagnosis.json"), `${JSON.stringify(file, null, 2)}\n`);
+    await writeFileAtomic(join(directory, "diagnosis.svg"), diagnosisSvg(file.diagnosis));
     if (flags.json) io.out(JSON.stringify(file));
     else {
       io.out(diagnosisTable(file.diagnosis).trimEnd());

@@ -2,8 +2,8 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { TrainerError } from "../error.ts";
-import { writeWhole } from "../whole-file.ts";
 
 export interface EvaluationPaths {
   readonly settings: string;
@@ -38,7 +38,7 @@ export async function openEvaluation(directory: string, settings: object): Promi
 export async function keepSettings(file: string, settings: object, what: string): Promise<void> {
   const plain: unknown = JSON.parse(JSON.stringify(settings));
   const present = await readFile(file, "utf8").catch(missingIsNothing);
-  if (present === undefined) return writeWhole(file, `${JSON.stringify(plain, null, 2)}\n`);
+  if (present === undefined) return writeFileAtomic(file, `${JSON.stringify(plain, null, 2)}\n`);
   const found = parse(present);
   if (isDeepStrictEqual(found, plain)) return;
   const keys = Object.keys({ ...found, ...(plain as object) });

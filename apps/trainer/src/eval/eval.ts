@@ -1,6 +1,7 @@
 // iapo eval: a model on held-out tasks, resumable; rates with intervals, and the paper's Table 1.
 import { basename, resolve } from "node:path";
 import type { Environment, Policy } from "@iapo/grpo";
+import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { openDevice } from "@iapo/tensor-core";
 import {
   createEnvironment,
@@ -13,7 +14,6 @@ import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 import { lockDirectory } from "../run/lock.ts";
-import { writeWhole } from "../whole-file.ts";
 import { type EvaluationPaths, openEvaluation } from "./directory.ts";
 import { type EndpointOptions, endpointPolicy } from "./endpoint.ts";
 import { evaluateSet, groupsOf } from "./evaluate-set.ts";
@@ -86,8 +86,8 @@ async function runEvaluation(options: EvalOptions, io: CliIo): Promise<Evaluatio
   for (const set of present) measured.set(set.name, measure(await groupsOf(paths.traces(set.name)), seed));
   const table = tableOne(measured);
   const results = { model: name, sets: Object.fromEntries(measured), missing, table1: table };
-  await writeWhole(paths.results, `${JSON.stringify(results, null, 2)}\n`);
-  await writeWhole(paths.table, tableOneCsv(name, table));
+  await writeFileAtomic(paths.results, `${JSON.stringify(results, null, 2)}\n`);
+  await writeFileAtomic(paths.table, tableOneCsv(name, table));
   return { name, measured, missing, directory };
 }
 

@@ -1,7 +1,7 @@
 // Figures and tables for a text: SVG, CSV and Markdown. Configurations are compared; their seeds give the spread.
 import { join } from "node:path";
+import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { formatNumber, type LineChart, type Point, panels } from "@iapo/viewer";
-import { writeWhole } from "../whole-file.ts";
 import { caseStudyCharts, readCaseStudy } from "./case-study.ts";
 import { bandOf, type Configuration, configurationsOf, curveOf, spreadOf } from "./configurations.ts";
 import { finalMetrics, finalValue } from "./final-metrics.ts";
@@ -33,7 +33,7 @@ export async function writeFigures(runs: readonly LoadedRun[], directory: string
   const paths: string[] = [];
   for (const [name, content] of Object.entries(files)) {
     const path = join(directory, name);
-    await writeWhole(path, content);
+    await writeFileAtomic(path, content);
     paths.push(path);
   }
   return paths;

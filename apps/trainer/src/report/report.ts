@@ -1,10 +1,10 @@
 // iapo report: one page for one or several runs, and figures and tables of them.
 import { mkdir } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
+import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { formatNumber, type GroupData, type PageData, renderPage, type Table } from "@iapo/viewer";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
-import { writeWhole } from "../whole-file.ts";
 import { chartsOf } from "./charts.ts";
 import { writeFigures } from "./figures.ts";
 import { finalMetrics, finalValue, finalWindow } from "./final-metrics.ts";
@@ -34,7 +34,7 @@ export async function report(directories: readonly string[], options: ReportOpti
   }
   const [first] = runs as [LoadedRun];
   const page = options.out ?? (runs.length === 1 ? join(first.directory, "report.html") : "report.html");
-  await writeWhole(page, renderPage(await pageData(runs)));
+  await writeFileAtomic(page, renderPage(await pageData(runs)));
   io.out(`page: ${page}`);
   if (options.figures !== undefined) {
     await mkdir(options.figures, { recursive: true });

@@ -1,10 +1,10 @@
 // A run's directory as a command takes it: one writer, one run, its configuration beside it.
 import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { stringify } from "yaml";
 import type { LoadedConfig } from "../config/load.ts";
 import { TrainerError } from "../error.ts";
-import { writeWhole } from "../whole-file.ts";
 import { lockDirectory } from "./lock.ts";
 
 export interface RunOptions {
@@ -45,7 +45,7 @@ export async function openRun(loaded: LoadedConfig, { out, resume = false }: Run
         `${directory} is not empty and holds no run (${others[0]}); choose another --out`,
       );
     }
-    if (!holdsRun) await writeWhole(join(directory, "config.yaml"), stringify(loaded.resolved));
+    if (!holdsRun) await writeFileAtomic(join(directory, "config.yaml"), stringify(loaded.resolved));
   } catch (error) {
     await lock.release();
     throw error;

@@ -5,7 +5,6 @@ import { syncDirectory, writeFileAtomic } from "@iapo/rollout-trace/files";
 import { TensorError } from "@iapo/tensor-core";
 import { z } from "zod";
 import { GrpoError } from "../error.ts";
-
 import { verifyManifest, writeManifest } from "./manifest.ts";
 import { checkTensors, type NamedTensors, readTensors, writeTensors } from "./tensors.ts";
 

@@ -5,7 +5,6 @@ import { isDeepStrictEqual } from "node:util";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import type { Device } from "@iapo/tensor-core";
 import { z } from "zod";
-
 import { GrpoError } from "../error.ts";
 
 export interface RunPaths {

@@ -1,7 +1,8 @@
 // Scored calls of a teacher on disk, one file each, named by the SHA-256 of all that decides them: a line of JSON, and the line's SHA-256.
-import { createHash, randomUUID } from "node:crypto";
-import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { z } from "zod";
 import { IapoError } from "../error.ts";
 
@@ -59,9 +60,9 @@ export class CallCache {
     const file = fileOf(this.#directory, key);
     try {
       await mkdir(this.#directory, { recursive: true });
-      await writeWhole(file, signed(JSON.stringify({ version: 1, key, call })));
+      await writeFileAtomic(file, signed(JSON.stringify({ version: 1, key, call })));
     } catch (cause) {
-      throw new IapoError("cache", `${file} cannot be written: ${(cause as Error).message}`, { cause });
+      throw new IapoError("cache", `the teacher's calls cannot be kept: ${(cause as Error).message}`, { cause });
     }
   }
 
@@ -92,22 +93,4 @@ function signed(line: string): string {
 
 function fileOf(directory: string, key: string): string {
   return join(directory, `${key}.json`);
-}
-
-/** Writes beside and renames; runs that share a directory do not meet. */
-async function writeWhole(file: string, content: string): Promise<void> {
-  const beside = `${file}.${randomUUID()}.partial`;
-  try {
-    const handle = await open(beside, "wx");
-    try {
-      await handle.writeFile(content);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(beside, file);
-  } catch (error) {
-    await rm(beside, { force: true });
-    throw error;
-  }
 }

@@ -35,6 +35,7 @@ export async function publishStep(directory: string, step: number): Promise<stri
   }
 }
 
+/** Makes what was made, renamed or deleted in a directory durable. */
 export async function syncDirectory(directory: string): Promise<void> {
   if (process.platform === "win32") return; // no handle of a directory can be had there
   const handle = await open(directory);
