@@ -20,7 +20,7 @@ const device = await openDevice();
 const policy = await nanoPolicy(device);
 const all = await chartTasks(GROUPS);
 let toolSeconds = 0;
-const timed: Environment = {
+const timedEnvironment: Environment = {
   prompt: (task) => environment.prompt(task),
   async step(...turn) {
     const start = performance.now();
@@ -39,7 +39,7 @@ const options: GrpoOptions = {
   advantage: { kind: "grpo", scale: "group", epsilon: 1e-6 },
   loss: { ...lossPresets.dapo, kl: { where: "loss", estimator: "k3", coefficient: 0.01 } },
 };
-const parts = { policy, environment: timed, learner: { learningRate: () => 0 } };
+const parts = { policy, environment: timedEnvironment, learner: { learningRate: () => 0 } };
 const shared = grpoRecipe({ ...parts, tasks: { length: all.length, task: (index) => all[index]! } }, options);
 /** As many responses to the same tasks, each behind a prompt of its own. */
 const apart = grpoRecipe(
@@ -50,7 +50,7 @@ const apart = grpoRecipe(
 const together = await measure(shared);
 const separate = await measure(apart);
 const written = await measureWriting(shared, together.made);
-const outside = await shareOutsideKernels(shared);
+const timed = await measureKernels(shared);
 const correct = together.correct && separate.correct;
 const row = (name: string, unit: string, ours: number) => ({
   case: name,
@@ -69,7 +69,14 @@ console.log(
       row("update", "s", together.update),
       row("traces written", "s", written.traces),
       row("checkpoint", "s", written.checkpoint),
-      ...(outside === undefined ? [] : [row("share outside of GPU kernels", "of a step", outside)]),
+      ...(timed === undefined
+        ? []
+        : [
+            row("step with every kernel timed", "s", timed.wall),
+            row("its kernels", "s", timed.kernels),
+            row("share outside of GPU kernels", "of that step", timed.share),
+            row("share outside of GPU kernels, at most", "of an untimed step", timed.bound),
+          ]),
       row("prompts not shared: step", "s", separate.step),
       row("gain of shared prompts", "times", separate.step / together.step),
     ],
@@ -85,54 +92,55 @@ async function measure(recipe: Recipe) {
   let onPolicy = true;
   for (let round = 0; round < ROUNDS; round++) {
     toolSeconds = 0;
-    const start = performance.now();
-    made = await recipe.step(PLACE);
-    const step = (performance.now() - start) / 1000;
+    const step = await seconds(async () => {
+      made = await recipe.step(PLACE);
+    });
     const [rollout, score, update] = ["rollout", "score", "update"].map((part) => made.timings[part]! / 1000);
     rounds.push({ step, rollout: rollout!, score: score!, update: update!, tools: toolSeconds });
     onPolicy &&= made.metrics["actor/ppo_kl"] === 0;
   }
-  const median = (part: keyof (typeof rounds)[number]): number =>
-    rounds.map((round) => round[part]).sort((a, b) => a - b)[ROUNDS >> 1]!;
-  return {
-    step: median("step"),
-    rollout: median("rollout"),
-    score: median("score"),
-    update: median("update"),
-    tools: median("tools"),
-    correct: onPolicy,
-    made,
-  };
+  return { ...medians(rounds), correct: onPolicy, made };
 }
 
 /**
- * 1 - time of the kernels of a step / time of the same step when nothing measures its kernels, the one beside the other in each round; undefined
- * where the adapter tells no times.
+ * A step with every kernel timed, beside the same step without; undefined where the adapter tells no times. Timing gives each dispatch a pass
+ * of its own, which makes kernels and what lies between them longer. So of the step that is not timed at most `bound` lies outside of kernels:
+ * the time outside of them in the timed one, over the shorter wall.
  */
-async function shareOutsideKernels(recipe: Recipe): Promise<number | undefined> {
+async function measureKernels(recipe: Recipe) {
   if (!device.gpu?.features.has("timestamp-query")) return undefined;
-  const shares: number[] = [];
+  const rounds: { wall: number; kernels: number; share: number; bound: number }[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    const start = performance.now();
-    await recipe.step(PLACE);
-    const whole = performance.now() - start;
-    const kernels = await device.profile(() => recipe.step(PLACE).then(() => {}));
-    shares.push(1 - kernels.reduce((sum, { milliseconds }) => sum + milliseconds, 0) / whole);
+    const untimed = await seconds(() => recipe.step(PLACE));
+    let wall = 0;
+    const times = await device.profile(async () => {
+      wall = await seconds(() => recipe.step(PLACE));
+    });
+    const kernels = times.reduce((sum, { milliseconds }) => sum + milliseconds / 1000, 0);
+    rounds.push({ wall, kernels, share: 1 - kernels / wall, bound: (wall - kernels) / untimed });
   }
-  return shares.sort((a, b) => a - b)[ROUNDS >> 1]!;
+  return medians(rounds);
 }
 
 async function measureWriting({ learner }: Recipe, { traces, log, metrics }: RecipeStep) {
   const directory = await mkdtemp(join(tmpdir(), "grpo-bench-"));
-  const seconds = async (work: () => Promise<unknown>): Promise<number> => {
-    const start = performance.now();
-    await work();
-    return (performance.now() - start) / 1000;
-  };
   const measured = {
     traces: await seconds(() => writeStep(join(directory, "steps"), { step: 0, traces, log: { ...log, metrics } })),
     checkpoint: await seconds(() => writeCheckpoint(directory, 1, checkpointTensors(learner), {})),
   };
   await rm(directory, { recursive: true });
   return measured;
+}
+
+async function seconds(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return (performance.now() - start) / 1000;
+}
+
+/** Of each number by itself. */
+function medians<T extends Readonly<Record<string, number>>>(rounds: readonly T[]): T {
+  const median = (name: string): number =>
+    rounds.map((round) => round[name]!).sort((a, b) => a - b)[rounds.length >> 1]!;
+  return Object.fromEntries(Object.keys(rounds[0]!).map((name) => [name, median(name)])) as T;
 }

@@ -1,6 +1,6 @@
 // A still image is two equal frames to the published model (temporal patch size 2). Their patch embedding is one product with the sum of the
 // two frames' weights: half of the pixels to move, half of the work.
-import { add, cast, reshape, scope, slice, type Tensor } from "@iapo/tensor-core";
+import { add, gatherRows, RowIndex, reshape, scope, type Tensor } from "@iapo/tensor-core";
 import type { VisionConfig } from "../config/model-config.ts";
 
 /**
@@ -21,15 +21,15 @@ export function firstFrames(values: Float32Array, config: VisionConfig): Float32
   return first;
 }
 
-/** The weight `[E, channels, frames, patch, patch]` of whole patches, summed over frames in f32: `[E, channels * patch * patch]`. */
+/** The weight `[E, channels, frames, patch, patch]` of whole patches, f32 or bf16, summed over frames in f32: `[E, channels * patch * patch]`. */
 export function frameSum(weight: Tensor, config: VisionConfig): Tensor {
   const { hiddenSize, inChannels, temporalPatchSize, patchSize } = config;
   const area = patchSize * patchSize;
   return scope(() => {
-    const rows = reshape(weight, [hiddenSize * inChannels, temporalPatchSize * area]);
+    const rows = reshape(weight, [hiddenSize * inChannels * temporalPatchSize, area]);
     const frames = Array.from({ length: temporalPatchSize }, (_, frame) => {
-      const part = slice(rows, 1, frame * area, (frame + 1) * area);
-      return weight.dtype === "f32" ? part : cast(part, "f32");
+      const ofFrame = Int32Array.from({ length: hiddenSize * inChannels }, (_, i) => i * temporalPatchSize + frame);
+      return gatherRows(rows, RowIndex.of(weight.device, ofFrame, rows.shape[0]!));
     });
     return reshape(
       frames.reduce((sum, frame) => add(sum, frame)),

@@ -20,16 +20,22 @@ export type Journal<T> = {
 };
 
 /**
- * Opens a journal, or begins one. A last line without its end, as a killed process leaves it, is cut off: nobody has used it.
- * @throws TraceError `corrupt`, `invalid`, `too_large` with file and line; `read_failed`, `write_failed`
+ * Reads a journal, if there is one; the first record appended makes the file. A last line without its end, as a killed process leaves it, is
+ * cut off then: nobody has used it.
+ * @throws TraceError `corrupt`, `invalid`, `too_large` with file and line; `read_failed`
  */
 export async function openJournal<T extends object>(path: string, schema: z.ZodType<T>): Promise<Journal<T>> {
-  const { records, bytes, checksum } = await readJournal(path, schema);
-  const handle = await openEnd(path, bytes);
-  return new OpenJournal(path, records, handle, checksum);
+  return new OpenJournal(path, await readJournal(path, schema));
 }
 
-async function readJournal<T>(path: string, schema: z.ZodType<T>) {
+interface Read<T> {
+  readonly records: readonly T[];
+  /** Of whole lines. */
+  readonly bytes: number;
+  readonly checksum: number;
+}
+
+async function readJournal<T>(path: string, schema: z.ZodType<T>): Promise<Read<T>> {
   const records: T[] = [];
   let [bytes, checksum] = [0, 0];
   try {
@@ -52,6 +58,7 @@ async function readJournal<T>(path: string, schema: z.ZodType<T>) {
   return { records, bytes, checksum };
 }
 
+/** For appending behind so many bytes. */
 async function openEnd(path: string, bytes: number): Promise<FileHandle> {
   let handle: FileHandle | undefined;
   try {
@@ -63,22 +70,23 @@ async function openEnd(path: string, bytes: number): Promise<FileHandle> {
     return handle;
   } catch (cause) {
     await handle?.close();
-    throw failed(path, cause);
+    throw cause;
   }
 }
 
 class OpenJournal<T extends object> implements Journal<T> {
   readonly records: readonly T[];
   readonly #path: string;
-  readonly #handle: FileHandle;
+  readonly #bytes: number;
+  #handle: FileHandle | undefined;
   #checksum: number;
   #waiting: Buffer[] = [];
   #flushed: Promise<void> = Promise.resolve();
 
-  constructor(path: string, records: readonly T[], handle: FileHandle, checksum: number) {
+  constructor(path: string, { records, bytes, checksum }: Read<T>) {
     this.#path = path;
     this.records = records;
-    this.#handle = handle;
+    this.#bytes = bytes;
     this.#checksum = checksum;
   }
 
@@ -92,7 +100,7 @@ class OpenJournal<T extends object> implements Journal<T> {
 
   async close(): Promise<void> {
     await this.#flushed.catch(() => undefined); // whoever appended knows
-    await this.#handle.close();
+    await this.#handle?.close();
   }
 
   /** One write and one sync for all lines that wait. */
@@ -100,6 +108,7 @@ class OpenJournal<T extends object> implements Journal<T> {
     const lines = this.#waiting.splice(0);
     if (lines.length === 0) return;
     try {
+      this.#handle ??= await openEnd(this.#path, this.#bytes);
       await writeAll(this.#handle, Buffer.concat(lines));
       await this.#handle.sync();
     } catch (cause) {
