@@ -70,3 +70,29 @@ test("a supervised run checkpoints and resumes to the same bytes", async () => {
   expect(await run(join(root, "parts"), 4)).toEqual(await run(join(root, "whole"), 4));
   await rm(root, { recursive: true });
 });
+
+test("the next step's examples are made during this one's update; one that fails stops its own step", async () => {
+  const policy = await nanoPolicy(device);
+  const charts = await createNanoCharts({ seed: 3 });
+  const environment = createEnvironment({ options: { prompt: "compact" } });
+  const events: string[] = [];
+  let made = 0;
+  const examples = {
+    length: 100,
+    task: async (index: number) => {
+      events.push("example");
+      if (++made > 4) throw new Error(`example ${index} is gone`);
+      const { task, turns } = await demonstrate(charts, "train", index);
+      return transcribeEpisode(policy, environment, task, turns);
+    },
+  };
+  const recipe = supervisedRecipe({ policy, examples, learner: { learningRate: () => 1e-4 } }, { seed: 1, batch: 2 });
+  const onPhase = (phase: string): number => events.push(phase);
+  const first = await recipe.step({ step: 0, cursor: 0, onPhase });
+  expect(events).toEqual(["data", "example", "example", "update", "example", "example"]);
+  const second = await recipe.step({ step: 1, cursor: first.cursor, onPhase });
+  expect(events.slice(6)).toEqual(["data", "update", "example", "example"]);
+  await expect(recipe.step({ step: 2, cursor: second.cursor })).rejects.toThrow(/example \d+ is gone/);
+  recipe.dispose();
+  policy.model.dispose();
+});

@@ -91,6 +91,7 @@ async function grpoStep(parts: StepParts, place: Place): Promise<RecipeStep> {
     ? await watch.time("score", () => withOldLogProbs(policy, kept, update?.rowBudget))
     : kept;
   const seed = deriveSeed(options.seed, "update", place.step);
+  parts.order.prepare(cursor, options.groups);
   const batches = await watch.time("update", () =>
     updatePolicy(learner, ready, { ...update, loss, customLoss: parts.loss }, seed),
   );

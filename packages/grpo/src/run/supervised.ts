@@ -38,6 +38,7 @@ export function supervisedRecipe(
     async step({ cursor, onPhase }) {
       const watch = new Stopwatch(onPhase);
       const batch = await watch.time("data", () => order.take(cursor, run.batch));
+      order.prepare(cursor + run.batch, run.batch);
       const outcome = await watch.time("update", () => supervisedStep(learner, batch, run.rowBudget));
       const metrics = {
         "train/loss": outcome.loss,

@@ -1,4 +1,5 @@
 // Where tasks come from, and in which order: a pure function of the seed, so that a place in the order is one number.
+import { setImmediate } from "node:timers/promises";
 import type { Task } from "@iapo/rollout-trace";
 import { deriveSeed, type Seed } from "@iapo/tensor-core";
 import { GrpoError } from "../error.ts";
@@ -16,6 +17,7 @@ export class TaskOrder<T = Task> {
   readonly #seed: Seed;
   #epoch = -1;
   #order: readonly number[] = [];
+  #ahead: { readonly place: number; readonly count: number; readonly tasks: Promise<T[]> } | undefined;
 
   /** @throws GrpoError `data` for a source without tasks */
   constructor(source: TaskSource<T>, seed: Seed) {
@@ -26,6 +28,21 @@ export class TaskOrder<T = Task> {
 
   /** `count` tasks from a place in the order on. */
   async take(place: number, count: number): Promise<T[]> {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    return ahead?.place === place && ahead.count === count ? ahead.tasks : this.#make(place, count);
+  }
+
+  /**
+   * Makes what the next `take` will ask for, from when the caller first waits on: for the GPU, say. What fails is thrown by that `take`.
+   */
+  prepare(place: number, count: number): void {
+    const tasks = setImmediate().then(() => this.#make(place, count));
+    tasks.catch(() => {}); // nobody may ever take them
+    this.#ahead = { place, count, tasks };
+  }
+
+  #make(place: number, count: number): Promise<T[]> {
     return Promise.all(Array.from({ length: count }, (_, i) => this.#source.task(this.#indexAt(place + i))));
   }
 
