@@ -58,7 +58,9 @@ const schooling: readonly Stage[] = [
   },
 ];
 
-export const stagesOf: Readonly<Record<"student" | "teacher", readonly Stage[]>> = {
+export type Role = "student" | "teacher" | "teacher-large";
+
+export const stagesOf: Readonly<Record<Role, readonly Stage[]>> = {
   teacher: [
     ...schooling,
     {
@@ -67,6 +69,25 @@ export const stagesOf: Readonly<Record<"student" | "teacher", readonly Stage[]>>
       batch: 16,
       learningRate: 1.2e-3,
       mixture: { captions: 0.1, copies: 0.05 },
+      quality: clean,
+    },
+  ],
+  // It begins as the teacher, so it has been to school.
+  "teacher-large": [
+    {
+      name: "large-reading",
+      steps: 300,
+      batch: 32,
+      learningRate: 1.2e-3,
+      mixture: { captions: 0.8, edited: 0.8, copies: 0.1 },
+      quality: clean,
+    },
+    {
+      name: "large-practice",
+      steps: 700,
+      batch: 16,
+      learningRate: 8e-4,
+      mixture: { captions: 0.15, edited: 0.8, copies: 0.1 },
       quality: clean,
     },
   ],

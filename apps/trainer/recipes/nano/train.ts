@@ -1,34 +1,30 @@
-// Makes a nano model by supervised stages, from random weights; stages that a directory already holds are not repeated.
-//   node --conditions=@iapo/source apps/trainer/recipes/nano/train.ts teacher|student <work directory>
+// Makes a nano model by supervised stages, from random weights, or the larger teacher from the shipped one; stages that a directory already holds
+// are not repeated.
+//   node --conditions=@iapo/source apps/trainer/recipes/nano/train.ts student|teacher|teacher-large <work directory>
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { learnerOptions, supervisedRecipe, train } from "@iapo/grpo";
 import { optimizerSettingsSchema } from "@iapo/grpo/config";
-import { baseDirectory } from "@iapo/nano-vl";
+import { baseDirectory, teacherDirectory } from "@iapo/nano-vl";
 import { exportModel, initializeWeights, loadWeights, QwenVLModel, QwenVLPolicy } from "@iapo/qwen-vl-model";
 import { loadConfig } from "@iapo/qwen-vl-model/config";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
 import { deriveSeed, openDevice } from "@iapo/tensor-core";
 import { stageExamples } from "./examples.ts";
+import { grownWeights, largeConfig } from "./grow.ts";
 import { measureDirectory } from "./measure.ts";
-import { type Stage, stagesOf } from "./stages.ts";
+import { type Role, type Stage, stagesOf } from "./stages.ts";
 
 const SEED = 1;
 const [role = "", work = ""] = process.argv.slice(2);
-if ((role !== "teacher" && role !== "student") || work === "") {
-  console.error("usage: train.ts teacher|student <work directory>");
+if (!isRole(role) || work === "") {
+  console.error(`usage: train.ts ${Object.keys(stagesOf).join("|")} <work directory>`);
   process.exit(2);
 }
 
 const device = await openDevice();
-const config = await loadConfig(baseDirectory);
-const processor = await loadProcessor(baseDirectory);
-const weights = initializeWeights(device, config, deriveSeed(SEED, "nano-vl"), {
-  trainable: () => true,
-  deviation: "fan_in",
-});
-const policy = new QwenVLPolicy(new QwenVLModel(config, weights), processor);
+const policy = new QwenVLPolicy(await beginning(role), await loadProcessor(baseDirectory));
 
 for (const stage of stagesOf[role]) await runStage(stage);
 
@@ -36,12 +32,30 @@ const target = join(work, `${role}-model`);
 if (!existsSync(target)) await exportAsBf16(policy.model, target);
 console.log(JSON.stringify(await measureDirectory(device, target), null, 2));
 
+function isRole(name: string): name is Role {
+  return Object.hasOwn(stagesOf, name);
+}
+
+async function beginning(of: Role): Promise<QwenVLModel> {
+  const config = await loadConfig(baseDirectory);
+  const seed = deriveSeed(SEED, "nano-vl");
+  if (of !== "teacher-large") {
+    const weights = initializeWeights(device, config, seed, { trainable: () => true, deviation: "fan_in" });
+    return new QwenVLModel(config, weights);
+  }
+  const teacher = new QwenVLModel(config, await loadWeights(device, config, teacherDirectory, { dtype: "f32" }));
+  const large = largeConfig(config);
+  const weights = await grownWeights(device, teacher, large, seed);
+  teacher.dispose();
+  return new QwenVLModel(large, weights);
+}
+
 /** Rounds the f32 weights on the way. */
 async function exportAsBf16(model: QwenVLModel, directory: string): Promise<void> {
   const exact = `${directory}-f32`;
   await rm(exact, { recursive: true, force: true });
   await exportModel(model, exact, { companions: baseDirectory });
-  const rounded = new QwenVLModel(config, await loadWeights(device, config, exact, { dtype: "bf16" }));
+  const rounded = new QwenVLModel(model.config, await loadWeights(device, model.config, exact, { dtype: "bf16" }));
   await exportModel(rounded, directory, { companions: baseDirectory });
   rounded.dispose();
 }
