@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { baseDirectory, studentDirectory, teacherDirectory } from "@iapo/nano-vl";
+import { baseDirectory, largeTeacherDirectory, studentDirectory, teacherDirectory } from "@iapo/nano-vl";
 
 const recipes = fileURLToPath(new URL("../../recipes/", import.meta.url));
 
@@ -24,4 +24,5 @@ export const shippedModels: Readonly<Record<string, string>> = {
   "nano-base": baseDirectory,
   "nano-student": studentDirectory,
   "nano-teacher": teacherDirectory,
+  "nano-teacher-large": largeTeacherDirectory,
 };

@@ -14,8 +14,8 @@ export interface DriveOptions extends RunOptions {
 
 /** Runs a job to its end, or to the interrupt. @throws what its parts throw; what was checkpointed stands */
 export async function drive(loaded: LoadedConfig, job: Job, options: DriveOptions, io: CliIo): Promise<number> {
-  await using run = await openRun(loaded, options);
   using device = await openDevice();
+  await using run = await openRun(loaded, options);
   const { directory } = run;
   const { signal } = io;
   const progress = createProgress(io, {
@@ -27,7 +27,7 @@ export async function drive(loaded: LoadedConfig, job: Job, options: DriveOption
   });
   let sitting: Sitting | undefined;
   try {
-    sitting = await sit(loaded, job, { directory, device, progress, signal, resume: options.resume ?? false });
+    sitting = await sit(loaded, job, { run, device, progress, signal, resume: options.resume ?? false });
   } catch (error) {
     if (!signal.aborted || error !== signal.reason) throw error;
   } finally {
@@ -49,6 +49,7 @@ function tell(directory: string, job: Job, sitting: Sitting | undefined, { json 
     });
     io.out([`${step} of ${job.steps} steps in ${directory}`, ...changes].join("; "));
   }
-  if (!done) io.note(`interrupted; go on with: iapo ${job.command} --resume ${directory}`);
+  if (!sitting) io.note("interrupted before it began; the same command begins it again");
+  else if (!done) io.note(`interrupted; go on with: iapo ${job.command} --resume ${directory}`);
   return done ? ExitCode.done : ExitCode.interrupted;
 }

@@ -15,6 +15,8 @@ export interface RunOptions {
 
 export interface OpenRun extends AsyncDisposable {
   readonly directory: string;
+  /** Writes `config.yaml` into a new one. Called when nothing stands against the start: one that fails leaves nothing. */
+  begin(): Promise<void>;
 }
 
 /** Without either of them, `runs/` and the configuration's name. */
@@ -23,32 +25,41 @@ export function runDirectory({ name, config }: LoadedConfig, out: string | undef
 }
 
 /**
- * Takes the directory for this process, and writes `config.yaml` into a new one.
+ * Takes the directory for this process.
  * @throws TrainerError `busy`, `exists`
  */
 export async function openRun(loaded: LoadedConfig, { out, resume = false }: RunOptions): Promise<OpenRun> {
   const directory = runDirectory(loaded, out);
   const lock = await lockDirectory(directory);
   try {
-    const names = await readdir(directory);
-    const holdsRun = names.includes("run.json");
-    if (holdsRun && !resume) {
-      throw new TrainerError(
-        "exists",
-        `${directory} holds a run already; go on with it by --resume, or choose another --out`,
-      );
-    }
-    const others = names.filter((name) => name !== "config.yaml" && !name.startsWith("writer-"));
-    if (!holdsRun && !names.includes("config.yaml") && others.length > 0) {
-      throw new TrainerError(
-        "exists",
-        `${directory} is not empty and holds no run (${others[0]}); choose another --out`,
-      );
-    }
-    if (!holdsRun) await writeFileAtomic(join(directory, "config.yaml"), stringify(loaded.resolved));
+    const holdsRun = await checkDirectory(directory, resume);
+    return {
+      directory,
+      async begin() {
+        if (!holdsRun) await writeFileAtomic(join(directory, "config.yaml"), stringify(loaded.resolved));
+      },
+      [Symbol.asyncDispose]: () => lock.release(),
+    };
   } catch (error) {
     await lock.release();
     throw error;
   }
-  return { directory, [Symbol.asyncDispose]: () => lock.release() };
+}
+
+/** Whether it holds a run, which then is one to resume. */
+async function checkDirectory(directory: string, resume: boolean): Promise<boolean> {
+  const names = await readdir(directory);
+  if (names.includes("run.json")) {
+    if (resume) return true;
+    throw new TrainerError(
+      "exists",
+      `${directory} holds a run already; go on with it by --resume, or choose another --out`,
+    );
+  }
+  // A start that was killed may have left its configuration, whole or not.
+  const [other] = names.filter((name) => !/^(config\.yaml|writer-)/.test(name));
+  if (other !== undefined && !names.includes("config.yaml")) {
+    throw new TrainerError("exists", `${directory} is not empty and holds no run (${other}); choose another --out`);
+  }
+  return false;
 }

@@ -10,10 +10,11 @@ import type { Progress } from "../progress/progress.ts";
 import { keepingImages } from "../report/images.ts";
 import { EventFile } from "../tensorboard/event-file.ts";
 import type { Job } from "./job.ts";
+import type { OpenRun } from "./open-run.ts";
 import { recordStart } from "./provenance.ts";
 
 export interface SittingOptions {
-  readonly directory: string;
+  readonly run: OpenRun;
   readonly device: Device;
   readonly progress: Progress;
   readonly signal: AbortSignal;
@@ -29,7 +30,8 @@ export interface Sitting {
 }
 
 export async function sit({ config, resolved }: LoadedConfig, job: Job, options: SittingOptions): Promise<Sitting> {
-  const { directory, device, progress, signal } = options;
+  const { run, device, progress, signal } = options;
+  const { directory } = run;
   const onPhase = (phase: string): void => progress.phase(phase);
   const onWarning = (message: string): void => progress.note(`! ${message}`);
   onPhase("probe the adapter");
@@ -46,6 +48,7 @@ export async function sit({ config, resolved }: LoadedConfig, job: Job, options:
     const { recipe, evaluate } = await job.build(parts);
     await using _ = recipe;
     const start = { command: process.argv.slice(2), config: resolved, adapter: device.facts, parity };
+    await run.begin();
     await recordStart(directory, start);
     return await trainOn(recipe, evaluate, job, options);
   } finally {
@@ -57,7 +60,7 @@ async function trainOn(
   recipe: Recipe,
   evaluate: Awaited<ReturnType<Job["build"]>>["evaluate"],
   job: Job,
-  { directory, progress, signal, resume }: SittingOptions,
+  { run: { directory }, progress, signal, resume }: SittingOptions,
 ): Promise<Sitting> {
   const events = new EventFile(directory);
   let first: Metrics | undefined;

@@ -27,7 +27,17 @@ test("killed amid a run, it goes on there, and ends in tables and figures; an ab
     "--split",
     "validation",
   ];
-  const args = ["ablate", ...which, "--model", `nano-student=${student}`, ...small, "--out", out];
+  const args = [
+    "ablate",
+    ...which,
+    "--model",
+    `nano-student=${student}`,
+    "--model",
+    "nano-teacher-large=nowhere",
+    ...small,
+    "--out",
+    out,
+  ];
   const run = join(out, "runs/nano-grpo-seed-1");
   const first = start(args);
   const looking = setInterval(
@@ -73,7 +83,19 @@ test.runIf(process.env.IAPO_FULL === "1")(
     const [out, student] = [join(folder, "out"), join(folder, "student")];
     await nanoModels([student]);
     const which = ["--only", "grpo", "--seeds", "2", "--tests", "2", "--split", "validation"];
-    const args = ["ablate", ...which, "--model", `nano-student=${student}`, ...small, "--minutes", "0.1", "--out", out];
+    const args = [
+      "ablate",
+      ...which,
+      "--model",
+      `nano-student=${student}`,
+      "--model",
+      "nano-teacher-large=nowhere",
+      ...small,
+      "--minutes",
+      "0.1",
+      "--out",
+      out,
+    ];
     const seldom = ["--set", "grpo.checkpoint.every=100000"];
     const long = [...args, "--steps", "100000", ...seldom];
     const stopped = await start([...long, "--hours", "0.02"]).ended;

@@ -50,7 +50,7 @@ test("every configuration with every seed is a configuration that iapo train tak
 });
 
 test("a model that is not there makes a configuration unavailable and says how to give one", () => {
-  const known = { "nano-student": baseDirectory };
+  const known = { "nano-student": baseDirectory, "nano-teacher-large": "nowhere" };
   const options = { seeds: [1], steps: undefined, directory: temporaryFolder() };
   const [larger] = ablationJobs({ ...options, only: ["teacher-larger"], models: known });
   expect(larger?.unavailable).toMatch(/no model nano-teacher-large; give one by --model nano-teacher-large=DIRECTORY/);

@@ -1,6 +1,15 @@
 // iapo train and iapo sft from end to end: what they leave, and that nothing is lost when they are killed, interrupted, cut off or starved.
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readStep } from "@iapo/rollout-trace/files";
@@ -96,6 +105,16 @@ test("while a run is at work nobody else is; an interrupt checkpoints, and it go
   expect(fingerprint(directory)).toEqual(fingerprint(whole));
 });
 
+test("an interrupt while it loads leaves nothing", async () => {
+  const directory = join(root, "loading");
+  const notes: string[] = [];
+  const io = { out: () => {}, note: (text: string) => notes.push(text), signal: AbortSignal.abort() };
+  const trained = ["--set", "model.initialize=", "--set", "model.directory=nano-student"];
+  expect(await runCli(["train", config, ...trained, "--out", directory], io)).toBe(130);
+  expect(notes.at(-1)).toBe("interrupted before it began; the same command begins it again");
+  expect(readdirSync(directory)).toEqual([]);
+});
+
 test("a reader who goes away ends the run in order", async () => {
   const directory = join(root, "unread");
   const { child, ended } = start(["train", config, "--out", directory, "--json", "--set", "grpo.steps=1000"]);
@@ -126,10 +145,22 @@ test("refusals: one screen, the code as documented, nothing written", async () =
   expect(readdirSync(folder)).toEqual(["letter.txt"]);
 });
 
-test("a checkpoint without weights, and other settings on resume, are refused; the run stands", async () => {
+test("models without weights are refused, whoever's they are, and the run's directory stays empty", async () => {
+  const judge =
+    "judge: { endpoint: http://localhost:1/v1, model: judge }\nenvironment: { scoring: { scoring: judge } }\n";
+  const judged = join(root, "judged.yaml");
+  writeFileSync(judged, `${recipe.replace("nano-grpo", "nano-iapo-occlusion")}${judge}`);
+  for (const whose of ["model.initialize=", "teacher.directory=nano-base"]) {
+    const directory = join(root, "unweighted");
+    const { code, out, err } = await iapo(["train", judged, "--set", whose, "--out", directory]);
+    expect({ code, out }).toEqual({ code: 1, out: "" });
+    expect(err).toMatch(/holds neither model.safetensors/);
+    expect(readdirSync(directory)).toEqual([]);
+  }
+});
+
+test("other settings on resume are refused; the run stands", async () => {
   const before = fingerprint(whole);
-  const unweighted = await iapo(["train", config, "--set", "model.initialize=", "--out", join(root, "unweighted")]);
-  expect(unweighted).toMatchObject({ code: 1, out: "", err: expect.stringMatching(/holds neither model.safetensors/) });
   const other = await iapo(["train", "--resume", whole, "--set", "grpo.groups=3"]);
   expect(other).toMatchObject({ code: 1, out: "", err: expect.stringMatching(/made with other settings/) });
   expect(fingerprint(whole)).toEqual(before);
@@ -142,6 +173,7 @@ test("without an adapter: exit code 3", async () => {
   const { code, err } = await ended;
   expect(code).toBe(3);
   expect(err).toMatch(/iapo: no WebGPU adapter was found/);
+  expect(existsSync(join(root, "no-adapter"))).toBe(false);
 });
 
 test("--dry-run says what would run and writes nothing", async () => {
