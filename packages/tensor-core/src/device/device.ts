@@ -172,6 +172,7 @@ export class Device {
   async idle(): Promise<void> {
     this.flush();
     if (this.gpu) await politely(this.gpu.queue.onSubmittedWorkDone());
+    this.#recorder?.drained();
     this.check();
   }
 
@@ -204,6 +205,7 @@ export class Device {
       recorder.copy(source, offset, staging, 0, size);
       recorder.flush();
       await politely(staging.mapAsync(MAP_READ));
+      recorder.drained();
       this.check();
       return staging.getMappedRange().slice(0, bytes);
     } catch (error) {

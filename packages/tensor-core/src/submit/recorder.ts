@@ -19,6 +19,8 @@ interface Pipeline {
 }
 
 const SLOTS = 256;
+/** Dispatches of the first submission after a wait: the GPU begins early, while more is recorded. Each next one takes twice as many. */
+const FIRST_SLOTS = 32;
 const BIND_GROUP_LIMIT = 20_000;
 
 export class Recorder {
@@ -30,6 +32,7 @@ export class Recorder {
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
   #slot = 0;
+  #slots = FIRST_SLOTS;
   profiler: Profiler | undefined;
   /** Dispatches since the device was opened. */
   dispatches = 0;
@@ -55,7 +58,10 @@ export class Recorder {
     groups: readonly number[],
     label: () => string,
   ): void {
-    if (this.#slot === SLOTS || this.profiler?.full) this.flush();
+    if (this.#slot === this.#slots || this.profiler?.full) {
+      this.#slots = Math.min(SLOTS, 2 * this.#slots);
+      this.flush();
+    }
     const { pipeline, layout, id } = this.#pipeline(kernel);
     const offset = this.#slot++ * UNIFORM_SLOT;
     writeUniforms(this.#uniforms, offset, kernel, uniforms);
@@ -85,6 +91,11 @@ export class Recorder {
     this.#gpu.queue.submit([this.#encoder.finish()]);
     this.#encoder = undefined;
     this.#slot = 0;
+  }
+
+  /** The GPU has nothing to do: the next submission shall not wait for long. */
+  drained(): void {
+    this.#slots = FIRST_SLOTS;
   }
 
   /** Forgets bind groups: their buffers are gone. */
