@@ -64,12 +64,12 @@ export class Learner {
     const clip = clipByGlobalNorm(gradients, maxNorm);
     this.optimizer.step(gradients, { learningRate, clip });
     for (const gradient of gradients) gradient.dispose();
-    const { norm, finite } = await readClipDecision(clip);
+    const [{ norm, finite }, read] = await Promise.all([readClipDecision(clip), readOutputs(outputs)]);
     clip.dispose();
     this.steps++;
     if (finite) this.policy.version++;
     else this.skipped++;
-    return { ...(await readOutputs(outputs)), gradientNorm: norm, skipped: !finite, learningRate };
+    return { ...read, gradientNorm: norm, skipped: !finite, learningRate };
   }
 
   /** Gradients of the sum of the pieces' losses, one per parameter; the caller disposes what is returned. */
@@ -116,7 +116,7 @@ async function readOutputs(
 ): Promise<Pick<StepOutcome, "loss" | "logProbs" | "entropies">> {
   const read = await Promise.all(
     outputs.map(async ({ loss, logProb, entropy }) => {
-      const values = [await loss.item(), await logProb.values(), await entropy.values()] as const;
+      const values = await Promise.all([loss.item(), logProb.values(), entropy.values()]);
       for (const tensor of [loss, logProb, entropy]) tensor.dispose();
       return values;
     }),

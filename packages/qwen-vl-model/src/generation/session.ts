@@ -34,6 +34,14 @@ interface Response {
 /** Tokens sampled between two readbacks. */
 const CHUNK = 8;
 
+/** What the GPU is at. */
+interface Chunk {
+  /** `[active, hidden]` behind the chunk's last tokens. */
+  readonly hidden: Tensor;
+  /** Ids and log-probs, `[steps * active]` each. */
+  readonly read: Promise<readonly [ids: Uint32Array, logProbs: Float32Array]>;
+}
+
 export class Session {
   readonly #model: QwenVLModel;
   readonly #prompts: { readonly start: number; readonly count: number; readonly nextPosition: number }[] = [];
@@ -98,26 +106,19 @@ export class Session {
     const logProbs: number[][] = responses.map(() => []);
     const turns: (GeneratedTurn | undefined)[] = responses.map(() => undefined);
     let active = responses.map((_, i) => i);
-    let hidden = noGrad(() => this.#gather(active.map((i) => (first ? responses[i]!.prompt : i))));
-    while (active.length > 0) {
-      if (request.signal?.aborted) {
-        hidden.dispose();
-        throw request.signal.reason;
-      }
-      const sampled = noGrad(() => scope(() => this.#chunk(hidden, active, tokens, request)));
-      hidden = sampled.hidden;
-      const remaining: number[] = [];
-      const [ids, values] = await Promise.all([sampled.ids.read(), sampled.logProbs.read()]);
-      sampled.ids.dispose();
-      sampled.logProbs.dispose();
-      active.forEach((i, row) => {
-        const before = tokens[i]!.length;
-        for (let at = row; at < ids.length; at += active.length) {
-          tokens[i]!.push(ids[at]!);
-          logProbs[i]!.push(values[at]!);
-        }
-        const end = findEnd(tokens[i]!, before, request.stop);
-        if (end) {
+    const rows = active.map((i) => (first ? responses[i]!.prompt : i));
+    let chunk = this.#begin(this.#last, rows, active, tokens, request);
+    try {
+      while (chunk) {
+        const [ids, values] = await chunk.read;
+        const written = active.map((i) => ({ response: i, before: tokens[i]!.length }));
+        for (const [row, { response: i, before }] of written.entries()) {
+          for (let at = row; at < ids.length; at += written.length) {
+            tokens[i]!.push(ids[at]!);
+            logProbs[i]!.push(values[at]!);
+          }
+          const end = findEnd(tokens[i]!, before, request.stop);
+          if (!end) continue;
           tokens[i]!.length = end.count;
           logProbs[i]!.length = end.count;
           turns[i] = {
@@ -126,19 +127,22 @@ export class Session {
             reason: end.reason,
             nextPosition: responses[i]!.nextPosition + end.count,
           };
-        } else remaining.push(row);
-        request.onTokens?.(i, tokens[i]!.slice(before));
-        if (turns[i]) request.onTurn?.(i, turns[i]);
-      });
-      const next = remaining.map((row) => active[row]!);
-      const kept = noGrad(() =>
-        scope(() => gatherRows(hidden, RowIndex.of(this.#model.device, Int32Array.from(remaining), active.length))),
-      );
-      hidden.dispose();
-      hidden = kept;
-      active = next;
+        }
+        const remaining = active.flatMap((i, row) => (turns[i] ? [] : [row]));
+        active = active.filter((i) => !turns[i]);
+        const done: Chunk = chunk;
+        chunk = this.#begin(done.hidden, remaining, active, tokens, request);
+        done.hidden.dispose();
+        // The GPU works on the others while the caller hears of these.
+        for (const { response, before } of written) {
+          request.onTokens?.(response, tokens[response]!.slice(before));
+          if (turns[response]) request.onTurn?.(response, turns[response]);
+        }
+      }
+    } finally {
+      chunk?.hidden.dispose();
+      chunk?.read.catch(() => {}); // after an error nobody waits for it
     }
-    hidden.dispose();
     return responses.map((response, i) => {
       const turn = turns[i]!;
       response.count += turn.tokens.length - 1;
@@ -205,6 +209,25 @@ export class Session {
     this.close();
   }
 
+  /** Submits a chunk of the responses `active`, if any, whose hidden states are `rows` of `states`. Throws the reason of the signal. */
+  #begin(
+    states: Tensor,
+    rows: readonly number[],
+    active: readonly number[],
+    tokens: readonly number[][],
+    request: GenerateRequest,
+  ): Chunk | undefined {
+    if (active.length === 0) return undefined;
+    request.signal?.throwIfAborted();
+    const { hidden, ids, logProbs } = noGrad(() =>
+      scope(() => this.#chunk(this.#gather(states, rows), active, tokens, request)),
+    );
+    const read = Promise.all([ids.read(), logProbs.read()]);
+    ids.dispose();
+    logProbs.dispose();
+    return { hidden, read };
+  }
+
   /** Up to `CHUNK` steps on the GPU: sample, then compute the sampled token. Ids and log-probs are `[steps * active]`, step after step. */
   #chunk(
     start: Tensor,
@@ -258,10 +281,8 @@ export class Session {
     return { prefixStart: prefix.start, prefixCount: prefix.count, ownStart: start, ownCount: count };
   }
 
-  #gather(rows: readonly number[]): Tensor {
-    return scope(() =>
-      gatherRows(this.#last, RowIndex.of(this.#model.device, Int32Array.from(rows), this.#last.shape[0]!)),
-    );
+  #gather(states: Tensor, rows: readonly number[]): Tensor {
+    return scope(() => gatherRows(states, RowIndex.of(this.#model.device, Int32Array.from(rows), states.shape[0]!)));
   }
 
   /** One pass over new rows, whose keys and values go to `target` in the cache; the hidden states of rows `last`. */
@@ -279,7 +300,7 @@ export class Session {
         const uploaded = model.upload(batch);
         this.#cache.target = this.#cache.index(model.device, target);
         const hidden = model.hidden(model.embed(uploaded), uploaded, { cache: this.#cache });
-        return gatherRows(hidden, RowIndex.of(model.device, Int32Array.from(last), hidden.shape[0]!));
+        return this.#gather(hidden, last);
       }),
     );
   }
