@@ -3,7 +3,7 @@
 /**
  * `config` a configuration that cannot be used, with the place; `argument` a value of the command line that cannot be; `missing` a file or
  * directory that is needed; `invalid` one that is something else than was expected; `exists` a place that is taken; `busy` one that another
- * process works in; `settings` a result of other settings; `endpoint` a model behind an address that does not answer; `differs` a record that is not
+ * process works in; `write_failed` such as a full disk; `settings` a result of other settings; `endpoint` a model behind an address that does not answer; `differs` a record that is not
  * what is computed from it.
  */
 export type TrainerErrorCode =
@@ -13,6 +13,7 @@ export type TrainerErrorCode =
   | "invalid"
   | "exists"
   | "busy"
+  | "write_failed"
   | "settings"
   | "endpoint"
   | "differs";

@@ -2,17 +2,20 @@
 // The binary. An interrupt lets the command end in order; a second one ends the process at once.
 import type { WriteStream } from "node:tty";
 import { runCli } from "./cli.ts";
+import { ExitCode } from "./exit-codes.ts";
 import type { Terminal } from "./io.ts";
 
 const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.once(signal, () => stop.abort());
 }
-// Nobody reads on, as in `iapo ... | head`: end in order too, and say no more.
+// Nobody reads on, as in `iapo ... | head`, or what is said finds no room: end in order too.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
     stop.abort();
+    if (error.code === "EPIPE" || error.code === "EIO" || process.exitCode === ExitCode.failed) return;
+    process.exitCode = ExitCode.failed;
+    process.stderr.write(`iapo: what it says cannot be written: ${error.message}\n`);
   });
 }
 
@@ -33,9 +36,10 @@ function terminalOf(stream: WriteStream): Terminal | undefined {
   };
 }
 
-process.exitCode = await runCli(process.argv.slice(2), {
+const code = await runCli(process.argv.slice(2), {
   out: (text) => void process.stdout.write(`${text}\n`),
   note: (text) => void process.stderr.write(`${text}\n`),
   signal: stop.signal,
   terminal: terminalOf(process.stderr),
 });
+process.exitCode ??= code;

@@ -1,11 +1,10 @@
-// What every command has in common: without an adapter, with an unknown key, in a directory that is taken, on a full disk.
-import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+// What every command has in common: without an adapter, with an unknown key, in a directory that is taken.
+import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test, vi } from "vitest";
 import { lockDirectory } from "../src/run/lock.ts";
-import { expectRefusal, iapo, main, sharedFolder, start, temporaryFolder } from "./support/iapo.ts";
+import { expectRefusal, sharedFolder, start, temporaryFolder } from "./support/iapo.ts";
+import { smallRun } from "./support/small-run.ts";
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
@@ -18,13 +17,7 @@ const wrong = (recipe: string, text: string): string => {
   return file;
 };
 
-beforeAll(async () => {
-  const small = ["model.initialize=1", "model.directory=nano-base", "grpo.evaluate=", "grpo.steps=1", "grpo.groups=1"];
-  const short = ["grpo.rollout.samples=2", "grpo.rollout.maxTokens=4"];
-  const settings = [...small, ...short].flatMap((setting) => ["--set", setting]);
-  const { code, err } = await iapo(["train", "nano-grpo", ...settings, "--out", run]);
-  expect(code, err).toBe(0);
-});
+beforeAll(() => smallRun(run));
 
 test.each([
   ["plan", "nano-grpo"],
@@ -68,24 +61,4 @@ test.each([
   await expectRefusal([...args, "--out", taken], 4, new RegExp(`in use by process ${process.pid} .*\\(busy\\)`));
   expect(readdirSync(taken)).toEqual(before);
   await lock.release();
-});
-
-/** A small file system of one's own needs no rights where user namespaces are allowed. */
-const canMount = spawnSync("unshare", ["-rm", "mount", "-t", "tmpfs", "tmpfs", tmpdir()]).status === 0;
-
-test.skipIf(!canMount && process.env.IAPO_FULL !== "1").each([
-  ["export", run, "--out"],
-  ["report", run, "--out"],
-  ["data", "convert", join(import.meta.dirname, "fixtures/real/wtq"), "--format", "wikitablequestions", "--out"],
-  ["eval", "nano-student", "--limit", "1", "--max-tokens", "2", "--out"],
-])("on a full disk %s says so and leaves nothing half-written", (...args) => {
-  const disk = join(temporaryFolder(), "disk");
-  mkdirSync(disk);
-  const script = `disk=$1; shift; mount -t tmpfs -o size=8k tmpfs "$disk"; "$@" "$disk/made"; echo "code $?" >&2; find "$disk" -type f >&2`;
-  const command = [process.execPath, "--conditions=@iapo/source", "--no-warnings", main, ...args];
-  const { stderr } = spawnSync("unshare", ["-rm", "sh", "-c", script, "sh", disk, ...command], { encoding: "utf8" });
-  expect(stderr).toMatch(/^iapo: .*ENOSPC[\s\S]*^code 1$/m);
-  expect(stderr).not.toMatch(/^ +at .*\.[tj]s:/m);
-  const left = stderr.slice(stderr.indexOf("code 1")).split("\n").slice(1, -1);
-  expect(left.filter((file) => !file.endsWith("/eval.json"))).toEqual([]);
 });

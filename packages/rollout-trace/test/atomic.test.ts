@@ -3,8 +3,8 @@ import { spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { writeFileAtomic } from "../src/files/index.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { appendLine, writeFileAtomic } from "../src/files/index.ts";
 
 let root: string;
 let count = 0;
@@ -47,16 +47,32 @@ test("a folder that is missing, or in the way, is named, and nothing is left", a
   expect(await readdir(place)).toEqual(["taken"]);
 });
 
-test.runIf(process.platform !== "win32")("a write that fails half way leaves the old content alone", async () => {
-  const place = await directory();
-  const path = join(place, "file");
-  await writeFile(path, "old");
+/** Calls a function of this package that may not make files above 4 KiB; what it throws is printed. */
+function limited(call: string, path: string): string {
   const module = join(import.meta.dirname, "../src/files/index.ts");
-  const program = `import { writeFileAtomic } from ${JSON.stringify(module)};
-await writeFileAtomic(process.argv[1], "new".repeat(1e4)).catch(({ code, message }) => console.log(code, message));`;
+  const program = `import { appendLine, writeFileAtomic } from ${JSON.stringify(module)};
+const [, path] = process.argv;
+await ${call}.catch(({ code, message }) => console.log(code, message));`;
   const node = [process.execPath, "--conditions=@iapo/source", "--input-type=module", "-e", program, path];
-  const limited = spawnSync("bash", ["-c", 'ulimit -f 4; exec "$@"', "bash", ...node], { encoding: "utf8" });
-  expect(limited.stdout, limited.stderr).toMatch(/^write_failed .*file cannot be written: EFBIG/);
-  expect(await readdir(place)).toEqual(["file"]);
-  expect(await readFile(path, "utf8")).toBe("old");
+  return spawnSync("bash", ["-c", 'ulimit -f 4; exec "$@"', "bash", ...node], { encoding: "utf8" }).stdout;
+}
+
+describe.runIf(process.platform !== "win32")("a write that fails half way", () => {
+  const failure = /^write_failed .*file cannot be written: EFBIG/;
+
+  test("leaves the old content alone, and nothing beside it", async () => {
+    const place = await directory();
+    await writeFile(join(place, "file"), "old");
+    expect(limited('writeFileAtomic(path, "new".repeat(1e4))', join(place, "file"))).toMatch(failure);
+    expect(await readdir(place)).toEqual(["file"]);
+    expect(await readFile(join(place, "file"), "utf8")).toBe("old");
+  });
+
+  test("leaves no part of a line", async () => {
+    const path = join(await directory(), "file");
+    await appendLine(path, { a: "ü" });
+    await appendLine(path, { b: 2 });
+    expect(limited('appendLine(path, { c: "new".repeat(1e4) })', path)).toMatch(failure);
+    expect(await readFile(path, "utf8")).toBe('{"a":"ü"}\n{"b":2}\n');
+  });
 });

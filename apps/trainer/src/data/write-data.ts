@@ -1,6 +1,7 @@
 // A folder of tasks: a file of rows and its pictures, each once. It appears when it is whole.
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { randomUUID } from "node:crypto";
+import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import type { Task } from "@iapo/rollout-trace";
 import { writeImage } from "@iapo/visual-tools/sharp";
 import { TrainerError } from "../error.ts";
@@ -15,7 +16,7 @@ export interface WrittenData {
 
 /**
  * @param boxes also a picture of each with its boxes drawn, in `boxes/`
- * @throws TrainerError `exists`; after an error nothing is left
+ * @throws TrainerError `exists`, `write_failed`; after an error nothing is left
  */
 export async function writeData(
   tasks: AsyncIterable<Task>,
@@ -26,28 +27,32 @@ export async function writeData(
   const target = resolve(directory);
   if (await stat(target).catch(() => undefined))
     throw new TrainerError("exists", `${directory} is there already; choose another --out`);
-  const partial = `${target}.${process.pid}.partial`;
+  const partial = `${target}.${randomUUID()}.partial`;
   const name = `${form}.jsonl`;
   const pictures = new Set<string>();
   let count = 0;
-  try {
-    await mkdir(dirname(target), { recursive: true });
-    await mkdir(join(partial, "images"), { recursive: true });
-    if (boxes) await mkdir(join(partial, "boxes"));
-    await using file = await open(join(partial, name), "w");
-    for await (const task of tasks) {
-      const picture = `${task.image.id.slice(0, 16)}.png`;
-      if (!pictures.has(picture)) {
-        await writeImage(join(partial, "images", picture), task.image);
-        if (boxes) await writeImage(join(partial, "boxes", picture), withBoxes(task));
-        pictures.add(picture);
-      }
-      await file.write(`${JSON.stringify(rowOf(form, task, `images/${picture}`))}\n`);
-      count++;
+  const add = async (file: FileHandle, task: Task): Promise<void> => {
+    const picture = `${task.image.id.slice(0, 16)}.png`;
+    if (!pictures.has(picture)) {
+      await writeImage(join(partial, "images", picture), task.image);
+      if (boxes) await writeImage(join(partial, "boxes", picture), withBoxes(task));
+      pictures.add(picture);
     }
-    await file.sync();
+    await file.appendFile(`${JSON.stringify(rowOf(form, task, `images/${picture}`))}\n`);
+    count++;
+  };
+  const writing = <T>(work: Promise<T>): Promise<T> =>
+    work.catch((cause: Error) => {
+      throw new TrainerError("write_failed", `${directory} cannot be written: ${cause.message}`, { cause });
+    });
+  try {
+    await writing(mkdir(join(partial, "images"), { recursive: true }));
+    if (boxes) await writing(mkdir(join(partial, "boxes")));
+    await using file = await writing(open(join(partial, name), "w"));
+    for await (const task of tasks) await writing(add(file, task));
     if (count === 0) throw new TrainerError("missing", "there is no task to be written");
-    await rename(partial, target);
+    await writing(file.sync());
+    await writing(rename(partial, target));
   } catch (error) {
     await rm(partial, { recursive: true, force: true });
     throw error;

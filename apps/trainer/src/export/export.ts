@@ -1,4 +1,5 @@
 // iapo export: a checkpoint of a run as a Hugging Face directory, the adapter merged; it is there when its numbers were checked.
+import { randomUUID } from "node:crypto";
 import { rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { listCheckpoints, loadCheckpoint, readRunState } from "@iapo/grpo";
@@ -36,7 +37,7 @@ export async function exportCheckpoint(options: ExportOptions, { out, note, sign
   try {
     await loadCheckpoint(policy, checkpoint);
     note(`${checkpoint}: ${policy.parameters.length} tensors`);
-    const unchecked = `${target}.${process.pid}.unchecked`;
+    const unchecked = `${target}.${randomUUID()}.unchecked`;
     try {
       await exportModel(policy.model, unchecked, { companions });
       const { rows, distance, topOneAgreement } = await verifyExport(policy.model, unchecked, [await probe(policy)]);

@@ -1,9 +1,10 @@
 // One writer at a time: a file in the run's directory says who is at work there. It needs no help from the operating system, so it also works
 // on shared disks. Each process writes a file of its own name and then looks for others: of two that begin at once, at least one sees the other.
 import { readFileSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { z } from "zod";
 import { TrainerError } from "../error.ts";
 
@@ -36,8 +37,7 @@ export async function lockDirectory(directory: string): Promise<Lock> {
   const name = `writer-${own.host.replace(/[^\w.-]/g, "_")}-${own.pid}.lock`;
   await refuseOthers(directory, undefined);
   const file = join(directory, name);
-  await writeFile(`${file}.partial`, `${JSON.stringify(own)}\n`);
-  await rename(`${file}.partial`, file);
+  await writeFileAtomic(file, `${JSON.stringify(own)}\n`);
   const release = (): Promise<void> => rm(file, { force: true });
   try {
     await refuseOthers(directory, name);

@@ -1,10 +1,10 @@
 // What a run was made by and on: versions, sources, machine, adapter. One line for each start, as a resume may be made by other ones.
 import { execFile } from "node:child_process";
-import { appendFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { appendLine } from "@iapo/rollout-trace/files";
 import type { AdapterFacts } from "@iapo/tensor-core";
 import { z } from "zod";
 
@@ -35,7 +35,7 @@ export async function recordStart(directory: string, start: Start): Promise<void
     packages: packageVersions(),
     git: await gitState(),
   };
-  await appendFile(join(directory, "starts.jsonl"), `${JSON.stringify(record)}\n`);
+  await appendLine(join(directory, "starts.jsonl"), record);
 }
 
 /** Of this program and of the packages of the same house. */

@@ -1,15 +1,5 @@
 // iapo train and iapo sft from end to end: what they leave, and that nothing is lost when they are killed, interrupted, cut off or starved.
-import { spawn, spawnSync } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readStep } from "@iapo/rollout-trace/files";
@@ -18,6 +8,7 @@ import { runCli } from "../../src/cli.ts";
 import { lockDirectory } from "../../src/run/lock.ts";
 import { VirtualTerminal } from "../progress/virtual-terminal.ts";
 import { fingerprint } from "../support/fingerprint.ts";
+import { canFillDisk, onFullDisk } from "../support/full-disk.ts";
 import { expectRefusal, iapo, start, temporaryFolder } from "../support/iapo.ts";
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
@@ -184,54 +175,42 @@ test("--dry-run says what would run and writes nothing", async () => {
   expect(readdirSync(folder)).toEqual([]);
 });
 
-/** A small file system of one's own needs no rights where user namespaces are allowed. */
-const privately = ["unshare", "-rm"];
-const canMount = spawnSync(privately[0]!, ["-rm", "mount", "-t", "tmpfs", "tmpfs", tmpdir()]).status === 0;
-
-test.skipIf(!canMount && process.env.IAPO_FULL !== "1")(
+test.skipIf(!canFillDisk)(
   "a full disk ends the run with its reason; with room it goes on to the same bytes",
   async () => {
-    const [disk, left] = [join(root, "disk"), join(root, "left")];
-    mkdirSync(disk);
-    const script = `disk=$1 left=$2; shift 2
-mount -t tmpfs -o size=10m tmpfs "$disk"; "$@"; echo "code $?" >&2
-mount -o remount,size=64m "$disk"; "$@" --resume; code=$?; cp -r "$disk/run" "$left"; exit $code`;
-    const main = join(import.meta.dirname, "../../src/main.ts");
-    const command = [process.execPath, "--conditions=@iapo/source", "--no-warnings", main];
-    const args = [
-      ...privately,
-      "sh",
-      "-c",
-      script,
-      "sh",
-      disk,
-      left,
-      ...command,
-      "train",
-      config,
-      "--out",
-      join(disk, "run"),
-    ];
-    const child = spawn(args[0]!, args.slice(1), { stdio: ["ignore", "ignore", "pipe"] });
-    let err = "";
-    child.stderr.on("data", (chunk) => (err += chunk));
-    const code = await new Promise((resolve) => child.on("close", resolve));
-    expect(err).toMatch(/iapo: .*(checkpoints|steps).* cannot be written: .*ENOSPC.*(make room|resume).*\ncode 1$/m);
-    expect(err).not.toMatch(/^ +at .*\.[tj]s:/m);
-    expect(code).toBe(0);
-    expect(fingerprint(left)).toEqual(fingerprint(whole));
+    const copy = join(root, "starved");
+    const starved = await onFullDisk(["train", config, "--resume", "--out"], { size: "10m", copy });
+    expect(starved.said).toMatch(/^iapo: .*(checkpoints|steps).* cannot be written: .*ENOSPC.*(make room|resume)/m);
+    expect(starved.said).not.toMatch(/^ +at .*\.[tj]s:/m);
+    expect(starved.code).toBe(1);
+    expect(starved.again, starved.again!.said).toMatchObject({ code: 0 });
+    expect(fingerprint(copy)).toEqual(fingerprint(whole));
   },
 );
 
-test("iapo sft learns, and resumes to the same bytes", async () => {
-  const [once, twice] = [join(root, "sft-once"), join(root, "sft-twice")];
+test("iapo sft learns; killed, or on a full disk, it goes on to the same bytes", async () => {
+  const [once, killed, starved] = [join(root, "sft-once"), join(root, "sft-killed"), join(root, "sft-starved")];
   const settings = ["steps=4", "batch=4", "optimizer.warmupSteps=0", "checkpoint.every=2"];
-  const args = ["--quiet", "sft", "nano-sft", ...settings.flatMap((setting) => ["--set", `supervised.${setting}`])];
+  const args = ["sft", "nano-sft", ...settings.flatMap((setting) => ["--set", `supervised.${setting}`])];
   const { code, out } = await iapo([...args, "--out", once]);
   expect(code).toBe(0);
   const [, first, last] = /train\/loss (\S+) -> (\S+)/.exec(out) ?? [];
   expect(Number(last)).toBeLessThan(Number(first));
-  expect((await iapo([...args, "--out", twice, "--set", "supervised.steps=2"])).code).toBe(0);
-  expect((await iapo([...args, "--out", twice, "--resume"])).code).toBe(0);
-  expect(fingerprint(twice)).toEqual(fingerprint(once));
+
+  const { child, ended } = start([...args, "--out", killed, "--json"]);
+  child.stdout!.on("data", (chunk) => {
+    if (/"phase":"\w+","step":3/.test(String(chunk))) child.kill("SIGKILL");
+  });
+  expect((await ended).signal).toBe("SIGKILL");
+  const left = Object.keys(fingerprint(killed)).join();
+  expect(left).toContain("checkpoints/step-000002/");
+  expect(left).not.toMatch(/steps\/step-000003\.jsonl(,|$)/);
+  expect((await iapo([...args, "--out", killed, "--resume"])).code).toBe(0);
+  expect(fingerprint(killed)).toEqual(fingerprint(once));
+
+  if (process.env.IAPO_FULL !== "1") return;
+  const { said, again } = await onFullDisk([...args, "--resume", "--out"], { size: "3m", copy: starved });
+  expect(said).toMatch(/^iapo: .*checkpoints\/step-000002 cannot be written: .*ENOSPC.*make room, then resume/m);
+  expect(again, again!.said).toMatchObject({ code: 0 });
+  expect(fingerprint(starved)).toEqual(fingerprint(once));
 });

@@ -1,8 +1,8 @@
 // A run on disk: `run.json`, `steps/` (traces and metrics, a file per step), `checkpoints/`, and `timings.jsonl`, which no hash covers.
-import { appendFile, mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { writeFileAtomic } from "@iapo/rollout-trace/files";
+import { appendLine, writeFileAtomic } from "@iapo/rollout-trace/files";
 import type { Device } from "@iapo/tensor-core";
 import { z } from "zod";
 import { GrpoError } from "../error.ts";
@@ -87,5 +87,5 @@ export async function appendTimings(
   timings: Readonly<Record<string, number>>,
 ): Promise<void> {
   const rounded = Object.entries(timings).map(([part, milliseconds]) => [`timing_s/${part}`, milliseconds / 1000]);
-  await appendFile(file, `${JSON.stringify({ step, ...Object.fromEntries(rounded) })}\n`);
+  await appendLine(file, { step, ...Object.fromEntries(rounded) });
 }

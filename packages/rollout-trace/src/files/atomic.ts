@@ -1,12 +1,14 @@
-/** Files that are there whole or not at all, also after a power cut. */
+/** Files, and lines of files, that are there whole or not at all. */
 import { randomUUID } from "node:crypto";
-import { rename, rm, writeFile } from "node:fs/promises";
+import { open, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { TraceError } from "../error.ts";
 import { syncDirectory } from "./paths.ts";
+import { writeAll } from "./write.ts";
 
 /**
- * Writes beside, under a name that no other writer takes, syncs, and renames: whoever reads finds what was there before, or all of the content.
+ * Writes beside, under a name that no other writer takes, syncs, and renames: whoever reads finds what was there before, or all of the content,
+ * also after a power cut.
  * After an error what was there before stands, and nothing lies beside it; a process that is killed may leave `*.partial`.
  * @throws TraceError `write_failed`
  */
@@ -18,6 +20,26 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
     await syncDirectory(dirname(path));
   } catch (cause) {
     await rm(beside, { force: true }).catch(() => undefined); // the first error is the one to tell
-    throw new TraceError("write_failed", `${path} cannot be written: ${(cause as Error).message}`, { cause });
+    throw failed(path, cause);
   }
+}
+
+/** Appends a record as a line of JSON, for notes that nothing rests on: they are not synced. After an error the file is as before. @throws TraceError `write_failed` */
+export async function appendLine(path: string, record: object): Promise<void> {
+  try {
+    await using handle = await open(path, "a");
+    const { size } = await handle.stat();
+    try {
+      await writeAll(handle, Buffer.from(`${JSON.stringify(record)}\n`));
+    } catch (error) {
+      await handle.truncate(size).catch(() => undefined);
+      throw error;
+    }
+  } catch (cause) {
+    throw failed(path, cause);
+  }
+}
+
+function failed(path: string, cause: unknown): TraceError {
+  return new TraceError("write_failed", `${path} cannot be written: ${(cause as Error).message}`, { cause });
 }
