@@ -1,5 +1,5 @@
 // The shipped nano models do what the README of nano-vl says: sampled at temperature 1 on held-out charts.
-import { studentDirectory, teacherDirectory } from "@iapo/nano-vl";
+import { largeTeacherDirectory, studentDirectory, teacherDirectory } from "@iapo/nano-vl";
 import { openDevice } from "@iapo/tensor-core";
 import { expect, test } from "vitest";
 import { measureDirectory } from "../recipes/nano/measure.ts";
@@ -10,6 +10,7 @@ const MARGIN = 0.05;
 test.runIf(process.env.IAPO_FULL === "1").each([
   ["student", studentDirectory, { wellFormed: 0.915, wrongAxis: 0.373, rightNames: 0.783, answers: 0.549 }],
   ["teacher", teacherDirectory, { wellFormed: 0.991, wrongAxis: 0, rightNames: 0.853, answers: 0.783 }],
+  ["larger teacher", largeTeacherDirectory, { wellFormed: 0.996, wrongAxis: 0, rightNames: 0.935, answers: 0.83 }],
 ] as const)(
   "the %s",
   async (_, directory, published) => {

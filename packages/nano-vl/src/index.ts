@@ -1,4 +1,4 @@
-/** Two nano Qwen2.5-VL checkpoints, student and teacher, and their tokenizer: what the demo and the tests run on. */
+/** Three nano Qwen2.5-VL checkpoints, a student and two teachers, and their tokenizer: what the demo and the tests run on. */
 import { fileURLToPath } from "node:url";
 
 const directory = (name: string): string => fileURLToPath(new URL(`../${name}/`, import.meta.url));
@@ -11,3 +11,6 @@ export const studentDirectory: string = directory("student");
 
 /** A checkpoint of the same size that calls the right ones. */
 export const teacherDirectory: string = directory("teacher");
+
+/** A larger one, of 2.4 million parameters, that calls and reads better. */
+export const largeTeacherDirectory: string = directory("teacher-large");

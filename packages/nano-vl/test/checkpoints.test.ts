@@ -3,11 +3,11 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { loadConfig } from "@iapo/qwen-vl-model/config";
 import { expect, test } from "vitest";
-import { baseDirectory, studentDirectory, teacherDirectory } from "../src/index.ts";
+import { baseDirectory, largeTeacherDirectory, studentDirectory, teacherDirectory } from "../src/index.ts";
 
-const models = { student: studentDirectory, teacher: teacherDirectory };
+const models = { student: studentDirectory, teacher: teacherDirectory, "teacher-large": largeTeacherDirectory };
 
-test("both are small, hold bf16 weights, and share one tokenizer, template and image limits", async () => {
+test("all are small, hold bf16 weights, and share one tokenizer, template and image limits", async () => {
   let bytes = 0;
   for (const [name, directory] of Object.entries(models)) {
     for (const file of readdirSync(directory)) bytes += statSync(join(directory, file)).size;
@@ -23,9 +23,11 @@ test("both are small, hold bf16 weights, and share one tokenizer, template and i
   expect(bytes).toBeLessThan(12 * 2 ** 20);
 });
 
-test("they are two models", () => {
-  const [student, teacher] = Object.values(models).map((directory) =>
+test("they are three models, of which the larger teacher has four times the weights", () => {
+  const [student, teacher, large] = Object.values(models).map((directory) =>
     readFileSync(join(directory, "model.safetensors")),
   );
   expect(student!.equals(teacher!)).toBe(false);
+  expect(student!.length).toBe(teacher!.length);
+  expect(large!.length / teacher!.length).toBeGreaterThan(4);
 });
