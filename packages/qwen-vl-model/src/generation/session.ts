@@ -243,11 +243,11 @@ export class Session {
       sampling,
       active.map((i) => deriveSeed(...seeds[i]!, this.#responses![i]!.turns)),
     );
-    // All uploads come before the first step: one between two steps would cut the recording in two.
-    const places = Array.from({ length: count }, (_, step) => this.#uploadStep(responses, done + step));
     let hidden = start;
-    const drawn = places.map(({ layout, target }, step) => {
+    const drawn = Array.from({ length: count }, (_, step) => {
       const before = hidden;
+      // The upload submits the step before: the GPU works on it while this one is recorded.
+      const { layout, target } = this.#uploadStep(responses, done + step);
       const made = scope(() => sample(linear(before, this.#model.head), { ...options, position: done + step }));
       this.#cache.target = target;
       hidden = this.#model.hidden(this.#model.embedTokens(made.ids), { layout }, { cache: this.#cache });
