@@ -1,4 +1,5 @@
-// What every command has in common: without an adapter, with an unknown key, in a directory that is taken.
+// What every command has in common: without an adapter, with an unknown key or option, another directory than a model's, a missing file, in a directory
+// that is taken.
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test, vi } from "vitest";
@@ -11,11 +12,30 @@ vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 const folder = sharedFolder();
 const run = join(folder, "run");
 const out = join(folder, "out");
+const commands = [
+  ...[
+    "doctor",
+    "demo",
+    "plan",
+    "sft",
+    "train",
+    "eval",
+    "attribute",
+    "replay",
+    "report",
+    "diagnose",
+    "case-study",
+    "ablate",
+  ],
+  ...["export --out x", "data inspect --format tasks", "data convert --format tasks --out x", "data render --out x"],
+];
 const wrong = (recipe: string, text: string): string => {
   const file = join(folder, `wrong-${recipe}.yaml`);
   writeFileSync(file, `extends: ${recipe}\n${text}\n`);
   return file;
 };
+
+const nowhere = { VK_DRIVER_FILES: "/nowhere.json", VK_ICD_FILENAMES: "/nowhere.json" };
 
 beforeAll(() => smallRun(run));
 
@@ -27,12 +47,21 @@ test.each([
   ["diagnose", "--out", out],
   ["case-study", "--model", "nano-student", "--out", out],
   ["export", run, "--out", join(folder, "exported")],
+  ["ablate", "--only", "grpo", "--out", out],
 ])("without an adapter %s is exit code 3", async (...args) => {
-  const nowhere = { VK_DRIVER_FILES: "/nowhere.json", VK_ICD_FILENAMES: "/nowhere.json" };
   const { code, out: said, err } = await start(args, nowhere).ended;
   expect(err).toMatch(/iapo: no WebGPU adapter was found\. .*\(no_adapter\)/);
   expect(err).not.toMatch(/^ +at .*\.[tj]s:/m);
   expect({ code, said }).toEqual({ code: 3, said: "" });
+});
+
+test.each([
+  ["replay", run],
+  ["report", run, "--out", join(folder, "page.html")],
+  ["data", "render", "nano", "--count", "1", "--out", join(folder, "charts")],
+])("%s needs no adapter", async (...args) => {
+  const { code, err } = await start(args, nowhere).ended;
+  expect(code, err).toBe(0);
 });
 
 test.each([["plan"], ["train"], ["attribute", "--cache", "1"], ["diagnose"], ["case-study"], ["demo", "--recipe"]])(
@@ -47,7 +76,44 @@ test.each([["plan"], ["train"], ["attribute", "--cache", "1"], ["diagnose"], ["c
 test("and by sft", () =>
   expectRefusal(["sft", wrong("nano-sft", "supervised: { stepz: 1 }")], 2, /unknown key "stepz" in supervised/));
 
+test("and where ablate sets it for all runs", () =>
+  expectRefusal(
+    ["ablate", "--set", "grpo.stepz=1", "--out", out],
+    2,
+    /unknown key "stepz" in grpo\n.*--set grpo\.stepz=1\n/,
+  ));
+
+test.each(commands)("an unknown option is refused by %s", (command) =>
+  expectRefusal([...command.split(" "), "--stepz"], 2, /unknown option '--stepz'/),
+);
+
+const notHere = import.meta.dirname;
+
+test.each<[code: number, ...args: string[]]>([
+  [2, "plan", "nano-grpo", "--set", `model.directory=${notHere}`],
+  [2, "sft", "nano-sft", "--set", "model.initialize=", "--set", `model.directory=${notHere}`, "--out"],
+  [1, "attribute", notHere, "--out"],
+  [1, "attribute", "nano-student", "--teacher", notHere, "--out"],
+  [1, "case-study", "--model", notHere, "--out"],
+  [1, "export", run, "--model", notHere, "--out"],
+  [1, "replay", run, "--model", notHere],
+])("a directory without a model: exit code %i of %s", async (code, ...args) => {
+  const place = temporaryFolder();
+  const refused = args.at(-1) === "--out" ? [...args, join(place, "out")] : args;
+  await expectRefusal(refused, code, new RegExp(`${notHere}.*config\\.json`));
+  expect(readdirSync(place)).toEqual([]);
+});
+
 test.each([
+  [["plan", "/nowhere.yaml"], 2],
+  [["sft", "/nowhere.yaml"], 2],
+  [["demo", "--recipe", "/nowhere.yaml"], 2],
+  [["attribute", "/nowhere.yaml", "--cache", "1"], 2],
+  [["report", "/nowhere"], 1],
+] as const)("a file that is missing is named by %j", (args, code) => expectRefusal(args, code, /iapo: \/nowhere.*: /));
+
+test.each([
+  ["train", "nano-grpo"],
   ["sft", "nano-sft"],
   ["demo"],
   ["eval", "nano-student"],

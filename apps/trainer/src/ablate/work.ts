@@ -179,14 +179,20 @@ async function command(
     const { code, signal: by, said } = await runIapo(args, { signal, onLine });
     if (code === ExitCode.done) return done;
     if (signal.aborted) return { state: "stopped" };
-    if (code === ExitCode.noAdapter) throw new TensorError("no_adapter", said.replace(/^iapo: | \(no_adapter\)/g, ""));
+    const message = messageOf(said);
+    if (code === ExitCode.noAdapter)
+      throw new TensorError("no_adapter", message.replace(/^iapo: | \(no_adapter\)/g, ""));
     if (code !== ExitCode.busy || attempt === tries) {
-      const end = said.split("\n").slice(-6).join("\n");
-      return { state: "failed", reason: `iapo ${args.join(" ")} ended by ${by ?? `exit code ${code}`}: ${end}` };
+      return { state: "failed", reason: `iapo ${args.join(" ")} ended by ${by ?? `exit code ${code}`}: ${message}` };
     }
-    if (attempt === 0) note(`another process is still at work: ${said}`);
+    if (attempt === 0) note(`another process is still at work: ${message}`);
     await wait(between, undefined, { signal }).catch(() => {});
   }
+}
+
+/** Its last word, or the end of all that was said: libraries write to standard error too. */
+function messageOf(said: string): string {
+  return /^iapo: (?![\s\S]*^iapo: )[\s\S]*/m.exec(said)?.[0] ?? said.split("\n").slice(-6).join("\n");
 }
 
 const EVERY = 15_000;
