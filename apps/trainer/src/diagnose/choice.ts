@@ -1,20 +1,11 @@
 // The choice of a diagnosis, looked at on tables that had no part in it: where many settings are compared, the best one looks too good.
 import { readFile, stat } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
-import { type Estimate, type Fault, labelOf } from "@iapo/iapo";
+import { labelOf } from "@iapo/iapo";
 import type { NanoSplit } from "@iapo/vqa-tasks";
 import { z } from "zod";
 import { TrainerError } from "../error.ts";
-import type { DiagnosisFile } from "./diagnose.ts";
-
-export interface Choice {
-  readonly setting: string;
-  /** Where it was chosen. */
-  readonly split: NanoSplit;
-  /** Areas against the right call of the same chart, there and on this diagnosis' tables. */
-  readonly there: Readonly<Record<Fault, Estimate>>;
-  readonly here: Readonly<Record<Fault, Estimate>>;
-}
+import type { Choice, DiagnosisFile } from "./file.ts";
 
 const estimate = z.object({ auc: z.number(), low: z.number(), high: z.number() });
 const separation = z.object({ paired: estimate });

@@ -1,15 +1,7 @@
 // iapo diagnose: before a run, which settings of the penalty tell faulty calls from right ones.
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import {
-  type Diagnosis,
-  defaultGrid,
-  diagnose,
-  diagnosisSvg,
-  diagnosisTable,
-  type Explained,
-  type Teacher,
-} from "@iapo/iapo";
+import { defaultGrid, diagnose, diagnosisSvg, diagnosisTable, type Explained, type Teacher } from "@iapo/iapo";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { openDevice } from "@iapo/tensor-core";
 import type { NanoSplit } from "@iapo/vqa-tasks";
@@ -20,7 +12,8 @@ import type { CliIo } from "../io.ts";
 import { createPace } from "../progress/pace.ts";
 import { lockDirectory } from "../run/lock.ts";
 import { openTeacher } from "../train/parts.ts";
-import { type Choice, compareWithChoice, readChoice } from "./choice.ts";
+import { compareWithChoice, readChoice } from "./choice.ts";
+import type { Choice, DiagnosisFile } from "./file.ts";
 import { scoreCharts } from "./scores.ts";
 
 export interface DiagnoseFlags extends StudyFlags {
@@ -30,15 +23,6 @@ export interface DiagnoseFlags extends StudyFlags {
   readonly choice: string | undefined;
   readonly out: string;
   readonly json?: true | undefined;
-}
-
-/** What `diagnosis.json` holds. */
-export interface DiagnosisFile {
-  readonly version: 1;
-  readonly models: { readonly student: string; readonly teacher: string };
-  readonly charts: { readonly seed: number; readonly split: NanoSplit; readonly count: number };
-  readonly diagnosis: Diagnosis;
-  readonly choice?: Choice | undefined;
 }
 
 /** For intervals. */
