@@ -22,8 +22,9 @@ export type {
 export type { Failure, FailurePolicy, RolloutOptions, RolloutPlace } from "./rollout/options.ts";
 export { type Rollout, rollout } from "./rollout/rollout.ts";
 export { type EvaluateOptions, evaluatePolicy } from "./run/evaluate.ts";
-export { type GrpoOptions, type GrpoParts, grpoRecipe } from "./run/grpo.ts";
+export { type GrpoParts, grpoRecipe } from "./run/grpo.ts";
 export { loadFunction } from "./run/module.ts";
+export type { GrpoOptions } from "./run/options.ts";
 export type { Place, Recipe, RecipeStep } from "./run/recipe.ts";
 export { type ReplayParts, replayFunctions } from "./run/replay.ts";
 export {

@@ -9,7 +9,7 @@ import type { Policy, Scorer } from "../policy.ts";
 import { checkRewards } from "../rollout/episode.ts";
 import { rollout } from "../rollout/rollout.ts";
 import { scoreTraces } from "../update/score.ts";
-import type { GrpoOptions } from "./grpo.ts";
+import type { GrpoOptions } from "./options.ts";
 import type { Place, Stopwatch } from "./recipe.ts";
 import { type PenaltyFunction, type RewardFunction, type ShapedSample, shapeSample } from "./shaping.ts";
 import type { TaskOrder } from "./task-source.ts";

@@ -1,19 +1,17 @@
 // GRPO as a recipe: rollouts, shaped rewards, advantages, update.
 import type { StepLog } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";
-import type { AdvantageOptions, DynamicSamplingOptions } from "../config.ts";
 import type { Environment } from "../environment.ts";
 import type { TensorLoss } from "../loss/tensors.ts";
-import type { LossOptions, OverlongOptions } from "../math/index.ts";
 import { rolloutMetrics, summary } from "../metrics/rollout-metrics.ts";
 import { updateMetrics } from "../metrics/update-metrics.ts";
 import type { TrainablePolicy } from "../policy.ts";
-import type { RolloutOptions } from "../rollout/options.ts";
 import { Learner, type LearnerOptions } from "../update/learner.ts";
 import { scoreTraces } from "../update/score.ts";
 import type { ScoredGroup } from "../update/tokens.ts";
-import { type MiniBatch, type UpdateOptions, updatePolicy } from "../update/update.ts";
+import { type MiniBatch, updatePolicy } from "../update/update.ts";
 import { type CollectParts, collectGroups } from "./collect.ts";
+import type { GrpoOptions } from "./options.ts";
 import { type Place, type Recipe, type RecipeStep, Stopwatch } from "./recipe.ts";
 import {
   type AdvantageFunction,
@@ -24,22 +22,6 @@ import {
   type ShapedSample,
 } from "./shaping.ts";
 import { TaskOrder, type TaskSource } from "./task-source.ts";
-
-/** Plain data. */
-export interface GrpoOptions {
-  readonly seed: number;
-  /** Groups per step. */
-  readonly groups: number;
-  readonly rollout: Omit<RolloutOptions, "signal">;
-  readonly advantage: AdvantageOptions;
-  readonly loss: LossOptions;
-  readonly update?: Pick<UpdateOptions, "miniBatch" | "epochs" | "rowBudget"> | undefined;
-  /** DAPO: groups whose rewards are all equal make room for others. */
-  readonly dynamicSampling?: DynamicSamplingOptions | undefined;
-  readonly overlong?: OverlongOptions | undefined;
-  /** Score traces by the update's kernels before the update, for adapters on which those of the rollout give other bits. */
-  readonly recomputeOldLogProbs?: boolean | undefined;
-}
 
 export interface GrpoParts {
   readonly policy: TrainablePolicy;

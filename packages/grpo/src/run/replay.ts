@@ -1,7 +1,7 @@
 // The functions by which rollout-trace's `replayStep` recomputes a step of a GRPO run from its file, without a GPU.
 import type { ReplayedUpdate, ReplayFunctions } from "@iapo/rollout-trace";
 import { computeLoss, type LossInputs, type LossOptions, overlongPenalty, turnMask } from "../math/index.ts";
-import type { GrpoOptions } from "./grpo.ts";
+import type { GrpoOptions } from "./options.ts";
 import { type AdvantageFunction, advantageFunction } from "./shaping.ts";
 
 export interface ReplayParts {

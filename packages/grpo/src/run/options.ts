@@ -1,0 +1,20 @@
+// What decides a GRPO run, as plain data.
+import type { AdvantageOptions, DynamicSamplingOptions } from "../config.ts";
+import type { LossOptions, OverlongOptions } from "../math/index.ts";
+import type { RolloutOptions } from "../rollout/options.ts";
+import type { UpdateOptions } from "../update/update.ts";
+
+export interface GrpoOptions {
+  readonly seed: number;
+  /** Groups per step. */
+  readonly groups: number;
+  readonly rollout: Omit<RolloutOptions, "signal">;
+  readonly advantage: AdvantageOptions;
+  readonly loss: LossOptions;
+  readonly update?: Pick<UpdateOptions, "miniBatch" | "epochs" | "rowBudget"> | undefined;
+  /** DAPO: groups whose rewards are all equal make room for others. */
+  readonly dynamicSampling?: DynamicSamplingOptions | undefined;
+  readonly overlong?: OverlongOptions | undefined;
+  /** Score traces by the update's kernels before the update, for adapters on which those of the rollout give other bits. */
+  readonly recomputeOldLogProbs?: boolean | undefined;
+}
