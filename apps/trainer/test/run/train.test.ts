@@ -158,10 +158,8 @@ test("other settings on resume are refused; the run stands", async () => {
 });
 
 test("without an adapter: exit code 3", async () => {
-  for (const name of ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"]) vi.stubEnv(name, "/nowhere.json");
-  const { ended } = start(["train", config, "--out", join(root, "no-adapter")]);
-  vi.unstubAllEnvs();
-  const { code, err } = await ended;
+  const nowhere = { VK_DRIVER_FILES: "/nowhere.json", VK_ICD_FILENAMES: "/nowhere.json" };
+  const { code, err } = await start(["train", config, "--out", join(root, "no-adapter")], nowhere).ended;
   expect(code).toBe(3);
   expect(err).toMatch(/iapo: no WebGPU adapter was found/);
   expect(existsSync(join(root, "no-adapter"))).toBe(false);

@@ -18,7 +18,7 @@ const schema = z.strictObject({
 });
 
 /**
- * Opens the file, or begins it; one file serves a whole run, as equal questions have one verdict.
+ * Reads the file, if there is one; the first verdict makes it. One file serves a whole run, as equal questions have one verdict.
  * @throws TraceError `corrupt`, `invalid`, `read_failed`, `write_failed`
  */
 export async function openVerdicts(path: string): Promise<VerdictFile> {
