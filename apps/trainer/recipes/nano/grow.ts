@@ -31,7 +31,7 @@ export function largeConfig(config: QwenVLConfig): QwenVLConfig {
 /** What adds to the residual streams of text and vision. */
 const writesResidual = /(embed_tokens|patch_embed\.proj|attn\.proj|o_proj|down_proj|merger\.mlp\.2)\.weight$/;
 
-/** Trainable f32 weights of `config` that compute what `small` computes, but for rounding. */
+/** Trainable f32 weights of `config` that compute what `small` computes, but for rounding and for the share of the norms' epsilon, which doubles. */
 export async function grownWeights(
   device: Device,
   small: QwenVLModel,
