@@ -50,16 +50,10 @@ test("doctor --kernels lists the pipelines of a training step", async () => {
   expect(kernels.reduce((sum, { milliseconds }) => sum + milliseconds, 0)).toBeGreaterThan(1);
 });
 
-test("without an adapter doctor reports it, demo refuses on one screen, both with exit code 3", async () => {
+test("without an adapter doctor reports it with exit code 3", async () => {
   const report = await start(["doctor", "--json"], withoutAdapter).ended;
   expect(report.code).toBe(3);
   expect(JSON.parse(report.out)).toMatchObject({ adapter: null, findings: [{ level: "missing" }] });
-  const folder = temporaryFolder();
-  const refusal = await start(["demo", "--out", join(folder, "demo")], withoutAdapter).ended;
-  expect(refusal.code).toBe(3);
-  expect(refusal.err).toMatch(/iapo: no WebGPU adapter was found\. .*\(no_adapter\)/);
-  expect(refusal.err).not.toMatch(/^ +at .*\.[tj]s:/m); // Dawn itself prints a place in its C++ sources
-  expect(readdirSync(join(folder, "demo"))).toEqual(["demo.json"]); // what was asked for
 });
 
 test("a place that cannot be written to is found out before the work", async () => {

@@ -1,6 +1,6 @@
 // Commands that are killed at some moment, through the real binary: nothing half-written stands under a final name, and the same command again
 // gives what a whole run gives. `train`, `sft`: run/train.test.ts; `eval`, `diagnose`, `ablate`: their own tests.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test, vi } from "vitest";
 import { fingerprint, fingerprintOf } from "./support/fingerprint.ts";
@@ -23,7 +23,7 @@ async function killedAt(args: readonly string[], moment: () => boolean): Promise
 }
 
 async function done(args: readonly string[]): Promise<void> {
-  const { code, err } = await iapo(args);
+  const { code, err } = await start(args).ended;
   expect(code, err).toBe(0);
 }
 
@@ -38,6 +38,26 @@ test.each([
   expect(existsSync(killed)).toBe(false);
   await done([...args, killed]);
   expect(fingerprintOf(killed, /./)).toEqual(fingerprintOf(whole, /./));
+});
+
+test.each([
+  ["attribute", "nano-student", "--teacher", "nano-teacher", "--nano", "1"],
+  ["report", run],
+])("killed among the files that it writes, %s leaves whole ones, and works again", async (command, ...args) => {
+  const into = (name: string): string[] => {
+    const at = join(folder, command, name);
+    mkdirSync(at, { recursive: true });
+    const out = command === "report" ? ["--out", join(at, "page.html"), "--figures", at] : ["--out", at];
+    return [command, ...args, ...out];
+  };
+  const files = (name: string) => fingerprintOf(join(folder, command, name), /(?<!\.partial)$/);
+  const before = fingerprintOf(run, /./);
+  await done(into("whole"));
+  await killedAt(into("killed"), () => readdirSync(join(folder, command, "killed")).length > 0);
+  expect(Object.entries(files("whole"))).toEqual(expect.arrayContaining(Object.entries(files("killed"))));
+  await done(into("killed"));
+  expect(files("killed")).toEqual(files("whole"));
+  expect(fingerprintOf(run, /./)).toEqual(before);
 });
 
 test.runIf(process.env.IAPO_FULL === "1")(

@@ -1,8 +1,8 @@
 // iapo ablate: the paper's experiments at nano scale, by a queue that can be stopped and goes on.
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { openDevice } from "@iapo/tensor-core";
 import { loadConfig } from "../config/load.ts";
 import { shippedModels } from "../config/shipped.ts";
 import { ExitCode } from "../exit-codes.ts";
@@ -43,7 +43,7 @@ export async function ablate(flags: AblateFlags, io: CliIo): Promise<number> {
     );
     return ExitCode.done;
   }
-  await mkdir(directory, { recursive: true });
+  (await openDevice()).close(); // without an adapter nothing is begun
   const lock = await lockDirectory(directory);
   try {
     const state = await QueueState.open(join(directory, "queue.json"));

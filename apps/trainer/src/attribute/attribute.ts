@@ -41,8 +41,8 @@ export async function attribute(options: AttributeOptions, { out, note, signal }
   const source = await namedModel(options.model);
   const teacherSource = options.teacher === undefined ? undefined : await namedModel(options.teacher);
   const directory = resolve(options.out);
-  await mkdir(directory, { recursive: true });
   using device = await openDevice();
+  await mkdir(directory, { recursive: true });
   const student = await openTeacher(device, source, { signal });
   const teacher = teacherSource && (await openTeacher(device, teacherSource, { signal }));
   try {

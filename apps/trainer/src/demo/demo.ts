@@ -18,6 +18,7 @@ import { type Column, comparison } from "./table.ts";
 import { openWorld } from "./world.ts";
 
 export async function demo(options: DemoOptions, io: CliIo): Promise<number> {
+  (await openDevice()).close(); // without an adapter nothing is begun
   const directory = resolve(options.out ?? (await freeDirectory("runs/demo")));
   const lock = await lockDirectory(directory);
   try {

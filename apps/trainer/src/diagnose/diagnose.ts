@@ -1,5 +1,4 @@
 // iapo diagnose: before a run, which settings of the penalty tell faulty calls from right ones.
-import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { defaultGrid, diagnose, diagnosisSvg, diagnosisTable, type Explained, type Teacher } from "@iapo/iapo";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
@@ -61,7 +60,6 @@ export async function runDiagnosis(flags: DiagnoseFlags, io: CliIo): Promise<num
 async function make(study: Study, directory: string, flags: DiagnoseFlags, io: CliIo): Promise<DiagnosisFile> {
   const { split, charts: count } = flags;
   using device = await openDevice();
-  await mkdir(directory, { recursive: true });
   const student = await openTeacher(device, study.student, io);
   const teacher = await openTeacher(device, study.teacher!, io);
   try {

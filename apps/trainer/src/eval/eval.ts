@@ -70,6 +70,7 @@ async function runEvaluation(options: EvalOptions, io: CliIo): Promise<Evaluatio
 
   const directory = options.out ?? `runs/eval-${name.replace(/[^\w.-]/g, "-")}`;
   const settings = await settingsOf(options, present);
+  if (model !== undefined) (await openDevice()).close(); // without an adapter nothing is begun
   const lock = await lockDirectory(directory);
   const paths = await openEvaluation(directory, settings).catch(async (error: unknown) => {
     await lock.release();

@@ -1,7 +1,7 @@
 // One writer at a time: a file in the run's directory says who is at work there. It needs no help from the operating system, so it also works
 // on shared disks. Each process writes a file of its own name and then looks for others: of two that begin at once, at least one sees the other.
 import { readFileSync } from "node:fs";
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, rmdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
@@ -23,11 +23,12 @@ export interface Lock {
 }
 
 /**
- * Takes a directory, which is made if need be. The lock of a process of this machine that has ended is taken over.
+ * Takes a directory, which is made if need be, and then goes again where nothing was put into it. The lock of a process of this machine that has
+ * ended is taken over.
  * @throws TrainerError `busy` with the holder's process, machine and time
  */
 export async function lockDirectory(directory: string): Promise<Lock> {
-  await mkdir(directory, { recursive: true });
+  const isNew = (await mkdir(directory, { recursive: true })) !== undefined;
   const own: Holder = {
     host: hostname(),
     pid: process.pid,
@@ -38,7 +39,10 @@ export async function lockDirectory(directory: string): Promise<Lock> {
   await refuseOthers(directory, undefined);
   const file = join(directory, name);
   await writeFileAtomic(file, `${JSON.stringify(own)}\n`);
-  const release = (): Promise<void> => rm(file, { force: true });
+  const release = async (): Promise<void> => {
+    await rm(file, { force: true });
+    if (isNew) await rmdir(directory).catch(() => undefined); // it holds something
+  };
   try {
     await refuseOthers(directory, name);
   } catch (error) {
