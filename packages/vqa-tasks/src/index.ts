@@ -35,6 +35,8 @@ export {
   type Demonstration,
   type DemonstrationFault,
   demonstrate,
+  type Renamed,
+  renamed,
   toolProgram,
 } from "./nano/demonstrations.ts";
 export {

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { createEnvironment } from "../src/environment/environment.ts";
 import { createNanoCharts, type NanoChart } from "../src/nano/charts.ts";
-import { caption, copy, demonstrate } from "../src/nano/demonstrations.ts";
+import { caption, copy, demonstrate, renamed } from "../src/nano/demonstrations.ts";
 import { nanoSplits, readSourceTables } from "../src/nano/tables.ts";
 import { checkTask } from "../src/task.ts";
 
@@ -164,6 +164,29 @@ test("captions tell the values of the shown bars; copies need no picture", async
     for (const name of named) expect(exercise.query.includes(name ?? "?")).toBe(true);
     expect(copy(charts, "train", index)).toEqual(exercise);
   }
+});
+
+test("charts under other names: the call has the question's names and the picture's axis, or the other one as often as asked", async () => {
+  const charts = await createNanoCharts({ seed: 4, quality: { wrongAxis: 0.5, noCall: 0.2, malformed: 0.2 } });
+  const axes = { columns: 0, rows: 0 };
+  for (let index = 0; index < 60; index += 1) {
+    const { task, text } = await renamed(charts, "validation", index);
+    const shown = (await charts.chart("train", index)).task;
+    expect(task.image).toEqual(shown.image);
+    const names = [...task.columns, ...task.rows].map(({ name }) => name);
+    expect(charts.names.validation).toEqual(expect.arrayContaining(names));
+    expect(new Set(names).size).toBe(shown.columns.length + shown.rows.length);
+    const [, axis, called] = /focus_on_(columns|rows)_with_\w+\(image_1, (\[.*\]), \1_bbox/.exec(text) ?? [];
+    for (const name of JSON.parse(called ?? "") as string[]) {
+      expect(names).toContain(name);
+      expect(task.question).toContain(name);
+    }
+    axes[axis as "columns" | "rows"] += axis === shown.orientation ? 1 : 0;
+    expect(await renamed(charts, "validation", index)).toEqual({ task, text });
+  }
+  const right = axes.columns + axes.rows;
+  expect(Math.min(axes.columns, axes.rows)).toBeGreaterThan(0);
+  expect(Math.abs(right / 60 - 0.5)).toBeLessThan(0.2);
 });
 
 test("options that contradict each other are refused", async () => {

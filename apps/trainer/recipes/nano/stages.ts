@@ -7,6 +7,8 @@ export interface Mixture {
   /** Of the captions: those of pictures that a tool has edited; default a half. */
   readonly edited?: number;
   readonly copies: number;
+  /** Charts under names that they do not show; default none. */
+  readonly renamed?: number;
 }
 
 export interface Stage {
@@ -37,23 +39,23 @@ const schooling: readonly Stage[] = [
     steps: 800,
     batch: 16,
     learningRate: 1.5e-3,
-    mixture: { captions: 0.15, copies: 0.05 },
+    mixture: { captions: 0.15, copies: 0.05, renamed: 0.25 },
     quality: clean,
   },
   {
     name: "reading",
-    steps: 1500,
+    steps: 1200,
     batch: 32,
     learningRate: 3e-3,
-    mixture: { captions: 0.85, edited: 0.8, copies: 0.05 },
+    mixture: { captions: 0.8, edited: 0.8, copies: 0.05, renamed: 0.1 },
     quality: clean,
   },
   {
     name: "practice",
-    steps: 900,
+    steps: 700,
     batch: 16,
     learningRate: 1.5e-3,
-    mixture: { captions: 0.15, edited: 0.8, copies: 0.05 },
+    mixture: { captions: 0.15, edited: 0.8, copies: 0.05, renamed: 0.2 },
     quality: clean,
   },
 ];
@@ -65,10 +67,10 @@ export const stagesOf: Readonly<Record<Role, readonly Stage[]>> = {
     ...schooling,
     {
       name: "teacher",
-      steps: 1000,
+      steps: 700,
       batch: 16,
       learningRate: 1.2e-3,
-      mixture: { captions: 0.1, copies: 0.05 },
+      mixture: { captions: 0.1, copies: 0.05, renamed: 0.1 },
       quality: clean,
     },
   ],
@@ -98,7 +100,7 @@ export const stagesOf: Readonly<Record<Role, readonly Stage[]>> = {
       steps: 400,
       batch: 16,
       learningRate: 5e-4,
-      mixture: { captions: 0.1, copies: 0.05 },
+      mixture: { captions: 0.1, copies: 0.05, renamed: 0.2 },
       quality: { wrongAxis: 0.38, noCall: 0.04, malformed: 0.06 },
     },
   ],

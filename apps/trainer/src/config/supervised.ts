@@ -12,7 +12,12 @@ export interface SupervisedSettings {
   readonly batch: number;
   readonly rowBudget?: number | undefined;
   /** Shares of the examples; the rest is whole demonstrations. */
-  readonly mixture: { readonly captions: number; readonly edited: number; readonly copies: number };
+  readonly mixture: {
+    readonly captions: number;
+    readonly edited: number;
+    readonly copies: number;
+    readonly renamed: number;
+  };
   readonly optimizer: OptimizerSettings;
   readonly checkpoint: { readonly every: number; readonly keep: number };
   readonly evaluate?: { readonly every: number; readonly tasks: number; readonly maxTokens: number } | undefined;
@@ -28,8 +33,11 @@ export const supervisedSchema: z.ZodType<SupervisedSettings, unknown> = z.strict
       captions: share,
       edited: share.default(0.5).describe("Of the captions: pictures that a tool has edited."),
       copies: share,
+      renamed: share.describe("Charts under names that they do not show."),
     })
-    .refine(({ captions, copies }) => captions + copies <= 1, { error: "the shares sum to more than 1" })
+    .refine(({ captions, copies, renamed }) => captions + copies + renamed <= 1, {
+      error: "the shares sum to more than 1",
+    })
     .prefault({})
     .describe("Shares of the examples; the rest is whole demonstrations."),
   optimizer: optimizerSettingsSchema.prefault({}),

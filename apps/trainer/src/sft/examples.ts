@@ -1,4 +1,4 @@
-// What small models learn nano-charts from: captions, copies and whole episodes, each a pure function of its number.
+// What small models learn nano-charts from: captions, copies, charts under other names and whole episodes, each a pure function of its number.
 import {
   type Environment,
   type Scribe,
@@ -8,7 +8,7 @@ import {
   type Written,
 } from "@iapo/grpo";
 import { deriveSeed, randomWords, uniformOf } from "@iapo/tensor-core";
-import { caption, copy, demonstrate, type NanoCharts } from "@iapo/vqa-tasks";
+import { caption, copy, demonstrate, type NanoCharts, renamed } from "@iapo/vqa-tasks";
 
 export interface ExampleOptions {
   readonly scribe: Scribe;
@@ -19,29 +19,39 @@ export interface ExampleOptions {
   /** Other names draw other examples. */
   readonly name: string;
   /** Shares of the examples; the rest is whole episodes. `edited`: of the captions, those of pictures that a tool has edited. */
-  readonly mixture: { readonly captions: number; readonly edited?: number | undefined; readonly copies: number };
+  readonly mixture: {
+    readonly captions: number;
+    readonly edited?: number | undefined;
+    readonly copies: number;
+    readonly renamed?: number | undefined;
+  };
   readonly length: number;
 }
 
 /**
- * Examples to imitate. Names of held-out charts occur in copies, which have no picture: their embeddings must be learnt somewhere. No chart and
- * no question of a held-out split is ever seen.
+ * Examples to imitate. Names of held-out charts occur in copies, which have no picture, and in the place of a training chart's names: their
+ * embeddings must be learnt somewhere, and that a picture of known bars may be asked about any name. No held-out chart is ever seen.
  */
 export function chartExamples(options: ExampleOptions): TaskSource<Written> {
   const { scribe, charts, environment, seed, name, mixture, length } = options;
-  const { captions, edited, copies } = mixture;
+  const { captions, edited, copies, renamed: others = 0 } = mixture;
   return {
     length,
     async task(index) {
       const words = randomWords(2, deriveSeed(seed, "examples", name, index));
-      const [kind, split] = [uniformOf(words[0]!), uniformOf(words[1]!)];
+      const [kind, place] = [uniformOf(words[0]!), uniformOf(words[1]!)];
+      const split = place < 0.6 ? "train" : place < 0.8 ? "validation" : "test";
       if (kind < captions) {
         const { image, text } = await caption(charts, "train", index, { edited });
-        return written(scribe, { id: "image", kind: "image", image }, text);
+        return written(scribe, [{ id: "image", kind: "image", image }], text);
       }
       if (kind < captions + copies) {
-        const { query, text } = copy(charts, split < 0.6 ? "train" : split < 0.8 ? "validation" : "test", index);
-        return written(scribe, { id: "query", kind: "query", text: query }, text);
+        const { query, text } = copy(charts, split, index);
+        return written(scribe, [{ id: "query", kind: "query", text: query }], text);
+      }
+      if (kind < captions + copies + others) {
+        const { task, text } = await renamed(charts, split, index);
+        return written(scribe, environment.prompt(task), text);
       }
       const { task, turns } = await demonstrate(charts, "train", index);
       return transcribeEpisode(scribe, environment, task, turns);
@@ -49,6 +59,6 @@ export function chartExamples(options: ExampleOptions): TaskSource<Written> {
   };
 }
 
-function written(scribe: Scribe, block: TurnInput["blocks"][number], text: string): Written {
-  return { turns: [scribe.transcribe({ freshPrompt: true, blocks: [block] }, text)] };
+function written(scribe: Scribe, blocks: TurnInput["blocks"], text: string): Written {
+  return { turns: [scribe.transcribe({ freshPrompt: true, blocks }, text)] };
 }

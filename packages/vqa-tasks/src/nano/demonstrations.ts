@@ -1,9 +1,9 @@
 /**
- * Episodes to imitate, of chosen quality, and the two kinds of exercise that nano.md found a small model to need first:
- * captions (read a chart) and copies (spell names in a call, without a picture).
+ * Episodes to imitate, of chosen quality, and exercises that a small model needs: captions (read a chart) and copies (spell names in a call,
+ * without a picture) first, later charts under names that they do not show (call what the question names, whatever the picture).
  */
 
-import { type Image, identifyImage, type Orientation } from "@iapo/rollout-trace";
+import { type Image, identifyImage, type Orientation, type Task } from "@iapo/rollout-trace";
 import { environmentPresets } from "../environment/options.ts";
 import { interpreters } from "../environment/tools.ts";
 import { RandomStream } from "../random.ts";
@@ -30,6 +30,13 @@ export type Copy = {
   /** As the compact prompt's query block writes it. */
   readonly query: string;
   /** The program that answers it, or the list of names. */
+  readonly text: string;
+};
+
+export type Renamed = {
+  /** Names and question are others than the picture's; it has no answer. */
+  readonly task: Task;
+  /** The program that the question asks for. */
   readonly text: string;
 };
 
@@ -88,18 +95,38 @@ export function copy(charts: NanoCharts, split: NanoSplit, index: number): Copy 
   const random = new RandomStream(seed, `nano-copies/${split}`, index);
   const names = random.sample(charts.names[split], random.integer(...bars));
   const list = `[${names.map((name) => JSON.stringify(name)).join(", ")}]`;
-  const chosen = random.sample(names, random.integer(1, 2));
-  const [first = "", second] = names.filter((name) => chosen.includes(name));
+  const asked = askedOf(names, random);
   if (random.uniform() < 0.5) return { query: `${list}\nList the names.\n`, text: `${list}\n` };
-  const question =
-    second === undefined
-      ? random.pick([`Value of ${first} to the nearest ten?`, `Is ${first} over 50?`])
-      : `Is ${first} above ${second}?`;
-  const asked = second === undefined ? [first] : [first, second];
   return {
-    query: `${list}\n${question}\n`,
+    query: `${list}\n${questionAbout(asked, random)}\n`,
     text: toolProgram(random.pick(["columns", "rows"]), random.pick(effects), asked),
   };
+}
+
+/** Training chart `index` under names of a split. Only its axis is as the picture shows it; of the charts' quality, wrong axes count. */
+export async function renamed(charts: NanoCharts, split: NanoSplit, index: number): Promise<Renamed> {
+  const { task, bars } = await charts.chart("train", index);
+  const random = new RandomStream(charts.options.seed, `nano-renamed/${split}`, index);
+  const names = random.sample(charts.names[split], bars.length);
+  const asked = askedOf(names, random);
+  const shown = task.orientation ?? "columns";
+  const axis = pickFault(charts.options.quality, random) === "wrong_axis" ? otherAxis(shown) : shown;
+  const under = (boxes: Task["columns"]) => boxes.map((box, i) => ({ ...box, name: names[i]! }));
+  return {
+    task: { ...task, columns: under(task.columns), rows: under(task.rows), question: questionAbout(asked, random) },
+    text: toolProgram(axis, random.pick(effects), asked),
+  };
+}
+
+/** One or two of the names, in their order. */
+function askedOf(names: readonly string[], random: RandomStream): string[] {
+  const chosen = random.sample(names, random.integer(1, 2));
+  return names.filter((name) => chosen.includes(name));
+}
+
+function questionAbout([first = "", second]: readonly string[], random: RandomStream): string {
+  if (second !== undefined) return `Is ${first} above ${second}?`;
+  return random.pick([`Value of ${first} to the nearest ten?`, `Is ${first} over 50?`]);
 }
 
 function pickFault(
