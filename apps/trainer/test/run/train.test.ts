@@ -103,7 +103,7 @@ test("an interrupt while it loads leaves nothing", async () => {
   const trained = ["--set", "model.initialize=", "--set", "model.directory=nano-student"];
   expect(await runCli(["train", config, ...trained, "--out", directory], io)).toBe(130);
   expect(notes.at(-1)).toBe("interrupted before it began; the same command begins it again");
-  expect(readdirSync(directory)).toEqual([]);
+  expect(existsSync(directory)).toBe(false);
 });
 
 test("a reader who goes away ends the run in order", async () => {
@@ -136,7 +136,7 @@ test("refusals: one screen, the code as documented, nothing written", async () =
   expect(readdirSync(folder)).toEqual(["letter.txt"]);
 });
 
-test("models without weights are refused, whoever's they are, and the run's directory stays empty", async () => {
+test("models without weights are refused, whoever's they are, and nothing is left", async () => {
   const judge =
     "judge: { endpoint: http://localhost:1/v1, model: judge }\nenvironment: { scoring: { scoring: judge } }\n";
   const judged = join(root, "judged.yaml");
@@ -146,7 +146,7 @@ test("models without weights are refused, whoever's they are, and the run's dire
     const { code, out, err } = await iapo(["train", judged, "--set", whose, "--out", directory]);
     expect({ code, out }).toEqual({ code: 1, out: "" });
     expect(err).toMatch(/holds neither model.safetensors/);
-    expect(readdirSync(directory)).toEqual([]);
+    expect(existsSync(directory)).toBe(false);
   }
 });
 
