@@ -43,13 +43,16 @@ export async function iapo(args: readonly string[], env: Readonly<Record<string,
   if (process.env.IAPO_FULL === "1") return start(args, env).ended;
   for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
   const said = { out: "", note: "" };
-  const code = await runCli(args, {
-    out: (text) => (said.out += `${text}\n`),
-    note: (text) => (said.note += `${text}\n`),
-    signal: new AbortController().signal,
-  });
-  vi.unstubAllEnvs();
-  return { code, signal: null, out: said.out, err: said.note };
+  try {
+    const code = await runCli(args, {
+      out: (text) => (said.out += `${text}\n`),
+      note: (text) => (said.note += `${text}\n`),
+      signal: new AbortController().signal,
+    });
+    return { code, signal: null, out: said.out, err: said.note };
+  } finally {
+    vi.unstubAllEnvs(); // the next test's environment is its own, also after an error
+  }
 }
 
 /** A refusal: its exit code, a message of one screen that matches, no stack trace, no result. */
