@@ -45,7 +45,7 @@ test("the values of the paper's tables", () => {
   expect(["paper-lambda-0-05", "paper-iapo", "paper-lambda-0-5", "paper-lambda-1"].map(lambda)).toEqual([
     0.05, 0.1, 0.5, 1,
   ]);
-  const nano = ["nano-lambda-0-05", "nano-lambda-0-1", "nano-iapo-occlusion", "nano-lambda-1"];
+  const nano = ["nano-lambda-0-05", "nano-iapo-occlusion", "nano-lambda-0-5", "nano-lambda-1"];
   expect(nano.map(lambda)).toEqual([0.05, 0.1, 0.5, 1]);
   expect(byName.get("paper-iapo")!.teacher).toEqual({ run: "paper-teacher-7b-grpo" });
   expect(resolved("paper-vtool-r1").grpo.loss.turns).toBe("final_only");
@@ -55,7 +55,10 @@ test("the values of the paper's tables", () => {
     verifier: "llm",
     alpha: 0.1,
   });
-  expect(resolved("nano-occlusion-joint").iapo).toEqual({ ...iapoPresets.occlusion, normalisation: "joint" });
+  const ownCalls = { ...iapoPresets.occlusion, teacherTarget: "teacher_call", lambda: 0.1 };
+  expect(resolved("nano-iapo-occlusion").iapo).toEqual(ownCalls);
+  expect(resolved("nano-occlusion-joint").iapo).toEqual({ ...ownCalls, normalisation: "joint" });
+  expect(resolved("nano-occlusion-student-call").iapo).toEqual({ ...ownCalls, teacherTarget: "student_call" });
   expect(resolved("nano-paper-teacher-call").iapo).toMatchObject({
     method: "grad_x_input",
     teacherTarget: "teacher_call",
