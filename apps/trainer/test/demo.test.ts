@@ -26,7 +26,7 @@ test("measures, trains, measures again: a table beside teacher and plain GRPO, a
   expect(code, err).toBe(0);
   const { columns } = resultOf(whole);
   const grpo: Result = JSON.parse(readFileSync(join(import.meta.dirname, "../assets/demo-grpo.json"), "utf8"));
-  expect(grpo.columns.map(({ title }) => title)).toEqual(["GRPO, 20 steps", "GRPO, 47 steps"]);
+  expect(grpo.columns.map(({ title }) => title)).toEqual(["GRPO, 20 steps", "GRPO, 44 steps"]);
   expect(columns.map(({ title }) => title)).toEqual([
     ...["before", "after", "teacher"],
     ...grpo.columns.map(({ title }) => title),
