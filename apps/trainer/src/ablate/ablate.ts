@@ -29,8 +29,6 @@ export interface AblateFlags {
   readonly dryRun?: true | undefined;
 }
 
-const HOUR = 3600e3;
-
 export async function ablate(flags: AblateFlags, io: CliIo): Promise<number> {
   const directory = resolve(flags.out);
   const jobs = ablationJobs({ ...flags, directory });
@@ -50,7 +48,7 @@ export async function ablate(flags: AblateFlags, io: CliIo): Promise<number> {
     const work: WorkOptions = { ...flags, directory, note: io.note };
     const models = modelsAsTheyAre(jobs, flags);
     const items = [...models.map((model) => measureItem(model, work)), ...jobs.map((job) => jobItem(job, work))];
-    const deadline = flags.hours === undefined ? [] : [AbortSignal.timeout(flags.hours * HOUR)];
+    const deadline = flags.hours === undefined ? [] : [AbortSignal.timeout(milliseconds(flags.hours))];
     const finished = await runQueue(items, state, AbortSignal.any([io.signal, ...deadline]), io.note);
     const out = await writeAblation({
       ...{ jobs, state, measuring: work, minutes: flags.minutes },
@@ -67,6 +65,11 @@ export async function ablate(flags: AblateFlags, io: CliIo): Promise<number> {
   } finally {
     await lock.release();
   }
+}
+
+/** Timers take whole milliseconds, and one of more than 31 bits ends at once. */
+function milliseconds(hours: number): number {
+  return Math.min(Math.round(hours * 3600e3), 2 ** 31 - 1);
 }
 
 /** An assignment that makes no sense, and a directory that holds no model, are found out before the work. @throws TrainerError `config` */

@@ -30,7 +30,7 @@ test("killed amid a run, it goes on there, and ends in tables and figures", asyn
     "nano-grpo-seed-1": { state: "begun" },
   });
 
-  const second = await start(args).ended;
+  const second = await start([...args, "--hours", "0.56"]).ended; // no whole number of milliseconds in floating point
   expect(second.err).not.toMatch(/nano-student: measure/);
   expect(second.code).toBe(0);
   expect(second.out).toMatch(/^2 of 2 done; tables and figures: /);
