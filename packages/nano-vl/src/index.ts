@@ -12,5 +12,5 @@ export const studentDirectory: string = directory("student");
 /** A checkpoint of the same size that calls the right ones. */
 export const teacherDirectory: string = directory("teacher");
 
-/** A larger one, of 2.4 million parameters, that calls and reads better. */
+/** A larger one, of 2.4 million parameters, that does as well. */
 export const largeTeacherDirectory: string = directory("teacher-large");
