@@ -126,8 +126,8 @@ function findPath(start: string, next: (node: string) => string[], isGoal: (node
     if (isGoal(node)) return [node];
     if (seen.has(node)) return undefined;
     seen.add(node);
-    for (const neighbour of next(node)) {
-      const rest = visit(neighbour);
+    for (const neighbor of next(node)) {
+      const rest = visit(neighbor);
       if (rest !== undefined) return [node, ...rest];
     }
     return undefined;

@@ -50,7 +50,7 @@ export function checkWords(tree: Tree): string[] {
     );
 }
 
-/** Each package has a README, the licence, a sentence, sound exports, and a project reference for each dependency. */
+/** Each package has a README, the license, a sentence, sound exports, and a project reference for each dependency. */
 export function checkPackages(tree: Tree): string[] {
   return tree.packages.flatMap((owner) => packageProblems(tree, owner).map((problem) => `${owner.folder}: ${problem}`));
 }
@@ -64,7 +64,7 @@ function packageProblems(tree: Tree, owner: Package): string[] {
   const text = (file: string): string => (tree.exists(`${folder}/${file}`) ? tree.read(`${folder}/${file}`) : "");
   expect(manifest.name === `@iapo/${room}`, `is named ${manifest.name}, not @iapo/${room}`);
   expect((manifest.description ?? "").length > 20, "has no description that says what it is for");
-  expect(manifest.license?.startsWith("Apache-2.0") === true, "package.json does not name the licence Apache-2.0");
+  expect(manifest.license?.startsWith("Apache-2.0") === true, "package.json does not name the license Apache-2.0");
   expect(manifest.type === "module", 'package.json lacks "type": "module"');
   expect(manifest.files?.includes("dist") === true, 'package.json\'s "files" lacks dist');
   expect(

@@ -1,4 +1,4 @@
-// What stands for "nothing there" (specs `method` H.2).
+// What stands for "nothing there" (docs/method.md H.2).
 import { concat, gatherRows, mean, noGrad, RowIndex, reshape, scale, scope, type Tensor } from "@iapo/tensor-core";
 import { AttributionError } from "./error.ts";
 import type { DifferentiableModel, Embedded } from "./model.ts";

@@ -1,7 +1,7 @@
 // Deletion and insertion: whether the score falls when the units said to matter go, and rises when they come back.
 import { type Baseline, baselineRows } from "./baseline.ts";
 import { AttributionError } from "./error.ts";
-import { normalisedArea, type Partition, replacedUnits, tokensOfUnits } from "./math/index.ts";
+import { normalizedArea, type Partition, replacedUnits, tokensOfUnits } from "./math/index.ts";
 import type { DifferentiableModel } from "./model.ts";
 import { replacedScores } from "./replaced.ts";
 
@@ -51,7 +51,7 @@ export async function faithfulness<Input>(
     const points = deletion!.length;
     const curve = (values: Float64Array): FaithfulnessCurve => ({
       values,
-      area: normalisedArea(values, whole[0]!, scores[points - 1]!),
+      area: normalizedArea(values, whole[0]!, scores[points - 1]!),
     });
     return { deletion: curve(scores.slice(0, points)), insertion: curve(scores.slice(points)) };
   } finally {

@@ -30,4 +30,4 @@ export {
   teacherWays,
   unsharedRows,
 } from "./plan.ts";
-export { randomisedWeightsCheck } from "./randomised-weights.ts";
+export { randomizedWeightsCheck } from "./randomized-weights.ts";

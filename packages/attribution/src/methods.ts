@@ -2,14 +2,14 @@
 import type { Baseline } from "./baseline.ts";
 import type { BlockReduce, QuadratureKind, TokenReduce } from "./math/index.ts";
 
-/** Gradient x embedding, the method of the IAPO paper (specs `method` F4 and F5). */
+/** Gradient x embedding, the method of the IAPO paper (docs/method.md F4 and F5). */
 export interface GradientTimesEmbedding {
   readonly kind: "grad_x_input";
   /** Default `dot`. */
   readonly tokenReduce?: TokenReduce;
 }
 
-/** Integrated gradients (Sundararajan 2017; specs `method` H.1) of all prompt tokens at once. */
+/** Integrated gradients (Sundararajan 2017; docs/method.md H.1) of all prompt tokens at once. */
 export interface IntegratedGradients {
   readonly kind: "ig";
   /** Default `dot`, for which scores add up to S(prompt) - S(baseline). */

@@ -34,7 +34,7 @@ export interface PromptStates {
 
 /**
  * A model that attribution can look into. A score is the sum over a response's target tokens of `log softmax(logits)[token]` at
- * temperature 1 (specs `method` F3). All methods are synchronous and record on the tape, if there is one.
+ * temperature 1 (docs/method.md F3). All methods are synchronous and record on the tape, if there is one.
  */
 export interface DifferentiableModel<Input> {
   readonly device: Device;

@@ -24,7 +24,7 @@ export interface AttributionRows {
 }
 
 /**
- * Rows of a method (design "Block attribution"), for n responses of R rows each to P prompt tokens: gradients P + nR forward and n(P + R)
+ * Rows of a method (docs/architecture.md "Block attribution"), for n responses of R rows each to P prompt tokens: gradients P + nR forward and n(P + R)
  * backward, integrated gradients that for each step and two more forward passes, occlusion P + nR and for each block the rows from its
  * first token on + nR.
  */

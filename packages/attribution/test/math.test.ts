@@ -8,8 +8,8 @@ import {
   type Divergence,
   distribution,
   divergence,
-  type Normaliser,
-  normalisedArea,
+  type Normalizer,
+  normalizedArea,
   partition,
   type QuadratureKind,
   quadrature,
@@ -33,7 +33,7 @@ beforeAll(async () => {
 const models = ["student", "teacher"] as const;
 const reduces = ["dot", "l1", "l2"] as const;
 const divergences = ["kl_student_teacher", "kl_teacher_student", "js", "tv", "l2"] as const;
-const normalisers = ["absL1", "relu", "softmax", "softmax_z"] as const;
+const normalizers = ["absL1", "relu", "softmax", "softmax_z"] as const;
 
 test.each(models)("%s: token and block scores", (model) => {
   const gradient = tensors(`${model}.gradient`);
@@ -59,14 +59,14 @@ test.each(models)("%s: token and block scores", (model) => {
 const cells = Object.keys(golden.distributions).filter((name) => name.includes("."));
 test.each(cells)("distributions and divergences: %s", (cell) => {
   const [source, reduced, named] = cell.split(".");
-  const normaliser = (named ?? reduced) as Normaliser;
+  const normalizer = (named ?? reduced) as Normalizer;
   const expected = golden.distributions[cell]!;
   const [student, teacher] = models.map((model) => {
     const { block_sum, block_mean, occlusion } = golden.models[model];
     const scores = named
       ? (reduced === "block_sum" ? block_sum : block_mean)[source as "dot" | "l1" | "l2"]
       : occlusion.mean!;
-    return distribution(inBlockOrder(scores), { normaliser });
+    return distribution(inBlockOrder(scores), { normalizer });
   });
   expect(largestDifference(student!, expected.student)).toBeLessThan(1e-10);
   expect(largestDifference(teacher!, expected.teacher)).toBeLessThan(1e-10);
@@ -80,8 +80,8 @@ const someScores = fc.array(fc.double({ min: -1e6, max: 1e6, noNaN: true }), { m
 
 test("a distribution sums to 1, and none of its entries is below a / K", () => {
   fc.assert(
-    fc.property(someScores, fc.constantFrom(...normalisers), (scores, normaliser) => {
-      const p = distribution(scores, { normaliser });
+    fc.property(someScores, fc.constantFrom(...normalizers), (scores, normalizer) => {
+      const p = distribution(scores, { normalizer });
       expect(p.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 12);
       expect(Math.min(...p)).toBeGreaterThanOrEqual((1e-3 / scores.length) * (1 - 1e-12));
     }),
@@ -131,11 +131,11 @@ test("every divergence is 0 between equals, symmetric where it says so, and with
 });
 
 test("without smoothing a KL to a distribution with a hole is infinite, and relu of nothing positive is uniform", () => {
-  const p = distribution([1, 1], { normaliser: "relu", smoothing: 0 });
-  const q = distribution([1, -1], { normaliser: "relu", smoothing: 0 });
+  const p = distribution([1, 1], { normalizer: "relu", smoothing: 0 });
+  const q = distribution([1, -1], { normalizer: "relu", smoothing: 0 });
   expect(divergence("kl_student_teacher", p, q)).toBe(Number.POSITIVE_INFINITY);
   expect(divergence("kl_teacher_student", p, q)).toBeCloseTo(Math.LN2, 12);
-  expect([...distribution([-1, -2, 0, -3], { normaliser: "relu" })]).toEqual([0.25, 0.25, 0.25, 0.25]);
+  expect([...distribution([-1, -2, 0, -3], { normalizer: "relu" })]).toEqual([0.25, 0.25, 0.25, 0.25]);
 });
 
 test.each(["gauss_legendre", "midpoint", "trapezoid"] as QuadratureKind[])("%s: weights sum to 1", (kind) => {
@@ -201,14 +201,14 @@ test("curves", () => {
   const scores = [0.1, 3, -2];
   expect(replacedUnits("deletion", scores)).toEqual([[], [1], [1, 0], [1, 0, 2]]);
   expect(replacedUnits("insertion", scores)).toEqual([[1, 0, 2], [0, 2], [2], []]);
-  expect(normalisedArea([-1, -2, -3], -1, -3)).toBeCloseTo(0.5, 14); // a straight line
-  expect(normalisedArea([-1, -3, -3, -3, -3], -1, -3)).toBeCloseTo(1 / 8, 14); // all at once
+  expect(normalizedArea([-1, -2, -3], -1, -3)).toBeCloseTo(0.5, 14); // a straight line
+  expect(normalizedArea([-1, -3, -3, -3, -3], -1, -3)).toBeCloseTo(1 / 8, 14); // all at once
 });
 
 test.each([
   ["scores that are not finite", () => distribution([1, Number.NaN])],
   ["no scores", () => distribution([])],
-  ["a temperature of 0", () => distribution([1], { normaliser: "softmax", temperature: 0 })],
+  ["a temperature of 0", () => distribution([1], { normalizer: "softmax", temperature: 0 })],
   ["different numbers of blocks", () => divergence("tv", [1], [0.5, 0.5])],
   ["no steps", () => quadrature("midpoint", 0)],
   ["one step of the trapezoid", () => quadrature("trapezoid", 1)],

@@ -66,9 +66,9 @@ test("block scores and the distributions that come of them", async () => {
     const [result] = await attributeBlocks(model, group, goldenPartition, { kind: "grad_x_input", blockReduce });
     expect(largestDifference(result!.blockScores, inBlockOrder(values)) / unit).toBeLessThan(1e-5);
     if (blockReduce !== "sum" && blockReduce !== "mean") continue;
-    for (const normaliser of ["absL1", "relu", "softmax", "softmax_z"] as const) {
-      const expected = golden.distributions[`dot.block_${blockReduce}.${normaliser}`]!;
-      const p = distribution(result!.blockScores, { normaliser });
+    for (const normalizer of ["absL1", "relu", "softmax", "softmax_z"] as const) {
+      const expected = golden.distributions[`dot.block_${blockReduce}.${normalizer}`]!;
+      const p = distribution(result!.blockScores, { normalizer });
       expect(largestDifference(p, expected.student)).toBeLessThan(1e-5);
       const kl = divergence("kl_student_teacher", p, expected.teacher);
       expect(Math.abs(kl - expected.kl_student_teacher)).toBeLessThan(1e-5);

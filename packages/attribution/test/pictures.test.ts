@@ -1,7 +1,7 @@
-// Pictures: what they show is where it should be, colours are readable and told apart by colour-blind people, and no text escapes its place.
+// Pictures: what they show is where it should be, colors are readable and told apart by color-blind people, and no text escapes its place.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { colourOf, type Rgb, scaleLimit } from "../src/pictures/colour.ts";
+import { colorOf, type Rgb, scaleLimit } from "../src/pictures/color.ts";
 import {
   AttributionError,
   blockBarsSvg,
@@ -37,7 +37,7 @@ describe("scale", () => {
 
   test("black text has a contrast of 7 to 1 on all of it (WCAG 2.2, 1.4.6)", () => {
     for (let place = -1; place <= 1; place += 0.05) {
-      expect((luminance(colourOf(place)) + 0.05) / 0.05).toBeGreaterThan(7);
+      expect((luminance(colorOf(place)) + 0.05) / 0.05).toBeGreaterThan(7);
     }
   });
 
@@ -48,8 +48,8 @@ describe("scale", () => {
     ["tritanopia", [1.255528, -0.076749, -0.178779, -0.078411, 0.930809, 0.147602, 0.004733, 0.691367, 0.3039]],
   ])("its ends are told apart from each other and from 0 under %s", (_, matrix) => {
     const seen = (place: number): number[] => {
-      const colour = colourOf(place).map(linear);
-      return [0, 1, 2].map((r) => colour.reduce((sum, c, i) => sum + matrix[3 * r + i]! * c, 0));
+      const color = colorOf(place).map(linear);
+      return [0, 1, 2].map((r) => color.reduce((sum, c, i) => sum + matrix[3 * r + i]! * c, 0));
     };
     const apart = (one: number, other: number): number => Math.hypot(...seen(one).map((c, i) => c - seen(other)[i]!));
     expect(apart(-1, 1)).toBeGreaterThan(0.4);
@@ -61,24 +61,24 @@ describe("scale", () => {
 const linear = (c: number): number => (c <= 10 ? c / 3294.6 : ((c / 255 + 0.055) / 1.055) ** 2.4);
 const luminance = ([r, g, b]: Rgb): number => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
 const css = (place: number): string =>
-  `#${colourOf(place)
+  `#${colorOf(place)
     .map((c) => c.toString(16).padStart(2, "0"))
     .join("")}`;
 
 describe("token heat map", () => {
   const map = { tokens: ["The", " bar\n", "high"], scores: [2, -2, 0] };
 
-  test("HTML: each token on its colour, its score beside it", () => {
+  test("HTML: each token on its color, its score beside it", () => {
     const html = tokenHeatMapHtml(map);
     expect(html).toContain(`<span style="background:${css(1)}" title="+2">The</span>`);
     expect(html).toContain(`<span style="background:${css(-1)}" title="−2"> bar↵\n</span>`);
     expect(html).toContain(`<span style="background:${css(0)}" title="+0">high</span>`);
   });
 
-  test("ANSI: each token on its colour, which ends before the line does", () => {
-    const [r, g, b] = colourOf(-1);
+  test("ANSI: each token on its color, which ends before the line does", () => {
+    const [r, g, b] = colorOf(-1);
     expect(tokenHeatMapAnsi(map)).toContain(`\u001b[30;48;2;${r};${g};${b}m bar↵\u001b[0m\n`);
-    expect(withoutColours(tokenHeatMapAnsi(map))).toBe("The bar↵\nhigh\n −2  −1  +0  +1  +2 \n");
+    expect(withoutColors(tokenHeatMapAnsi(map))).toBe("The bar↵\nhigh\n −2  −1  +0  +1  +2 \n");
   });
 
   test("refuses scores that do not belong to the tokens", () => {
@@ -96,7 +96,7 @@ describe("image heat map", () => {
     ...data.subarray((y * width + x) * 3, (y * width + x) * 3 + 3),
   ];
 
-  test("a token's colour lies over its own cell, strongest at the centre", () => {
+  test("a token's color lies over its own cell, strongest at the center", () => {
     for (let token = 0; token < 6; token++) {
       const scores = Array.from({ length: 6 }, (_, i) => (i === token ? -1 : 0));
       const made = imageHeatMap(plain(3, 128), scores, grid);
@@ -107,7 +107,7 @@ describe("image heat map", () => {
     }
   });
 
-  test("where nothing was scored the picture is its own greys; signs have their colours", () => {
+  test("where nothing was scored the picture is its own grays; signs have their colors", () => {
     expect(imageHeatMap(plain(3, 90), new Array<number>(6).fill(0), grid).data).toEqual(plain(3, 90).data);
     const made = imageHeatMap(plain(3, 128), [1, 0, 0, 0, 0, -1], grid);
     const [red, , blue] = pixel(made, 0, 0);
@@ -235,10 +235,10 @@ describe("hostile text", () => {
     );
   });
 
-  test("a terminal sees our colours and line ends, and no other control", () => {
+  test("a terminal sees our colors and line ends, and no other control", () => {
     fc.assert(
       fc.property(hostile, (tokens) => {
-        const text = withoutColours(tokenHeatMapAnsi({ tokens, scores: tokens.map((_, i) => i) }));
+        const text = withoutColors(tokenHeatMapAnsi({ tokens, scores: tokens.map((_, i) => i) }));
         expect(text).not.toMatch(forbidden);
         expect(text).not.toContain("\u001b");
         expect(text.split("\n")).toHaveLength(tokens.join("").split("\n").length + 2);
@@ -250,7 +250,7 @@ describe("hostile text", () => {
 
 const forbidden = /(?!\n)[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Noncharacter_Code_Point}]/u;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape sequences that the picture itself writes
-const withoutColours = (text: string): string => text.replace(/\u001b\[(0|30;48;2;\d+;\d+;\d+)m/g, "");
+const withoutColors = (text: string): string => text.replace(/\u001b\[(0|30;48;2;\d+;\d+;\d+)m/g, "");
 
 /** Tags with their attributes' names, in order; attribute values cannot hold a quote or a bracket. */
 function skeleton(picture: string): string[] {

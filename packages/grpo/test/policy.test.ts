@@ -38,7 +38,7 @@ test("traces of a group share their prompt, and hold their positions", async () 
   expect(() => policy.pack([[{ turns: [mute] }]])).toThrow("at least one sampled token");
 });
 
-test("a text to be learnt may not hold special tokens", async () => {
+test("a text to be learned may not hold special tokens", async () => {
   const [task] = await chartTasks(1);
   const input = { blocks: environment.prompt(task!) };
   const [special] = policy.processor.tokenizer.specialTokens.keys();

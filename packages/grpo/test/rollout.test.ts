@@ -55,7 +55,7 @@ const failing = (): Environment =>
     if (call === 1) throw new Error("the tool broke");
   });
 
-test("a failed episode is dropped, penalised, or stops the rollout", async () => {
+test("a failed episode is dropped, penalized, or stops the rollout", async () => {
   const policy = await nanoPolicy(device);
   const tasks = await chartTasks(1);
   const run = (more: Partial<RolloutOptions>) => rollout(policy, failing(), tasks, { ...options, ...more }, place);
@@ -66,8 +66,8 @@ test("a failed episode is dropped, penalised, or stops the rollout", async () =>
   expect(dropped.groups[0]!.map(({ rewards }) => Object.keys(rewards).length > 0)).toEqual(
     [0, 1, 2, 3].map((i) => i !== sample),
   );
-  const penalised = await run({ onFailure: "penalise", failureReward: -1 });
-  expect(penalised.groups[0]![sample]!.rewards).toEqual({ outcome: -1 });
+  const penalized = await run({ onFailure: "penalize", failureReward: -1 });
+  expect(penalized.groups[0]![sample]!.rewards).toEqual({ outcome: -1 });
   await expect(run({})).rejects.toThrow(GrpoError);
   await expect(run({})).rejects.toThrow(/sample \d failed: the tool broke/);
   policy.model.dispose();

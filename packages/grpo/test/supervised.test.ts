@@ -25,8 +25,8 @@ test("demonstrations become turns, and the loss on them falls", async () => {
     const written = await transcribeEpisode(policy, environment, task, turns);
     expect(written.turns.map(({ text }) => text)).toEqual(turns);
     expect(written.turns[1]!.images).toHaveLength(1);
-    const learnt = written.turns[0]!.tokens.filter((_, k) => written.turns[0]!.lossMask[k] === 1);
-    expect(policy.processor.tokenizer.decode(learnt, { skipSpecialTokens: true })).toBe(turns[0]);
+    const learned = written.turns[0]!.tokens.filter((_, k) => written.turns[0]!.lossMask[k] === 1);
+    expect(policy.processor.tokenizer.decode(learned, { skipSpecialTokens: true })).toBe(turns[0]);
     examples.push(written);
   }
   const packed = policy.pack(examples.map((example) => [example]));

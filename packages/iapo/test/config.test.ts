@@ -5,14 +5,14 @@ import { iapoPresets, iapoSettingsSchema } from "../src/config.ts";
 const issuesOf = (settings: unknown): string[] =>
   iapoSettingsSchema.safeParse(settings).error?.issues.map(({ path, message }) => [...path, message].join(": ")) ?? [];
 
-test("nothing set is the paper's method, as specs `method` reads it", () => {
+test("nothing set is the paper's method, as docs/method.md reads it", () => {
   expect(iapoSettingsSchema.parse({})).toEqual({
     method: "grad_x_input",
     tokenReduce: "dot",
     blockReduce: "mean",
     partition: "per_tool",
     target: "code",
-    normalise: "absL1",
+    normalize: "absL1",
     temperature: 1,
     smoothing: 0.001,
     divergence: "kl_student_teacher",
@@ -22,14 +22,14 @@ test("nothing set is the paper's method, as specs `method` reads it", () => {
     teacherTemperature: 0,
     lambda: 0.1,
     lambdaSchedule: { kind: "exp", rate: 0.01, floor: 0 },
-    normalisation: "joint",
+    normalization: "joint",
     coldStartSteps: 20,
   });
 });
 
 test("the occlusion preset is another method, with a penalty that keeps its weight", () => {
-  const { method, normalisation, lambda, teacherTarget } = iapoPresets.occlusion;
-  expect([method, normalisation, lambda, teacherTarget]).toEqual(["occlusion", "decoupled", 0.5, "student_call"]);
+  const { method, normalization, lambda, teacherTarget } = iapoPresets.occlusion;
+  expect([method, normalization, lambda, teacherTarget]).toEqual(["occlusion", "decoupled", 0.5, "student_call"]);
   expect(iapoPresets.occlusion).not.toHaveProperty("tokenReduce");
 });
 
@@ -37,7 +37,7 @@ test.each([
   {},
   { preset: "occlusion", lambda: 0.3 },
   { preset: "occlusion", method: "ig", steps: 8 },
-  { method: "grad_norm", normalise: "softmax_z", temperature: 2 },
+  { method: "grad_norm", normalize: "softmax_z", temperature: 2 },
   { partition: "tool_groups", toolGroups: { columns: ["a", "b"], rows: ["c"] } },
   { lambdaSchedule: { kind: "constant" }, noCallPenalty: 1.5 },
 ])("what parsing gives can be parsed again, to the same: %j", (given) => {
@@ -58,7 +58,7 @@ describe("refused", () => {
     [{ steps: 8 }, "steps: method grad_x_input takes no steps, only tokenReduce, blockReduce"],
     [{ toolGroups: { rows: ["a"] } }, "toolGroups: needs partition tool_groups"],
     [{ partition: "tool_groups" }, "toolGroups: missing: partition tool_groups needs it"],
-    [{ temperature: 2 }, "temperature: normalise absL1 takes no temperature other than 1"],
+    [{ temperature: 2 }, "temperature: normalize absL1 takes no temperature other than 1"],
     [{ smoothing: 0 }, "smoothing: a KL divergence needs smoothing above 0"],
     [{ noCallPenalty: "none" }, "noCallPenalty: expected lnK, group_max, zero, turn1_attribution or a number"],
     [{ noCallPenalty: -1 }, "noCallPenalty: Too small"],

@@ -103,7 +103,7 @@ const grid: DiagnoseGrid = {
     { method: "grad_x_input", tokenReduce: "dot", blockReduce: "mean" },
   ],
   partitions: [{ partition: "per_tool" }],
-  normalisers: ["absL1", "relu"],
+  normalizers: ["absL1", "relu"],
   teacherTargets: ["student_call", "teacher_call"],
 };
 

@@ -31,7 +31,7 @@ const grid: DiagnoseGrid = {
     { method: "grad_x_input", tokenReduce: "l2", blockReduce: "mean" },
   ],
   partitions: [{ partition: "per_tool" }, { partition: "tool_groups", toolGroups }],
-  normalisers: ["absL1"],
+  normalizers: ["absL1"],
   teacherTargets: ["student_call", "teacher_call"],
 };
 const options: DiagnoseOptions = {
@@ -102,7 +102,7 @@ describe("diagnosis", { timeout: 120_000 }, () => {
       expect(found.teacher.own).toEqual(byTeacher[2]!.blockScores);
     }
     // The mean over both charts, through the penalty of a run.
-    const penalty = { ...iapoPresets.paper, normalise: "absL1" } as const;
+    const penalty = { ...iapoPresets.paper, normalize: "absL1" } as const;
     const mean = [0, 1].reduce((sum, i) => {
       const { student: own, teacher: other } = explained[1]![0]![i]!;
       return sum + callDivergence(own.wrong_axis, other.wrong_axis!, penalty) / 2;

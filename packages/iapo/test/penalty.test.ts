@@ -17,14 +17,14 @@ import { madeUpTrace } from "./support/traces.ts";
 
 const scores = fc.array(fc.double({ min: -100, max: 100, noNaN: true }), { minLength: 9, maxLength: 9 });
 const settingsOf = (given: object): IapoSettings => iapoSettingsSchema.parse(given);
-const normalisers = ["absL1", "relu", "softmax", "softmax_z"] as const;
+const normalizers = ["absL1", "relu", "softmax", "softmax_z"] as const;
 const divergences = ["kl_student_teacher", "kl_teacher_student", "js", "tv", "l2"] as const;
 
 describe("distributions and divergences", () => {
-  test.each(normalisers)("%s sums to 1 and is nowhere 0", (normalise) => {
+  test.each(normalizers)("%s sums to 1 and is nowhere 0", (normalize) => {
     fc.assert(
       fc.property(scores, (values) => {
-        const masses = blockMasses(values, settingsOf({ normalise }));
+        const masses = blockMasses(values, settingsOf({ normalize }));
         expect(masses.reduce((sum, mass) => sum + mass, 0)).toBeCloseTo(1, 12);
         expect(Math.min(...masses)).toBeGreaterThanOrEqual(1e-3 / 9 - 1e-15);
       }),
@@ -33,8 +33,8 @@ describe("distributions and divergences", () => {
 
   test.each(divergences)("%s: equal scores give exactly 0, others at most the clip", (divergence) => {
     fc.assert(
-      fc.property(scores, scores, fc.constantFrom(...normalisers), (student, teacher, normalise) => {
-        const settings = settingsOf({ divergence, normalise, maxPenalty: 0.5 });
+      fc.property(scores, scores, fc.constantFrom(...normalizers), (student, teacher, normalize) => {
+        const settings = settingsOf({ divergence, normalize, maxPenalty: 0.5 });
         expect(callDivergence(student, student, settings)).toBe(0);
         const found = callDivergence(student, teacher, settings);
         expect(found).toBeGreaterThanOrEqual(0);
@@ -94,7 +94,7 @@ describe("lambda", () => {
     }
   });
 
-  // The table of specs `method` F11.
+  // The table of docs/method.md F11.
   test.each([
     ["exp", [0.061, 0.037, 0.022, 0.014]],
     ["inverse", [0.067, 0.05, 0.04, 0.033]],
@@ -121,7 +121,7 @@ function samplesOf(settings: IapoSettings, outcomes: readonly number[], found: r
   });
 }
 
-describe("normalisation", () => {
+describe("normalization", () => {
   const options = { kind: "grpo", scale: "group", epsilon: 1e-6 } as const;
   // group_max hands the logged D on.
   const settings = (given: object): IapoSettings =>
@@ -132,10 +132,10 @@ describe("normalisation", () => {
     return iapoAdvantage(all, options)(samplesOf(all, outcomes, d)).map(([first]) => first!);
   };
 
-  test("joint: lambda cancels where outcomes are equal, decoupled: it counts (specs `method` 0.3)", () => {
+  test("joint: lambda cancels where outcomes are equal, decoupled: it counts (docs/method.md 0.3)", () => {
     const equal = [1, 1, 1, 1];
-    const advantages = (normalisation: string): number[][] =>
-      [0.1, 0.01, 0.001].map((lambda) => advantagesOf({ normalisation, lambda }, equal, [0.2, 2.5, 0.1, 4]));
+    const advantages = (normalization: string): number[][] =>
+      [0.1, 0.01, 0.001].map((lambda) => advantagesOf({ normalization, lambda }, equal, [0.2, 2.5, 0.1, 4]));
     const [joint, decoupled] = [advantages("joint"), advantages("decoupled")];
     for (const [i, value] of joint[0]!.entries()) {
       expect(Math.abs(joint[1]![i]! - value)).toBeLessThan(1e-3);
@@ -148,7 +148,7 @@ describe("normalisation", () => {
 
   test("joint: in a mixed group lambda counts", () => {
     const mixed = [1, 0, 1, 0];
-    const [strong, weak] = [0.5, 0.01].map((lambda) => advantagesOf({ normalisation: "joint", lambda }, mixed));
+    const [strong, weak] = [0.5, 0.01].map((lambda) => advantagesOf({ normalization: "joint", lambda }, mixed));
     expect(Math.abs(strong![3]! - weak![3]!)).toBeGreaterThan(0.1);
   });
 
@@ -158,25 +158,25 @@ describe("normalisation", () => {
       const mean = values.reduce((sum, value) => sum + value) / 4;
       return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 3);
     };
-    const centred = (values: readonly number[]): number[] =>
+    const centered = (values: readonly number[]): number[] =>
       values.map((value) => value - values.reduce((sum, other) => sum + other) / 4);
-    const normalised = (values: readonly number[]): number[] =>
-      centred(values).map((value) => value / (deviation(values) + 1e-6));
+    const normalized = (values: readonly number[]): number[] =>
+      centered(values).map((value) => value / (deviation(values) + 1e-6));
     const totals = outcomes.map((outcome, i) => outcome - 0.5 * found[i]!);
     const expected = {
-      joint: normalised(totals),
-      decoupled: normalised(outcomes).map((value, i) => value - 0.5 * normalised(found)[i]!),
-      outcome_std: centred(totals).map((value) => value / (deviation(outcomes) + 1e-6)),
-      none: centred(totals),
+      joint: normalized(totals),
+      decoupled: normalized(outcomes).map((value, i) => value - 0.5 * normalized(found)[i]!),
+      outcome_std: centered(totals).map((value) => value / (deviation(outcomes) + 1e-6)),
+      none: centered(totals),
     };
-    for (const [normalisation, values] of Object.entries(expected)) {
-      const advantages = advantagesOf({ normalisation, lambda: 0.5 }, outcomes);
+    for (const [normalization, values] of Object.entries(expected)) {
+      const advantages = advantagesOf({ normalization, lambda: 0.5 }, outcomes);
       for (const [i, value] of values.entries()) expect(advantages[i]).toBeCloseTo(value, 12);
     }
   });
 
   test("other penalties count as outcome; a dropped sample takes no part", () => {
-    const all = settings({ normalisation: "decoupled", lambda: 0.5 });
+    const all = settings({ normalization: "decoupled", lambda: 0.5 });
     const samples = samplesOf(all, [1, 1, 0, 0], found);
     const late = samples.map((sample) => {
       const more = sample.trace.sample === 0 ? 1 : 0;

@@ -57,7 +57,7 @@ test("the values of the paper's tables", () => {
   });
   const ownCalls = { ...iapoPresets.occlusion, teacherTarget: "teacher_call", lambda: 0.1 };
   expect(resolved("nano-iapo-occlusion").iapo).toEqual(ownCalls);
-  expect(resolved("nano-occlusion-joint").iapo).toEqual({ ...ownCalls, normalisation: "joint" });
+  expect(resolved("nano-occlusion-joint").iapo).toEqual({ ...ownCalls, normalization: "joint" });
   expect(resolved("nano-occlusion-student-call").iapo).toEqual({ ...ownCalls, teacherTarget: "student_call" });
   expect(resolved("nano-paper-teacher-call").iapo).toMatchObject({
     method: "grad_x_input",

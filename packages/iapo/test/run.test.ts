@@ -28,7 +28,7 @@ const kinds: { name: string; iapo: object; run?: Partial<RunOptions> }[] = [
   { name: "occlusion", iapo: { preset: "occlusion" } },
   {
     name: "wide teacher",
-    iapo: { preset: "occlusion", normalisation: "outcome_std" },
+    iapo: { preset: "occlusion", normalization: "outcome_std" },
     run: { teacher: { seed: 3, wide: true } },
   },
 ];
@@ -81,7 +81,7 @@ test("a score that was changed in the file is found", async () => {
 const resumed =
   "cold start, then the teacher's own calls from disk; stopped after 2 of 4 steps and resumed: the same bytes";
 test(resumed, { timeout: 180_000 }, async () => {
-  const own = { method: "grad_norm", teacherTarget: "teacher_call", noCallPenalty: "group_max", normalisation: "none" };
+  const own = { method: "grad_norm", teacherTarget: "teacher_call", noCallPenalty: "group_max", normalization: "none" };
   const options = { ...optionsOf({ ...own, coldStartSteps: 1 }), groups: 1 };
   const cache = join(root, "calls");
   const [whole, parted] = [join(root, "whole"), join(root, "parted")];

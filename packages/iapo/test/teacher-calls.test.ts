@@ -92,7 +92,7 @@ test("everything that decides a call decides its key; a seed only where it is re
   await callsOf(sampled, "weights 1", 2).to([prompt!]);
   expect(await files()).toBe(8);
   // What is done with the scores makes no difference.
-  await callsOf({ ...occlusion, divergence: "js", normalise: "relu", lambda: 0.2 }).to([prompt!]);
+  await callsOf({ ...occlusion, divergence: "js", normalize: "relu", lambda: 0.2 }).to([prompt!]);
   expect(await files()).toBe(8);
 });
 

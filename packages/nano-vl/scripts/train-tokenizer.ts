@@ -19,7 +19,7 @@ const SPECIAL = [
   "<|video_pad|>",
 ];
 /**
- * Identifiers and capitalised words whole and without the space before them, so that a function is the same token where it is defined and where
+ * Identifiers and capitalized words whole and without the space before them, so that a function is the same token where it is defined and where
  * it is called, and a name the same in a list, in a question and in a program; other words and numbers with their space; runs of punctuation
  * with the spaces around them; line ends.
  */
@@ -53,7 +53,7 @@ function byteCharacters(): string[] {
   return Array.from({ length: 256 }, (_, byte) => String.fromCodePoint(printable(byte) ? byte : other++));
 }
 
-/** Byte-pair encoding: the most frequent pair of neighbours becomes a token, until there are `count` merges. Ties: the pair seen first. */
+/** Byte-pair encoding: the most frequent pair of neighbors becomes a token, until there are `count` merges. Ties: the pair seen first. */
 function learnMerges(pieces: ReadonlyMap<string, number>, count: number): [string, string][] {
   const words = [...pieces].map(([piece, times]) => ({ symbols: [...piece], times }));
   const merges: [string, string][] = [];

@@ -1,4 +1,4 @@
-// The nano model's files: what they say, how many tokens an episode takes, and that nothing is lost in tokenising.
+// The nano model's files: what they say, how many tokens an episode takes, and that nothing is lost in tokenizing.
 import { loadConfig } from "@iapo/qwen-vl-model/config";
 import { loadProcessor, type Processor } from "@iapo/qwen-vl-model/processor";
 import { createEnvironment, createNanoCharts, demonstrate, type NanoCharts } from "@iapo/vqa-tasks";

@@ -24,7 +24,7 @@ import { QwenVLModel } from "../src/model/model.ts";
 import { packGroups, type Sequence } from "../src/model/pack.ts";
 import { filePieces } from "../src/weights/pieces.ts";
 import { type Golden, loadGolden } from "./support/golden.ts";
-import { labelled } from "./support/labelled.ts";
+import { labeled } from "./support/labeled.ts";
 import { proceduralBf16, proceduralPixels, proceduralWeights, rangeOf } from "./support/procedural.ts";
 
 const directory = fileURLToPath(new URL("fixtures/model-fullwidth/", import.meta.url));
@@ -123,7 +123,7 @@ async function checkForward(model: QwenVLModel, golden: Golden, sequence: Sequen
 }
 
 async function checkBackward(model: QwenVLModel, golden: Golden, sequence: Sequence): Promise<void> {
-  const batch = packGroups(model.config, [labelled(sequence, golden("labels").values)]);
+  const batch = packGroups(model.config, [labeled(sequence, golden("labels").values)]);
   const uploaded = model.upload(batch);
   const sources = [...model.weights].map(({ run }) => run);
   const { loss, embeddings, gradients } = scope(() => {

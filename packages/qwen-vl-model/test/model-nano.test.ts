@@ -7,7 +7,7 @@ import { Session } from "../src/generation/session.ts";
 import type { QwenVLModel } from "../src/model/model.ts";
 import { packGroups } from "../src/model/pack.ts";
 import { type Golden, loadGolden } from "./support/golden.ts";
-import { labelled } from "./support/labelled.ts";
+import { labeled } from "./support/labeled.ts";
 import { imagesOf, loadNano, nanoDirectory, sequenceOf } from "./support/nano.ts";
 
 const TOLERANCE = 1e-4;
@@ -51,7 +51,7 @@ test("hidden states, vision embeddings and logits", async () => {
 
 test.each([false, true])("loss and every gradient (checkpointed: %s)", async (checkpoint) => {
   const sequence = sequenceOf(golden, "A", 0, imagesOf(golden, "A"));
-  const batch = packGroups(model.config, [labelled(sequence, golden("A.labels").values)]);
+  const batch = packGroups(model.config, [labeled(sequence, golden("A.labels").values)]);
   const uploaded = model.upload(batch);
   const sources = [...model.weights].map((weight) => weight.run);
   const { loss, gradients } = scope(() => {

@@ -75,7 +75,7 @@ describe.each([
     );
   }, 600_000);
 
-  test("rows do not depend on their neighbours, columns neither", async () => {
+  test("rows do not depend on their neighbors, columns neither", async () => {
     const [m, n, k] = [70, 200, 6000]; // b is packed in two strips
     const [a, b] = [numbers(m * k, 1), numbers(n * k, 2)];
     const whole = await run(device, a, b, m, n, k);

@@ -36,8 +36,8 @@ function probabilities(logits: readonly number[], settings: Settings): number[] 
   const { temperature, topK = 0, topP = 1, banned = [], bias, seen = [], factor = 1 } = settings;
   const z = logits.map((logit, id) => {
     if (banned.includes(id)) return Number.NEGATIVE_INFINITY;
-    const penalised = seen.includes(id) ? (logit > 0 ? logit / factor : logit * factor) : logit;
-    return (penalised + (bias?.get(id) ?? 0)) / temperature;
+    const penalized = seen.includes(id) ? (logit > 0 ? logit / factor : logit * factor) : logit;
+    return (penalized + (bias?.get(id) ?? 0)) / temperature;
   });
   const sorted = z.filter((x) => x > Number.NEGATIVE_INFINITY).sort((a, b) => b - a);
   const kept = topK > 0 ? sorted.filter((x) => x >= sorted[Math.min(topK, sorted.length) - 1]!) : sorted;

@@ -1,7 +1,7 @@
 /** How tool programs are read and run: the options, their limits, and the presets. */
 
 /**
- * Which published tool code the six tools draw like (specs: method A.2).
+ * Which published tool code the six tools draw like (docs/method.md A.2).
  * `refocus` and `vtool_v1` shrink a box by 2 pixels and outline 5 wide; `vtool_v2` grows it, clamps it to the image and outlines 3 wide.
  */
 export type Geometry = "refocus" | "vtool_v1" | "vtool_v2";
@@ -68,7 +68,7 @@ export const defaultToolOptions: ToolOptions = {
   limits,
 };
 
-/** The options under which outcomes and pixels equal those of the published code (specs: method A, B). */
+/** The options under which outcomes and pixels equal those of the published code (docs/method.md A, B). */
 export const toolPresets: Readonly<Record<Geometry, ToolOptions>> = {
   refocus: {
     ...defaultToolOptions,

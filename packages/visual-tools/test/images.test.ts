@@ -46,11 +46,11 @@ describe("image files", () => {
     expect(await readImage(bytes)).toEqual(rgb);
   });
 
-  test("grey becomes three equal channels, grey with alpha four", async () => {
-    const grey = await file(sharp(Uint8Array.of(7, 200), { raw: { width: 2, height: 1, channels: 1 } }).png());
-    expect(await readImage(grey)).toMatchObject({ channels: 3, data: Uint8Array.of(7, 7, 7, 200, 200, 200) });
-    const greyAlpha = await file(sharp(Uint8Array.of(7, 100), { raw: { width: 1, height: 1, channels: 2 } }).png());
-    expect(await readImage(greyAlpha)).toMatchObject({ channels: 4, data: Uint8Array.of(7, 7, 7, 100) });
+  test("gray becomes three equal channels, gray with alpha four", async () => {
+    const gray = await file(sharp(Uint8Array.of(7, 200), { raw: { width: 2, height: 1, channels: 1 } }).png());
+    expect(await readImage(gray)).toMatchObject({ channels: 3, data: Uint8Array.of(7, 7, 7, 200, 200, 200) });
+    const grayAlpha = await file(sharp(Uint8Array.of(7, 100), { raw: { width: 1, height: 1, channels: 2 } }).png());
+    expect(await readImage(grayAlpha)).toMatchObject({ channels: 4, data: Uint8Array.of(7, 7, 7, 100) });
   });
 
   test("a palette is resolved", async () => {

@@ -9,9 +9,9 @@ const unsupportedCases: ReadonlySet<string> = new Set([
   "flow_raises_after_display",
 ]);
 
-/** Pillow refuses to paint on grey and palette images; a raw image here is always RGB or RGBA, so the call succeeds. */
+/** Pillow refuses to paint on gray and palette images; a raw image here is always RGB or RGBA, so the call succeeds. */
 const isModeMismatch = (toolCase: ToolCase, expected: OracleOutcome): boolean =>
-  /^(grey|palette)\.png$/.test(toolCase.image) && !expected.ok && expected.exception === "ValueError";
+  /^(gray|palette)\.png$/.test(toolCase.image) && !expected.ok && expected.exception === "ValueError";
 
 async function runCase(toolCase: ToolCase, preset: keyof typeof toolPresets) {
   const options = toolPresets[preset];

@@ -102,7 +102,7 @@ export function boxesIn(frame: ToolOptions["coordinates"], pixelBoxes: Boxes, { 
 
 const hash = (data: Uint8Array): string => createHash("sha256").update(data).digest("hex").slice(0, 16);
 
-/** The raw pixels in Pillow's mode, as the oracle hashed them; of a grey or palette image, only RGB can be compared. */
+/** The raw pixels in Pillow's mode, as the oracle hashed them; of a gray or palette image, only RGB can be compared. */
 export function hashes(image: RawImage, mode: string): { readonly bytes: string | undefined; readonly rgb: string } {
   const inMode = mode === "RGBA" ? toRgba(image) : mode === "RGB" ? toRgb(image) : undefined;
   return { bytes: inMode && hash(inMode.data), rgb: hash(toRgb(image).data) };

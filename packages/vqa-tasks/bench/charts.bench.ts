@@ -18,7 +18,7 @@ import {
 
 const charts = await createNanoCharts({ seed: 1 });
 const rasterize = await loadRasterizer();
-const colours = new Set(barChartStyles.flatMap((style) => style.bars));
+const colors = new Set(barChartStyles.flatMap((style) => style.bars));
 
 const table = {
   columns: ["Rank", "Nation", "Gold", "Silver", "Bronze", "Total"],
@@ -104,8 +104,8 @@ function barLength(
   let length = 0;
   for (let at = from; at <= to; at += 1) {
     const pixel = 3 * (vertical ? at * image.width + middle : middle * image.width + at);
-    const colour = `#${Buffer.from(image.data.subarray(pixel, pixel + 3)).toString("hex")}`;
-    if (colours.has(colour)) length += 1;
+    const color = `#${Buffer.from(image.data.subarray(pixel, pixel + 3)).toString("hex")}`;
+    if (colors.has(color)) length += 1;
   }
   return length;
 }

@@ -18,11 +18,11 @@ import { createNanoCharts, type DataFormat, loadTasks, localFiles, nanoSplits } 
 const [data = "", target = ""] = process.argv.slice(2);
 const SHEET_WIDTH = 1600;
 const GAP = 6;
-const columnColours = [
+const columnColors = [
   [214, 39, 40],
   [255, 127, 14],
 ] as const;
-const rowColours = [
+const rowColors = [
   [31, 119, 180],
   [44, 160, 44],
 ] as const;
@@ -119,19 +119,19 @@ async function writeSheet(name: string, tasks: readonly Task[], widest: number =
 
 function withBoxes({ image, columns, rows }: Task): RawImage {
   const picture = copyImage(toRgb(image));
-  for (const [boxes, colours] of [
-    [columns, columnColours],
-    [rows, rowColours],
+  for (const [boxes, colors] of [
+    [columns, columnColors],
+    [rows, rowColors],
   ] as const) {
-    for (const [index, box] of boxes.entries()) drawBox(picture, box, colours[index % 2] ?? colours[0]);
+    for (const [index, box] of boxes.entries()) drawBox(picture, box, colors[index % 2] ?? colors[0]);
   }
   return picture;
 }
 
-function drawBox(picture: RawImage, { x1, y1, x2, y2 }: NamedBox, colour: readonly number[]): void {
+function drawBox(picture: RawImage, { x1, y1, x2, y2 }: NamedBox, color: readonly number[]): void {
   const paint = (x: number, y: number): void => {
     if (x >= 0 && y >= 0 && x < picture.width && y < picture.height)
-      picture.data.set(colour, 3 * (y * picture.width + x));
+      picture.data.set(color, 3 * (y * picture.width + x));
   };
   const [left, top, right, bottom] = [Math.round(x1), Math.round(y1), Math.round(x2), Math.round(y2)];
   for (let x = left; x <= right; x += 1) [top, bottom].map((y) => paint(x, y));

@@ -41,7 +41,7 @@ test("paths and hosts of one machine, but not their look-alikes", () => {
 
 test.each<[string, Files, RegExp]>([
   ["no README", { "packages/grpo/README.md": "" }, /README\.md is missing/],
-  ["another licence text", { "packages/grpo/LICENSE": "another" }, /LICENSE is missing or differs/],
+  ["another license text", { "packages/grpo/LICENSE": "another" }, /LICENSE is missing or differs/],
   ["a wrong name", { "packages/grpo/package.json": manifest("gropo") }, /is named @iapo\/gropo/],
   ["no description", { "packages/grpo/package.json": manifest("grpo", { description: "" }) }, /no description/],
   ["no exports", { "packages/grpo/package.json": manifest("grpo", { exports: {} }) }, /exports no main entry/],

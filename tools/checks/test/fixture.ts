@@ -25,7 +25,7 @@ function packageFiles(room: string, fields: object = {}, references: string[] = 
     [`${folder}/package.json`]: manifest(room, fields),
     [`${folder}/tsconfig.json`]: JSON.stringify({ references: references.map((other) => ({ path: `../${other}` })) }),
     [`${folder}/README.md`]: `# @iapo/${room}\n`,
-    [`${folder}/LICENSE`]: "the licence",
+    [`${folder}/LICENSE`]: "the license",
     [`${folder}/src/index.ts`]: "export {};\n",
   };
 }
@@ -33,7 +33,7 @@ function packageFiles(room: string, fields: object = {}, references: string[] = 
 const house: Files = {
   "package.json": JSON.stringify({ name: "house", devDependencies: { vitest: "1" } }),
   "README.md": "@iapo/tensor-core @iapo/grpo @iapo/rollout-trace @iapo/visual-tools\n",
-  LICENSE: "the licence",
+  LICENSE: "the license",
   ...packageFiles("rollout-trace", { dependencies: { zod: "4" } }),
   ...packageFiles("tensor-core", { dependencies: { webgpu: "0.6" } }),
   ...packageFiles("visual-tools", { dependencies: { "@iapo/rollout-trace": "1" } }, ["rollout-trace"]),

@@ -63,7 +63,7 @@ async function place(
   const rowBlock = name.includes("attn.qkv") ? vision.hiddenSize : rows;
   const columnBlock = name.includes("merger.mlp.0") ? vision.hiddenSize : columns;
   const source = (await old.values()) as Float32Array;
-  // Half of a widened residual stream is zero, which raises what normalisation makes of the other half.
+  // Half of a widened residual stream is zero, which raises what normalization makes of the other half.
   const factor = /norm|ln_q/.test(name) ? Math.sqrt(rows / newRows) : 1;
   const at = (i: number, block: number, count: number, newCount: number): number =>
     Math.floor(i / block) * ((newCount * block) / count) + (i % block);

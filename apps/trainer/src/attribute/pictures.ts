@@ -1,4 +1,4 @@
-// An explained call for people: a terminal's colours and bars, an SVG of the blocks, the picture under its heat, the tokens as HTML.
+// An explained call for people: a terminal's colors and bars, an SVG of the blocks, the picture under its heat, the tokens as HTML.
 import type { BlockAttribution } from "@iapo/attribution";
 import { distribution } from "@iapo/attribution/math";
 import { blockBarsSvg, imageHeatMap, tokenHeatMapAnsi, tokenHeatMapHtml } from "@iapo/attribution/pictures";
@@ -27,7 +27,7 @@ export function blocksSvg({ student, teacher }: Explained): string | undefined {
   return blockBarsSvg({ names: student.names, ...both, divergence: "kl_student_teacher" });
 }
 
-/** The text of the prompt on the colours of its tokens' scores; undefined where the method scores blocks only. */
+/** The text of the prompt on the colors of its tokens' scores; undefined where the method scores blocks only. */
 export function tokensText(explained: Explained, model: AttributionModel, kind: "ansi" | "html"): string | undefined {
   const { student, turn, blocks } = explained;
   if (!student.tokenScores) return undefined;

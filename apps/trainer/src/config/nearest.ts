@@ -1,4 +1,4 @@
-// "Did you mean": the known word nearest to a misspelt one.
+// "Did you mean": the known word nearest to a misspelled one.
 
 /** The nearest of `known` that is no further than a third of the word's letters away, or differs only in case and separators. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
@@ -17,7 +17,7 @@ function plain(word: string): string {
   return word.toLowerCase().replace(/[-_ ]/g, "");
 }
 
-/** Letters inserted, deleted, replaced, or swapped with their neighbour (optimal string alignment). */
+/** Letters inserted, deleted, replaced, or swapped with their neighbor (optimal string alignment). */
 export function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -2,31 +2,31 @@
 import type { NamedBox, RawImage, Task } from "@iapo/rollout-trace";
 import { toRgb } from "@iapo/visual-tools";
 
-const columnColour = [220, 30, 30] as const;
-const rowColour = [30, 80, 220] as const;
+const columnColor = [220, 30, 30] as const;
+const rowColor = [30, 80, 220] as const;
 const WIDTH = 2;
 
 /** Columns in red, rows in blue, two pixels wide. The image itself stays as it is. */
 export function withBoxes({ image, columns, rows }: Pick<Task, "columns" | "rows"> & { image: RawImage }): RawImage {
   const picture = toRgb(image);
   const drawn = { ...picture, data: picture.data.slice() };
-  for (const box of rows) outline(drawn, box, rowColour);
-  for (const box of columns) outline(drawn, box, columnColour);
+  for (const box of rows) outline(drawn, box, rowColor);
+  for (const box of columns) outline(drawn, box, columnColor);
   return drawn;
 }
 
-function outline(image: RawImage, { x1, y1, x2, y2 }: NamedBox, colour: readonly number[]): void {
+function outline(image: RawImage, { x1, y1, x2, y2 }: NamedBox, color: readonly number[]): void {
   const [left, top, right, bottom] = [x1, y1, x2, y2].map(Math.round) as [number, number, number, number];
   for (let d = 0; d < WIDTH; d++) {
-    for (const y of [top + d, bottom - d]) paint(image, left, right, y, y, colour);
-    for (const x of [left + d, right - d]) paint(image, x, x, top, bottom, colour);
+    for (const y of [top + d, bottom - d]) paint(image, left, right, y, y, color);
+    for (const x of [left + d, right - d]) paint(image, x, x, top, bottom, color);
   }
 }
 
 /** Inclusive corners, clipped to the image. */
-function paint(image: RawImage, x1: number, x2: number, y1: number, y2: number, colour: readonly number[]): void {
+function paint(image: RawImage, x1: number, x2: number, y1: number, y2: number, color: readonly number[]): void {
   for (let y = Math.max(0, y1); y <= Math.min(image.height - 1, y2); y++) {
     for (let x = Math.max(0, x1); x <= Math.min(image.width - 1, x2); x++)
-      image.data.set(colour, 3 * (y * image.width + x));
+      image.data.set(color, 3 * (y * image.width + x));
   }
 }

@@ -97,7 +97,7 @@ async function conversation(input: TurnInput): Promise<Conversation> {
 
 type Part = Exclude<ChatMessage["content"], string>[number];
 
-/** Neighbouring texts in one part. */
+/** Neighboring texts in one part. */
 async function content(blocks: readonly PromptBlock[]): Promise<Part[]> {
   const parts: Part[] = [];
   for (const block of blocks) {

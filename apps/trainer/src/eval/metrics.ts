@@ -79,7 +79,7 @@ function ratio(tasks: readonly Counted[]): number | null {
   return count === 0 ? null : sum / count;
 }
 
-/** Linear between neighbours. */
+/** Linear between neighbors. */
 function quantile(sorted: Float64Array, at: number): number {
   const place = at * (sorted.length - 1);
   const [low, high] = [sorted[Math.floor(place)]!, sorted[Math.ceil(place)]!];

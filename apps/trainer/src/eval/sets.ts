@@ -1,4 +1,4 @@
-// The sets that an evaluation knows by name: nano-charts, and the six test sets of the paper (specs `method` E.3).
+// The sets that an evaluation knows by name: nano-charts, and the six test sets of the paper (docs/method.md E.3).
 import type { Task } from "@iapo/rollout-trace";
 import type { DataFormat, TaskRecord } from "@iapo/vqa-tasks";
 

@@ -4,7 +4,7 @@ import type { MemoryReport } from "@iapo/tensor-core";
 
 export interface MeterOptions {
   readonly steps: number;
-  /** Tokens that a step wrote, or learnt from. */
+  /** Tokens that a step wrote, or learned from. */
   readonly tokensOf: (metrics: Metrics) => number;
   readonly memory: () => Pick<MemoryReport, "liveBytes" | "peakBytes">;
   /** Milliseconds; default the clock. */

@@ -22,7 +22,7 @@ export function rewardsAnew(
     const { rewards: logged, task, turns, toolOutcomes } = trace;
     const parts = Object.keys(logged);
     if (parts.length === 0) return {};
-    if (grpo.rollout.onFailure === "penalise" && parts.join() === "outcome") return logged;
+    if (grpo.rollout.onFailure === "penalize" && parts.join() === "outcome") return logged;
     const last = turns.at(-1)!;
     const judged = logged.accuracy ?? logged.outcome ?? Number.NaN;
     const outcome = score ? (await score(task, last.text)).value : judged;

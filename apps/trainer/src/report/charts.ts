@@ -51,7 +51,7 @@ const sections: readonly { readonly title: string; readonly metrics: readonly Li
     ],
   },
   {
-    title: "Optimisation",
+    title: "Optimization",
     metrics: [
       plain("actor/pg_loss", "Policy loss"),
       plain("actor/ppo_kl", "KL to the rollout policy"),
@@ -76,7 +76,7 @@ const sections: readonly { readonly title: string; readonly metrics: readonly Li
 /** Names of metrics are taken from files: a page bounds them. */
 const [longestName, mostOthers] = [80, 60];
 
-/** Charts with at least one value; each run is a series, and its held-out values another one of the same colour. */
+/** Charts with at least one value; each run is a series, and its held-out values another one of the same color. */
 export function chartsOf(runs: readonly NamedRun[]): Pick<PageData, "charts" | "otherCharts"> {
   const names = new Set(runs.flatMap(({ steps }) => steps.flatMap(({ metrics }) => Object.keys(metrics))));
   const listed = new Set(sections.flatMap(({ metrics }) => metrics.flatMap(({ metric }) => [metric, `val/${metric}`])));
@@ -93,9 +93,9 @@ export function chartsOf(runs: readonly NamedRun[]): Pick<PageData, "charts" | "
 }
 
 function metricChart({ metric, title, logarithmic, share }: Listed, runs: readonly NamedRun[]): LineChart {
-  const series = runs.flatMap(({ name, steps }, colour): Series[] => [
-    { name, colour, points: thin(pointsOf(steps, metric)) },
-    { name: `${name}, held out`, colour, sparse: true, points: pointsOf(steps, `val/${metric}`) },
+  const series = runs.flatMap(({ name, steps }, color): Series[] => [
+    { name, color, points: thin(pointsOf(steps, metric)) },
+    { name: `${name}, held out`, color, sparse: true, points: pointsOf(steps, `val/${metric}`) },
   ]);
   const known = series.filter(({ points }) => points.some(({ y }) => y !== null));
   const isPositive = known.every(({ points }) => points.every(({ y }) => y === null || y > 0));

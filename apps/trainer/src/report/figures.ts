@@ -48,9 +48,9 @@ function curveFigures(configurations: readonly Configuration[]): Record<string, 
       for (const { configuration, curve } of curves)
         for (const { step, mean, deviation, count } of curve)
           rows.push([configuration.name, metric, step, mean, deviation, count]);
-      const series = curves.map(({ configuration, curve }, colour) => ({
+      const series = curves.map(({ configuration, curve }, color) => ({
         name: seedsLabel(configuration),
-        colour,
+        color,
         points: bandOf(curve).map(withinShares),
       }));
       const known = series.filter(({ points }) => points.length > 0);

@@ -28,7 +28,7 @@ export interface Job {
   readonly checkpoint: TrainOptions["checkpoint"];
   /** What decides the result, for the resume to insist on: plain data, with the keys of a configuration. */
   readonly settings: object;
-  /** Tokens that a step with these metrics wrote, or learnt from. */
+  /** Tokens that a step with these metrics wrote, or learned from. */
   readonly tokensOf: (metrics: Metrics) => number;
   build(
     parts: Parts,

@@ -30,7 +30,7 @@ export interface ExampleOptions {
 
 /**
  * Examples to imitate. Names of held-out charts occur in copies, which have no picture, and in the place of a training chart's names: their
- * embeddings must be learnt somewhere, and that a picture of known bars may be asked about any name. No held-out chart is ever seen.
+ * embeddings must be learned somewhere, and that a picture of known bars may be asked about any name. No held-out chart is ever seen.
  */
 export function chartExamples(options: ExampleOptions): TaskSource<Written> {
   const { scribe, charts, environment, seed, name, mixture, length } = options;

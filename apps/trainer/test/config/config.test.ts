@@ -52,7 +52,12 @@ test.each([
     [],
     /run.yaml:3:8: unknown key "learningRate" in grpo[\s\S]*it belongs to grpo.optimizer/,
   ],
-  ["a misspelt choice", "grpo: {loss: {kind: dpao}}", [], /run.yaml:3:21: grpo.loss.kind: [\s\S]*did you mean "dapo"/],
+  [
+    "a misspelled choice",
+    "grpo: {loss: {kind: dpao}}",
+    [],
+    /run.yaml:3:21: grpo.loss.kind: [\s\S]*did you mean "dapo"/,
+  ],
   [
     "a wrong type",
     "grpo:\n  steps: many",

@@ -3,14 +3,14 @@ import { createHash } from "node:crypto";
 import { html, Markup } from "../markup.ts";
 import { type LineChart, lineChart } from "../svg/line-chart.ts";
 import { seriesStyle } from "../svg/palette.ts";
-import { behaviour } from "./behaviour.ts";
+import { behavior } from "./behavior.ts";
 import type { PageData, RunData, Table } from "./data.ts";
 import { groupBrowser } from "./groups.ts";
 import { style } from "./style.ts";
 
 /** The report of one or several runs as an HTML document. */
 export function renderPage(data: PageData): string {
-  const script = `(${behaviour.toString()})();`;
+  const script = `(${behavior.toString()})();`;
   const policy = `default-src 'none'; img-src data:; style-src '${hashOf(style)}'; script-src '${hashOf(script)}'; base-uri 'none'; form-action 'none'`;
   const sections = [
     { id: "curves", title: "Curves" },
@@ -66,7 +66,7 @@ function alarms({ name, alarms: raised }: RunData): Markup | undefined {
 }
 
 function curves({ charts, otherCharts, runs }: PageData): Markup {
-  return html`<section id="curves"><h2>Curves</h2>${runs.length > 1 && colourKey(runs)}<p class="note">Lines are training rollouts, dots on dashes held-out tasks. A focused chart is read out with the arrow keys.</p>
+  return html`<section id="curves"><h2>Curves</h2>${runs.length > 1 && colorKey(runs)}<p class="note">Lines are training rollouts, dots on dashes held-out tasks. A focused chart is read out with the arrow keys.</p>
 ${charts.map(({ title, charts: own }) => html`<h3>${title}</h3>${chartGrid(own)}`)}
 ${otherCharts.length > 0 && html`<details class="others"><summary>${otherCharts.length} other metrics</summary>${chartGrid(otherCharts)}</details>`}</section>`;
 }
@@ -76,10 +76,10 @@ function chartGrid(charts: readonly LineChart[]): Markup {
   return html`<div class="charts">${charts.map((chart) => html`<figure>${lineChart(chart, layout)}<output></output></figure>`)}</div>`;
 }
 
-function colourKey(runs: readonly RunData[]): Markup {
+function colorKey(runs: readonly RunData[]): Markup {
   const entries = runs.map(({ name }, i) => {
-    const { colour, className, dashes } = seriesStyle(i);
-    return html`<li><svg viewBox="0 0 22 10" aria-hidden="true"><g class="${className}"><line x1="0" x2="22" y1="5" y2="5" stroke="${colour}" stroke-width="4"${dashes && html` stroke-dasharray="8 3"`}/></g></svg>${name}</li>`;
+    const { color, className, dashes } = seriesStyle(i);
+    return html`<li><svg viewBox="0 0 22 10" aria-hidden="true"><g class="${className}"><line x1="0" x2="22" y1="5" y2="5" stroke="${color}" stroke-width="4"${dashes && html` stroke-dasharray="8 3"`}/></g></svg>${name}</li>`;
   });
   return html`<ul class="key">${entries}</ul>`;
 }

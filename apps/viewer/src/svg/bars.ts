@@ -28,14 +28,14 @@ export function barChart({ title, labels, series }: BarChart): Markup {
     const value = series[place]?.values[row] ?? null;
     const y = 22 + row * rowHeight + place * barHeight;
     if (value === null || !Number.isFinite(value)) return html``;
-    const { colour, className } = seriesStyle(place);
+    const { color, className } = seriesStyle(place);
     const length = Math.abs(value) * unit;
-    return html`<g class="series ${className}"><rect x="${(value < 0 ? zero - length : zero).toFixed(1)}" y="${y}" width="${Math.max(0.5, length).toFixed(1)}" height="${barHeight - 2}" fill="${colour}"/></g><text x="${width - 2}" y="${y + barHeight / 2}" text-anchor="end" dominant-baseline="middle" font-size="10" fill-opacity="0.8">${formatNumber(value)}</text>`;
+    return html`<g class="series ${className}"><rect x="${(value < 0 ? zero - length : zero).toFixed(1)}" y="${y}" width="${Math.max(0.5, length).toFixed(1)}" height="${barHeight - 2}" fill="${color}"/></g><text x="${width - 2}" y="${y + barHeight / 2}" text-anchor="end" dominant-baseline="middle" font-size="10" fill-opacity="0.8">${formatNumber(value)}</text>`;
   };
   let x = 0;
   const legend = series.map(({ name }, place) => {
-    const { colour, className } = seriesStyle(place);
-    const entry = html`<g class="series ${className}"><rect x="${x}" y="3" width="12" height="9" fill="${colour}"/></g><text x="${x + 17}" y="8" dominant-baseline="middle">${name}</text>`;
+    const { color, className } = seriesStyle(place);
+    const entry = html`<g class="series ${className}"><rect x="${x}" y="3" width="12" height="9" fill="${color}"/></g><text x="${x + 17}" y="8" dominant-baseline="middle">${name}</text>`;
     x += 34 + Array.from(name).length * 6.8;
     return entry;
   });

@@ -16,8 +16,8 @@ export interface Point {
 export interface Series {
   readonly name: string;
   readonly points: readonly Point[];
-  /** Series of one number have one colour; default its place. */
-  readonly colour?: number | undefined;
+  /** Series of one number have one color; default its place. */
+  readonly color?: number | undefined;
   /** Measured now and then: dashes and dots. */
   readonly sparse?: boolean | undefined;
 }
@@ -49,7 +49,7 @@ export interface ChartLayout {
 const fontSize = 12;
 const legendRow = 18;
 
-/** An `svg` element; all text is escaped. Colours are attributes, which a page's style sheet may override. */
+/** An `svg` element; all text is escaped. Colors are attributes, which a page's style sheet may override. */
 export function lineChart(chart: LineChart, { width, height, legend }: ChartLayout = paperLayout): Markup {
   const entries = legend ? legendOf(chart, width) : { markup: undefined, rows: 0 };
   const top = 38 + entries.rows * legendRow;
@@ -73,7 +73,7 @@ export function lineChart(chart: LineChart, { width, height, legend }: ChartLayo
 ${entries.markup}
 ${axes(chart, frame, xScale, yScale, place)}
 ${(chart.references ?? []).map((reference) => referenceLine(reference, frame, place))}
-${chart.series.map((series, i) => drawSeries(series, series.colour ?? i, place))}
+${chart.series.map((series, i) => drawSeries(series, series.color ?? i, place))}
 </svg>
 `;
 }
@@ -127,7 +127,7 @@ function referenceLine({ name, y }: Reference, frame: Frame, place: Place): Mark
 }
 
 function drawSeries({ name, points, sparse }: Series, index: number, place: Place): Markup {
-  const { colour, className, dashes } = seriesStyle(index);
+  const { color, className, dashes } = seriesStyle(index);
   const runs = unbroken(points);
   const dasharray = sparse ? "5 4" : dashes ? "8 3" : undefined;
   const at = (x: number, y: number): string => `${fixed(place.x(x))},${fixed(place.y(y))}`;
@@ -136,14 +136,14 @@ function drawSeries({ name, points, sparse }: Series, index: number, place: Plac
     const lower = run.map(({ x, y, low }) => at(x, low ?? y)).reverse();
     const hasBand = run.some(({ low, high }) => low !== undefined || high !== undefined);
     return hasBand
-      ? html`<polygon points="${[...upper, ...lower].join(" ")}" fill="${colour}" fill-opacity="0.18"/>`
+      ? html`<polygon points="${[...upper, ...lower].join(" ")}" fill="${color}" fill-opacity="0.18"/>`
       : undefined;
   };
   const line = (run: readonly Known[]): Markup =>
-    html`<polyline points="${run.map(({ x, y }) => at(x, y)).join(" ")}" fill="none" stroke="${colour}" stroke-width="2" stroke-linejoin="round"${dasharray && html` stroke-dasharray="${dasharray}"`}/>`;
+    html`<polyline points="${run.map(({ x, y }) => at(x, y)).join(" ")}" fill="none" stroke="${color}" stroke-width="2" stroke-linejoin="round"${dasharray && html` stroke-dasharray="${dasharray}"`}/>`;
   const dotted = sparse ? runs.flat() : runs.filter(({ length }) => length === 1).flat();
   const dots = dotted.map(
-    ({ x, y }) => html`<circle cx="${fixed(place.x(x))}" cy="${fixed(place.y(y))}" r="2.6" fill="${colour}"/>`,
+    ({ x, y }) => html`<circle cx="${fixed(place.x(x))}" cy="${fixed(place.y(y))}" r="2.6" fill="${color}"/>`,
   );
   return html`<g class="series ${className}" data-name="${name}">${runs.map(band)}${runs.map(line)}${dots}</g>`;
 }
@@ -163,8 +163,8 @@ function unbroken(points: readonly Point[]): Known[][] {
 function legendOf({ series }: LineChart, width: number): { markup: Markup | undefined; rows: number } {
   if (series.length < 2) return { markup: undefined, rows: 0 };
   let [x, row] = [14, 0];
-  const entries = series.map(({ name, colour, sparse }, i) => {
-    const { colour: ink, className, dashes } = seriesStyle(colour ?? i);
+  const entries = series.map(({ name, color, sparse }, i) => {
+    const { color: ink, className, dashes } = seriesStyle(color ?? i);
     const length = 34 + Array.from(name).length * fontSize * 0.56;
     if (x > 14 && x + length > width - 8) [x, row] = [14, row + 1];
     const y = 38 + row * legendRow;

@@ -1,4 +1,4 @@
-/** From one number per token to one per unit of a partition (specs `method` F6). */
+/** From one number per token to one per unit of a partition (docs/method.md F6). */
 import { AttributionError } from "../error.ts";
 import type { Partition } from "./partition.ts";
 import type { Numbers } from "./token-scores.ts";

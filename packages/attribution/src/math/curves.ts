@@ -1,4 +1,4 @@
-/** Deletion and insertion curves: does the score fall when what is said to matter goes (Petsiuk 2018; specs `method` H.1)? */
+/** Deletion and insertion curves: does the score fall when what is said to matter goes (Petsiuk 2018; docs/method.md H.1)? */
 import { AttributionError } from "../error.ts";
 import type { Numbers } from "./token-scores.ts";
 
@@ -21,7 +21,7 @@ export function replacedUnits(kind: "deletion" | "insertion", scores: Numbers): 
  * score is 0 and the whole input's 1. Low is good for deletion, high for insertion. NaN where both scores are equal.
  * @throws AttributionError `argument` for fewer than two points
  */
-export function normalisedArea(values: Numbers, whole: number, baseline: number): number {
+export function normalizedArea(values: Numbers, whole: number, baseline: number): number {
   if (values.length < 2) throw new AttributionError("argument", "a curve has at least two points");
   let area = 0;
   for (let k = 0; k < values.length; k++) {

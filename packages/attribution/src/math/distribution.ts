@@ -1,4 +1,4 @@
-/** From signed block scores to a distribution over blocks (specs `method` F7). */
+/** From signed block scores to a distribution over blocks (docs/method.md F7). */
 import { AttributionError } from "../error.ts";
 import type { Numbers } from "./token-scores.ts";
 
@@ -6,11 +6,11 @@ import type { Numbers } from "./token-scores.ts";
  * `absL1`: |s| / sum |s|, scale free, without the sign; `relu`: max(s, 0) / their sum; `softmax`: of s / temperature, which depends on the
  * scale of the scores; `softmax_z`: of z-scores (population deviation) / temperature.
  */
-export type Normaliser = "absL1" | "relu" | "softmax" | "softmax_z";
+export type Normalizer = "absL1" | "relu" | "softmax" | "softmax_z";
 
 export interface DistributionOptions {
   /** Default `absL1`. */
-  readonly normaliser?: Normaliser;
+  readonly normalizer?: Normalizer;
   /** Divides what a softmax takes; default 1. */
   readonly temperature?: number;
   /** `a` in p <- (1 - a) p + a / K; bounds a KL divergence by ln(K / a). Default 0.001. */
@@ -18,11 +18,11 @@ export interface DistributionOptions {
 }
 
 /**
- * A distribution `[units]` that sums to 1. Where nothing is left to normalise (all scores 0, or for `relu` none above 0) it is uniform.
+ * A distribution `[units]` that sums to 1. Where nothing is left to normalize (all scores 0, or for `relu` none above 0) it is uniform.
  * @throws AttributionError `argument` for scores that are not finite, for none, and for options out of range
  */
 export function distribution(scores: Numbers, options: DistributionOptions = {}): Float64Array {
-  const { normaliser = "absL1", temperature = 1, smoothing = 1e-3 } = options;
+  const { normalizer = "absL1", temperature = 1, smoothing = 1e-3 } = options;
   const count = scores.length;
   const values = Float64Array.from(scores);
   if (count === 0 || !values.every(Number.isFinite)) {
@@ -34,13 +34,13 @@ export function distribution(scores: Numbers, options: DistributionOptions = {})
       `temperature is above 0 and smoothing in 0 to 1, not ${temperature}, ${smoothing}`,
     );
   }
-  const weights = weightsOf(values, normaliser, temperature);
+  const weights = weightsOf(values, normalizer, temperature);
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   return weights.map((weight) => (1 - smoothing) * (total > 0 ? weight / total : 1 / count) + smoothing / count);
 }
 
-function weightsOf(scores: Float64Array, normaliser: Normaliser, temperature: number): Float64Array {
-  switch (normaliser) {
+function weightsOf(scores: Float64Array, normalizer: Normalizer, temperature: number): Float64Array {
+  switch (normalizer) {
     case "absL1":
       return scaled(scores.map(Math.abs));
     case "relu":
@@ -50,7 +50,7 @@ function weightsOf(scores: Float64Array, normaliser: Normaliser, temperature: nu
     case "softmax_z":
       return exponentials(zScores(scores), temperature);
     default:
-      throw new AttributionError("argument", `no normaliser is called ${String(normaliser)}`);
+      throw new AttributionError("argument", `no normalizer is called ${String(normalizer)}`);
   }
 }
 

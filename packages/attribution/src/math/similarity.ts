@@ -19,8 +19,8 @@ export function similarity(one: Numbers, other: Numbers): Similarity {
   const [a, b] = [Float64Array.from(one), Float64Array.from(other)];
   if (![...a, ...b].every(Number.isFinite)) throw new AttributionError("argument", "compared scores must be finite");
   return {
-    rankCorrelation: cosine(centred(ranks(a)), centred(ranks(b))),
-    absoluteRankCorrelation: cosine(centred(ranks(a.map(Math.abs))), centred(ranks(b.map(Math.abs)))),
+    rankCorrelation: cosine(centered(ranks(a)), centered(ranks(b))),
+    absoluteRankCorrelation: cosine(centered(ranks(a.map(Math.abs))), centered(ranks(b.map(Math.abs)))),
     cosine: cosine(a, b),
   };
 }
@@ -38,7 +38,7 @@ function ranks(values: Float64Array): Float64Array {
   return made;
 }
 
-function centred(values: Float64Array): Float64Array {
+function centered(values: Float64Array): Float64Array {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   return values.map((value) => value - mean);
 }

@@ -1,4 +1,4 @@
-/** From one number per token and hidden dimension to one number per token (specs `method` F5). */
+/** From one number per token and hidden dimension to one number per token (docs/method.md F5). */
 import { AttributionError } from "../error.ts";
 
 /** Numbers by index; every array type fits. */

@@ -2,7 +2,7 @@
 import { AttributionError } from "../error.ts";
 import { type Divergence, divergence } from "../math/divergence.ts";
 import type { Numbers } from "../math/token-scores.ts";
-import { blue, hex, orange } from "./colour.ts";
+import { blue, hex, orange } from "./color.ts";
 import { svg, text } from "./svg.ts";
 import { shortened } from "./text.ts";
 

@@ -1,7 +1,7 @@
 // Scores of an image's visual tokens, over the image.
 import { AttributionError } from "../error.ts";
 import type { Numbers } from "../math/token-scores.ts";
-import { blue, mix, orange, placeOf, scaleLimit } from "./colour.ts";
+import { blue, mix, orange, placeOf, scaleLimit } from "./color.ts";
 
 /** Rows of pixels, one byte a channel, as @iapo/visual-tools has them. */
 export interface Pixels {
@@ -17,12 +17,12 @@ export interface ImageGrid {
   readonly columns: number;
 }
 
-/** How much of the colour's end covers the strongest places. */
+/** How much of the color's end covers the strongest places. */
 const strongest = 0.75;
 
 /**
- * The image in shades of grey, so that no colour of its own is taken for a score, and over it the scores: interpolated bilinearly between
- * the centres of the tokens' cells, orange above 0, blue below, the stronger the more opaque. RGB; transparent parts are white.
+ * The image in shades of gray, so that no color of its own is taken for a score, and over it the scores: interpolated bilinearly between
+ * the centers of the tokens' cells, orange above 0, blue below, the stronger the more opaque. RGB; transparent parts are white.
  * @throws AttributionError `shape` where pixels, grid and scores do not belong together, `argument` for scores that are not finite
  */
 export function imageHeatMap(image: Pixels, scores: Numbers, { rows, columns }: ImageGrid): Pixels {
@@ -48,15 +48,15 @@ export function imageHeatMap(image: Pixels, scores: Numbers, { rows, columns }: 
       const above = place(top, left) * (1 - along) + place(top, right) * along;
       const below = place(bottom, left) * (1 - along) + place(bottom, right) * along;
       const value = above * (1 - down) + below * down;
-      const grey = greyOf(data, (y * width + x) * channels, channels);
+      const gray = grayOf(data, (y * width + x) * channels, channels);
       const end = value < 0 ? blue : orange;
-      made.set(mix([grey, grey, grey], end, strongest * Math.abs(value)), (y * width + x) * 3);
+      made.set(mix([gray, gray, gray], end, strongest * Math.abs(value)), (y * width + x) * 3);
     }
   }
   return { width, height, channels: 3, data: made };
 }
 
-/** The two cells between whose centres a pixel's centre lies, and the share of the second; beyond the outer centres, the outer cell. */
+/** The two cells between whose centers a pixel's center lies, and the share of the second; beyond the outer centers, the outer cell. */
 function between(
   pixel: number,
   pixels: number,
@@ -68,7 +68,7 @@ function between(
 }
 
 /** Luma (ITU-R BT.601), over white. */
-function greyOf(data: Uint8Array, at: number, channels: 3 | 4): number {
+function grayOf(data: Uint8Array, at: number, channels: 3 | 4): number {
   const luma = 0.299 * data[at]! + 0.587 * data[at + 1]! + 0.114 * data[at + 2]!;
   const opacity = channels === 4 ? data[at + 3]! / 255 : 1;
   return luma * opacity + 255 * (1 - opacity);

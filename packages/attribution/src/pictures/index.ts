@@ -5,7 +5,7 @@
  */
 export { AttributionError, type AttributionErrorCode } from "../error.ts";
 export { type BlockComparison, blockBarsSvg } from "./block-bars.ts";
-export { colourOf, hex, type Rgb } from "./colour.ts";
+export { colorOf, hex, type Rgb } from "./color.ts";
 export { type ImageGrid, imageHeatMap, type Pixels } from "./image-heat-map.ts";
 export { svg, text } from "./svg.ts";
 export { type ScoredTokens, tokenHeatMapAnsi, tokenHeatMapHtml } from "./token-heat-map.ts";

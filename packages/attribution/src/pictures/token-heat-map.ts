@@ -1,7 +1,7 @@
-// Tokens in reading order, each on the colour of its score.
+// Tokens in reading order, each on the color of its score.
 import { AttributionError } from "../error.ts";
 import type { Numbers } from "../math/token-scores.ts";
-import { colourOf, hex, placeOf, type Rgb, scaleLimit } from "./colour.ts";
+import { colorOf, hex, placeOf, type Rgb, scaleLimit } from "./color.ts";
 import { markup, signed, visible } from "./text.ts";
 
 /** Text of each token and its score. An image's many tokens are best left out here, and shown by `imageHeatMap`. */
@@ -16,10 +16,10 @@ export interface ScoredTokens {
  * @throws AttributionError `shape` unless there is one score for each token, `argument` for scores that are not finite
  */
 export function tokenHeatMapHtml({ tokens, scores }: ScoredTokens): string {
-  const { limit, colours } = coloured(tokens, scores);
+  const { limit, colors } = colored(tokens, scores);
   const spans = tokens.map((token, i) => {
     const lines = token.split("\n").map(markup).join("↵\n");
-    return `<span style="background:${hex(colours[i]!)}" title="${signed(scores[i]!)}">${lines}</span>`;
+    return `<span style="background:${hex(colors[i]!)}" title="${signed(scores[i]!)}">${lines}</span>`;
   });
   const style =
     "white-space:pre-wrap;overflow-wrap:anywhere;font:14px/1.7 ui-monospace,monospace;color:#000;background:#fff";
@@ -27,33 +27,33 @@ export function tokenHeatMapHtml({ tokens, scores }: ScoredTokens): string {
 }
 
 /**
- * Text for a terminal of 24-bit colours.
+ * Text for a terminal of 24-bit colors.
  * @throws AttributionError as `tokenHeatMapHtml`
  */
 export function tokenHeatMapAnsi({ tokens, scores }: ScoredTokens): string {
-  const { limit, colours } = coloured(tokens, scores);
+  const { limit, colors } = colored(tokens, scores);
   // A background that is still on at a line's end would fill the rest of the line.
   const text = tokens.map((token, i) =>
     token
       .split("\n")
-      .map((line, k, { length }) => painted(k < length - 1 ? `${visible(line)}↵` : visible(line), colours[i]!))
+      .map((line, k, { length }) => painted(k < length - 1 ? `${visible(line)}↵` : visible(line), colors[i]!))
       .join("\n"),
   );
-  const legend = [-1, -0.5, 0, 0.5, 1].map((place) => painted(` ${signed(place * limit)} `, colourOf(place)));
+  const legend = [-1, -0.5, 0, 0.5, 1].map((place) => painted(` ${signed(place * limit)} `, colorOf(place)));
   return `${text.join("")}\n${legend.join("")}\n`;
 }
 
-function coloured(tokens: readonly string[], scores: Numbers): { limit: number; colours: Rgb[] } {
+function colored(tokens: readonly string[], scores: Numbers): { limit: number; colors: Rgb[] } {
   if (tokens.length !== scores.length) {
     throw new AttributionError("shape", `${scores.length} scores came for ${tokens.length} tokens`);
   }
   const limit = scaleLimit(scores);
-  return { limit, colours: Array.from(scores, (score) => colourOf(placeOf(score, limit))) };
+  return { limit, colors: Array.from(scores, (score) => colorOf(placeOf(score, limit))) };
 }
 
 function htmlLegend(limit: number): string {
   const parts = [-1, -0.5, 0, 0.5, 1].map((place) => {
-    return `<span style="background:${hex(colourOf(place))}"> ${signed(place * limit)} </span>`;
+    return `<span style="background:${hex(colorOf(place))}"> ${signed(place * limit)} </span>`;
   });
   return `<small>${parts.join("")}</small>`;
 }

@@ -1,7 +1,7 @@
 // Which prompt token (or block) each output token rests on.
 import { AttributionError } from "../error.ts";
 import type { Numbers } from "../math/token-scores.ts";
-import { colourOf, hex, placeOf, scaleLimit } from "./colour.ts";
+import { colorOf, hex, placeOf, scaleLimit } from "./color.ts";
 import { svg, text } from "./svg.ts";
 import { markup, shortened, signed } from "./text.ts";
 
@@ -41,7 +41,7 @@ export function tokenMatrixSvg({ inputs, outputs, scores }: TokenMatrix): string
     text(left - 6, 20 + i * cell, shortened(output, 18), `${small} text-anchor="end"`),
     ...inputs.map((input, j) => {
       const score = scores[i]![j]!;
-      const fill = hex(colourOf(placeOf(score, limit)));
+      const fill = hex(colorOf(placeOf(score, limit)));
       const title = `${shortened(output, 18)} × ${shortened(input, 18)}: ${signed(score)}`;
       return `<rect x="${left + j * cell}" y="${8 + i * cell}" width="${cell}" height="${cell}" fill="${fill}"><title>${markup(title)}</title></rect>`;
     }),
@@ -54,7 +54,7 @@ export function tokenMatrixSvg({ inputs, outputs, scores }: TokenMatrix): string
   const legend = places.flatMap((place, i) => {
     const [x, y] = [left + i * 60, bottom + below];
     return [
-      `<rect x="${x}" y="${y}" width="60" height="16" fill="${hex(colourOf(place))}"/>`,
+      `<rect x="${x}" y="${y}" width="60" height="16" fill="${hex(colorOf(place))}"/>`,
       text(x + 30, y + 12, signed(place * limit), `${small} text-anchor="middle"`),
     ];
   });

@@ -28,7 +28,7 @@ export const lossOptionsSchema: z.ZodType<LossOptions, unknown> = z
         mode: z.enum(["truncate", "mask"]).default("truncate"),
         maximum: positive.default(2),
         minimum: z.number().min(0).optional(),
-        normalise: z.boolean().default(false),
+        normalize: z.boolean().default(false),
       })
       .optional(),
     turns: z.enum(["all", "final_only"]).default("all"),

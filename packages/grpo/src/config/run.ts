@@ -1,4 +1,4 @@
-// Strict schemas of a GRPO run: rollouts, update, optimizer, checkpoints, evaluation. Defaults: specs `method` D.2.
+// Strict schemas of a GRPO run: rollouts, update, optimizer, checkpoints, evaluation. Defaults: docs/method.md D.2.
 import { z } from "zod";
 import type { LossOptions, OverlongOptions } from "../math/index.ts";
 import {
@@ -22,7 +22,7 @@ export type RolloutSettings = {
   };
   readonly maxTokens: number;
   readonly maxTurns: number;
-  readonly onFailure: "drop" | "penalise" | "stop";
+  readonly onFailure: "drop" | "penalize" | "stop";
   readonly failureReward: number;
   readonly timeout?: number | undefined;
   readonly groupsAtOnce?: number | undefined;
@@ -40,7 +40,7 @@ export const rolloutSettingsSchema: z.ZodType<RolloutSettings, unknown> = z.stri
     .default({ temperature: 1 }),
   maxTokens: count.default(512),
   maxTurns: count.default(2),
-  onFailure: z.enum(["drop", "penalise", "stop"]).default("stop"),
+  onFailure: z.enum(["drop", "penalize", "stop"]).default("stop"),
   failureReward: z.number().default(0),
   timeout: positive.optional(),
   groupsAtOnce: count.optional(),

@@ -14,14 +14,14 @@ export type GroupAdvantageOptions = {
   readonly epsilon: number;
   /**
    * [R] values whose standard deviation divides, in place of that of the rewards; where it is 0, nothing divides. With the
-   * outcome rewards here, a penalty keeps its weight (`outcome_std`, specs `method` F10).
+   * outcome rewards here, a penalty keeps its weight (`outcome_std`, docs/method.md F10).
    */
   readonly spreadOf?: Numbers | undefined;
 };
 
 /**
  * GRPO: `A_i = (r_i - mean_g) / (std_g + epsilon)`, the standard deviation with one degree of freedom taken off (ddof 1), as
- * verl and TRL publish it (specs `method` D.1). A group whose rewards are all equal, or that has one response, gets 0.
+ * verl and TRL publish it (docs/method.md D.1). A group whose rewards are all equal, or that has one response, gets 0.
  * @throws GrpoError `shape`
  */
 export function groupAdvantages(rewards: Numbers, groups: Numbers, options: GroupAdvantageOptions): Float64Array {
@@ -40,7 +40,7 @@ export function groupAdvantages(rewards: Numbers, groups: Numbers, options: Grou
   return advantages;
 }
 
-/** RLOO: `A_i = r_i - mean of the others' rewards` (Ahmadian et al. 2024; specs `method` D.3). A group of one gets 0. */
+/** RLOO: `A_i = r_i - mean of the others' rewards` (Ahmadian et al. 2024; docs/method.md D.3). A group of one gets 0. */
 export function leaveOneOutAdvantages(rewards: Numbers, groups: Numbers): Float64Array {
   const advantages = new Float64Array(rewards.length);
   for (const rows of membersOf(rewards, groups).values()) {
@@ -56,13 +56,13 @@ export type RewardPart = { readonly values: Numbers; readonly weight: number };
 
 export type DecoupledOptions = {
   readonly epsilon: number;
-  /** Whether the sum is normalised once more over the whole batch, as GDPO and TRL's `normalize_then_sum` do. */
+  /** Whether the sum is normalized once more over the whole batch, as GDPO and TRL's `normalize_then_sum` do. */
   readonly whiten: boolean;
 };
 
 /**
- * Each part normalised within its group, then summed: `A_i = sum_k w_k (r_ik - mean_g) / (std_g + epsilon)`, so that a weight
- * counts in every group, also where one part is constant (specs `method` 0.3, D.3; F10 `decoupled`).
+ * Each part normalized within its group, then summed: `A_i = sum_k w_k (r_ik - mean_g) / (std_g + epsilon)`, so that a weight
+ * counts in every group, also where one part is constant (docs/method.md 0.3, D.3; F10 `decoupled`).
  * @throws GrpoError `shape`; `argument` without parts
  */
 export function decoupledAdvantages(
@@ -76,8 +76,8 @@ export function decoupledAdvantages(
   const sums = new Float64Array(rows);
   for (const { values, weight } of parts) {
     checkLength("a part of the reward", values, rows);
-    const normalised = groupAdvantages(values, groups, { scale: "group", epsilon: options.epsilon });
-    for (let row = 0; row < rows; row++) sums[row] = sums[row]! + weight * normalised[row]!;
+    const normalized = groupAdvantages(values, groups, { scale: "group", epsilon: options.epsilon });
+    for (let row = 0; row < rows; row++) sums[row] = sums[row]! + weight * normalized[row]!;
   }
   if (!options.whiten) return sums;
   const scored = Array.from(sums.keys()).filter((row) => parts.every(({ values }) => !Number.isNaN(values[row])));

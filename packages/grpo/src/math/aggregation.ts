@@ -5,7 +5,7 @@ import { forEachRow, rowTokens, type TokenBatch } from "./batch.ts";
 /**
  * - `token`: every token weighs `1 / sum_i |o_i|` (DAPO; verl `token-mean`).
  * - `sequence`: every response weighs the same, `1 / (S |o_i|)` a token (GRPO; verl `seq-mean-token-mean`).
- * - `constant`: every token weighs `1 / (S length)`, so that long answers are not favoured (Dr. GRPO).
+ * - `constant`: every token weighs `1 / (S length)`, so that long answers are not favored (Dr. GRPO).
  *
  * S is the number of responses with a token that counts. `tokens` and `sequences` stand in for the counts of the batch: where a
  * mini-batch is worked off in pieces, pass those of the whole, and the pieces' gradients add up to its gradient.

@@ -93,7 +93,7 @@ export function maskedMean(mask: Numbers, values: Numbers): number {
 
 /**
  * [N] the mask of the turns that are trained: `all` keeps `mask`, as IAPO gives its advantage to every response token;
- * `final_only` keeps the last turn of each response, as VTool-R1 does (specs `method` 0.2).
+ * `final_only` keeps the last turn of each response, as VTool-R1 does (docs/method.md 0.2).
  * @param turnOfToken [N] index of the turn a token belongs to
  */
 export function turnMask(

@@ -21,13 +21,13 @@ export type ImportanceOptions = {
   readonly mode: "truncate" | "mask";
   readonly maximum: number;
   readonly minimum?: number | undefined;
-  /** Divide by the mean over the tokens or responses that count, as verl can (specs `method` D.3). */
-  readonly normalise?: boolean | undefined;
+  /** Divide by the mean over the tokens or responses that count, as verl can (docs/method.md D.3). */
+  readonly normalize?: boolean | undefined;
 };
 
 type Rows = Pick<TokenBatch, "offsets" | "mask">;
 
-/** [N] the factor of each token's loss; 0 where it does not count (specs `method` D.3, TIS and MIS). */
+/** [N] the factor of each token's loss; 0 where it does not count (docs/method.md D.3, TIS and MIS). */
 export function importanceWeights(
   batch: Rows & Pick<TokenBatch, "oldLogProbs">,
   rolloutLogProbs: Numbers,
@@ -39,7 +39,7 @@ export function importanceWeights(
       ? logRatios
       : spreadOverTokens(rowSums(batch.offsets, batch.mask, logRatios), batch.offsets);
   const weights = summed.map((logRatio, token) => (batch.mask[token]! > 0 ? corrected(logRatio, options) : 0));
-  if (options.normalise !== true) return weights;
+  if (options.normalize !== true) return weights;
   const mean = options.level === "token" ? maskedMean(batch.mask, weights) : meanOfRows(batch, weights);
   return mean === 0 ? weights : weights.map((weight) => weight / mean);
 }
@@ -72,7 +72,7 @@ export type Rejection = {
   readonly minimum?: number | undefined;
 };
 
-/** [N] `mask` without the tokens and responses that a test rejects (verl's rollout rejection; specs `method` D.3). */
+/** [N] `mask` without the tokens and responses that a test rejects (verl's rollout rejection; docs/method.md D.3). */
 export function rejectionMask(
   batch: Rows & Pick<TokenBatch, "oldLogProbs">,
   rolloutLogProbs: Numbers,
@@ -112,7 +112,7 @@ function rowValues(over: "sum" | "mean" | "maximum", { offsets, mask }: Rows, va
 
 /**
  * [N] 0 for the tokens of responses of negative advantage that the new policy has moved away from, by more than `threshold`
- * nats a token on average, else 1 (DeepSeek-V3.2; specs `method` D.3). A factor of the loss: the counts stay.
+ * nats a token on average, else 1 (DeepSeek-V3.2; docs/method.md D.3). A factor of the loss: the counts stay.
  */
 export function offPolicyWeights(
   batch: TokenBatch,

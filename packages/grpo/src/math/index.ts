@@ -33,7 +33,7 @@ export {
 } from "./options.ts";
 export { type PolicyLoss, type PolicyLossParts, policyLoss } from "./policy-loss.ts";
 export { logRatios } from "./ratios.ts";
-export { type OverlongOptions, overlongPenalty, penaliseKl } from "./shaping.ts";
+export { type OverlongOptions, overlongPenalty, penalizeKl } from "./shaping.ts";
 export {
   type ClippedOptions,
   type ClipRange,

@@ -1,4 +1,4 @@
-/** Estimators of KL(policy || reference) from the sampled tokens (Schulman 2020; specs `method` D.1). */
+/** Estimators of KL(policy || reference) from the sampled tokens (Schulman 2020; docs/method.md D.1). */
 
 import { GrpoError } from "../error.ts";
 import { checkLength, type Numbers, type TokenTerms } from "./batch.ts";
@@ -55,7 +55,7 @@ function estimate(estimator: KlEstimator, difference: number): [value: number, d
 
 /**
  * KL weighted by the ratio of the new to the old policy, which makes it unbiased off-policy: `rho * kl`, with
- * `d(rho * kl) = rho * (kl + kl')` (DeepSeek-V3.2; specs `method` D.3).
+ * `d(rho * kl) = rho * (kl + kl')` (DeepSeek-V3.2; docs/method.md D.3).
  */
 export function ratioWeightedKl(terms: TokenTerms, logRatios: Numbers): TokenTerms {
   checkLength("logRatios", logRatios, terms.loss.length);

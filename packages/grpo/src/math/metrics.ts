@@ -1,4 +1,4 @@
-/** What the ratios of an update say, under the field's names (specs `method` C.3). */
+/** What the ratios of an update say, under the field's names (docs/method.md C.3). */
 import { checkLength, maskedMean, type Numbers, type TokenBatch } from "./batch.ts";
 import { logRatios, maximumLogRatio } from "./ratios.ts";
 import type { ClippedOptions } from "./surrogates.ts";

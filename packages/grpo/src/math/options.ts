@@ -41,7 +41,7 @@ const common: Omit<LossOptions, "kind"> = {
   turns: "all",
 };
 
-/** As published (specs `method` D.2, D.3). */
+/** As published (docs/method.md D.2, D.3). */
 export const lossPresets: Readonly<Record<LossKind, LossOptions>> = {
   grpo: { ...common, kind: "grpo" },
   dapo: { ...common, kind: "dapo", clip: { low: 0.2, high: 0.28 }, aggregation: "token" },

@@ -1,7 +1,7 @@
 /** Ratios of the new policy to the old one. */
 import { rowSums, rowTokens, spreadOverTokens, type TokenBatch } from "./batch.ts";
 
-/** Ratios stay finite: beyond exp(20) they stand still and give no gradient, as in verl (specs `method` D.1). */
+/** Ratios stay finite: beyond exp(20) they stand still and give no gradient, as in verl (docs/method.md D.1). */
 export const maximumLogRatio = 20;
 
 /** [N] `log rho_t`: of each token, or the mean over its response (GSPO), given to all of its tokens. Not yet limited. */

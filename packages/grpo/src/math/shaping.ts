@@ -6,13 +6,13 @@ import { type KlEstimator, klTerms } from "./kl.ts";
 export type OverlongOptions = {
   /** Tokens a response may have. */
   readonly maximum: number;
-  /** The last so many of them are penalised. */
+  /** The last so many of them are penalized. */
   readonly buffer: number;
 };
 
 /**
  * DAPO's soft punishment of long responses: 0 up to `maximum - buffer` tokens, then linear to -1 at `maximum`, -1 beyond
- * (Yu et al. 2025, eq. 13; specs `method` D.3). Added to the reward.
+ * (Yu et al. 2025, eq. 13; docs/method.md D.3). Added to the reward.
  * @throws GrpoError `argument` unless `0 < buffer <= maximum`
  */
 export function overlongPenalty(length: number, { maximum, buffer }: OverlongOptions): number {
@@ -25,9 +25,9 @@ export function overlongPenalty(length: number, { maximum, buffer }: OverlongOpt
 
 /**
  * [R] KL in the reward: `r_i - coefficient * sum_t kl_t` over the tokens that count, with the log-probs of the policy that
- * wrote the response (`batch.oldLogProbs`) against the reference (specs `method` D.1).
+ * wrote the response (`batch.oldLogProbs`) against the reference (docs/method.md D.1).
  */
-export function penaliseKl(
+export function penalizeKl(
   rewards: Numbers,
   batch: TokenBatch,
   referenceLogProbs: Numbers,

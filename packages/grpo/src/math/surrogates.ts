@@ -1,6 +1,6 @@
 /**
  * The policy losses: each maps the log-probs of a batch and the advantages of its tokens to a term per token and its derivative.
- * Legend: rho = exp(log-prob - old log-prob), A = advantage, sg = no gradient. Formulas: specs `method` D.1 and D.3.
+ * Legend: rho = exp(log-prob - old log-prob), A = advantage, sg = no gradient. Formulas: docs/method.md D.1 and D.3.
  */
 import {
   checkLength,

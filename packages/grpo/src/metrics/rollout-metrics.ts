@@ -1,4 +1,4 @@
-// What the traces of a step say, under the field's names (specs `method` C.3).
+// What the traces of a step say, under the field's names (docs/method.md C.3).
 import type { Trace } from "@iapo/rollout-trace";
 
 export type Metrics = Record<string, number>;

@@ -1,4 +1,4 @@
-// What the mini-batches of a step say, under the field's names (specs `method` C.3): means over mini-batches, computed in f64.
+// What the mini-batches of a step say, under the field's names (docs/method.md C.3): means over mini-batches, computed in f64.
 import { maskedMean } from "../math/batch.ts";
 import { type LossOptions, ratioMetrics } from "../math/index.ts";
 import type { MiniBatch } from "../update/update.ts";

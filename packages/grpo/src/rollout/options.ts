@@ -4,9 +4,9 @@ import type { Sampling } from "../policy.ts";
 
 /**
  * What becomes of an episode whose environment fails or takes too long. `drop`: its trace holds no rewards and it is left out of group means
- * and the loss. `penalise`: it gets `failureReward` as outcome. `stop`: the rollout throws.
+ * and the loss. `penalize`: it gets `failureReward` as outcome. `stop`: the rollout throws.
  */
-export type FailurePolicy = "drop" | "penalise" | "stop";
+export type FailurePolicy = "drop" | "penalize" | "stop";
 
 export interface RolloutOptions {
   /** Responses per task. */

@@ -131,6 +131,6 @@ async function finish(episode: Episode, { onFailure = "stop", failureReward = 0 
 function stopped({ group, sample, message }: Failure): GrpoError {
   return new GrpoError(
     "rollout",
-    `the episode of group ${group}, sample ${sample} failed: ${message}; mend its cause, or let failed episodes be dropped or penalised`,
+    `the episode of group ${group}, sample ${sample} failed: ${message}; mend its cause, or let failed episodes be dropped or penalized`,
   );
 }

@@ -9,7 +9,7 @@ import {
   leaveOneOutAdvantages,
   type OverlongOptions,
   overlongPenalty,
-  penaliseKl,
+  penalizeKl,
 } from "../math/index.ts";
 import { tokensOf } from "../update/tokens.ts";
 
@@ -88,7 +88,7 @@ export function shapeSample(
     const mask = new Uint8Array(referenceLogProbs.length).fill(1);
     const logProbs = tokens.rolloutLogProbs;
     const batch = { offsets: tokens.offsets, mask, logProbs, oldLogProbs: logProbs };
-    const [taken] = penaliseKl([0], batch, referenceLogProbs, kl);
+    const [taken] = penalizeKl([0], batch, referenceLogProbs, kl);
     evidence.kl_penalty = [0 - taken!];
     penalty -= taken!;
   }

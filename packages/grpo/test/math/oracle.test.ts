@@ -63,11 +63,11 @@ function summed({ rewards, secondReward }: OracleCase): Float64Array {
   return rewards.map((reward, row) => reward - 0.1 * secondReward[row]!);
 }
 
-const truncateAt = (level: "token" | "sequence", maximum: number, normalise = false): ImportanceOptions => ({
+const truncateAt = (level: "token" | "sequence", maximum: number, normalize = false): ImportanceOptions => ({
   level,
   mode: "truncate",
   maximum,
-  normalise,
+  normalize,
 });
 
 const importanceVariants: Record<string, ImportanceOptions> = {

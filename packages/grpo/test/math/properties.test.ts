@@ -14,7 +14,7 @@ import {
   leaveOneOutAdvantages,
   lossPresets,
   overlongPenalty,
-  penaliseKl,
+  penalizeKl,
   type TokenBatch,
   turnMask,
 } from "../../src/math/index.ts";
@@ -221,7 +221,7 @@ test("overlong responses: nothing, then a line down to -1, then -1", () => {
 
 test("KL in the reward takes the sum over the response's tokens off", () => {
   const batch: TokenBatch = { offsets: [0, 2, 3], mask: [1, 1, 0], logProbs: [0, 0, 0], oldLogProbs: [-1, -2, -3] };
-  const shaped = penaliseKl([1, 1], batch, [-1.5, -1, 9], { estimator: "k1", coefficient: 0.1 });
+  const shaped = penalizeKl([1, 1], batch, [-1.5, -1, 9], { estimator: "k1", coefficient: 0.1 });
   expect([...shaped].map((value) => Number(value.toFixed(12)))).toEqual([1.05, 1]);
 });
 

@@ -27,7 +27,7 @@ export const runOptions: GrpoOptions = {
   update: { miniBatch: 1, rowBudget: 400 },
 };
 
-/** Rewards of an untrained model are all 0: here long first turns are better, so that something is learnt. */
+/** Rewards of an untrained model are all 0: here long first turns are better, so that something is learned. */
 export const rewarding: Environment = {
   ...environment,
   async step(task, turn, earlier) {

@@ -1,4 +1,4 @@
-// Strict schemas of the baselines. Plain GRPO, which is VTool-R1 with its outcome reward of 0 or 1, needs nothing set (specs `method` G).
+// Strict schemas of the baselines. Plain GRPO, which is VTool-R1 with its outcome reward of 0 or 1, needs nothing set (docs/method.md G).
 import { z } from "zod";
 
 export type TorlOptions = {
@@ -22,7 +22,7 @@ export const torlOptionsSchema: z.ZodType<TorlOptions, unknown> = z.strictObject
 export type TrmOptions = {
   readonly kind: "trm";
   /**
-   * `turn_level`: the verdict, normalised among the calls of a group, is added to the advantage of the first turn. `trajectory`: it is added
+   * `turn_level`: the verdict, normalized among the calls of a group, is added to the advantage of the first turn. `trajectory`: it is added
    * to the reward.
    */
   readonly mode: "turn_level" | "trajectory";

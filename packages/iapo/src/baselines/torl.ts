@@ -1,4 +1,4 @@
-// ToRL: tool-integrated RL whose only care for tools is a charge for programs that fail (Li et al. 2025; specs `method` G.1).
+// ToRL: tool-integrated RL whose only care for tools is a charge for programs that fail (Li et al. 2025; docs/method.md G.1).
 import type { ImageRef, Trace } from "@iapo/rollout-trace";
 import type { TorlOptions } from "./config.ts";
 import { accuracyOf } from "./parts.ts";

@@ -1,4 +1,4 @@
-// TRM: a verifier says of each tool call whether it was right, and that is a reward of its own (specs `method` G.2).
+// TRM: a verifier says of each tool call whether it was right, and that is a reward of its own (docs/method.md G.2).
 import type { AdvantageFunction } from "@iapo/grpo";
 import { groupAdvantages } from "@iapo/grpo/math";
 import type { ImageRef, Trace } from "@iapo/rollout-trace";

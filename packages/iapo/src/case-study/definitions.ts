@@ -75,7 +75,7 @@ async function explainGroup(
   const [right, misused] = [axis, otherAxis(axis)].map((of) => unitOf(units, `tool:${of}`, first.task)) as [Unit, Unit];
   return results.map((result) => {
     const { blockScores, convergence } = result!;
-    const shares = distribution(blockScores, { normaliser: "absL1", smoothing: 0 });
+    const shares = distribution(blockScores, { normalizer: "absL1", smoothing: 0 });
     const scoreOf = ({ index, tokens }: Unit): number => blockScores[index]! / (isOcclusion ? tokens : 1);
     return {
       right: scoreOf(right),

@@ -8,7 +8,7 @@ export type PresetDefaults = SharedSettings & Pick<IapoSettings, "method">;
 
 const shared = {
   target: "code",
-  normalise: "absL1",
+  normalize: "absL1",
   temperature: 1,
   smoothing: 1e-3,
   divergence: "kl_student_teacher",
@@ -20,10 +20,10 @@ const shared = {
 } as const;
 
 /**
- * `paper`: the paper's method as specs `method` section 0 reads it. `occlusion`: the one whose penalty told right calls from wrong ones at nano
- * scale (specs `nano` sections 3 and 4), for a student that calls tools from the start.
+ * `paper`: the paper's method as docs/method.md section 0 reads it. `occlusion`: the one whose penalty told right calls from wrong ones at nano
+ * scale (docs/method.md nano sections 3 and 4), for a student that calls tools from the start.
  */
 export const presetDefaults: Readonly<Record<IapoPreset, PresetDefaults>> = {
-  paper: { ...shared, method: "grad_x_input", lambda: 0.1, normalisation: "joint", coldStartSteps: 20 },
-  occlusion: { ...shared, method: "occlusion", lambda: 0.5, normalisation: "decoupled", coldStartSteps: 0 },
+  paper: { ...shared, method: "grad_x_input", lambda: 0.1, normalization: "joint", coldStartSteps: 20 },
+  occlusion: { ...shared, method: "occlusion", lambda: 0.5, normalization: "decoupled", coldStartSteps: 0 },
 };

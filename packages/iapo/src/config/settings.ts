@@ -37,7 +37,7 @@ export const iapoSettingsSchema: z.ZodType<IapoSettings, unknown> = z
     target: z.enum(["code", "turn1"]).optional(),
     partition: z.enum(["per_tool", "by_type", "contiguous", "tool_groups"]).optional(),
     toolGroups: z.record(z.string().min(1), z.array(z.string().min(1)).min(1)).optional(),
-    normalise: z.enum(["absL1", "relu", "softmax", "softmax_z"]).optional(),
+    normalize: z.enum(["absL1", "relu", "softmax", "softmax_z"]).optional(),
     temperature: positive.optional(),
     smoothing: z.number().min(0).max(1).optional(),
     divergence: z.enum(["kl_student_teacher", "kl_teacher_student", "js", "tv", "l2"]).optional(),
@@ -51,7 +51,7 @@ export const iapoSettingsSchema: z.ZodType<IapoSettings, unknown> = z
     teacherTemperature: z.number().min(0).optional(),
     lambda: z.number().min(0).optional(),
     lambdaSchedule: lambdaScheduleSchema.optional(),
-    normalisation: z.enum(["joint", "decoupled", "outcome_std", "none"]).optional(),
+    normalization: z.enum(["joint", "decoupled", "outcome_std", "none"]).optional(),
     coldStartSteps: z.int().min(0).optional(),
   })
   .transform((given, context): IapoSettings => {
@@ -69,10 +69,10 @@ export const iapoSettingsSchema: z.ZodType<IapoSettings, unknown> = z
     }
     if (partition !== "tool_groups" && toolGroups) refuse("toolGroups", "needs partition tool_groups");
     if (partition === "tool_groups" && !toolGroups) refuse("toolGroups", "missing: partition tool_groups needs it");
-    if (shared.temperature !== 1 && !shared.normalise.startsWith("softmax")) {
+    if (shared.temperature !== 1 && !shared.normalize.startsWith("softmax")) {
       refuse(
         "temperature",
-        `normalise ${shared.normalise} takes no temperature other than 1; softmax and softmax_z do`,
+        `normalize ${shared.normalize} takes no temperature other than 1; softmax and softmax_z do`,
       );
     }
     if (shared.smoothing === 0 && shared.divergence.startsWith("kl")) {
@@ -85,7 +85,7 @@ export const iapoSettingsSchema: z.ZodType<IapoSettings, unknown> = z
     return { ...shared, ...cut, ...method };
   });
 
-/** A method with what it takes; defaults are those of specs `method` F5, F6 and H.2. */
+/** A method with what it takes; defaults are those of docs/method.md F5, F6 and H.2. */
 function methodSettings(method: IapoSettings["method"], given: MethodKeys): MethodSettings {
   const { tokenReduce = "dot", blockReduce = "mean", baseline = "mean_by_kind" } = given;
   switch (method) {

@@ -1,9 +1,9 @@
-// What a configuration can say about attribution and its use as a penalty (names and defaults: specs `method` F and I).
+// What a configuration can say about attribution and its use as a penalty (names and defaults: docs/method.md F and I).
 import type { Baseline } from "@iapo/attribution";
-import type { BlockReduce, Divergence, Normaliser, QuadratureKind, TokenReduce } from "@iapo/attribution/math";
+import type { BlockReduce, Divergence, Normalizer, QuadratureKind, TokenReduce } from "@iapo/attribution/math";
 import type { CallTarget } from "../scoring/span.ts";
 
-/** How lambda goes on with t, the steps since the cold start ended (specs `method` F11). `rate` g, floor f, of lambda l: */
+/** How lambda goes on with t, the steps since the cold start ended (docs/method.md F11). `rate` g, floor f, of lambda l: */
 export type LambdaSchedule =
   | { readonly kind: "constant" }
   | {
@@ -14,7 +14,7 @@ export type LambdaSchedule =
       readonly floor: number;
     };
 
-/** D of a response without a tool call: a number, or one of these (specs `method` F14). */
+/** D of a response without a tool call: a number, or one of these (docs/method.md F14). */
 export type NoCallPenalty =
   /** ln of the number of blocks. */
   | "lnK"
@@ -52,7 +52,7 @@ export type PartitionSettings =
 
 export type PenaltySettings = {
   /** From block scores to a distribution. */
-  readonly normalise: Normaliser;
+  readonly normalize: Normalizer;
   /** Of `softmax` and `softmax_z`; else 1. */
   readonly temperature: number;
   /** Share of the uniform distribution that is mixed in; it bounds the divergence. */
@@ -76,7 +76,7 @@ export type SharedSettings = PenaltySettings & {
   readonly lambda: number;
   readonly lambdaSchedule: LambdaSchedule;
   /** How rewards r and penalties D become advantages: see `iapoAdvantage`. */
-  readonly normalisation: "joint" | "decoupled" | "outcome_std" | "none";
+  readonly normalization: "joint" | "decoupled" | "outcome_std" | "none";
   /** Steps of plain GRPO before; nothing is attributed in them. */
   readonly coldStartSteps: number;
 };

@@ -1,7 +1,7 @@
 /**
  * Before a run: can the penalty be trusted? On charts with a right call, one on the wrong axis and one with wrong names, how often a faulty
  * call costs more than the right one, for every setting of a grid. Where it costs less, a policy that is trained on it learns the fault
- * (specs `nano` section 4).
+ * (docs/method.md nano section 4).
  */
 import type { PenaltySettings } from "../config/types.ts";
 import { IapoError } from "../error.ts";
@@ -18,7 +18,7 @@ export const faults = ["wrong_axis", "wrong_names"] as const;
 export type Fault = (typeof faults)[number];
 
 /** What all cells share. */
-export interface DiagnoseOptions extends Omit<PenaltySettings, "normalise" | "noCallPenalty"> {
+export interface DiagnoseOptions extends Omit<PenaltySettings, "normalize" | "noCallPenalty"> {
   readonly target: CallTarget;
   /** Resamples of the charts for intervals. */
   readonly replicates: number;
@@ -62,7 +62,7 @@ export interface Diagnosis {
 export function diagnose(explained: Explained, grid: DiagnoseGrid, options: DiagnoseOptions): Diagnosis {
   const charts = explained[0]?.[0]?.length ?? 0;
   if (charts === 0) throw new IapoError("argument", "a diagnosis needs at least one chart, method and partition");
-  const resamplesOf = memoised((count) => resampleCharts(count, options.replicates, options.seed));
+  const resamplesOf = memoized((count) => resampleCharts(count, options.replicates, options.seed));
   const cells = settingsOf(grid).flatMap(({ method, partition, settings }) => {
     const scores = explained[method]![partition]!;
     return cellOf(scores, settings, options, resamplesOf) ?? [];
@@ -71,12 +71,12 @@ export function diagnose(explained: Explained, grid: DiagnoseGrid, options: Diag
   return { version: diagnosisVersion, charts, options, cells, recommended, warnings: warningsOf(cells, recommended) };
 }
 
-function settingsOf({ methods, partitions, normalisers, teacherTargets }: DiagnoseGrid) {
+function settingsOf({ methods, partitions, normalizers, teacherTargets }: DiagnoseGrid) {
   return methods.flatMap((ofMethod, method) =>
     teacherTargets.flatMap((teacherTarget) =>
       partitions.flatMap((ofPartition, partition) =>
-        normalisers.map((normalise) => {
-          const settings: CellSettings = { ...ofMethod, ...ofPartition, normalise, teacherTarget };
+        normalizers.map((normalize) => {
+          const settings: CellSettings = { ...ofMethod, ...ofPartition, normalize, teacherTarget };
           return { method, partition, settings };
         }),
       ),
@@ -91,7 +91,7 @@ function cellOf(
   options: DiagnoseOptions,
   resamplesOf: (charts: number) => Resamples,
 ): DiagnosedCell | undefined {
-  const penalty: PenaltySettings = { ...options, normalise: settings.normalise, noCallPenalty: "zero" };
+  const penalty: PenaltySettings = { ...options, normalize: settings.normalize, noCallPenalty: "zero" };
   const used = scores.filter(({ teacher }) => settings.teacherTarget === "student_call" || teacher.own);
   if (used.length === 0) return undefined;
   const divergences = (kind: CallKind): number[] =>
@@ -148,10 +148,10 @@ function warningsOf(cells: readonly DiagnosedCell[], recommended: number | null)
 
 /** Such as `occlusion, student_call, per_tool, absL1`. */
 export function labelOf(settings: CellSettings): string {
-  return [methodLabel(settings), settings.teacherTarget, settings.partition, settings.normalise].join(", ");
+  return [methodLabel(settings), settings.teacherTarget, settings.partition, settings.normalize].join(", ");
 }
 
-function memoised<T>(make: (key: number) => T): (key: number) => T {
+function memoized<T>(make: (key: number) => T): (key: number) => T {
   const made = new Map<number, T>();
   return (key) => {
     const known = made.get(key);

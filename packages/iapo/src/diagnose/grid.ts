@@ -1,18 +1,18 @@
 // The settings that a diagnosis compares.
-import type { Normaliser } from "@iapo/attribution/math";
+import type { Normalizer } from "@iapo/attribution/math";
 import type { IapoSettings, MethodSettings, PartitionSettings } from "../config/types.ts";
 
 type TeacherTarget = IapoSettings["teacherTarget"];
 
 /** What differs from cell to cell: keys of a configuration as they can stand in a file. */
 export type CellSettings = MethodSettings &
-  PartitionSettings & { readonly normalise: Normaliser; readonly teacherTarget: TeacherTarget };
+  PartitionSettings & { readonly normalize: Normalizer; readonly teacherTarget: TeacherTarget };
 
 /** Every combination is a cell. */
 export interface DiagnoseGrid {
   readonly methods: readonly MethodSettings[];
   readonly partitions: readonly PartitionSettings[];
-  readonly normalisers: readonly Normaliser[];
+  readonly normalizers: readonly Normalizer[];
   readonly teacherTargets: readonly TeacherTarget[];
 }
 
@@ -32,7 +32,7 @@ export function defaultGrid(toolGroups: Readonly<Record<string, readonly string[
       { partition: "by_type" },
       ...(Object.keys(toolGroups).length > 0 ? [{ partition: "tool_groups", toolGroups } as const] : []),
     ],
-    normalisers: ["absL1", "relu", "softmax_z"],
+    normalizers: ["absL1", "relu", "softmax_z"],
     teacherTargets: ["student_call", "teacher_call"],
   };
 }

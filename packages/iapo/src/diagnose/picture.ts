@@ -1,5 +1,5 @@
 // A diagnosis as a heat map: orange where a fault costs more than the right call, blue where it costs less, white at chance.
-import { colourOf, hex, svg, text } from "@iapo/attribution/pictures";
+import { colorOf, hex, svg, text } from "@iapo/attribution/pictures";
 import { type DiagnosedCell, type Diagnosis, type Fault, faults, isCheaper } from "./diagnose.ts";
 import { methodLabel } from "./grid.ts";
 
@@ -13,7 +13,7 @@ const titles: Readonly<Record<Fault, string>> = {
   wrong_names: "wrong names above right call",
 };
 
-/** An SVG document: a row per method and teacher target, a column per partition and normaliser, a panel per fault; in the boxes, AUC on the same chart. */
+/** An SVG document: a row per method and teacher target, a column per partition and normalizer, a panel per fault; in the boxes, AUC on the same chart. */
 export function diagnosisSvg({ cells, charts, recommended }: Diagnosis): string {
   const rows = [...new Set(cells.map(rowOf))];
   const columns = [...new Set(cells.map(columnOf))];
@@ -22,10 +22,10 @@ export function diagnosisSvg({ cells, charts, recommended }: Diagnosis): string 
   const parts = faults.flatMap((fault, f) => [
     text(left(f) + panel / 2, 44, titles[fault], 'text-anchor="middle" font-weight="bold"'),
     ...columns.flatMap((column, c) => {
-      const [partition = "", normaliser = ""] = column.split("/");
+      const [partition = "", normalizer = ""] = column.split("/");
       const middle = left(f) + (c + 0.5) * box.width;
       const small = 'text-anchor="middle" font-size="10"';
-      return [text(middle, top - 22, partition, small), text(middle, top - 8, normaliser, small)];
+      return [text(middle, top - 22, partition, small), text(middle, top - 8, normalizer, small)];
     }),
     ...cells.flatMap((cell, i) => {
       const at = {
@@ -55,7 +55,7 @@ function boxOf(
   const frame = recommended ? 'stroke="#000" stroke-width="3"' : 'stroke="#fff"';
   const inset = recommended ? 2 : 0;
   const size = `width="${box.width - 2 * inset}" height="${box.height - 2 * inset}"`;
-  const fill = hex(colourOf(2 * auc - 1));
+  const fill = hex(colorOf(2 * auc - 1));
   const middle = x + box.width / 2;
   return [
     `<rect x="${x + inset}" y="${y + inset}" ${size} fill="${fill}" ${frame}/>`,
@@ -69,5 +69,5 @@ function rowOf({ settings }: DiagnosedCell): string {
 }
 
 function columnOf({ settings }: DiagnosedCell): string {
-  return `${settings.partition}/${settings.normalise}`;
+  return `${settings.partition}/${settings.normalize}`;
 }

@@ -1,4 +1,4 @@
-// How far the student's reasons for a call lie from the teacher's (specs `method` F7, F8).
+// How far the student's reasons for a call lie from the teacher's (docs/method.md F7, F8).
 import { distribution, divergence, type Numbers } from "@iapo/attribution/math";
 import type { PenaltySettings } from "../config/types.ts";
 import { IapoError } from "../error.ts";
@@ -6,9 +6,9 @@ import { IapoError } from "../error.ts";
 /** A distribution over blocks from block scores. @throws AttributionError `argument` for scores that are not finite */
 export function blockMasses(
   scores: Numbers,
-  { normalise, temperature, smoothing }: Pick<PenaltySettings, "normalise" | "temperature" | "smoothing">,
+  { normalize, temperature, smoothing }: Pick<PenaltySettings, "normalize" | "temperature" | "smoothing">,
 ): Float64Array {
-  return distribution(scores, { normaliser: normalise, temperature, smoothing });
+  return distribution(scores, { normalizer: normalize, temperature, smoothing });
 }
 
 /**

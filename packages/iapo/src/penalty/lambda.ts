@@ -1,4 +1,4 @@
-// The weight of the penalty over a run (specs `method` F11, F15).
+// The weight of the penalty over a run (docs/method.md F11, F15).
 import type { IapoSettings } from "../config/types.ts";
 
 /** Lambda at a step of the run, from 0 on: 0 during the cold start, then by the schedule, whose t counts from the cold start's end. */

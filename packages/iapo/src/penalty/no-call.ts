@@ -1,4 +1,4 @@
-// D of responses that call no tool (specs `method` F14).
+// D of responses that call no tool (docs/method.md F14).
 import type { NoCallPenalty } from "../config/types.ts";
 
 /**

@@ -1,4 +1,4 @@
-// From rewards and penalties to advantages (specs `method` 0.3, F10).
+// From rewards and penalties to advantages (docs/method.md 0.3, F10).
 import { type AdvantageFunction, advantageFunction } from "@iapo/grpo";
 import type { AdvantageOptions } from "@iapo/grpo/config";
 import { decoupledAdvantages, groupAdvantages } from "@iapo/grpo/math";
@@ -15,8 +15,8 @@ import { divergenceAnew, penaltyEvidence } from "./evidence.ts";
  * Other penalties, such as for length, count as part of r. `options` are those of GRPO; `joint` alone reads more than `epsilon` of them.
  */
 export function iapoAdvantage(settings: IapoSettings, options: AdvantageOptions): AdvantageFunction {
-  const { normalisation } = settings;
-  if (normalisation === "joint") return advantageFunction(options);
+  const { normalization } = settings;
+  if (normalization === "joint") return advantageFunction(options);
   const { epsilon } = options;
   return (samples) => {
     const groups = samples.map(({ trace }) => trace.group);
@@ -31,7 +31,7 @@ export function iapoAdvantage(settings: IapoSettings, options: AdvantageOptions)
       const others = penalty - weights[i]! * divergences[i]!;
       return (rewards.outcome ?? Number.NaN) - others;
     });
-    const perSample = advantages(normalisation, { groups, totals, outcomes, divergences, weights, epsilon });
+    const perSample = advantages(normalization, { groups, totals, outcomes, divergences, weights, epsilon });
     return samples.map(({ trace }, i) => trace.turns.map(() => perSample[i]!));
   };
 }

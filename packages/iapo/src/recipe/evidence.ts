@@ -19,7 +19,7 @@ export type PenaltyEvidence = {
   readonly teacher_scores?: readonly number[];
 };
 
-/** Undefined where nothing was penalised: in the cold start, and for a dropped sample. */
+/** Undefined where nothing was penalized: in the cold start, and for a dropped sample. */
 export function penaltyEvidence(evidence: Evidence | undefined): PenaltyEvidence | undefined {
   return evidence?.lambda && evidence.divergence ? (evidence as PenaltyEvidence) : undefined;
 }

@@ -1,4 +1,4 @@
-// What a step's penalties say, under the names of specs `method` C.3. Read from the step's log, so that a file of it gives the same.
+// What a step's penalties say, under the names of docs/method.md C.3. Read from the step's log, so that a file of it gives the same.
 import { countGroups } from "@iapo/grpo/math";
 import type { ImageRef, SampleLog, Trace } from "@iapo/rollout-trace";
 import type { IapoSettings } from "../config/types.ts";
@@ -15,7 +15,7 @@ export interface LoggedStep {
 /**
  * `iapo/lambda`; `iapo/penalty/{mean,max}` of D; `iapo/kl_clipped_frac`, calls whose D is at `maxPenalty`; `iapo/no_call_frac`;
  * `iapo/homogeneous_group_frac`, groups whose outcome rewards are equal; `iapo/block_mass/{kind}/{student,teacher}`, the mean share of a kind
- * of block in what a call rests on. Where nothing was penalised, lambda and the homogeneous groups alone.
+ * of block in what a call rests on. Where nothing was penalized, lambda and the homogeneous groups alone.
  */
 export function iapoMetrics({ traces, log }: LoggedStep, step: number, settings: IapoSettings): Record<string, number> {
   const outcomes = traces.map(({ rewards }) => rewards.outcome ?? Number.NaN);

@@ -1,4 +1,4 @@
-// The penalty of a step's traces: calls found, explained by student and teacher, compared (specs `method` F6 to F9).
+// The penalty of a step's traces: calls found, explained by student and teacher, compared (docs/method.md F6 to F9).
 import type { Partition } from "@iapo/attribution/math";
 import type { Penalty, PenaltyFunction } from "@iapo/grpo";
 import type { PromptBlock, Task, Trace } from "@iapo/rollout-trace";

@@ -11,7 +11,7 @@ export interface Call {
 
 /**
  * A model that explains calls. Its input is what was recorded: calls whose turns share one prompt, responses in the order of the calls. Ids,
- * positions and images are the turns' own; nothing is tokenised again.
+ * positions and images are the turns' own; nothing is tokenized again.
  */
 export interface AttributionModel extends DifferentiableModel<readonly Call[]> {
   /** The UTF-8 bytes that a token stands for; none for ids that stand for no token. */

@@ -1,4 +1,4 @@
-// Which tokens of a turn are its tool call (specs `method` F3).
+// Which tokens of a turn are its tool call (docs/method.md F3).
 import type { ImageRef, Turn } from "@iapo/rollout-trace";
 import type { AttributionModel, Call } from "./model.ts";
 

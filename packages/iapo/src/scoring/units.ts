@@ -1,4 +1,4 @@
-// The prompt of a turn, cut into the units that scores are for (specs `method` F13).
+// The prompt of a turn, cut into the units that scores are for (docs/method.md F13).
 import { type Partition, type PartitionOptions, partition } from "@iapo/attribution/math";
 import type { ImageRef, PromptBlock, Turn } from "@iapo/rollout-trace";
 

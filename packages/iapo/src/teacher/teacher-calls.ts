@@ -1,4 +1,4 @@
-// Calls that the teacher writes itself, once per prompt, and what they rest on (`teacher_call`, specs `method` F12 b).
+// Calls that the teacher writes itself, once per prompt, and what they rest on (`teacher_call`, docs/method.md F12 b).
 import type { PromptBlock, Turn } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";
 import type { IapoSettings } from "../config/types.ts";

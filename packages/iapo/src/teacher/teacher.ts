@@ -1,4 +1,4 @@
-// The model that the student is to agree with on what a call rests on (specs `method` F12).
+// The model that the student is to agree with on what a call rests on (docs/method.md F12).
 import type { Policy, Scribe } from "@iapo/grpo";
 import { IapoError } from "../error.ts";
 import type { AttributionModel, Call } from "../scoring/model.ts";

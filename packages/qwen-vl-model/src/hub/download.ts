@@ -121,7 +121,7 @@ export async function withHubErrors<T>(what: string, work: () => Promise<T>): Pr
   } catch (cause) {
     if (cause instanceof QwenVLError) throw cause;
     if (cause instanceof HubApiError && (cause.statusCode === 401 || cause.statusCode === 403)) {
-      const advice = "does it exist, is its licence accepted, and is HF_TOKEN set?";
+      const advice = "does it exist, is its license accepted, and is HF_TOKEN set?";
       throw new QwenVLError("hub_access", `${what}: access refused (${cause.statusCode}); ${advice}`, { cause });
     }
     if (cause instanceof HubApiError && cause.statusCode === 404) {

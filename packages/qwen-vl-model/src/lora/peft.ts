@@ -30,7 +30,7 @@ const configSchema = z.object({
   lora_alpha: z.number().positive(),
   bias: z.literal("none", { error: 'only "none" is supported' }).default("none"),
   use_dora: z.literal(false, { error: "DoRA is not supported" }).default(false),
-  use_rslora: z.literal(false, { error: "rank-stabilised LoRA is not supported" }).default(false),
+  use_rslora: z.literal(false, { error: "rank-stabilized LoRA is not supported" }).default(false),
   rank_pattern: none("a rank per module"),
   alpha_pattern: none("an alpha per module"),
   // The other ways to start (PiSSA, OLoRA, LoftQ, CorDA) alter the base weights too.

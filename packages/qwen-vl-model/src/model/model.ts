@@ -121,7 +121,7 @@ export class QwenVLModel {
     });
   }
 
-  /** Normalised hidden states `[rows, hidden]` of merged embeddings. */
+  /** Normalized hidden states `[rows, hidden]` of merged embeddings. */
   hidden(
     embeddings: Tensor,
     { layout }: { readonly layout: UploadedLayout },
@@ -130,7 +130,7 @@ export class QwenVLModel {
     return scope(() => textForward(this.parameters, this.config.text, embeddings, layout, options));
   }
 
-  /** The input of every layer and, last, the normalised output, `[rows, hidden]` each: what Hugging Face calls `hidden_states`. */
+  /** The input of every layer and, last, the normalized output, `[rows, hidden]` each: what Hugging Face calls `hidden_states`. */
   hiddenStates(embeddings: Tensor, { layout }: { readonly layout: UploadedLayout }): Tensor[] {
     return scope(() => {
       const states: Tensor[] = [];

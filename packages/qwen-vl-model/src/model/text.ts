@@ -1,4 +1,4 @@
-// The text decoder: specs "Qwen2.5-VL", section 6. Shapes: T rows, H hidden, Q query width (heads x D), K key width (kvHeads x D).
+// The text decoder: docs/qwen2.5-vl.md section 6. Shapes: T rows, H hidden, Q query width (heads x D), K key width (kvHeads x D).
 import {
   add,
   attention,
@@ -21,11 +21,11 @@ export interface TextForwardOptions {
   readonly cache?: KeyValueCache;
   /** Save only each layer's input and compute the layer again in the backward pass. */
   readonly checkpoint?: boolean;
-  /** Receives the input of each layer and, last, the normalised output. */
+  /** Receives the input of each layer and, last, the normalized output. */
   readonly states?: Tensor[];
 }
 
-/** Embeddings `[T, H]` to normalised hidden states `[T, H]`. */
+/** Embeddings `[T, H]` to normalized hidden states `[T, H]`. */
 export function textForward(
   parameters: ModelParameters,
   config: TextConfig,

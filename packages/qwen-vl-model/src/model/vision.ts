@@ -1,4 +1,4 @@
-// The vision tower: specs "Qwen2.5-VL", section 3. Shapes: P patches of all images, E hidden, M merged cells (P / 4), H text hidden.
+// The vision tower: docs/qwen2.5-vl.md section 3. Shapes: P patches of all images, E hidden, M merged cells (P / 4), H text hidden.
 import {
   add,
   attention,

@@ -1,4 +1,4 @@
-// Traces as packed sequences: nothing is tokenised again, positions are those of the rollout, patches those it made.
+// Traces as packed sequences: nothing is tokenized again, positions are those of the rollout, patches those it made.
 import type { Image, Trace, Turn } from "@iapo/rollout-trace";
 import { QwenVLError } from "../error.ts";
 import type { EncodedImage, PromptGroup, ResponseSequence, Sequence } from "../model/pack.ts";

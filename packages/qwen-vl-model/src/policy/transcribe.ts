@@ -18,7 +18,7 @@ export function transcribe(parts: ScribeParts, input: PromptInput, text: string,
   const written = tokenizer.encode(tokenizer.normalize(text));
   const special = new Set(tokenizer.specialTokens.values());
   if (written.some((token) => special.has(token))) {
-    throw new QwenVLError("prompt", "a text that is to be learnt holds special tokens; remove them");
+    throw new QwenVLError("prompt", "a text that is to be learned holds special tokens; remove them");
   }
   return renderTurn(parts, input, Int32Array.of(...written, config.tokens.eos[0]!), before);
 }

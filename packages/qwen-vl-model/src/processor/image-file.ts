@@ -10,7 +10,7 @@ const FORMATS: ReadonlySet<string> = new Set(["png", "jpeg", "webp"]);
 
 /**
  * Decodes a PNG, JPEG or WebP file to 8-bit RGB: turned upright by its EXIF orientation, 16-bit samples scaled (not cut off), transparency
- * laid on white, embedded colour profiles ignored (as Pillow does). PNG decodes exactly, JPEG within 2 levels of Pillow.
+ * laid on white, embedded color profiles ignored (as Pillow does). PNG decodes exactly, JPEG within 2 levels of Pillow.
  * @throws QwenVLError `image`.
  */
 export async function decodeImage(file: string | Uint8Array): Promise<RawImage & { readonly channels: 3 }> {

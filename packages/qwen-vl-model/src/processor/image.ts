@@ -44,7 +44,7 @@ export function resizeForModel(image: RawImage, config: PreprocessorConfig): Ima
   return { ...size, data: resizeBicubic(toRgb(image), image, size) };
 }
 
-/** Scales, normalises and cuts an image into patches. @throws QwenVLError `image`. */
+/** Scales, normalizes and cuts an image into patches. @throws QwenVLError `image`. */
 export function processImage(image: RawImage, config: PreprocessorConfig): ImagePatches {
   const { width, height, data } = resizeForModel(image, config);
   const { patchSize, mergeSize, temporalPatchSize } = config;

@@ -10,7 +10,7 @@ import { ropePositions } from "./positions.ts";
 import { type ImageGrid, type ImageSize, imageGrid, imageTokenCount } from "./smart-resize.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
-/** A tokenised conversation, or the part that continues one. */
+/** A tokenized conversation, or the part that continues one. */
 export interface EncodedChat {
   readonly tokens: Int32Array<ArrayBuffer>;
   /** Per token the number of its block, -1 for what the template wrote (vision_start and vision_end included). */
@@ -63,7 +63,7 @@ export class Processor {
   }
 
   /**
-   * Encodes a conversation and opens the assistant's turn. The rendered string is tokenised once, whole; a token belongs to the block of
+   * Encodes a conversation and opens the assistant's turn. The rendered string is tokenized once, whole; a token belongs to the block of
    * its first byte. Texts are brought to the tokenizer's normal form (NFC) first.
    * @throws QwenVLError `prompt`: a special token inside a text; `template`: a token that spans two blocks, or a template that drops or alters
    * one; `video`; `image`.
@@ -74,7 +74,7 @@ export class Processor {
   }
 
   /**
-   * Encodes messages that follow a sampled response, and opens the assistant's next turn. What was sampled is not tokenised again: append
+   * Encodes messages that follow a sampled response, and opens the assistant's next turn. What was sampled is not tokenized again: append
    * these tokens to it. As VTool does, nothing (no newline either) comes between the response's end token and the new turn.
    * @param after.position position of the first new token: that of the response's last token plus 1
    * @param after.firstBlock number of the first new block, default 0

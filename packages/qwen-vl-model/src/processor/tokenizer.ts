@@ -58,13 +58,13 @@ export class Tokenizer {
     this.size = last + 1;
   }
 
-  /** Token ids; special tokens within the text are recognised. */
+  /** Token ids; special tokens within the text are recognized. */
   encode(text: string): Int32Array<ArrayBuffer> {
     if (text === "") return new Int32Array(0);
     return Int32Array.from(this.#tokenizer.encode(text, { add_special_tokens: false }).ids);
   }
 
-  /** The form in which text is tokenised, and which `decode` gives back: NFC for Qwen. */
+  /** The form in which text is tokenized, and which `decode` gives back: NFC for Qwen. */
   normalize(text: string): string {
     return this.#tokenizer.normalizer?.normalize(text) ?? text;
   }

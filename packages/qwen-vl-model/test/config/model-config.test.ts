@@ -194,7 +194,7 @@ describe("config.json", () => {
 });
 
 describe("tensor table", () => {
-  // Counts from shapes; those of 3B agree with published model summaries (specs "Tensors").
+  // Counts from shapes; those of 3B agree with published model summaries (docs/qwen2.5-vl.md "Tensors").
   test.each([
     ["3B", 824, 3_754_622_976],
     ["7B", 729, 8_292_166_656],

@@ -17,7 +17,7 @@ function chunk(type: string, data: Uint8Array): Buffer {
   return out;
 }
 
-/** A PNG; `rows` are the unfiltered scan lines. Colour types: 0 grey, 2 RGB, 3 palette, 4 grey + alpha, 6 RGBA. */
+/** A PNG; `rows` are the unfiltered scan lines. Color types: 0 gray, 2 RGB, 3 palette, 4 gray + alpha, 6 RGBA. */
 function png(
   { width, bits = 8, color }: { width: number; bits?: number; color: 0 | 2 | 3 | 4 | 6 },
   rows: readonly Uint8Array[],
@@ -46,7 +46,7 @@ async function pixels(file: Uint8Array): Promise<number[]> {
 }
 
 describe("PNG is exact", () => {
-  test("RGB, grey and palette", async () => {
+  test("RGB, gray and palette", async () => {
     const rgb = [10, 20, 30, 255, 0, 128, 1, 2, 3, 4, 5, 6];
     const rows = [Uint8Array.from(rgb.slice(0, 6)), Uint8Array.from(rgb.slice(6))];
     expect(await pixels(png({ width: 2, color: 2 }, rows))).toEqual(rgb);
@@ -75,8 +75,8 @@ describe("PNG is exact", () => {
     const over = (value: number, alpha: number): number => Math.round((value * alpha + 255 * (255 - alpha)) / 255);
     const expected = [255, 0, 127, 1].flatMap((alpha) => [100, 0, 255].map((value) => over(value, alpha)));
     expect(await pixels(png({ width: 4, color: 6 }, [row]))).toEqual(expected);
-    const grey = [over(10, 51), over(200, 204)].flatMap((value) => [value, value, value]);
-    expect(await pixels(png({ width: 2, color: 4 }, [Uint8Array.of(10, 51, 200, 204)]))).toEqual(grey);
+    const gray = [over(10, 51), over(200, 204)].flatMap((value) => [value, value, value]);
+    expect(await pixels(png({ width: 2, color: 4 }, [Uint8Array.of(10, 51, 200, 204)]))).toEqual(gray);
     const palette = [chunk("PLTE", Uint8Array.of(0, 0, 0, 9, 9, 9)), chunk("tRNS", Uint8Array.of(0))];
     expect(await pixels(png({ width: 2, bits: 1, color: 3 }, [Uint8Array.of(0b01_000000)], palette))).toEqual([
       255, 255, 255, 9, 9, 9,
@@ -89,11 +89,11 @@ describe("PNG is exact", () => {
     for (const [i, sample] of samples.entries()) row.writeUInt16BE(sample, 2 * i);
     const scaled = samples.map((sample) => Math.round((sample * 255) / 65_535));
     expect(await pixels(png({ width: 2, bits: 16, color: 2 }, [row]))).toEqual(scaled);
-    const grey = scaled.flatMap((value) => [value, value, value]);
-    expect(await pixels(png({ width: 6, bits: 16, color: 0 }, [row]))).toEqual(grey);
+    const gray = scaled.flatMap((value) => [value, value, value]);
+    expect(await pixels(png({ width: 6, bits: 16, color: 0 }, [row]))).toEqual(gray);
   });
 
-  test("gamma and colour profiles change nothing", async () => {
+  test("gamma and color profiles change nothing", async () => {
     const gamma = chunk("gAMA", Uint8Array.of(0, 1, 0x86, 0xa0));
     const row = Uint8Array.of(10, 128, 240);
     expect(await pixels(png({ width: 1, color: 2 }, [row], [gamma]))).toEqual([...row]);

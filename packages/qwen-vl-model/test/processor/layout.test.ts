@@ -6,7 +6,7 @@ import { type ImageGrid, textRotaryTables, visionLayout } from "../../src/proces
 
 const { vision } = knownConfigs["3B"];
 
-/** Window order and starts as the published implementation computes them (specs: "Vision tower", golden list). */
+/** Window order and starts as the published implementation computes them (docs/qwen2.5-vl.md "Vision tower", golden list). */
 const golden: [ImageGrid[], number[] | "identity", number[]][] = [
   [[[1, 8, 8]], "identity", [0, 64]],
   [

@@ -68,7 +68,7 @@ interface Plan {
   readonly strides: readonly (readonly number[])[];
 }
 
-/** Merges neighbouring dimensions that every operand walks alike: equal shapes become one long row. */
+/** Merges neighboring dimensions that every operand walks alike: equal shapes become one long row. */
 function planOf(shape: readonly number[], operands: readonly (readonly number[])[]): Plan {
   const dimensions: number[] = [];
   const strides: number[][] = operands.map(() => []);
@@ -92,7 +92,7 @@ function planOf(shape: readonly number[], operands: readonly (readonly number[])
   return { dimensions: padded(dimensions, 1), strides: strides.map((s) => padded(s, 0)) };
 }
 
-/** Elements between neighbours of a contiguous array along an axis that is counted from the end (-1: the last). */
+/** Elements between neighbors of a contiguous array along an axis that is counted from the end (-1: the last). */
 function strideOf(shape: readonly number[], axisFromEnd: number): number {
   if ((shape.at(axisFromEnd) ?? 1) === 1 || -axisFromEnd > shape.length) return 0;
   return axisFromEnd === -1 ? 1 : shape.slice(axisFromEnd + 1).reduce((product, length) => product * length, 1);

@@ -1,4 +1,4 @@
-// Layer normalisation (Ba, Kiros and Hinton 2016, arXiv 1607.06450, equation 4).
+// Layer normalization (Ba, Kiros and Hinton 2016, arXiv 1607.06450, equation 4).
 import type { DType } from "../dtype.ts";
 import type { Tensor } from "../tensor.ts";
 import { defineOp, expectDType, shapeError } from "./define.ts";
@@ -58,7 +58,7 @@ const backward =
  */
 export const layerNorm = defineOp({
   name: "layerNorm",
-  summary: "layer normalisation of rows, weight and bias",
+  summary: "layer normalization of rows, weight and bias",
   call: (x: Tensor, weight: Tensor, bias: Tensor, epsilon: number = 1e-5) => ({
     inputs: [x, weight, bias],
     params: { epsilon },

@@ -1,4 +1,4 @@
-// Root-mean-square normalisation (Zhang and Sennrich 2019, arXiv 1910.07467, equation 4).
+// Root-mean-square normalization (Zhang and Sennrich 2019, arXiv 1910.07467, equation 4).
 import type { DType } from "../dtype.ts";
 import type { Tensor } from "../tensor.ts";
 import { defineOp, expectDType, shapeError } from "./define.ts";
@@ -49,7 +49,7 @@ ${scaleWgsl}
  */
 export const rmsNorm = defineOp({
   name: "rmsNorm",
-  summary: "root-mean-square normalisation of rows, weighted",
+  summary: "root-mean-square normalization of rows, weighted",
   call: (x: Tensor, weight: Tensor, epsilon: number = 1e-6) => ({ inputs: [x, weight], params: { epsilon } }),
   infer: ([x, weight]) => {
     expectDType("rmsNorm", x!, "f32");

@@ -10,7 +10,7 @@ export function sumTo(x: Tensor, shape: readonly number[]): Tensor {
   let result = x;
   for (let axis = 0; axis < padded.length; axis++) {
     if (padded[axis] !== 1 || x.shape[axis] === 1) continue;
-    let end = axis + 1; // neighbouring dimensions are summed at once
+    let end = axis + 1; // neighboring dimensions are summed at once
     while (end < padded.length && padded[end] === 1) end++;
     const lengths = result.shape;
     const group = lengths.slice(axis, end).reduce((product, length) => product * length, 1);

@@ -1,4 +1,4 @@
-/** The six focus tools and their twins for chart axes (specs: method A). */
+/** The six focus tools and their twins for chart axes (docs/method.md A). */
 import type { Boxes, NamedBox, RawImage } from "@iapo/rollout-trace";
 import { area, clip, fillRectangle, outlineRectangle } from "../image/draw.ts";
 import { highlightRectangles } from "../image/highlight.ts";

@@ -1,4 +1,4 @@
-/** From a named box to the pixels that a tool paints (specs: method A.2). */
+/** From a named box to the pixels that a tool paints (docs/method.md A.2). */
 import type { NamedBox, RawImage } from "@iapo/rollout-trace";
 import { VisualToolsError } from "../error.ts";
 import type { Rectangle } from "../image/draw.ts";
@@ -20,7 +20,7 @@ const outset: Shape = { margin: { mask: 1, draw: 2, highlight: 2 }, clamps: true
 export const shapes: Readonly<Record<Geometry, Shape>> = { refocus: inset, vtool_v1: inset, vtool_v2: outset };
 
 /**
- * The rectangle that `action` paints for a box: corners in pixels, moved by the margin, cut towards zero.
+ * The rectangle that `action` paints for a box: corners in pixels, moved by the margin, cut toward zero.
  *
  * @throws VisualToolsError `bad_box` where a corner is not finite or the rectangle ends before it starts
  */

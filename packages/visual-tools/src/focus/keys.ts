@@ -1,4 +1,4 @@
-/** Which boxes the names of a call mean (specs: method A.4). */
+/** Which boxes the names of a call mean (docs/method.md A.4). */
 import type { Boxes, NamedBox } from "@iapo/rollout-trace";
 import { VisualToolsError } from "../error.ts";
 import type { Geometry, UnknownKey } from "../options.ts";

@@ -27,7 +27,7 @@ function paste(sheet: RawImage, image: RawImage, left: number, top: number): voi
 }
 
 /**
- * One RGB image of all pairs, `before | after`, row by row on grey. Every pair gets the space of the largest; alpha is dropped,
+ * One RGB image of all pairs, `before | after`, row by row on gray. Every pair gets the space of the largest; alpha is dropped,
  * as the model sees it.
  *
  * @throws VisualToolsError `bad_image` where there is no pair, or an image is none

@@ -8,7 +8,7 @@ const red: readonly [number, number, number, number] = [255, 0, 0, 50];
 /** x / 255 for the fixed-point sums below: round down after two shifts, as the C code does. */
 const divide255 = (x: number): number => ((x >> 8) + x) >> 8;
 
-/** Writes `source over backdrop`, both not premultiplied, at byte `at` of `target`. Colours carry 7 extra bits. */
+/** Writes `source over backdrop`, both not premultiplied, at byte `at` of `target`. Colors carry 7 extra bits. */
 function over(source: ArrayLike<number>, from: number, backdrop: Uint8Array, target: Uint8Array, at: number): void {
   const sourceAlpha = source[from + 3]!;
   if (sourceAlpha === 0) return;
@@ -23,12 +23,12 @@ function over(source: ArrayLike<number>, from: number, backdrop: Uint8Array, tar
 }
 
 /** For an opaque backdrop: the value after blending, by value before. */
-function opaqueTable(colour: number): Uint8Array {
+function opaqueTable(color: number): Uint8Array {
   const table = new Uint8Array(256);
   const backdrop = Uint8Array.of(0, 0, 0, 255);
   for (let value = 0; value < 256; value++) {
     backdrop[0] = value;
-    over([colour, 0, 0, red[3]], 0, backdrop, backdrop, 0);
+    over([color, 0, 0, red[3]], 0, backdrop, backdrop, 0);
     table[value] = backdrop[0]!;
   }
   return table;

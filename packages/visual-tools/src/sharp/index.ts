@@ -12,7 +12,7 @@ export type ReadOptions = {
 
 /**
  * Decodes a PNG, JPEG, WebP, GIF, TIFF or AVIF file into 8-bit RGB, or RGBA where the file has transparency: turned upright by its EXIF
- * orientation; palettes resolved; grey in three equal channels; 16 bits a channel cut to their upper 8; CMYK and embedded
+ * orientation; palettes resolved; gray in three equal channels; 16 bits a channel cut to their upper 8; CMYK and embedded
  * profiles converted to sRGB; of an animation the first frame.
  *
  * @param source a path, or the bytes of a file

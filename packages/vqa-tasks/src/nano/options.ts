@@ -21,7 +21,7 @@ export type NanoChartOptions = {
   readonly questions: readonly QuestionKind[];
   /**
    * Which names occur. A list is a pool of its own, such as the one-token entries of a vocabulary, split by a hash of the
-   * name. A function keeps some of the packaged names; `words` keeps those of one capitalised word, each of them one token of
+   * name. A function keeps some of the packaged names; `words` keeps those of one capitalized word, each of them one token of
    * the nano models. Left out: all packaged names.
    */
   readonly names?: readonly string[] | "words" | ((name: string) => boolean) | undefined;

@@ -8,7 +8,7 @@ export type BarChartStyle = {
   readonly axis: string;
   readonly grid?: string | undefined;
   readonly outline?: string | undefined;
-  /** Colours of the bars in turn; one for a chart of one colour. */
+  /** Colors of the bars in turn; one for a chart of one color. */
   readonly bars: readonly string[];
   /** Share of its slot that a bar takes. */
   readonly thickness: number;
@@ -61,7 +61,7 @@ export const barChartStyles: readonly BarChartStyle[] = [
     thickness: 0.55,
   },
   {
-    name: "colours",
+    name: "colors",
     background: WHITE,
     panel: WHITE,
     ink: BLACK,

@@ -11,7 +11,7 @@ export function similarity(a: number, b: number): number {
 
 /**
  * For every answer (parted by `||`) the best similarity to any truth, summed and divided by the number of truths.
- * Not bounded by 1 ("5||5||5" against one "5" is 3) and NaN for infinite answers: both are the published behaviour.
+ * Not bounded by 1 ("5||5||5" against one "5" is 3) and NaN for infinite answers: both are the published behavior.
  */
 export function similarityV1(answer: string, truths: readonly string[]): number {
   let total = 0;

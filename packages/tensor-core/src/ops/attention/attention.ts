@@ -17,7 +17,7 @@ const BACKWARD_PRODUCTS = 5;
  * `softmax(scale q kᵀ) v` over packed rows. q is [queries, heads * headDim], k and v are [keys, kvHeads * headDim], all f32; query
  * head h reads key head floor(h / (heads / kvHeads)). Which keys a query sees, `segments` says; one that sees none gives zeros.
  *
- * A row's bits depend on its logical keys only, not on its neighbours: prefill, a packed batch with a shared prefix, and decoding a
+ * A row's bits depend on its logical keys only, not on its neighbors: prefill, a packed batch with a shared prefix, and decoding a
  * token at a time agree. Neither scores nor masks are stored: memory is linear in the rows.
  *
  * Throws `shape` or `dtype` for tensors that do not fit, and `argument` for a head dimension that is not a multiple of 4 up to 128.

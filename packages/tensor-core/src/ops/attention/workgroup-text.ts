@@ -11,7 +11,7 @@ export const OTHERS = 64;
 export const ACROSS = 16;
 /** vec4 of the head dimension that are staged at once. */
 const CHUNK = 4;
-/** Padded, so that neighbouring threads read different banks. */
+/** Padded, so that neighboring threads read different banks. */
 const PITCH = CHUNK + 1;
 
 /** Names of a vec4's components. */

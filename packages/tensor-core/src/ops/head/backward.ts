@@ -1,5 +1,5 @@
 // Gradients of the head. With z = logit / T, p = softmax(z), H the entropy: d logp_t / dz_j = [j = t] - p_j, dH / dz_j = -p_j (log p_j + H),
-// and the log-normaliser's is p_j. Slices of the logits are made again, turned into their gradient in place, and multiplied on.
+// and the log-normalizer's is p_j. Slices of the logits are made again, turned into their gradient in place, and multiplied on.
 import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";
 import { Tensor } from "../../tensor.ts";
@@ -92,7 +92,7 @@ export interface HeadBackward {
   readonly banned: Tensor;
   readonly entropy: Tensor;
   readonly logNormalizer: Tensor;
-  /** Of log-prob [pairs], entropy [pairs], log-normaliser [rows]. */
+  /** Of log-prob [pairs], entropy [pairs], log-normalizer [rows]. */
   readonly cotangents: readonly (Tensor | undefined)[];
   readonly inverseTemperature: number;
   /** Whether the gradients of hidden and of weight are asked for. */

@@ -2,7 +2,7 @@
 import type { ReferenceArray } from "../define.ts";
 import type { HeadParams } from "./log-probs.ts";
 
-/** Log-prob [pairs], entropy [pairs] and log-normaliser [rows] of hidden [rows, d] and weight [vocabulary, d]. */
+/** Log-prob [pairs], entropy [pairs] and log-normalizer [rows] of hidden [rows, d] and weight [vocabulary, d]. */
 export function headReference(hidden: ReferenceArray, weight: ReferenceArray, params: HeadParams): ReferenceArray[] {
   const [rows, d] = hidden.shape as [number, number];
   const vocabulary = weight.shape[0]!;

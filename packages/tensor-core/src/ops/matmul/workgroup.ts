@@ -12,7 +12,7 @@ const THREADS = SIDE * SIDE;
 /** Row length of a panel: one more than the tile, which keeps the writes of a transposed panel out of each other's banks. */
 const ROW = TILE + 1;
 
-/** Loads a panel: neighbouring threads read neighbouring addresses, along the tile where the operand is K-major, else along k. */
+/** Loads a panel: neighboring threads read neighboring addresses, along the tile where the operand is K-major, else along k. */
 function load(panel: string, kMajor: boolean, value: string, size: string): string {
   const place = kMajor
     ? `let i = thread % ${TILE}u; let d = thread / ${TILE}u + step * ${THREADS / TILE}u;`
@@ -47,7 +47,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let columnsFirst = group.x * ${TILE}u;
   let aBase = group.z * P.m * P.k + P.aColumn;
   let bBase = group.z * P.n * P.k;
-  // A thread's rows and columns lie ${SIDE} apart, so that neighbours read neighbouring words of a panel.
+  // A thread's rows and columns lie ${SIDE} apart, so that neighbors read neighboring words of a panel.
   let row = thread / ${SIDE}u;
   let column = thread % ${SIDE}u;
   let outAt = group.z * P.m * P.outStride + (rowsFirst + row) * P.outStride + P.outColumn + columnsFirst + column;

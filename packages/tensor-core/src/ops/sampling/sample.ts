@@ -23,7 +23,7 @@ export interface SampleOptions {
   readonly banned?: Tensor;
   /** Keep the k likeliest ids, and what ties with the last. */
   readonly topK?: number;
-  /** Then keep the likeliest whose renormalised probabilities first reach this sum, and what ties with the last; in (0, 1]. */
+  /** Then keep the likeliest whose renormalized probabilities first reach this sum, and what ties with the last; in (0, 1]. */
   readonly topP?: number;
   /** Applied before all of these, the penalty first. */
   readonly repetition?: RepetitionPenalty;

@@ -75,7 +75,7 @@ export interface Truncation {
   /** Keep the k likeliest ids, and what ties with the last of them. 0: all. */
   readonly topK: number;
   /**
-   * Of these, keep the likeliest whose probabilities (renormalised after top-k, at the sampling temperature) first reach this sum, and what
+   * Of these, keep the likeliest whose probabilities (renormalized after top-k, at the sampling temperature) first reach this sum, and what
    * ties with the last of them. 1: all. Sums are f32: a set whose sum is within about 1e-6 of it may be one id larger or smaller.
    */
   readonly topP: number;

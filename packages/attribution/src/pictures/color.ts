@@ -1,6 +1,6 @@
 /**
- * The one colour scale of signed scores: orange supports, blue opposes, white is 0; symmetric, so that equal strength looks equally strong.
- * Blue and orange stay apart under every common colour blindness, and black text is readable on all of the scale.
+ * The one color scale of signed scores: orange supports, blue opposes, white is 0; symmetric, so that equal strength looks equally strong.
+ * Blue and orange stay apart under every common color blindness, and black text is readable on all of the scale.
  */
 import { AttributionError } from "../error.ts";
 import type { Numbers } from "../math/token-scores.ts";
@@ -11,7 +11,7 @@ export type Rgb = readonly [red: number, green: number, blue: number];
 export const blue: Rgb = [92, 157, 226];
 export const orange: Rgb = [240, 140, 44];
 
-/** Share of the sum of |scores| that lies within the scale; the rest is clipped to its ends (specs `method` H.3, after Captum). */
+/** Share of the sum of |scores| that lies within the scale; the rest is clipped to its ends (docs/method.md H.3, after Captum). */
 const shown = 0.98;
 
 /**
@@ -39,8 +39,8 @@ export function placeOf(score: number, limit: number): number {
   return limit > 0 ? Math.min(1, Math.max(-1, score / limit)) : 0;
 }
 
-/** Colour of a place on the scale. */
-export function colourOf(place: number): Rgb {
+/** Color of a place on the scale. */
+export function colorOf(place: number): Rgb {
   const end = place < 0 ? blue : orange;
   return mix([255, 255, 255], end, Math.abs(place));
 }
@@ -51,6 +51,6 @@ export function mix(one: Rgb, other: Rgb, share: number): Rgb {
   return [at(0), at(1), at(2)];
 }
 
-export function hex(colour: Rgb): string {
-  return `#${colour.map((c) => c.toString(16).padStart(2, "0")).join("")}`;
+export function hex(color: Rgb): string {
+  return `#${color.map((c) => c.toString(16).padStart(2, "0")).join("")}`;
 }

@@ -1,8 +1,8 @@
-// A whole sequence with labels, as trainers without rollouts have it: its loss is the mean over the labelled tokens.
+// A whole sequence with labels, as trainers without rollouts have it: its loss is the mean over the labeled tokens.
 import type { PromptGroup, Sequence } from "../../src/model/pack.ts";
 
 /** The first token as the prompt, the rest as its one response; a label of -100 is none. */
-export function labelled(sequence: Sequence, labels: ArrayLike<number>): PromptGroup {
+export function labeled(sequence: Sequence, labels: ArrayLike<number>): PromptGroup {
   const { tokens, positions, images } = sequence;
   const count = tokens.length;
   const cut = (from: number, to: number) => ({

@@ -3,7 +3,7 @@
 /// <reference lib="dom.iterable" />
 
 /** Without it all groups show one after another: reading never depends on it. */
-export function behaviour(): void {
+export function behavior(): void {
   const all = <E extends Element>(selector: string): E[] => [...document.querySelectorAll<E>(selector)];
   const root = document.documentElement;
 

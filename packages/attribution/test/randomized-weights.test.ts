@@ -1,4 +1,4 @@
-// The randomised-weights check: known similarities, a method that explains the model, and one that shows the input alone.
+// The randomized-weights check: known similarities, a method that explains the model, and one that shows the input alone.
 import { DifferentiableQwenVL, initializeWeights, QwenVLModel } from "@iapo/qwen-vl-model";
 import { knownConfigs } from "@iapo/qwen-vl-model/config";
 import { type Device, openDevice, reshape, scale, scope, sum } from "@iapo/tensor-core";
@@ -8,7 +8,7 @@ import {
   AttributionError,
   type BlockMethod,
   type DifferentiableModel,
-  randomisedWeightsCheck,
+  randomizedWeightsCheck,
   similarity,
 } from "../src/index.ts";
 import { evenPartition, groupOf } from "./support/group.ts";
@@ -71,11 +71,11 @@ const open = (seed: number): DifferentiableQwenVL =>
 test.each([{ kind: "grad_x_input" }, { kind: "occlusion" }] as BlockMethod[])(
   "%o depends on the weights",
   async (method) => {
-    for (const same of await randomisedWeightsCheck(model, twin, group, units, method)) {
+    for (const same of await randomizedWeightsCheck(model, twin, group, units, method)) {
       for (const value of Object.values(same)) expect(value).toBeCloseTo(1, 12);
     }
     // Not 0 (occlusion: 0.6): where a token stands matters in any model of this shape.
-    for (const { rankCorrelation, cosine } of await randomisedWeightsCheck(model, random, group, units, method)) {
+    for (const { rankCorrelation, cosine } of await randomizedWeightsCheck(model, random, group, units, method)) {
       expect(Math.abs(rankCorrelation)).toBeLessThan(0.75);
       expect(Math.abs(cosine)).toBeLessThan(0.75);
     }
@@ -115,7 +115,7 @@ test("a model whose scores rest on its input alone is found out", async () => {
     names: Array.from({ length: 20 }, (_, i) => `${i}`),
     unitOfToken: Int16Array.from({ length: 20 }, (_, i) => i),
   };
-  const [found] = await randomisedWeightsCheck(blind(1), blind(3), undefined, tokens, { kind: "grad_x_input" });
+  const [found] = await randomizedWeightsCheck(blind(1), blind(3), undefined, tokens, { kind: "grad_x_input" });
   expect(found!.rankCorrelation).toBeCloseTo(1, 12);
   expect(found!.cosine).toBeCloseTo(1, 6);
 });

@@ -9,16 +9,16 @@ import type { DifferentiableModel } from "./model.ts";
  * token where the method scores tokens, else block by block. A method that passes is near 0; near 1, it shows the input and not the model.
  * @throws AttributionError as `attributeBlocks`
  */
-export async function randomisedWeightsCheck<Input>(
+export async function randomizedWeightsCheck<Input>(
   model: DifferentiableModel<Input>,
-  randomised: DifferentiableModel<Input>,
+  randomized: DifferentiableModel<Input>,
   input: Input,
   partition: Partition,
   method: BlockMethod,
 ): Promise<Similarity[]> {
   const [trained, random] = [
     await attributeBlocks(model, input, partition, method),
-    await attributeBlocks(randomised, input, partition, method),
+    await attributeBlocks(randomized, input, partition, method),
   ];
   return trained.map((result, response) => {
     const other = random[response]!;
