@@ -11,7 +11,7 @@ const unsupportedCases: ReadonlySet<string> = new Set([
 
 /** Pillow refuses to paint on gray and palette images; a raw image here is always RGB or RGBA, so the call succeeds. */
 const isModeMismatch = (toolCase: ToolCase, expected: OracleOutcome): boolean =>
-  /^(gray|palette)\.png$/.test(toolCase.image) && !expected.ok && expected.exception === "ValueError";
+  /^(grey|palette)\.png$/.test(toolCase.image) && !expected.ok && expected.exception === "ValueError";
 
 async function runCase(toolCase: ToolCase, preset: keyof typeof toolPresets) {
   const options = toolPresets[preset];
