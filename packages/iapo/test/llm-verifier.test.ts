@@ -1,7 +1,7 @@
 // TRM's language model against a local server that judges, stalls, fails and lies.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { createChatClient } from "@iapo/vqa-tasks";
+import { createChatClient } from "@iapo/vqa-tasks/scoring";
 import { afterEach, expect, test } from "vitest";
 import { createLlmVerifier, type LlmVerdict } from "../src/index.ts";
 import { madeUpTrace } from "./support/traces.ts";

@@ -2,7 +2,7 @@
 import { attributeTokens } from "@iapo/attribution";
 import { type Environment, rollout } from "@iapo/grpo";
 import { type Device, deriveSeed, openDevice } from "@iapo/tensor-core";
-import { createNanoCharts, type NanoCharts, toolProgram } from "@iapo/vqa-tasks";
+import { createNanoCharts, type NanoCharts, toolProgram } from "@iapo/vqa-tasks/nano";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { iapoPresets } from "../src/config.ts";
 import {

@@ -1,7 +1,8 @@
 // Trains the nano tokenizer: byte-level BPE on the texts of training charts, written as base/tokenizer.json. A pure function of its constants.
 //   node --conditions=@iapo/source packages/nano-vl/scripts/train-tokenizer.ts
 import { writeFile } from "node:fs/promises";
-import { caption, copy, createEnvironment, createNanoCharts, demonstrate } from "@iapo/vqa-tasks";
+import { createEnvironment } from "@iapo/vqa-tasks";
+import { caption, copy, createNanoCharts, demonstrate } from "@iapo/vqa-tasks/nano";
 
 const SIZE = 1264;
 const SAMPLES = 4000;

@@ -1,7 +1,8 @@
 // The nano model's files: what they say, how many tokens an episode takes, and that nothing is lost in tokenizing.
 import { loadConfig } from "@iapo/qwen-vl-model/config";
 import { loadProcessor, type Processor } from "@iapo/qwen-vl-model/processor";
-import { createEnvironment, createNanoCharts, demonstrate, type NanoCharts } from "@iapo/vqa-tasks";
+import { createEnvironment } from "@iapo/vqa-tasks";
+import { createNanoCharts, demonstrate, type NanoCharts } from "@iapo/vqa-tasks/nano";
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import { baseDirectory } from "../src/index.ts";

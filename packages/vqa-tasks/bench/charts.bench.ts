@@ -6,15 +6,8 @@
  */
 
 import type { RawImage } from "@iapo/rollout-trace";
-import {
-  barChartStyles,
-  caption,
-  createNanoCharts,
-  demonstrate,
-  loadRasterizer,
-  renderTable,
-  tableStyles,
-} from "../src/index.ts";
+import { caption, createNanoCharts, demonstrate } from "../src/nano/index.ts";
+import { barChartStyles, loadRasterizer, renderTable, tableStyles } from "../src/render/index.ts";
 
 const charts = await createNanoCharts({ seed: 1 });
 const rasterize = await loadRasterizer();

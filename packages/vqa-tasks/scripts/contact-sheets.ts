@@ -13,7 +13,8 @@ import { join } from "node:path";
 import type { NamedBox, RawImage, Task } from "@iapo/rollout-trace";
 import { copyImage, toRgb } from "@iapo/visual-tools";
 import { writeImage } from "@iapo/visual-tools/sharp";
-import { createNanoCharts, type DataFormat, loadTasks, localFiles, nanoSplits } from "../src/index.ts";
+import { type DataFormat, loadTasks, localFiles } from "../src/loaders/index.ts";
+import { createNanoCharts, nanoSplits } from "../src/nano/index.ts";
 
 const [data = "", target = ""] = process.argv.slice(2);
 const SHEET_WIDTH = 1600;

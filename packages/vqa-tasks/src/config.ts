@@ -113,6 +113,30 @@ export const dataOptionsSchema: z.ZodType<DataOptions, unknown> = z
   })
   .refine(({ path, hub }) => (path === undefined) !== (hub === undefined), { error: "give either path or hub" });
 
+export type DataSettings = {
+  readonly nanoCharts?: NanoChartOptions | undefined;
+  readonly files?: DataOptions | undefined;
+  /** Held-out tasks beside `files`; nano-charts have a split of their own. */
+  readonly validation?: DataOptions | undefined;
+  /** Tasks that training draws from at most. */
+  readonly limit?: number | undefined;
+};
+
+export const dataSettingsSchema: z.ZodType<DataSettings, unknown> = z
+  .strictObject({
+    nanoCharts: nanoChartOptionsSchema.optional().describe("Small bar charts, drawn on the fly."),
+    files: dataOptionsSchema.optional().describe("Charts or tables in a published format."),
+    validation: dataOptionsSchema.optional().describe("Held-out tasks beside files."),
+    limit: z.int().min(1).optional().describe("Tasks that training draws from at most."),
+  })
+  .refine(({ nanoCharts, files }) => (nanoCharts === undefined) !== (files === undefined), {
+    error: "give either nanoCharts or files",
+  })
+  .refine(({ files, validation }) => files !== undefined || validation === undefined, {
+    error: "nano-charts have a validation split of their own",
+    path: ["validation"],
+  });
+
 /** Drops keys whose value is undefined, so that spreading cannot erase a preset's value. */
 function withoutUndefined<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {

@@ -8,6 +8,8 @@ export type VqaTasksErrorCode =
   | "missing_image"
   | "undrawable"
   | "judge_failed"
+  | "exists"
+  | "write_failed"
   | "wrong_state";
 
 export class VqaTasksError extends Error {

@@ -1,6 +1,7 @@
 // What the nano models learn from, stage by stage.
 import type { Environment, Scribe, TaskSource, Written } from "@iapo/grpo";
-import { createEnvironment, createNanoCharts, type NanoCharts } from "@iapo/vqa-tasks";
+import { createEnvironment } from "@iapo/vqa-tasks";
+import { createNanoCharts, type NanoCharts } from "@iapo/vqa-tasks/nano";
 import { chartExamples } from "../../src/sft/examples.ts";
 import type { Stage } from "./stages.ts";
 

@@ -1,5 +1,5 @@
 // The stages that make the nano models, as plain data. Direct training on episodes fails at this size: see the README.
-import type { DemonstrationQuality } from "@iapo/vqa-tasks";
+import type { DemonstrationQuality } from "@iapo/vqa-tasks/nano";
 
 /** Shares of the examples of a batch; what is left is whole episodes. */
 export interface Mixture {

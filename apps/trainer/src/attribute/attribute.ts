@@ -8,9 +8,11 @@ import type { Task } from "@iapo/rollout-trace";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { openDevice } from "@iapo/tensor-core";
 import { encodePng } from "@iapo/visual-tools/sharp";
-import { createEnvironment, createNanoCharts, type DataFormat, type NanoSplit } from "@iapo/vqa-tasks";
+import { createEnvironment } from "@iapo/vqa-tasks";
+import type { DataFormat } from "@iapo/vqa-tasks/loaders";
+import { createNanoCharts, type NanoSplit } from "@iapo/vqa-tasks/nano";
+import { filesOf, readTasks } from "@iapo/vqa-tasks/sources";
 import { namedModel } from "../compose/study.ts";
-import { filesOf, readTasks } from "../data/open-data.ts";
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
@@ -89,7 +91,7 @@ async function taskOf({ task, format, index, split, seed }: AttributeOptions): P
     return (await charts.chart(split, index)).task;
   }
   let at = 0;
-  for await (const found of readTasks(await filesOf(task), { format: format ?? "tasks" }))
+  for await (const found of readTasks(await filesOf({ path: task }), { format: format ?? "tasks" }))
     if (at++ === index) return found;
   throw new TrainerError(
     "missing",

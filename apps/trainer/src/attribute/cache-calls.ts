@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { CallCache, TeacherCalls } from "@iapo/iapo";
 import { openDevice } from "@iapo/tensor-core";
 import { createEnvironment } from "@iapo/vqa-tasks";
-import { openTasks } from "../compose/tasks.ts";
+import { openTasks } from "@iapo/vqa-tasks/sources";
 import { loadConfig } from "../config/load.ts";
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";

@@ -5,7 +5,7 @@ import { type CaseStudyOptions, caseStudy } from "@iapo/iapo";
 import { openJournal, writeFileAtomic } from "@iapo/rollout-trace/files";
 import { type Device, openDevice } from "@iapo/tensor-core";
 import { panels } from "@iapo/viewer";
-import type { NanoSplit } from "@iapo/vqa-tasks";
+import type { NanoSplit } from "@iapo/vqa-tasks/nano";
 import { z } from "zod";
 import { namedModel, openStudy, type Study, type StudyFlags, toolsByAxis } from "../compose/study.ts";
 import { TrainerError } from "../error.ts";

@@ -1,11 +1,11 @@
 // iapo data inspect | convert | render
-import { type DataFormat, dataFormats } from "@iapo/vqa-tasks";
+import { type DataFormat, dataFormats } from "@iapo/vqa-tasks/loaders";
+import { writtenForms } from "@iapo/vqa-tasks/sources";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { nearest } from "../config/nearest.ts";
 import { convert } from "../data/convert.ts";
 import { inspect } from "../data/inspect.ts";
 import { render } from "../data/render.ts";
-import { writtenForms } from "../data/written-rows.ts";
 import { type AddCommand, type Run, wholeNumber } from "./command.ts";
 
 export const addData: AddCommand = (program, run) => {

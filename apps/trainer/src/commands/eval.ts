@@ -1,10 +1,11 @@
 // iapo eval
+
+import { type SetName, setNames, testSetNames } from "@iapo/vqa-tasks/sources";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { nearest } from "../config/nearest.ts";
 import { shippedModels } from "../config/shipped.ts";
 import { TrainerError } from "../error.ts";
 import type { EvalOptions } from "../eval/eval.ts";
-import { type SetName, setNames, testSetNames } from "../eval/sets.ts";
 import { type AddCommand, wholeNumber } from "./command.ts";
 
 interface Given extends Omit<EvalOptions, "model" | "endpoint" | "judge" | "sets"> {

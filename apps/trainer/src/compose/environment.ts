@@ -1,6 +1,7 @@
 // From a configuration's `environment` and `judge` to the world of an episode.
 import { join } from "node:path";
-import { createEnvironment, createJudge, type Environment, openVerdicts } from "@iapo/vqa-tasks";
+import { createEnvironment, type Environment } from "@iapo/vqa-tasks";
+import { createJudge, openVerdicts } from "@iapo/vqa-tasks/scoring";
 import type { TrainerConfig } from "../config/schema.ts";
 
 export interface OpenEnvironment extends AsyncDisposable {

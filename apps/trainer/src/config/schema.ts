@@ -1,10 +1,16 @@
 // What a configuration file may say. Each package owns the schema of its part; here they are put together.
 import { type GrpoSettings, grpoSettingsSchema } from "@iapo/grpo/config";
 import { type BaselineOptions, baselineOptionsSchema, type IapoSettings, iapoSettingsSchema } from "@iapo/iapo/config";
-import type { ChatOptions, EnvironmentOptions, JudgeOptions } from "@iapo/vqa-tasks";
-import { chatOptionsSchema, environmentOptionsSchema, judgeOptionsSchema } from "@iapo/vqa-tasks/config";
+import type { EnvironmentOptions } from "@iapo/vqa-tasks";
+import {
+  chatOptionsSchema,
+  type DataSettings,
+  dataSettingsSchema,
+  environmentOptionsSchema,
+  judgeOptionsSchema,
+} from "@iapo/vqa-tasks/config";
+import type { ChatOptions, JudgeOptions } from "@iapo/vqa-tasks/scoring";
 import { z } from "zod";
-import { type DataSettings, dataSchema } from "./data.ts";
 import { type ModelSettings, modelSchema, type TeacherSettings, teacherSchema } from "./model.ts";
 import { type SupervisedSettings, supervisedSchema } from "./supervised.ts";
 
@@ -33,7 +39,7 @@ export const trainerConfigSchema: z.ZodType<TrainerConfig, unknown> = z
     output: z.string().min(1).optional().describe("The run's directory; default runs/ and the configuration's name."),
     model: modelSchema.describe("What is trained."),
     teacher: teacherSchema.optional().describe("What iapo compares the model with."),
-    data: dataSchema,
+    data: dataSettingsSchema,
     environment: environmentOptionsSchema.prefault({}),
     judge: judgeOptionsSchema.optional().describe("For scoring by a judge; its key comes from IAPO_JUDGE_KEY."),
     grpo: grpoSettingsSchema.prefault({}).describe("What iapo train does."),

@@ -1,9 +1,8 @@
 // iapo data convert: a data set in a form that the loaders read, with its pictures as files.
+
+import { type DataPlace, emptyReport, filesOf, readTasks, type WrittenForm, writeData } from "@iapo/vqa-tasks/sources";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
-import { type DataPlace, emptyReport, filesOf, readTasks } from "./open-data.ts";
-import { writeData } from "./write-data.ts";
-import type { WrittenForm } from "./written-rows.ts";
 
 export interface ConvertOptions extends DataPlace {
   readonly path: string;
@@ -13,7 +12,7 @@ export interface ConvertOptions extends DataPlace {
 
 export async function convert({ path, to, out, ...place }: ConvertOptions, io: CliIo): Promise<number> {
   const report = emptyReport();
-  const { tasks, pictures, file } = await writeData(readTasks(await filesOf(path), place, report), to, out);
+  const { tasks, pictures, file } = await writeData(readTasks(await filesOf({ path }), place, report), to, out);
   io.out(`${tasks} tasks and ${pictures} pictures: ${file}`);
   const [first] = report.badRows;
   if (first)

@@ -3,10 +3,9 @@ import type { Task } from "@iapo/rollout-trace";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { type BeforeAfter, contactSheet } from "@iapo/visual-tools";
 import { encodePng } from "@iapo/visual-tools/sharp";
+import { type DataPlace, type DataReport, emptyReport, filesOf, readTasks, withBoxes } from "@iapo/vqa-tasks/sources";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
-import { withBoxes } from "./boxes.ts";
-import { type DataPlace, type DataReport, emptyReport, filesOf, readTasks } from "./open-data.ts";
 
 export interface InspectOptions extends DataPlace {
   readonly path: string;
@@ -25,7 +24,7 @@ export async function inspect(options: InspectOptions, { out, note, signal }: Cl
   const report = emptyReport();
   const census = new Census();
   const pictures: BeforeAfter[] = [];
-  const files = await filesOf(options.path);
+  const files = await filesOf({ path: options.path });
   for await (const task of readTasks(files, options, report)) {
     signal.throwIfAborted();
     census.add(task);

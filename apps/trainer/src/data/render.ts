@@ -2,19 +2,13 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { identifyImage, type Task } from "@iapo/rollout-trace";
-import {
-  createNanoCharts,
-  defaultTableOptions,
-  loadRasterizer,
-  type NanoSplit,
-  parseDelimited,
-  renderTable,
-  tableStyles,
-} from "@iapo/vqa-tasks";
+import { parseDelimited } from "@iapo/vqa-tasks/loaders";
+import { createNanoCharts, type NanoSplit } from "@iapo/vqa-tasks/nano";
+import { defaultTableOptions, loadRasterizer, renderTable, tableStyles } from "@iapo/vqa-tasks/render";
+import { writeData } from "@iapo/vqa-tasks/sources";
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
-import { writeData } from "./write-data.ts";
 
 export interface RenderOptions {
   /** CSV files; or `nano`. */

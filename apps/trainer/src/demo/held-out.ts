@@ -2,7 +2,7 @@
 
 import type { Environment } from "@iapo/grpo";
 import type { Device } from "@iapo/tensor-core";
-import type { OpenTasks } from "../compose/tasks.ts";
+import type { OpenTasks } from "@iapo/vqa-tasks/sources";
 import { evaluateSet, groupsOf } from "../eval/evaluate-set.ts";
 import { openLocalModel } from "../eval/local-model.ts";
 import { type Measured, measure } from "../eval/metrics.ts";

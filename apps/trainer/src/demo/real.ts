@@ -2,9 +2,8 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Task } from "@iapo/rollout-trace";
-import type { DataFormat } from "@iapo/vqa-tasks";
-import { emptyReport, filesOf, readTasks } from "../data/open-data.ts";
-import { writeData } from "../data/write-data.ts";
+import type { DataFormat } from "@iapo/vqa-tasks/loaders";
+import { emptyReport, filesOf, readTasks, writeData } from "@iapo/vqa-tasks/sources";
 import { TrainerError } from "../error.ts";
 
 /** Of charts and of tables: so many to train on, and as many held out, where there are. */
@@ -41,7 +40,7 @@ export async function realTasks(data: string, directory: string, note: (text: st
   }
   const file = (place: string): string => join(place, "tasks.jsonl");
   let count = 0;
-  const [heldOut] = await filesOf(file(places.heldOut));
+  const [heldOut] = await filesOf({ path: file(places.heldOut) });
   for await (const _ of readTasks([heldOut!], { format: "tasks" })) count++;
   return { train: file(places.train), heldOut: file(places.heldOut), count };
 }
@@ -61,7 +60,7 @@ async function gather(data: string, note: (text: string) => void): Promise<Task[
       const report = emptyReport();
       const tasks: Task[] = [];
       const share = Math.ceil(left / (found.length - i));
-      for await (const task of readTasks(await filesOf(folder), { format }, report)) {
+      for await (const task of readTasks(await filesOf({ path: folder }), { format }, report)) {
         if (tasks.push(task) === share) break;
       }
       left -= tasks.length;

@@ -1,7 +1,7 @@
 // What a demo trains and measures on: nano-charts, or real charts and tables; and which models.
 import { dirname, join } from "node:path";
 import { createEnvironment } from "@iapo/vqa-tasks";
-import { openTasks } from "../compose/tasks.ts";
+import { openTasks } from "@iapo/vqa-tasks/sources";
 import { type LoadedConfig, loadConfig } from "../config/load.ts";
 import { shippedModels } from "../config/shipped.ts";
 import { TrainerError } from "../error.ts";

@@ -2,7 +2,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { labelOf } from "@iapo/iapo";
-import type { NanoSplit } from "@iapo/vqa-tasks";
+import type { NanoSplit } from "@iapo/vqa-tasks/nano";
 import { z } from "zod";
 import { TrainerError } from "../error.ts";
 import type { Choice, DiagnosisFile } from "./file.ts";

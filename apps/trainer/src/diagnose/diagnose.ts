@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { defaultGrid, diagnose, diagnosisSvg, diagnosisTable, type Explained, type Teacher } from "@iapo/iapo";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { openDevice } from "@iapo/tensor-core";
-import type { NanoSplit } from "@iapo/vqa-tasks";
+import type { NanoSplit } from "@iapo/vqa-tasks/nano";
 import { openStudy, type Study, type StudyFlags, toolsByAxis } from "../compose/study.ts";
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";

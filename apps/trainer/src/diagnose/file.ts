@@ -1,6 +1,6 @@
 // What a diagnosis leaves on disk.
 import type { Diagnosis, Estimate, Fault } from "@iapo/iapo";
-import type { NanoSplit } from "@iapo/vqa-tasks";
+import type { NanoSplit } from "@iapo/vqa-tasks/nano";
 
 /** What `diagnosis.json` holds. */
 export interface DiagnosisFile {

@@ -10,7 +10,7 @@ import {
 } from "@iapo/iapo";
 import { openJournal } from "@iapo/rollout-trace/files";
 import { deriveSeed } from "@iapo/tensor-core";
-import type { NanoSplit } from "@iapo/vqa-tasks";
+import type { NanoSplit } from "@iapo/vqa-tasks/nano";
 import { z } from "zod";
 import type { Study } from "../compose/study.ts";
 import { forcedCalls } from "./forced-calls.ts";

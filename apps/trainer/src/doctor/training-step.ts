@@ -2,8 +2,8 @@
 import { Learner, learnerOptions, supervisedStep } from "@iapo/grpo";
 import type { Device } from "@iapo/tensor-core";
 import { createEnvironment } from "@iapo/vqa-tasks";
+import { openTasks } from "@iapo/vqa-tasks/sources";
 import { openPolicy } from "../compose/model.ts";
-import { openTasks } from "../compose/tasks.ts";
 import { loadConfig } from "../config/load.ts";
 import { chartExamples } from "../sft/examples.ts";
 

@@ -3,7 +3,8 @@ import type { Policy, Session, TurnInput } from "@iapo/grpo";
 import type { PromptBlock, Turn } from "@iapo/rollout-trace";
 import type { Seed } from "@iapo/tensor-core";
 import { encodePng } from "@iapo/visual-tools/sharp";
-import { type ChatClient, type ChatMessage, createChatClient, VqaTasksError } from "@iapo/vqa-tasks";
+import { VqaTasksError } from "@iapo/vqa-tasks";
+import { type ChatClient, type ChatMessage, createChatClient } from "@iapo/vqa-tasks/scoring";
 import { TrainerError } from "../error.ts";
 
 export interface EndpointOptions {

@@ -3,13 +3,10 @@ import { basename, resolve } from "node:path";
 import type { Environment, Policy } from "@iapo/grpo";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { openDevice } from "@iapo/tensor-core";
-import {
-  createEnvironment,
-  type EnvironmentPreset,
-  environmentPresets,
-  type Judge,
-  type NanoSplit,
-} from "@iapo/vqa-tasks";
+import { createEnvironment, type EnvironmentPreset, environmentPresets } from "@iapo/vqa-tasks";
+import type { NanoSplit } from "@iapo/vqa-tasks/nano";
+import type { Judge } from "@iapo/vqa-tasks/scoring";
+import { type MissingSet, type OpenSet, openNano, openTestSet, type SetName } from "@iapo/vqa-tasks/sources";
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
@@ -20,8 +17,6 @@ import { evaluateSet, groupsOf } from "./evaluate-set.ts";
 import { type JudgeSettings, openJudge } from "./judge.ts";
 import { checkModelDirectory, modelHash, openLocalModel } from "./local-model.ts";
 import { type Measured, measure } from "./metrics.ts";
-import { type MissingSet, type OpenSet, openNano, openTestSet } from "./open-set.ts";
-import type { SetName } from "./sets.ts";
 import { metricTable, tableOne, tableOneCsv, tableOneText } from "./tables.ts";
 
 export interface EvalOptions {

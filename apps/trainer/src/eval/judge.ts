@@ -1,5 +1,5 @@
 // A judge whose verdicts are kept beside the traces: asked once, also over several sittings.
-import { createJudge, type Judge, openVerdicts } from "@iapo/vqa-tasks";
+import { createJudge, type Judge, openVerdicts } from "@iapo/vqa-tasks/scoring";
 
 export interface JudgeSettings {
   readonly endpoint: string;

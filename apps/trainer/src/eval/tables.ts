@@ -1,7 +1,7 @@
 // The results as people read them: a line for each metric, and the paper's Table 1.
+
+import { type MissingSet, testSetNames, testSets } from "@iapo/vqa-tasks/sources";
 import { type Measured, metricNames, metricTitles } from "./metrics.ts";
-import type { MissingSet } from "./open-set.ts";
-import { testSetNames, testSets } from "./sets.ts";
 
 /** `accuracy  0.431 [0.388, 0.472]`, one metric a line. */
 export function metricTable(title: string, { tasks, responses, metrics }: Measured): string {

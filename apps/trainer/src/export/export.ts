@@ -5,7 +5,7 @@ import { basename, dirname, resolve } from "node:path";
 import { listCheckpoints, loadCheckpoint, readRunState } from "@iapo/grpo";
 import { encodeConversation, exportModel, type QwenVLPolicy, type Sequence, verifyExport } from "@iapo/qwen-vl-model";
 import { openDevice } from "@iapo/tensor-core";
-import { createNanoCharts } from "@iapo/vqa-tasks";
+import { createNanoCharts } from "@iapo/vqa-tasks/nano";
 import { modelDirectory, openPolicy } from "../compose/model.ts";
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";

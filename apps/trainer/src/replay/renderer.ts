@@ -5,7 +5,9 @@ import { createScribe } from "@iapo/qwen-vl-model";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
 import { type Image, type ImageRef, identifyImage, type TurnRenderer } from "@iapo/rollout-trace";
 import { readImage } from "@iapo/visual-tools/sharp";
-import { createEnvironment, createNanoCharts, defaultScoringOptions, type NanoSplit } from "@iapo/vqa-tasks";
+import { createEnvironment } from "@iapo/vqa-tasks";
+import { createNanoCharts, type NanoSplit } from "@iapo/vqa-tasks/nano";
+import { defaultScoringOptions } from "@iapo/vqa-tasks/scoring";
 import { TrainerError } from "../error.ts";
 import type { RecordedRun } from "../run/recorded-run.ts";
 

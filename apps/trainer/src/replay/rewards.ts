@@ -2,7 +2,8 @@
 import type { RewardFunction } from "@iapo/grpo";
 import { createBaseline, recordedVerifier } from "@iapo/iapo";
 import type { ImageRef, ReplayFunctions, Trace } from "@iapo/rollout-trace";
-import { createScorer, rewardParts } from "@iapo/vqa-tasks";
+import { rewardParts } from "@iapo/vqa-tasks";
+import { createScorer } from "@iapo/vqa-tasks/scoring";
 import type { TrainerConfig } from "../config/schema.ts";
 
 type Rewards = Readonly<Record<string, number>>;

@@ -2,10 +2,10 @@
 import { loadConfig, tensorTable } from "@iapo/qwen-vl-model/config";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
 import { createEnvironment } from "@iapo/vqa-tasks";
+import { openTasks } from "@iapo/vqa-tasks/sources";
 import { stringify } from "yaml";
 import { blockContent } from "../compose/content.ts";
 import { modelDirectory } from "../compose/model.ts";
-import { openTasks } from "../compose/tasks.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";

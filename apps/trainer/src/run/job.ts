@@ -3,7 +3,7 @@ import type { Metrics, Recipe, TrainOptions } from "@iapo/grpo";
 import type { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Device } from "@iapo/tensor-core";
 import type { Environment } from "@iapo/vqa-tasks";
-import type { OpenTasks } from "../compose/tasks.ts";
+import type { OpenTasks } from "@iapo/vqa-tasks/sources";
 
 /** What a recipe is made of. */
 export interface Parts {

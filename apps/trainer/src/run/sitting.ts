@@ -2,9 +2,9 @@
 import { join } from "node:path";
 import { listCheckpoints, type Metrics, type Recipe, train } from "@iapo/grpo";
 import { type Device, parityProbe } from "@iapo/tensor-core";
+import { openTasks } from "@iapo/vqa-tasks/sources";
 import { openEnvironment } from "../compose/environment.ts";
 import { openPolicy } from "../compose/model.ts";
-import { openTasks } from "../compose/tasks.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import type { Progress } from "../progress/progress.ts";
 import { keepingImages } from "../report/images.ts";

@@ -8,7 +8,7 @@ import {
   type Written,
 } from "@iapo/grpo";
 import { deriveSeed, randomWords, uniformOf } from "@iapo/tensor-core";
-import { caption, copy, demonstrate, type NanoCharts, renamed } from "@iapo/vqa-tasks";
+import { caption, copy, demonstrate, type NanoCharts, renamed } from "@iapo/vqa-tasks/nano";
 
 export interface ExampleOptions {
   readonly scribe: Scribe;

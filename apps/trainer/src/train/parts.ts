@@ -16,7 +16,7 @@ import type { Image } from "@iapo/rollout-trace";
 import { openJournal } from "@iapo/rollout-trace/files";
 import type { Device } from "@iapo/tensor-core";
 import { encodePng } from "@iapo/visual-tools/sharp";
-import { createChatClient } from "@iapo/vqa-tasks";
+import { createChatClient } from "@iapo/vqa-tasks/scoring";
 import { z } from "zod";
 import { type During, frozenWeightsInTurns, modelDirectory, openPolicy, openPolicyInTurns } from "../compose/model.ts";
 import type { ModelSettings, ModelSource } from "../config/model.ts";

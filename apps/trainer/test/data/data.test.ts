@@ -3,14 +3,14 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from "node:path";
 import type { Task } from "@iapo/rollout-trace";
 import { readImage } from "@iapo/visual-tools/sharp";
-import type { DataFormat } from "@iapo/vqa-tasks";
+import type { DataFormat } from "@iapo/vqa-tasks/loaders";
+import { filesOf, readTasks } from "@iapo/vqa-tasks/sources";
 import { expect, test } from "vitest";
-import { filesOf, readTasks } from "../../src/data/open-data.ts";
 import { expectRefusal, iapo, temporaryFolder } from "../support/iapo.ts";
 
 async function load(path: string, format: DataFormat): Promise<Task[]> {
   const tasks: Task[] = [];
-  for await (const task of readTasks(await filesOf(path), { format })) tasks.push(task);
+  for await (const task of readTasks(await filesOf({ path }), { format })) tasks.push(task);
   return tasks;
 }
 

@@ -8,7 +8,8 @@ import { initializeWeights, QwenVLModel, QwenVLPolicy } from "@iapo/qwen-vl-mode
 import { loadConfig } from "@iapo/qwen-vl-model/config";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
 import { type Device, deriveSeed } from "@iapo/tensor-core";
-import { createEnvironment, createNanoCharts } from "@iapo/vqa-tasks";
+import { createEnvironment } from "@iapo/vqa-tasks";
+import { createNanoCharts } from "@iapo/vqa-tasks/nano";
 import { keepingImages } from "../../src/report/images.ts";
 
 export interface TestRun {

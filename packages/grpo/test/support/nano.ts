@@ -12,7 +12,8 @@ import { loadConfig } from "@iapo/qwen-vl-model/config";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
 import type { Task } from "@iapo/rollout-trace";
 import { type Device, deriveSeed } from "@iapo/tensor-core";
-import { createEnvironment, createNanoCharts, type NanoChartOptions } from "@iapo/vqa-tasks";
+import { createEnvironment } from "@iapo/vqa-tasks";
+import { createNanoCharts, type NanoChartOptions } from "@iapo/vqa-tasks/nano";
 import type { Environment, TrainablePolicy } from "../../src/index.ts";
 
 export interface NanoOptions {

@@ -6,7 +6,8 @@ import { loadConfig } from "@iapo/qwen-vl-model/config";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
 import type { PromptBlock, Task, Turn } from "@iapo/rollout-trace";
 import { type Device, deriveSeed } from "@iapo/tensor-core";
-import { createEnvironment, createNanoCharts, toolProgram } from "@iapo/vqa-tasks";
+import { createEnvironment } from "@iapo/vqa-tasks";
+import { createNanoCharts, toolProgram } from "@iapo/vqa-tasks/nano";
 import type { AttributionModel, Teacher } from "../../src/index.ts";
 
 const processor = await loadProcessor(baseDirectory);

@@ -3,7 +3,6 @@
 import { openAsBlob } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
-import { downloadFile, listFiles } from "@huggingface/hub";
 import { VqaTasksError } from "../error.ts";
 
 export type DataFile = {
@@ -44,6 +43,7 @@ export type HubOptions = {
 /** All readable files of a data set repository such as `owner/name`. @throws VqaTasksError `missing_file` */
 export async function hubFiles(repository: string, options: HubOptions = {}): Promise<DataFile[]> {
   const { revision, accessToken, hubUrl, prefix = "" } = options;
+  const { downloadFile, listFiles } = await import("@huggingface/hub");
   const repo = { type: "dataset" as const, name: repository };
   const access = {
     ...(revision === undefined ? {} : { revision }),

@@ -3,7 +3,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { identifyImage, type NamedBox, type RawImage, type Task } from "@iapo/rollout-trace";
-import { readImage } from "@iapo/visual-tools/sharp";
 import { VqaTasksError } from "../error.ts";
 import { hashText } from "../random.ts";
 import { loadRasterizer } from "../render/rasterizer.ts";
@@ -36,6 +35,7 @@ async function readPictureFile(
   picture: Exclude<PictureSource, { kind: "table" }>,
   { images }: PictureFolders,
 ): Promise<RawImage> {
+  const { readImage } = await import("@iapo/visual-tools/sharp");
   switch (picture.kind) {
     case "bytes":
       return readImage(picture.bytes);

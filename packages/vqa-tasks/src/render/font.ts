@@ -13,16 +13,27 @@ export const FONT_FAMILY = "DejaVu Sans Condensed";
 
 type Font = { readonly bytes: Uint8Array; readonly advances: ReadonlyMap<number, number>; readonly unitsPerEm: number };
 
-const fonts: Record<FontWeight, Font> = {
-  regular: readFont("DejaVuSansCondensed.ttf"),
-  bold: readFont("DejaVuSansCondensed-Bold.ttf"),
+const files: Readonly<Record<FontWeight, string>> = {
+  regular: "DejaVuSansCondensed.ttf",
+  bold: "DejaVuSansCondensed-Bold.ttf",
 };
 
-export const fontFiles: readonly Uint8Array[] = [fonts.regular.bytes, fonts.bold.bytes];
+const fonts = new Map<FontWeight, Font>();
+
+/** Read when first drawn with. */
+function fontOf(weight: FontWeight): Font {
+  const known = fonts.get(weight);
+  if (known !== undefined) return known;
+  const font = readFont(files[weight]);
+  fonts.set(weight, font);
+  return font;
+}
+
+export const fontBytes = (): Uint8Array[] => [fontOf("regular").bytes, fontOf("bold").bytes];
 
 /** Width of a line of text in pixels at a font size in pixels. @throws VqaTasksError `undrawable` */
 export function textWidth(text: string, size: number, weight: FontWeight = "regular"): number {
-  const font = fonts[weight];
+  const font = fontOf(weight);
   let units = 0;
   for (const character of text) {
     const advance = font.advances.get(character.codePointAt(0) ?? 0);
@@ -34,7 +45,7 @@ export function textWidth(text: string, size: number, weight: FontWeight = "regu
 
 /** Whether the packaged fonts have a glyph for every character. */
 export function isDrawable(text: string): boolean {
-  for (const character of text) if (!fonts.regular.advances.has(character.codePointAt(0) ?? 0)) return false;
+  for (const character of text) if (!fontOf("regular").advances.has(character.codePointAt(0) ?? 0)) return false;
   return true;
 }
 

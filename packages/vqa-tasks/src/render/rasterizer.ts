@@ -6,8 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import type { RawImage } from "@iapo/rollout-trace";
-import { initWasm, Resvg } from "@resvg/resvg-wasm";
-import { FONT_FAMILY, fontFiles } from "./font.ts";
+import { FONT_FAMILY, fontBytes } from "./font.ts";
 
 /** Turns one SVG document into RGB pixels; made by {@link loadRasterizer}. */
 export type Rasterizer = (svg: string) => RawImage;
@@ -21,6 +20,7 @@ export function loadRasterizer(): Promise<Rasterizer> {
 }
 
 async function compile(): Promise<Rasterizer> {
+  const { initWasm, Resvg } = await import("@resvg/resvg-wasm");
   const module = await readFile(createRequire(import.meta.url).resolve("@resvg/resvg-wasm/index_bg.wasm"));
   try {
     await initWasm(module);
@@ -28,12 +28,14 @@ async function compile(): Promise<Rasterizer> {
     // Someone else in this process may have started the same module; it can be started only once.
     if (!String(error).includes("Already initialized")) throw error;
   }
-  return rasterize;
+  return (svg) => rasterize(Resvg, svg);
 }
 
-function rasterize(svg: string): RawImage {
+type ResvgClass = typeof import("@resvg/resvg-wasm").Resvg;
+
+function rasterize(Resvg: ResvgClass, svg: string): RawImage {
   const document = new Resvg(svg, {
-    font: { fontBuffers: [...fontFiles], loadSystemFonts: false, defaultFontFamily: FONT_FAMILY },
+    font: { fontBuffers: fontBytes(), loadSystemFonts: false, defaultFontFamily: FONT_FAMILY },
   });
   const picture = document.render();
   try {

@@ -1,22 +1,22 @@
-// A folder of tasks: a file of rows and its pictures, each once. It appears when it is whole.
+/** A folder of tasks: a file of rows and its pictures, each once. It appears when it is whole. */
+
 import { randomUUID } from "node:crypto";
 import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Task } from "@iapo/rollout-trace";
-import { writeImage } from "@iapo/visual-tools/sharp";
-import { TrainerError } from "../error.ts";
-import { withBoxes } from "./boxes.ts";
+import { VqaTasksError } from "../error.ts";
+import { withBoxes } from "./draw-boxes.ts";
 import { rowOf, type WrittenForm } from "./written-rows.ts";
 
-export interface WrittenData {
+export type WrittenData = {
   readonly tasks: number;
   readonly pictures: number;
   readonly file: string;
-}
+};
 
 /**
  * @param boxes also a picture of each with its boxes drawn, in `boxes/`
- * @throws TrainerError `exists`, `write_failed`; after an error nothing is left
+ * @throws VqaTasksError `exists`, `write_failed`; after an error nothing is left
  */
 export async function writeData(
   tasks: AsyncIterable<Task>,
@@ -24,9 +24,10 @@ export async function writeData(
   directory: string,
   boxes = false,
 ): Promise<WrittenData> {
+  const { writeImage } = await import("@iapo/visual-tools/sharp");
   const target = resolve(directory);
   if (await stat(target).catch(() => undefined))
-    throw new TrainerError("exists", `${directory} is there already; choose another --out`);
+    throw new VqaTasksError("exists", `${directory} is there already; choose another --out`);
   const partial = `${target}.${randomUUID()}.partial`;
   const name = `${form}.jsonl`;
   const pictures = new Set<string>();
@@ -43,14 +44,14 @@ export async function writeData(
   };
   const writing = <T>(work: Promise<T>): Promise<T> =>
     work.catch((cause: Error) => {
-      throw new TrainerError("write_failed", `${directory} cannot be written: ${cause.message}`, { cause });
+      throw new VqaTasksError("write_failed", `${directory} cannot be written: ${cause.message}`, { cause });
     });
   try {
     await writing(mkdir(join(partial, "images"), { recursive: true }));
     if (boxes) await writing(mkdir(join(partial, "boxes")));
     await using file = await writing(open(join(partial, name), "w"));
     for await (const task of tasks) await writing(add(file, task));
-    if (count === 0) throw new TrainerError("missing", "there is no task to be written");
+    if (count === 0) throw new VqaTasksError("missing_file", "there is no task to be written");
     await writing(file.sync());
     await writing(rename(partial, target));
   } catch (error) {

@@ -1,4 +1,5 @@
-// A picture for people: the boxes of a task drawn onto its image.
+/** A picture for people: the boxes of a task drawn onto its image. */
+
 import type { NamedBox, RawImage, Task } from "@iapo/rollout-trace";
 import { toRgb } from "@iapo/visual-tools";
 
@@ -16,7 +17,7 @@ export function withBoxes({ image, columns, rows }: Pick<Task, "columns" | "rows
 }
 
 function outline(image: RawImage, { x1, y1, x2, y2 }: NamedBox, color: readonly number[]): void {
-  const [left, top, right, bottom] = [x1, y1, x2, y2].map(Math.round) as [number, number, number, number];
+  const [left, top, right, bottom] = [Math.round(x1), Math.round(y1), Math.round(x2), Math.round(y2)];
   for (let d = 0; d < WIDTH; d++) {
     for (const y of [top + d, bottom - d]) paint(image, left, right, y, y, color);
     for (const x of [left + d, right - d]) paint(image, x, x, top, bottom, color);

@@ -1,4 +1,5 @@
-// A task as a row of a data file, in the forms that the loaders read.
+/** A task as a row of a data file, in the forms that the loaders read. */
+
 import type { NamedBox, Task } from "@iapo/rollout-trace";
 
 export const writtenForms = ["tasks", "refocus"] as const;

@@ -1,22 +1,30 @@
-// Data files on this machine. Unless said otherwise, pictures and source tables lie beside the file that names them.
+/** Data files on this machine or on a hub. Unless said otherwise, pictures and source tables lie beside the file that names them. */
+
 import { dirname, join } from "node:path";
 import type { Task } from "@iapo/rollout-trace";
-import { type BadRow, type DataFile, type DataFormat, loadTasks, localFiles } from "@iapo/vqa-tasks";
+import type { DataOptions } from "../config.ts";
+import { type DataFile, hubFiles, localFiles } from "../loaders/files.ts";
+import type { DataFormat } from "../loaders/formats.ts";
+import { type BadRow, loadTasks } from "../loaders/load.ts";
 
-export interface DataPlace {
+export type DataPlace = {
   readonly format: DataFormat;
   readonly images?: string | undefined;
   readonly tables?: string | undefined;
-}
+};
 
-export interface FileBeside {
+export type DataFilePlace = {
   readonly file: DataFile;
-  /** The folder that it lies in. */
-  readonly folder: string;
-}
+  /** The folder that it lies in; none for a file on a hub. */
+  readonly folder: string | undefined;
+};
 
-/** A file, or all data files below a folder. @throws VqaTasksError `missing_file` */
-export async function filesOf(path: string): Promise<FileBeside[]> {
+/** A file, all data files below a folder, or those of a data set on a hub. @throws VqaTasksError `missing_file` */
+export async function filesOf({ path, hub }: Pick<DataOptions, "path" | "hub">): Promise<DataFilePlace[]> {
+  if (path === undefined) {
+    const { repository = "", ...options } = hub ?? {};
+    return (await hubFiles(repository, options)).map((file) => ({ file, folder: undefined }));
+  }
   return (await localFiles(path)).map((file) => ({
     file,
     folder: dirname(file.name === path ? path : join(path, file.name)),
@@ -24,16 +32,16 @@ export async function filesOf(path: string): Promise<FileBeside[]> {
 }
 
 /** Counted while tasks are read. */
-export interface DataReport {
+export type DataReport = {
   rows: number;
   tasks: number;
   skipped: number;
   badRows: BadRow[];
-}
+};
 
 /** Tasks of all files; a row that cannot be a task is counted in `report` and left out. */
 export async function* readTasks(
-  files: readonly FileBeside[],
+  files: readonly DataFilePlace[],
   { format, images, tables }: DataPlace,
   report?: DataReport,
 ): AsyncGenerator<Task> {

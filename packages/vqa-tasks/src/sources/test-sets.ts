@@ -1,6 +1,8 @@
-// The sets that an evaluation knows by name: nano-charts, and the six test sets of the paper (docs/method.md E.3).
+/** The sets that an evaluation knows by name: nano-charts, and the six test sets of the paper (docs/method.md E.3). */
+
 import type { Task } from "@iapo/rollout-trace";
-import type { DataFormat, TaskRecord } from "@iapo/vqa-tasks";
+import type { DataFormat } from "../loaders/formats.ts";
+import type { TaskRecord } from "../loaders/record.ts";
 
 /** In the order of the paper's Table 1. */
 export const testSetNames = ["charxiv", "h_bar", "v_bar", "vwtq", "vwtq_syn", "vtabfact"] as const;
@@ -9,16 +11,16 @@ export type TestSetName = (typeof testSetNames)[number];
 export const setNames = ["nano", ...testSetNames] as const;
 export type SetName = (typeof setNames)[number];
 
-export interface TestSet {
+export type TestSet = {
   readonly title: string;
   /** Questions of the published set. */
   readonly published: number;
   /** Folders of the data directory that may hold it, with their format; the first that is there counts. */
   readonly places: readonly { readonly folder: string; readonly format: DataFormat }[];
   holds(row: Pick<Task | TaskRecord, "source" | "split">): boolean;
-  /** How the set is had, for people who lack it. */
+  /** How to get the set. */
   readonly advice: string;
-}
+};
 
 const REFOCUS = "ReFocus's test rows (test.jsonl) and, beside them, the folder `ChartQA Dataset` of vis-nlp/ChartQA";
 const bench = (subset: string): string =>

@@ -1,13 +1,17 @@
-// From the name of a set to its tasks, one after the other; what is missing is counted and said.
+/** From the name of a set to its tasks, one after the other; what is missing is counted and said. */
+
 import { stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Task } from "@iapo/rollout-trace";
-import { createNanoCharts, type DataFormat, loadRecords, type NanoSplit } from "@iapo/vqa-tasks";
-import { emptyReport, type FileBeside, filesOf, readTasks } from "../data/open-data.ts";
-import { TrainerError } from "../error.ts";
-import { type SetName, type TestSet, type TestSetName, testSets } from "./sets.ts";
+import { VqaTasksError } from "../error.ts";
+import type { DataFormat } from "../loaders/formats.ts";
+import { loadRecords } from "../loaders/load.ts";
+import { createNanoCharts } from "../nano/charts.ts";
+import type { NanoSplit } from "../nano/tables.ts";
+import { type DataFilePlace, emptyReport, filesOf, readTasks } from "./data-files.ts";
+import { type SetName, type TestSet, type TestSetName, testSets } from "./test-sets.ts";
 
-export interface OpenSet {
+export type OpenSet = {
   readonly name: SetName;
   /** In the order of the files; a fresh pass each time. */
   tasks(): AsyncIterable<Task>;
@@ -15,22 +19,22 @@ export interface OpenSet {
   readonly stated: number;
   /** What identifies its content, for the settings of an evaluation. */
   readonly content: readonly string[];
-}
+};
 
 /** A set that cannot be evaluated, and what to do about it. */
-export interface MissingSet {
+export type MissingSet = {
   readonly name: TestSetName;
   readonly missing: string;
-}
+};
 
-export interface NanoOptions {
+export type NanoSetOptions = {
   readonly seed: number;
   readonly split: NanoSplit;
   readonly count: number;
-}
+};
 
 /** Charts with names of one word, as the nano models know them. */
-export async function openNano({ seed, split, count }: NanoOptions): Promise<OpenSet> {
+export async function openNano({ seed, split, count }: NanoSetOptions): Promise<OpenSet> {
   const charts = await createNanoCharts({ seed, names: "words" });
   return {
     name: "nano",
@@ -48,7 +52,7 @@ export async function openTestSet(name: TestSetName, data: string | undefined): 
   const folders = set.places.map(({ folder }) => folder).join(" or ");
   if (data === undefined)
     return { name, missing: `no --data directory is given; in its folder ${folders}: ${set.advice}` };
-  if (!(await isDirectory(data))) throw new TrainerError("missing", `${data}: there is no such directory`);
+  if (!(await isDirectory(data))) throw new VqaTasksError("missing_file", `${data}: there is no such directory`);
   const place = await firstPlace(set, data);
   if (!place) return { name, missing: `${data} has no folder ${folders}; ${set.advice}` };
   const stated = await countRows(set, place);
@@ -64,16 +68,16 @@ export async function openTestSet(name: TestSetName, data: string | undefined): 
   };
 }
 
-interface Place {
+type Place = {
   readonly folder: string;
   readonly format: DataFormat;
-  readonly files: readonly FileBeside[];
-}
+  readonly files: readonly DataFilePlace[];
+};
 
 async function firstPlace(set: TestSet, data: string): Promise<Place | undefined> {
   for (const { folder, format } of set.places) {
     const directory = join(data, folder);
-    if (await isDirectory(directory)) return { folder, format, files: await filesOf(directory) };
+    if (await isDirectory(directory)) return { folder, format, files: await filesOf({ path: directory }) };
   }
   return undefined;
 }

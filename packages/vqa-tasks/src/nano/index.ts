@@ -1,0 +1,23 @@
+/** nano-charts: small bar charts without end, questions about them, and what a policy is taught to do with them. */
+export { createNanoCharts, type NanoChart, type NanoCharts } from "./charts.ts";
+export {
+  answerLine,
+  type Caption,
+  type Copy,
+  caption,
+  copy,
+  type Demonstration,
+  type DemonstrationFault,
+  demonstrate,
+  type Renamed,
+  renamed,
+  toolProgram,
+} from "./demonstrations.ts";
+export {
+  cleanQuality,
+  type DemonstrationQuality,
+  defaultNanoChartOptions,
+  type NanoChartOptions,
+} from "./options.ts";
+export type { Bar, NanoQuestion, QuestionKind } from "./questions.ts";
+export { type NanoSplit, nanoSplits } from "./tables.ts";
