@@ -13,12 +13,13 @@ import type { DeviceReport, PageReport } from "../../packages/tensor-core/test/b
 const run = promisify(execFile);
 const packageFolder = "packages/tensor-core";
 const program = `${packageFolder}/test/browser`;
-const minutesAllowed = 5;
+/** A page that hangs says nothing; generous, as machines are busy. */
+const minutesAllowed = 20;
 /** Losses of two adapters may differ by roundings; after 20 steps a wrong gradient differs by 0.01 and more. */
 const lossTolerance = 1e-4;
 
-export async function tryBrowser(signal: AbortSignal): Promise<string[]> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(minutesAllowed * 60_000)]);
+export async function tryBrowser(): Promise<string[]> {
+  const limit = AbortSignal.timeout(minutesAllowed * 60_000);
   const browser = (await run("scripts/setup-browser.sh", { signal: limit })).stdout.trim();
   const { code, problems } = await bundlePage();
   if (problems.length > 0) return problems;

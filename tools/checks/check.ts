@@ -7,17 +7,17 @@ import { parseArgs } from "node:util";
 import type { Counts } from "./plain-reporter.ts";
 import { steps } from "./steps.ts";
 
-const minutesAllowed = { usual: 10, full: 35 };
+/** Minutes on two quiet cores. More is said and ends nothing: a busy machine is no fault of the code. */
+const budgets = { usual: 10, full: 35 };
 const testBudget = 28;
 
 const full = readOptions();
 if (full) process.env.IAPO_FULL = "1"; // the tests' own long variants
-const limit = AbortSignal.timeout((full ? minutesAllowed.full : minutesAllowed.usual) * 60_000);
 const report: { name: string; budget: number; seconds: number; failed: boolean }[] = [];
 
 for (const step of steps.filter((step) => full || !step.fullOnly)) {
   await timed(step.name, step.budget, async () => {
-    const findings = await step.run(limit).catch((error: Error) => [error.stack ?? error.message]);
+    const findings = await step.run().catch((error: Error) => [error.stack ?? error.message]);
     for (const finding of findings) console.log(finding);
     return findings.length === 0;
   });
@@ -30,14 +30,15 @@ await timed("tests", testBudget, async () => {
   return counts.failed === 0 && !(full && counts.skipped > 0);
 });
 
-if (full) printBudget();
+if (full) printTimes();
+warnOfBudget();
 const failedSteps = report.filter((step) => step.failed && step.name !== "tests").length;
 const failed = counts.failed + failedSteps + (full && counts.failed === 0 ? Math.min(counts.skipped, 1) : 0);
 console.log(`${counts.passed} passed, ${failed} failed, ${counts.skipped} skipped`);
 process.exitCode = failed === 0 ? 0 : 1;
 
 function readOptions(): boolean {
-  const usage = "usage: ./check [--full]   --full: the long variants too, at most 35 minutes";
+  const usage = "usage: ./check [--full]   --full: the long variants too, about 35 minutes";
   try {
     const { values } = parseArgs({ options: { full: { type: "boolean" }, help: { type: "boolean", short: "h" } } });
     if (values.help) {
@@ -67,7 +68,7 @@ async function runTests(): Promise<Counts> {
   try {
     const code = await new Promise((resolve) => {
       const env = { ...process.env, IAPO_TEST_COUNTS: file };
-      const child = spawn("vitest", ["run"], { stdio: ["ignore", "inherit", "inherit"], signal: limit, env });
+      const child = spawn("vitest", ["run"], { stdio: ["ignore", "inherit", "inherit"], env });
       child.on("error", (error) => console.log(error.message));
       child.on("close", resolve);
     });
@@ -81,11 +82,18 @@ async function runTests(): Promise<Counts> {
   }
 }
 
-function printBudget(): void {
+function warnOfBudget(): void {
+  const used = report.reduce((sum, step) => sum + step.seconds, 0) / 60;
+  const budget = full ? budgets.full : budgets.usual;
+  if (used > budget)
+    console.log(`warning: ${used.toFixed(1)} minutes, where ${budget} are meant to do on two quiet cores`);
+}
+
+function printTimes(): void {
   const row = (name: string, budget: number, seconds: number): void =>
     console.log(`${name.padEnd(22)} ${budget.toFixed(1).padStart(6)} min ${(seconds / 60).toFixed(1).padStart(6)} min`);
   console.log(`\n${"time".padEnd(22)} ${"budget".padStart(10)} ${"used".padStart(10)}`);
   for (const step of report) row(step.name, step.budget, step.seconds);
   const used = report.reduce((sum, step) => sum + step.seconds, 0);
-  row("all", minutesAllowed.full, used);
+  row("all", budgets.full, used);
 }

@@ -2,26 +2,28 @@
 import { spawn } from "node:child_process";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
+import { checkArchitecture } from "./architecture.ts";
 import { checkBoundaries } from "./boundaries.ts";
 import { tryBrowser } from "./browser.ts";
+import { checkCitations } from "./citations.ts";
 import { checkLength, checkPackages, checkWords } from "./files.ts";
 import { tryTarballs } from "./tarballs.ts";
 import { readTree, type Tree } from "./tree.ts";
 
 export interface Step {
   name: string;
-  /** Minutes of `./check --full` that the step may take on two cores. */
+  /** Minutes of `./check --full` that the step takes on two quiet cores. */
   budget: number;
   /** True when only `./check --full` runs it. */
   fullOnly?: boolean;
-  run(signal: AbortSignal): Promise<string[]>;
+  run(): Promise<string[]>;
 }
 
 /** Runs a command; what it printed is the finding when it fails. */
 function command(name: string, ...args: string[]): Step["run"] {
-  return (signal) =>
+  return () =>
     new Promise((resolve) => {
-      const child = spawn(name, args, { stdio: ["ignore", "pipe", "pipe"], signal });
+      const child = spawn(name, args, { stdio: ["ignore", "pipe", "pipe"] });
       const output: Buffer[] = [];
       child.stdout.on("data", (chunk: Buffer) => output.push(chunk));
       child.stderr.on("data", (chunk: Buffer) => output.push(chunk));
@@ -60,6 +62,7 @@ export const steps: Step[] = [
   { name: "lint and format", budget: 0.2, run: command("biome", "check", ".") },
   { name: "import directions", budget: 0.1, run: treeCheck(checkBoundaries) },
   { name: "files and packages", budget: 0.1, run: treeCheck(checkLength, checkWords, checkPackages) },
+  { name: "pages of docs", budget: 0.1, run: treeCheck(checkCitations, checkArchitecture) },
   { name: "unused code (knip)", budget: 0.2, run: command("knip", "--no-config-hints") },
   { name: "publint", budget: 0.2, run: lintPackages },
   { name: "packed tarballs", budget: 1, fullOnly: true, run: tryTarballs },

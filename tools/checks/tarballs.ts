@@ -1,19 +1,22 @@
 // Packs every published package, installs the tarballs in an empty project, loads each entry under plain Node, runs a kernel and the command.
-import { execFile } from "node:child_process";
+import { type ExecFileOptions, execFile } from "node:child_process";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { readTree } from "./tree.ts";
 
-const run = promisify(execFile);
+const execute = promisify(execFile);
+/** Registries can hang; nothing here takes minutes. */
+const run = (file: string, args: string[], options: ExecFileOptions) =>
+  execute(file, args, { timeout: 10 * 60_000, ...options, encoding: "utf8" });
 
-export async function tryTarballs(signal: AbortSignal): Promise<string[]> {
+export async function tryTarballs(): Promise<string[]> {
   const folder = await mkdtemp(join(tmpdir(), "iapo-tarballs-"));
   try {
     const published = readTree(process.cwd()).packages.filter((owner) => !owner.manifest.private);
     for (const owner of published) {
-      await run("pnpm", ["pack", "--pack-destination", folder], { cwd: resolve(owner.folder), signal });
+      await run("pnpm", ["pack", "--pack-destination", folder], { cwd: resolve(owner.folder) });
     }
     const tarballs = (await readdir(folder)).filter((file) => file.endsWith(".tgz"));
     const overrides = Object.fromEntries(
@@ -30,7 +33,7 @@ export async function tryTarballs(signal: AbortSignal): Promise<string[]> {
       join(folder, "pnpm-workspace.yaml"),
       JSON.stringify({ packages: ["."], overrides, allowBuilds: { webgpu: false } }),
     );
-    await run("pnpm", ["install", "--prefer-offline"], { cwd: folder, signal, env: { ...process.env, CI: "true" } });
+    await run("pnpm", ["install", "--prefer-offline"], { cwd: folder, env: { ...process.env, CI: "true" } });
 
     const entries = published.flatMap(({ manifest }) =>
       Object.entries(manifest.exports ?? {})
@@ -49,8 +52,8 @@ export async function tryTarballs(signal: AbortSignal): Promise<string[]> {
       device.close();
       console.log(JSON.stringify(failed));`;
     await writeFile(join(folder, "load.js"), script);
-    const { stdout } = await run("node", ["load.js"], { cwd: folder, signal });
-    await run("pnpm", ["exec", "iapo", "--help"], { cwd: folder, signal });
+    const { stdout } = await run("node", ["load.js"], { cwd: folder });
+    await run("pnpm", ["exec", "iapo", "--help"], { cwd: folder });
     return JSON.parse(stdout) as string[];
   } catch (error) {
     const { message, stdout = "", stderr = "" } = error as Error & { stdout?: string; stderr?: string };

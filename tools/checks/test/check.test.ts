@@ -45,7 +45,7 @@ test("a set-up that fails says what to do and ends in a failing count", async ()
   await chmod(join(folder, "bin/node"), 0o755);
   const env = { PATH: `${folder}/bin:/usr/bin:/bin` };
   const failure = await failureOf(run(join(folder, "check"), [], { env }));
-  expect(failure.stderr).toContain("check: Node v18.0.0 is too old: 20 or newer is needed");
+  expect(failure.stderr).toContain("set-up: Node v18.0.0 is too old: 20 or newer is needed");
   expect(lastLine(failure.stdout)).toBe("0 passed, 1 failed, 0 skipped");
 });
 
@@ -59,4 +59,10 @@ test("the counting line tells of a file that cannot load and of a skipped test",
   const { IAPO_TEST_COUNTS: _, ...env } = process.env; // set when this test itself runs under ./check
   const failure = await failureOf(run("vitest", args, { env }));
   expect(lastLine(failure.stdout)).toBe("1 passed, 1 failed, 1 skipped");
+});
+
+test("sourcing scripts/env.sh leaves the shell's options and folder as they were", async () => {
+  const script = `before="$(set +o; pwd)"; . ${join(root, "scripts/env.sh")}; [ "$before" = "$(set +o; pwd)" ]; echo $?; false; command -v vitest`;
+  const { stdout } = await run("bash", ["-c", script], { cwd: tmpdir(), env: { PATH: process.env.PATH } });
+  expect(stdout.split("\n")).toEqual(["0", join(root, "node_modules/.bin/vitest"), ""]);
 });
