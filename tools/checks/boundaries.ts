@@ -15,20 +15,20 @@ const mayImport: Record<string, string[]> = {
   "tensor-core": [],
   "visual-tools": [],
   "nano-vl": [],
-  viewer: [],
   "vqa-tasks": ["visual-tools"],
   "qwen-vl-model": ["tensor-core"],
   attribution: ["tensor-core"],
+  "run-report": ["attribution", "visual-tools"],
   grpo: ["tensor-core"],
   iapo: ["grpo", "attribution", "tensor-core"],
   trainer: [
     ...["iapo", "grpo", "attribution", "tensor-core", "qwen-vl-model"],
-    ...["visual-tools", "vqa-tasks", "nano-vl", "viewer"],
+    ...["visual-tools", "vqa-tasks", "nano-vl", "run-report"],
   ],
 };
 
 /** Packages that run where there is no GPU, and entries that do so in every package. */
-const gpuFreePackages = new Set(["visual-tools", "vqa-tasks", "rollout-trace", "nano-vl"]);
+const gpuFreePackages = new Set(["visual-tools", "vqa-tasks", "rollout-trace", "nano-vl", "run-report"]);
 const gpuFreeEntries = new Set(["./processor", "./config", "./math", "./pictures"]);
 /** Dawn's Node binding: whoever loads it has loaded GPU code. */
 const dawn = "webgpu";

@@ -3,12 +3,12 @@ import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/pro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readStep, stepPath, writeStep } from "@iapo/rollout-trace/files";
+import { caseStudyFile } from "@iapo/run-report";
 import { openDevice } from "@iapo/tensor-core";
 import { readImage } from "@iapo/visual-tools/sharp";
 import { type DefaultTreeAdapterTypes, parse } from "parse5";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { runCli } from "../src/cli.ts";
-import { caseStudyFile } from "../src/report/case-study.ts";
 import { makeRun } from "./support/run.ts";
 
 const hostile = `</script><img src=x onerror="alert(1)">&amp;`;

@@ -2,12 +2,9 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
-import { type LineChart, panels } from "@iapo/viewer";
+import { bandOf, type LineChart, type LoadedRun, panels, spreadOf, writeFigures } from "@iapo/run-report";
 import { metricTitles } from "../eval/metrics.ts";
 import { duration } from "../progress/words.ts";
-import { bandOf, spreadOf } from "../report/configurations.ts";
-import { writeFigures } from "../report/figures.ts";
-import type { LoadedRun } from "../report/run-report.ts";
 import type { AblationJob } from "./jobs.ts";
 import { type JobResult, readMeasured, readResult } from "./results.ts";
 import type { QueueState } from "./state.ts";

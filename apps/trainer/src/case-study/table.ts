@@ -1,6 +1,5 @@
 // A case study as plain text and as CSV: a line for each model.
-import type { CaseStudyCurve, StudiedModel } from "../report/case-study.ts";
-import { type Cell, toCsv } from "../report/tables.ts";
+import { type CaseStudyCurve, type Cell, type StudiedModel, toCsv } from "@iapo/run-report";
 
 function linesOf({ student, teacher }: CaseStudyCurve): (readonly [model: string, StudiedModel])[] {
   return [

@@ -1,5 +1,6 @@
 // iapo report
-import { report } from "../report/report.ts";
+import { loadRuns, writeFigures, writeReport } from "@iapo/run-report";
+import { ExitCode } from "../exit-codes.ts";
 import type { AddCommand } from "./command.ts";
 
 export const addReport: AddCommand = (program, run) => {
@@ -12,5 +13,13 @@ export const addReport: AddCommand = (program, run) => {
       "--figures <directory>",
       "also write SVG figures, CSV and Markdown tables; runs that differ by seed are averaged",
     )
-    .action((runs: string[], options: { out?: string; figures?: string }) => run((io) => report(runs, options, io)));
+    .action((directories: string[], { out, figures }: { out?: string; figures?: string }) =>
+      run(async (io) => {
+        const runs = await loadRuns(directories, (directory) => io.note(`reading ${directory}`));
+        io.out(`page: ${await writeReport(runs, out)}`);
+        if (figures !== undefined)
+          for (const file of await writeFigures(runs, figures)) io.out(`figure or table: ${file}`);
+        return ExitCode.done;
+      }),
+    );
 };

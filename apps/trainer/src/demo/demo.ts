@@ -2,12 +2,12 @@
 import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
+import { loadRuns, writeReport } from "@iapo/run-report";
 import { openDevice } from "@iapo/tensor-core";
 import { keepSettings } from "../eval/directory.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { exportCheckpoint } from "../export/export.ts";
 import type { CliIo } from "../io.ts";
-import { report } from "../report/report.ts";
 import { drive } from "../run/drive.ts";
 import { lockDirectory } from "../run/lock.ts";
 import { grpoJob } from "../train/job.ts";
@@ -64,7 +64,7 @@ async function runDemo(options: DemoOptions, directory: string, io: CliIo): Prom
     return ExitCode.interrupted;
   }
   columns.push(...(grpo?.columns ?? []));
-  await report([at("run")], { out: at("report.html") }, silent);
+  await writeReport(await loadRuns([at("run")]), at("report.html"));
   await writeFileAtomic(at("result.json"), `${JSON.stringify({ options, columns }, null, 2)}\n`);
   const seconds = ((performance.now() - start) / 1000).toFixed(0);
   io.out(`\n${comparison(columns)}\n`);

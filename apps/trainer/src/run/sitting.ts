@@ -1,15 +1,15 @@
 // A run from its begin, or its last checkpoint, to its end or an interrupt: its parts are put together, and what it leaves beside its steps is written.
 import { join } from "node:path";
 import { listCheckpoints, type Metrics, type Recipe, train } from "@iapo/grpo";
+import { EventFile } from "@iapo/run-report";
 import { type Device, parityProbe } from "@iapo/tensor-core";
 import { openTasks } from "@iapo/vqa-tasks/sources";
 import { openEnvironment } from "../compose/environment.ts";
 import { openPolicy } from "../compose/model.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import type { Progress } from "../progress/progress.ts";
-import { keepingImages } from "../report/images.ts";
-import { EventFile } from "../tensorboard/event-file.ts";
 import type { Job } from "./job.ts";
+import { keepingImages } from "./keep-images.ts";
 import type { OpenRun } from "./open-run.ts";
 import { recordStart } from "./provenance.ts";
 

@@ -10,7 +10,7 @@ import { loadProcessor } from "@iapo/qwen-vl-model/processor";
 import { type Device, deriveSeed } from "@iapo/tensor-core";
 import { createEnvironment } from "@iapo/vqa-tasks";
 import { createNanoCharts } from "@iapo/vqa-tasks/nano";
-import { keepingImages } from "../../src/report/images.ts";
+import { keepingImages } from "../../src/run/keep-images.ts";
 
 export interface TestRun {
   readonly seed?: number;

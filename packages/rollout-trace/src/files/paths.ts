@@ -1,4 +1,4 @@
-/** Names of step files, and putting one in place. */
+/** Names of step files and of images, and putting a step in place. */
 import { open, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { TraceError } from "../error.ts";
@@ -10,6 +10,11 @@ export type StepFile = { readonly step: number; readonly path: string };
 /** `step-000012.jsonl` */
 export function stepPath(directory: string, step: number): string {
   return join(directory, `step-${String(step).padStart(6, "0")}.jsonl`);
+}
+
+/** A kept image of a run: `images/<id>.png` in its directory. */
+export function imagePath(run: string, id: string): string {
+  return join(run, "images", `${id}.png`);
 }
 
 /** Where a step lies until {@link publishStep}; who has made it may write the step. */

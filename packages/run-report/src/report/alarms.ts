@@ -1,9 +1,8 @@
 // Alarms that a run has raised, in words.
-import type { AlarmName } from "@iapo/grpo";
-import type { RunData } from "@iapo/viewer";
-import type { StepMetrics } from "./run-files.ts";
+import type { RunData } from "../page/data.ts";
+import type { StepMetrics } from "../runs/run-files.ts";
 
-const meanings: Readonly<Record<AlarmName, string>> = {
+export const alarmMeanings = {
   length_drift: "Responses are twice as long, or half as long, as at the start.",
   reward_dominated: "Rewards differ by the penalty almost alone: the task's outcome hardly counts.",
   group_collapse: "In most groups all rewards are equal: there is next to nothing to learn from.",
@@ -11,10 +10,10 @@ const meanings: Readonly<Record<AlarmName, string>> = {
   noop_calls: "More calls than at the start change nothing in the image.",
   names_traded: "Misuse falls while right names are lost: the penalty may be satisfied the wrong way.",
   kl_blow_up: "The policy moves far in one step, or far from its reference.",
-};
+} as const;
 
 export function raisedAlarms(steps: readonly StepMetrics[]): RunData["alarms"] {
-  const known: Readonly<Record<string, string>> = meanings;
+  const known: Readonly<Record<string, string>> = alarmMeanings;
   return steps.flatMap(({ step, metrics }) =>
     Object.entries(metrics).flatMap(([metric, value]) => {
       const [, name] = /^alarm\/(.*)$/s.exec(metric) ?? [];

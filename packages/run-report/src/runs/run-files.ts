@@ -4,7 +4,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { listSteps, readEntries, type StepFile } from "@iapo/rollout-trace/files";
 import { z } from "zod";
-import { TrainerError } from "../error.ts";
+import { RunReportError } from "../error.ts";
 
 const runSchema = z.object({
   version: z.literal(1, { error: "this reader knows version 1; read it with the version that wrote it" }),
@@ -23,17 +23,20 @@ export interface StepMetrics {
 /** Files of a run other than its steps are small; a larger one is not theirs. */
 const maxBytes = 64 * 2 ** 20;
 
-/** @throws TrainerError `missing`, `invalid` */
+/** @throws RunReportError `missing`, `invalid` */
 export async function readRunFile(run: string): Promise<RunFile> {
   const path = join(run, "run.json");
   const text = await readSmall(path);
   if (text === undefined)
-    throw new TrainerError("missing", `${run} holds no run: there is no ${path}; give the directory that train wrote`);
+    throw new RunReportError(
+      "missing",
+      `${run} holds no run: there is no ${path}; give the directory that train wrote`,
+    );
   try {
     return runSchema.parse(JSON.parse(text));
   } catch (cause) {
     const problem = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
-    throw new TrainerError("invalid", `${path} is not the file of a run: ${problem}`, { cause });
+    throw new RunReportError("invalid", `${path} is not the file of a run: ${problem}`, { cause });
   }
 }
 
@@ -42,11 +45,11 @@ export function readConfigText(run: string): Promise<string | undefined> {
   return readSmall(join(run, "config.yaml"));
 }
 
-/** The published steps, ascending. @throws TrainerError `missing` where there is none */
+/** The published steps, ascending. @throws RunReportError `missing` where there is none */
 export async function stepsOf(run: string): Promise<StepFile[]> {
   const steps = await listSteps(join(run, "steps"));
   if (steps.length > 0) return steps;
-  throw new TrainerError(
+  throw new RunReportError(
     "missing",
     `${run} has no finished step in ${join(run, "steps")}: a step is there once a checkpoint holds it; let the run go on`,
   );
@@ -58,6 +61,14 @@ export async function readMetrics({ path, step }: StepFile): Promise<StepMetrics
   for await (const entry of readEntries(createReadStream(path), path))
     if (entry.kind === "metrics") metrics = entry.metrics; // what comes after is still checked
   return { step, metrics };
+}
+
+/** A step that should have a value but was not finite is a gap; one that does not have it is none. */
+export function pointsOf(steps: readonly StepMetrics[], metric: string): { x: number; y: number | null }[] {
+  return steps.flatMap(({ step, metrics }) => {
+    const y = Object.hasOwn(metrics, metric) ? metrics[metric] : undefined;
+    return y === undefined ? [] : [{ x: step, y }];
+  });
 }
 
 /** Seconds of each step by part. A step that was done again counts by its last line; what is no such line is passed over. */
@@ -95,6 +106,6 @@ export async function readSmall(path: string): Promise<string | undefined> {
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw new TrainerError("invalid", `${path} cannot be read: ${message}`, { cause });
+    throw new RunReportError("invalid", `${path} cannot be read: ${message}`, { cause });
   }
 }

@@ -1,8 +1,8 @@
 // Runs that differ by their seeds only are one configuration: its results are a mean and a spread.
 import { isDeepStrictEqual } from "node:util";
-import type { Point } from "@iapo/viewer";
-import { pointsOf } from "./charts.ts";
-import type { LoadedRun } from "./run-report.ts";
+import type { Point } from "../svg/line-chart.ts";
+import type { LoadedRun } from "./loaded-run.ts";
+import { pointsOf } from "./run-files.ts";
 
 export interface Configuration {
   readonly name: string;

@@ -1,29 +1,9 @@
-// A run's part of the page: facts, alarms, timings, configuration, and the groups to look at.
-import { formatNumber, type RunData, type Table } from "@iapo/viewer";
+// A run's part of the page: facts, alarms, timings, configuration.
+import { formatNumber } from "../numbers.ts";
+import type { RunData, Table } from "../page/data.ts";
+import type { LoadedRun } from "../runs/loaded-run.ts";
+import { readConfigText, readTimings } from "../runs/run-files.ts";
 import { raisedAlarms } from "./alarms.ts";
-import type { NamedRun } from "./charts.ts";
-import {
-  type RunFile,
-  readConfigText,
-  readMetrics,
-  readRunFile,
-  readTimings,
-  type StepMetrics,
-  stepsOf,
-} from "./run-files.ts";
-
-export interface LoadedRun extends NamedRun {
-  readonly directory: string;
-  readonly file: RunFile;
-}
-
-/** @throws TrainerError `missing`, `invalid`; TraceError where a step is damaged or of another version */
-export async function loadRun(directory: string, name: string): Promise<LoadedRun> {
-  const file = await readRunFile(directory);
-  const steps: StepMetrics[] = [];
-  for (const step of await stepsOf(directory)) steps.push(await readMetrics(step));
-  return { directory, name, file, steps };
-}
 
 export async function runData({ directory, name, file, steps }: LoadedRun): Promise<RunData> {
   const timings = [...(await readTimings(directory)).values()];

@@ -1,11 +1,8 @@
 // Which metrics are drawn, under which names, in which order; what is not listed comes last, under its own name.
-import type { LineChart, PageData, Point, Series } from "@iapo/viewer";
-import type { StepMetrics } from "./run-files.ts";
-
-export interface NamedRun {
-  readonly name: string;
-  readonly steps: readonly StepMetrics[];
-}
+import type { PageData } from "../page/data.ts";
+import type { NamedRun } from "../runs/loaded-run.ts";
+import { pointsOf } from "../runs/run-files.ts";
+import type { LineChart, Point, Series } from "../svg/line-chart.ts";
 
 interface Listed {
   readonly metric: string;
@@ -107,14 +104,6 @@ function metricChart({ metric, title, logarithmic, share }: Listed, runs: readon
     logarithmic: logarithmic === true && isPositive,
     ...(share && { include: [0, 1] }),
   };
-}
-
-/** A step that should have a value but was not finite is a gap; one that does not have it is none. */
-export function pointsOf(steps: readonly StepMetrics[], metric: string): Point[] {
-  return steps.flatMap(({ step, metrics }) => {
-    const y = Object.hasOwn(metrics, metric) ? metrics[metric] : undefined;
-    return y === undefined ? [] : [{ x: step, y }];
-  });
 }
 
 const mostPoints = 300;

@@ -2,7 +2,7 @@
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { listSteps } from "@iapo/rollout-trace/files";
-import { readMetrics, readTimings } from "../report/run-files.ts";
+import { readMetrics, readTimings } from "../runs/run-files.ts";
 import { scalarRecord, versionRecord } from "./event.ts";
 
 /** A run has one such file; the digits stand where TensorBoard looks for the time of its making, by which it orders files. */

@@ -1,11 +1,14 @@
 // Figures and tables for a text: SVG, CSV and Markdown. Configurations are compared; their seeds give the spread.
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
-import { formatNumber, type LineChart, type Point, panels } from "@iapo/viewer";
+import { formatNumber } from "../numbers.ts";
+import { bandOf, type Configuration, configurationsOf, curveOf, spreadOf } from "../runs/configurations.ts";
+import { finalMetrics, finalValue } from "../runs/final-metrics.ts";
+import type { LoadedRun } from "../runs/loaded-run.ts";
+import type { LineChart, Point } from "../svg/line-chart.ts";
+import { panels } from "../svg/panels.ts";
 import { caseStudyCharts, readCaseStudy } from "./case-study.ts";
-import { bandOf, type Configuration, configurationsOf, curveOf, spreadOf } from "./configurations.ts";
-import { finalMetrics, finalValue } from "./final-metrics.ts";
-import type { LoadedRun } from "./run-report.ts";
 import { toCsv, toMarkdown } from "./tables.ts";
 
 interface Panel {
@@ -26,10 +29,15 @@ const figures: Readonly<Record<string, readonly Panel[]>> = {
   ],
 };
 
-/** Writes what the runs have values for. @returns the files @throws TrainerError `invalid` for a case study that is none */
+/**
+ * Writes what the runs have values for, into a directory that is made where there is none.
+ * @returns the files
+ * @throws RunReportError `invalid` for a case study that is none
+ */
 export async function writeFigures(runs: readonly LoadedRun[], directory: string): Promise<string[]> {
   const configurations = configurationsOf(runs);
   const files = { ...curveFigures(configurations), ...finalTables(configurations), ...(await caseStudies(runs)) };
+  await mkdir(directory, { recursive: true });
   const paths: string[] = [];
   for (const [name, content] of Object.entries(files)) {
     const path = join(directory, name);

@@ -1,8 +1,8 @@
 // A group of samples as the page shows it, of bounded size.
 import type { ImageRef, SampleLog, ToolOutcome, Trace } from "@iapo/rollout-trace";
-import type { GroupData, ImageData, SampleData, ToolData, TurnData } from "@iapo/viewer";
+import type { GroupData, ImageData, SampleData, ToolData, TurnData } from "../page/data.ts";
+import { evenly, type SampledGroup } from "../runs/sampled-groups.ts";
 import { evidenceParts, promptBlocks } from "./evidence.ts";
-import { evenly, type SampledGroup } from "./sampled-groups.ts";
 
 const mostSamples = 4;
 const longestText = 4000;

@@ -1,7 +1,7 @@
 // What a penalty rests on, as bars: vectors of one length belong together, those of the student beside those of the teacher.
 import { partition } from "@iapo/attribution/math";
 import type { ImageRef, PromptBlock, SampleLog, Trace } from "@iapo/rollout-trace";
-import type { BarChart } from "@iapo/viewer";
+import type { BarChart } from "../svg/bars.ts";
 
 export interface EvidenceParts {
   readonly charts: readonly BarChart[];

@@ -1,19 +1,23 @@
 // The case study of a run (paper 4.2, Figure 3): misused tools, and what calls rest on, over the steps, with the teacher to compare with.
 import { join } from "node:path";
-import { type CaseStudy, caseStudyVersion } from "@iapo/iapo";
-import type { LineChart, Point } from "@iapo/viewer";
 import { z } from "zod";
-import { TrainerError } from "../error.ts";
-import { readSmall } from "./run-files.ts";
+import { RunReportError } from "../error.ts";
+import { readSmall } from "../runs/run-files.ts";
+import type { LineChart, Point } from "../svg/line-chart.ts";
 
 /** What a study says of one model, as far as it is drawn. */
-export type StudiedModel = Pick<CaseStudy, "version" | "responses" | "calls" | "misuse" | "rewards"> & {
+export interface StudiedModel {
+  readonly version: 1;
+  readonly responses: number;
+  readonly calls: number;
+  readonly misuse: number;
+  readonly rewards: Readonly<Record<string, number>>;
   readonly definitions: readonly {
     readonly method: { readonly method: string };
     readonly rightShare: { readonly mean: number; readonly standardError: number } | null;
     readonly misusedShare: { readonly mean: number; readonly standardError: number } | null;
   }[];
-};
+}
 
 /** `case-study.json` of a run. */
 export interface CaseStudyCurve {
@@ -24,7 +28,7 @@ export interface CaseStudyCurve {
 const count = z.int().min(0);
 const share = z.object({ mean: z.number(), standardError: z.number() }).nullable();
 const studied: z.ZodType<StudiedModel> = z.object({
-  version: z.literal(caseStudyVersion),
+  version: z.literal(1),
   responses: count,
   calls: count,
   misuse: count,
@@ -39,7 +43,7 @@ const schema: z.ZodType<CaseStudyCurve> = z.object({
 
 export const caseStudyFile = "case-study.json";
 
-/** Undefined where the run has none. @throws TrainerError `invalid` */
+/** Undefined where the run has none. @throws RunReportError `invalid` */
 export async function readCaseStudy(run: string): Promise<CaseStudyCurve | undefined> {
   const path = join(run, caseStudyFile);
   const text = await readSmall(path);
@@ -48,7 +52,7 @@ export async function readCaseStudy(run: string): Promise<CaseStudyCurve | undef
     return schema.parse(JSON.parse(text));
   } catch (cause) {
     const problem = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
-    throw new TrainerError("invalid", `${path} is not a case study: ${problem}`, { cause });
+    throw new RunReportError("invalid", `${path} is not a case study: ${problem}`, { cause });
   }
 }
 

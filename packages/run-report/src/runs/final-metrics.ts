@@ -1,5 +1,5 @@
 // What a run came to: the metrics that a table of results has.
-import type { NamedRun } from "./charts.ts";
+import type { NamedRun } from "./loaded-run.ts";
 
 export interface FinalMetric {
   readonly metric: string;

@@ -1,0 +1,37 @@
+// The images of a run are kept beside its steps, named by what a model saw of them.
+import { mkdir, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { Recipe } from "@iapo/grpo";
+import type { Image, Trace } from "@iapo/rollout-trace";
+import { imagePath } from "@iapo/rollout-trace/files";
+import { writeImage } from "@iapo/visual-tools/sharp";
+
+/** Keeps the images of tasks and tools of these traces, each once. */
+async function keepImages(run: string, traces: readonly Trace[]): Promise<void> {
+  const images = new Map<string, Image>();
+  for (const { task, toolOutcomes } of traces) {
+    images.set(task.image.id, task.image);
+    for (const { image } of toolOutcomes) if (image) images.set(image.id, image);
+  }
+  await mkdir(dirname(imagePath(run, "")), { recursive: true });
+  for (const [id, image] of images) {
+    const path = imagePath(run, id);
+    const isKept = await stat(path).then(
+      () => true,
+      () => false,
+    );
+    if (!isKept) await writeImage(path, image);
+  }
+}
+
+/** A recipe whose steps keep their images, before the step's file refers to them. */
+export function keepingImages<R extends Recipe>(recipe: R, run: string): R {
+  return {
+    ...recipe,
+    async step(place) {
+      const made = await recipe.step(place);
+      await keepImages(run, made.traces);
+      return made;
+    },
+  };
+}

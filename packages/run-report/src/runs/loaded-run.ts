@@ -1,0 +1,48 @@
+// Runs as reports look at them: what their files say, and a name for each.
+import { basename, resolve } from "node:path";
+import { type RunFile, readMetrics, readRunFile, type StepMetrics, stepsOf } from "./run-files.ts";
+
+export interface NamedRun {
+  readonly name: string;
+  readonly steps: readonly StepMetrics[];
+}
+
+export interface LoadedRun extends NamedRun {
+  readonly directory: string;
+  readonly file: RunFile;
+}
+
+/** @throws RunReportError `missing`, `invalid`; TraceError where a step is damaged or of another version */
+export async function loadRun(directory: string, name: string): Promise<LoadedRun> {
+  const file = await readRunFile(directory);
+  const steps: StepMetrics[] = [];
+  for (const step of await stepsOf(directory)) steps.push(await readMetrics(step));
+  return { directory, name, file, steps };
+}
+
+/**
+ * Loads runs one after the other, each by a name of its own: the directory's, with as many of those above it as distinguish it.
+ * @param onReading hears which directory comes next
+ * @throws as {@link loadRun}
+ */
+export async function loadRuns(
+  directories: readonly string[],
+  onReading: (directory: string) => void = () => {},
+): Promise<LoadedRun[]> {
+  const runs: LoadedRun[] = [];
+  for (const [directory, name] of namesOf(directories)) {
+    onReading(directory);
+    runs.push(await loadRun(directory, name));
+  }
+  return runs;
+}
+
+function namesOf(directories: readonly string[]): [directory: string, name: string][] {
+  const paths = directories.map((directory) => resolve(directory).split(/[\\/]/));
+  const longest = Math.max(...paths.map(({ length }) => length));
+  for (let length = 1; length < longest; length++) {
+    const tails = paths.map((parts) => parts.slice(-length).join("/"));
+    if (new Set(tails).size === paths.length) return directories.map((directory, i) => [directory, tails[i] ?? ""]);
+  }
+  return directories.map((directory, i) => [directory, `${basename(directory)} (${i + 1})`]); // one directory named twice
+}
