@@ -4,10 +4,11 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Environment } from "@iapo/rollout-trace";
 import { writeStep } from "@iapo/rollout-trace/files";
 import { openDevice } from "@iapo/tensor-core";
 import { writeCheckpoint } from "../src/checkpoint/checkpoints.ts";
-import { type Environment, type GrpoOptions, grpoRecipe, type Recipe, type RecipeStep } from "../src/index.ts";
+import { type GrpoOptions, grpoRecipe, type Recipe, type RecipeStep } from "../src/index.ts";
 import { lossPresets } from "../src/math/index.ts";
 import { checkpointTensors } from "../src/run/state.ts";
 import { chartTasks, environment, nanoPolicy } from "../test/support/nano.ts";

@@ -1,24 +1,12 @@
 /** Group-relative policy optimization: group rollouts, advantages, losses, packed update steps, checkpoints. */
 
 export { listCheckpoints } from "./checkpoint/checkpoints.ts";
-export type { EarlierTurn, Environment, Rewards, StepResult, TurnInput } from "./environment.ts";
 export { GrpoError, type GrpoErrorCode } from "./error.ts";
 export { tensorLoss } from "./loss/policy-loss.ts";
 export { type LossConstants, type LossTensors, type TensorLoss, uploadConstants } from "./loss/tensors.ts";
 export type { Alarm, AlarmName } from "./metrics/alarms.ts";
 export type { Metrics } from "./metrics/rollout-metrics.ts";
-export type {
-  Parameter,
-  Policy,
-  Sampling,
-  ScorableTraces,
-  Scorer,
-  Scribe,
-  Session,
-  TrainablePolicy,
-  TurnRequest,
-  Written,
-} from "./policy.ts";
+export type { Parameter, ScorableTraces, Scorer, TrainablePolicy } from "./policy.ts";
 export type { Failure, FailurePolicy, RolloutOptions, RolloutPlace } from "./rollout/options.ts";
 export { type Rollout, rollout } from "./rollout/rollout.ts";
 export { type EvaluateOptions, evaluatePolicy } from "./run/evaluate.ts";

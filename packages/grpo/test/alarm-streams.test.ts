@@ -1,10 +1,10 @@
 // Each alarm on the metrics of a real run that goes wrong in its way after five good steps; a run that stays good raises none.
-import type { Task } from "@iapo/rollout-trace";
+import type { Environment, Task } from "@iapo/rollout-trace";
 import { type Device, openDevice } from "@iapo/tensor-core";
 import { createEnvironment, namesInQuestion } from "@iapo/vqa-tasks";
 import { toolProgram } from "@iapo/vqa-tasks/nano";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { type Environment, type GrpoOptions, type GrpoParts, grpoRecipe, type Metrics } from "../src/index.ts";
+import { type GrpoOptions, type GrpoParts, grpoRecipe, type Metrics } from "../src/index.ts";
 import { lossPresets } from "../src/math/index.ts";
 import { type AlarmName, noAlarms, watch } from "../src/metrics/alarms.ts";
 import { chartTasks, nanoPolicy } from "./support/nano.ts";

@@ -4,11 +4,11 @@ import { cpSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { replayStep, type Step } from "@iapo/rollout-trace";
+import { type Environment, replayStep, type Step } from "@iapo/rollout-trace";
 import { readStep } from "@iapo/rollout-trace/files";
 import { type Device, openDevice } from "@iapo/tensor-core";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import type { Environment, GrpoParts } from "../src/index.ts";
+import type { GrpoParts } from "../src/index.ts";
 import { ended, startRun } from "./support/process.ts";
 import { fingerprint, nanoRun, replaying, rewarding } from "./support/run.ts";
 

@@ -1,8 +1,9 @@
 // The model as a policy: what it refuses, and its store of images.
 import { ImageStore, type QwenVLPolicy } from "@iapo/qwen-vl-model";
+import type { Trajectory } from "@iapo/rollout-trace";
 import { type Device, deriveSeed, noGrad, openDevice } from "@iapo/tensor-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { rollout, type Written } from "../src/index.ts";
+import { rollout } from "../src/index.ts";
 import { chartTasks, environment, nanoPolicy } from "./support/nano.ts";
 
 let device: Device;
@@ -21,7 +22,7 @@ test("traces of a group share their prompt, and hold their positions", async () 
   const place = { step: 0, seed: (...at: number[]) => deriveSeed("policy", ...at) };
   const { groups } = await rollout(policy, environment, await chartTasks(2), options, place);
   const [one, other] = groups.map(([first]) => first!);
-  const logProbs = async (traces: readonly (readonly Written[])[]) => {
+  const logProbs = async (traces: readonly (readonly Trajectory[])[]) => {
     const packed = policy.pack(traces);
     const { logProb, entropy } = noGrad(() => packed.logProbs());
     entropy.dispose();
@@ -40,14 +41,16 @@ test("traces of a group share their prompt, and hold their positions", async () 
 
 test("a text to be learned may not hold special tokens", async () => {
   const [task] = await chartTasks(1);
-  const input = { blocks: environment.prompt(task!) };
+  const input = { freshPrompt: true, blocks: environment.prompt(task!) };
   const [special] = policy.processor.tokenizer.specialTokens.keys();
   expect(() => policy.transcribe(input, `yes${special}`)).toThrow("special tokens");
 });
 
 test("a transcribed turn has the log-probs of the same tokens sampled, and an image that fell out of the store comes back the same", async () => {
   const [task] = await chartTasks(1);
-  const written: Written = { turns: [policy.transcribe({ blocks: environment.prompt(task!) }, "yes\n")] };
+  const written: Trajectory = {
+    turns: [policy.transcribe({ freshPrompt: true, blocks: environment.prompt(task!) }, "yes\n")],
+  };
   const small = new ImageStore(policy.processor, 1);
   const images = (await chartTasks(3)).map(({ image }) => image);
   const first = small.get(images[0]!);
@@ -56,7 +59,7 @@ test("a transcribed turn has the log-probs of the same tokens sampled, and an im
   expect(small.get(images[0]!)).toEqual(first);
   expect(small.processed).toBe(4);
 
-  const scores = async (groups: Written[][]): Promise<number[]> => {
+  const scores = async (groups: Trajectory[][]): Promise<number[]> => {
     const packed = policy.pack(groups);
     const { logProb, entropy } = noGrad(() => packed.logProbs());
     const values = [...(await logProb.values())];

@@ -1,9 +1,9 @@
 // Rollouts on a nano model in the real chart environment, and failures of environments.
 
-import { type Turn, verifyTrace } from "@iapo/rollout-trace";
+import { type Environment, type Turn, verifyTrace } from "@iapo/rollout-trace";
 import { type Device, deriveSeed, noGrad, openDevice } from "@iapo/tensor-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Environment, GrpoError, type RolloutOptions, rollout, traceRenderer } from "../src/index.ts";
+import { GrpoError, type RolloutOptions, rollout, traceRenderer } from "../src/index.ts";
 import { chartTasks, environment, nanoPolicy } from "./support/nano.ts";
 
 let device: Device;

@@ -2,11 +2,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Trajectory } from "@iapo/rollout-trace";
 import { type Device, noGrad, openDevice } from "@iapo/tensor-core";
 import { createEnvironment } from "@iapo/vqa-tasks";
 import { createNanoCharts, demonstrate } from "@iapo/vqa-tasks/nano";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Learner, supervisedRecipe, supervisedStep, train, transcribeEpisode, type Written } from "../src/index.ts";
+import { Learner, supervisedRecipe, supervisedStep, train, transcribeEpisode } from "../src/index.ts";
 import { nanoPolicy } from "./support/nano.ts";
 import { fingerprint } from "./support/run.ts";
 
@@ -20,7 +21,7 @@ test("demonstrations become turns, and the loss on them falls", async () => {
   const policy = await nanoPolicy(device);
   const charts = await createNanoCharts({ seed: 3 });
   const environment = createEnvironment({ options: { prompt: "compact" } });
-  const examples: Written[] = [];
+  const examples: Trajectory[] = [];
   for (let i = 0; i < 3; i++) {
     const { task, turns } = await demonstrate(charts, "train", i);
     const written = await transcribeEpisode(policy, environment, task, turns);

@@ -1,6 +1,7 @@
 // Diagnosis and case study of real models on the GPU: random weights, a few charts.
 import { attributeTokens } from "@iapo/attribution";
-import { type Environment, rollout } from "@iapo/grpo";
+import { rollout } from "@iapo/grpo";
+import type { Environment } from "@iapo/rollout-trace";
 import { type Device, deriveSeed, openDevice } from "@iapo/tensor-core";
 import { createNanoCharts, type NanoCharts, toolProgram } from "@iapo/vqa-tasks/nano";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

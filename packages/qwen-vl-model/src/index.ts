@@ -11,7 +11,7 @@ export {
 } from "./attribution/differentiable.ts";
 export { QwenVLError, type QwenVLErrorCode } from "./error.ts";
 export { bannedIdsOf } from "./generation/banned.ts";
-export type { GeneratedTurn, GenerateRequest, Sampling } from "./generation/request.ts";
+export type { GeneratedTurn, GenerateRequest, TokenSampling } from "./generation/request.ts";
 export { Session } from "./generation/session.ts";
 export type { FinishReason, StopRules } from "./generation/stop.ts";
 export { type DownloadProgress, type ResolveModelOptions, resolveModel } from "./hub/index.ts";
@@ -39,10 +39,9 @@ export {
   workloadGroup,
 } from "./plan/plan.ts";
 export { ImageStore } from "./policy/image-store.ts";
-export type { PromptInput } from "./policy/input.ts";
 export { type PolicyOptions, QwenVLPolicy, type ScorableTraces } from "./policy/policy.ts";
-export { createScribe, type Scribe } from "./policy/scribe.ts";
-export type { PolicySession, TurnRequest } from "./policy/session.ts";
+export { createScribe } from "./policy/scribe.ts";
+export type { PolicySession } from "./policy/session.ts";
 export { type GenerateOptions, type LoadModelOptions, loadModel, QwenVL } from "./qwen-vl.ts";
 export { optimizerOf, type StepOptions, trainableParameters, trainStep } from "./training/step.ts";
 export { type ExportOptions, exportModel } from "./weights/export.ts";

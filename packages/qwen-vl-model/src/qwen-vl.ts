@@ -4,7 +4,7 @@ import { type Device, deriveSeed } from "@iapo/tensor-core";
 import { type GenerationConfig, loadGenerationConfig } from "./config/generation-config.ts";
 import { loadConfig } from "./config/model-config.ts";
 import { bannedIdsOf } from "./generation/banned.ts";
-import type { Sampling } from "./generation/request.ts";
+import type { TokenSampling } from "./generation/request.ts";
 import { Session } from "./generation/session.ts";
 import { type ResolveModelOptions, resolveModel } from "./hub/index.ts";
 import { encodeConversation, type Message } from "./model/encode.ts";
@@ -18,7 +18,7 @@ export interface LoadModelOptions extends LoadWeightsOptions, LoadProcessorOptio
   readonly hub?: ResolveModelOptions;
 }
 
-export interface GenerateOptions extends Partial<Sampling> {
+export interface GenerateOptions extends Partial<TokenSampling> {
   /** Default 512. */
   readonly maxTokens?: number;
   /** Texts that end the response. */

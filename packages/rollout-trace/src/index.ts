@@ -1,7 +1,9 @@
 /** The plain types and schemas of an episode: write, read, verify and replay what a rollout did. */
+export type { Environment, Rewards, StepResult } from "./environment.ts";
 export { TraceError, type TraceErrorCode } from "./error.ts";
 export { type Image, type ImageRef, identifyImage, imageRef, imageRefSchema, type RawImage } from "./image.ts";
 export { traceJsonSchema } from "./json-schema.ts";
+export type { Policy, Scribe, Session } from "./policy.ts";
 export { type ImageBlock, type PromptBlock, promptBlockSchema, type TextBlock, type TextBlockKind } from "./prompt.ts";
 export {
   type ReplayDifference,
@@ -23,5 +25,15 @@ export {
   taskSchema,
 } from "./task.ts";
 export { type ToolOutcome, type ToolReason, type ToolStatus, toolOutcomeSchema } from "./tool-outcome.ts";
-export { type Trace, type Truncation, type Turn, traceSchema, traceVersion } from "./trace.ts";
+export { type Trace, traceSchema, traceVersion } from "./trace.ts";
+export type {
+  EarlierTurn,
+  Sampling,
+  Seed,
+  Trajectory,
+  Truncation,
+  Turn,
+  TurnInput,
+  TurnRequest,
+} from "./turn.ts";
 export { type RenderedTurn, type TraceDifference, type TurnRenderer, verifyTrace } from "./verify.ts";

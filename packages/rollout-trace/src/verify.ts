@@ -1,6 +1,7 @@
 /** Checks that a trace holds what its source gives: the same tokens, blocks, images, patches and positions. */
 import type { ImageRef } from "./image.ts";
-import type { Trace, Turn } from "./trace.ts";
+import type { Trace } from "./trace.ts";
+import type { Turn } from "./turn.ts";
 
 /** A turn made anew; N as in {@link Turn}. What is left out is not compared. */
 export type RenderedTurn = {

@@ -1,5 +1,6 @@
 // What the nano models learn from, stage by stage.
-import type { Environment, Scribe, TaskSource, Written } from "@iapo/grpo";
+import type { TaskSource } from "@iapo/grpo";
+import type { Environment, Scribe, Trajectory } from "@iapo/rollout-trace";
 import { createEnvironment } from "@iapo/vqa-tasks";
 import { createNanoCharts, type NanoCharts } from "@iapo/vqa-tasks/nano";
 import { chartExamples } from "../../src/sft/examples.ts";
@@ -15,7 +16,7 @@ export async function nanoWorld(
 }
 
 /** Examples of a stage. */
-export async function stageExamples(scribe: Scribe, seed: number, stage: Stage): Promise<TaskSource<Written>> {
+export async function stageExamples(scribe: Scribe, seed: number, stage: Stage): Promise<TaskSource<Trajectory>> {
   const { name, mixture } = stage;
   const world = await nanoWorld(seed, stage.quality);
   return chartExamples({ scribe, ...world, seed, name, mixture, length: stage.steps * stage.batch });

@@ -1,7 +1,7 @@
 // What a nano model does on held-out charts, sampled at temperature 1: greedy decoding hides its misuse.
-import { type Policy, rollout } from "@iapo/grpo";
+import { rollout } from "@iapo/grpo";
 import { loadModel, QwenVLPolicy } from "@iapo/qwen-vl-model";
-import type { Trace } from "@iapo/rollout-trace";
+import type { Policy, Trace } from "@iapo/rollout-trace";
 import { type Device, deriveSeed } from "@iapo/tensor-core";
 import { nanoWorld } from "./examples.ts";
 

@@ -1,9 +1,8 @@
 // One call on one picture, and what a student and a teacher rest it on.
 import type { BlockAttribution, BlockMethod } from "@iapo/attribution";
 import { type AttributionModel, type Call, findCall, promptUnits, scoreCalls, type TeacherWriter } from "@iapo/iapo";
-import type { PromptBlock, Task, Turn } from "@iapo/rollout-trace";
+import type { Environment, PromptBlock, Task, Turn } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";
-import type { Environment } from "@iapo/vqa-tasks";
 import { TrainerError } from "../error.ts";
 
 export interface Explained {

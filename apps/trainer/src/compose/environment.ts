@@ -1,6 +1,7 @@
 // From a configuration's `environment` and `judge` to the world of an episode.
 import { join } from "node:path";
-import { createEnvironment, type Environment } from "@iapo/vqa-tasks";
+import type { Environment } from "@iapo/rollout-trace";
+import { createEnvironment } from "@iapo/vqa-tasks";
 import { createJudge, openVerdicts } from "@iapo/vqa-tasks/scoring";
 import type { TrainerConfig } from "../config/schema.ts";
 

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { type IapoSettings, iapoPresets } from "@iapo/iapo/config";
 import type { Orientation, PromptBlock } from "@iapo/rollout-trace";
-import { createEnvironment, type Environment } from "@iapo/vqa-tasks";
+import { createEnvironment, type VqaEnvironment } from "@iapo/vqa-tasks";
 import { createNanoCharts, type NanoCharts } from "@iapo/vqa-tasks/nano";
 import { type LoadedConfig, loadConfig } from "../config/load.ts";
 import type { ModelSource } from "../config/model.ts";
@@ -27,7 +27,7 @@ export interface Study {
   readonly student: ModelSource;
   readonly teacher: ModelSource | undefined;
   readonly charts: NanoCharts;
-  readonly environment: Environment;
+  readonly environment: VqaEnvironment;
   /** The configuration's, or those of the preset for nano models. */
   readonly iapo: IapoSettings;
 }

@@ -1,6 +1,6 @@
 // One model on held-out tasks, sampled: its rates, and its traces in a directory.
 
-import type { Environment } from "@iapo/grpo";
+import type { Environment } from "@iapo/rollout-trace";
 import type { Device } from "@iapo/tensor-core";
 import type { OpenTasks } from "@iapo/vqa-tasks/sources";
 import { evaluateSet, groupsOf } from "../eval/evaluate-set.ts";

@@ -1,7 +1,7 @@
 // Calls that nobody sampled: on each chart the right one, one on the wrong axis, one with wrong names.
-import { type Scribe, transcribeEpisode } from "@iapo/grpo";
+import { transcribeEpisode } from "@iapo/grpo";
 import type { DiagnoseChart } from "@iapo/iapo";
-import type { Environment } from "@iapo/vqa-tasks";
+import type { Environment, Scribe } from "@iapo/rollout-trace";
 import { type NanoChart, toolProgram } from "@iapo/vqa-tasks/nano";
 
 const effects = ["highlight", "mask", "draw"] as const;

@@ -1,6 +1,5 @@
 // A model behind an OpenAI-compatible endpoint as a policy that rollouts sample from. Its turns hold text, and no tokens.
-import type { Policy, Session, TurnInput } from "@iapo/grpo";
-import type { PromptBlock, Turn } from "@iapo/rollout-trace";
+import type { Policy, PromptBlock, Session, Turn, TurnInput } from "@iapo/rollout-trace";
 import type { Seed } from "@iapo/tensor-core";
 import { encodePng } from "@iapo/visual-tools/sharp";
 import { VqaTasksError } from "@iapo/vqa-tasks";

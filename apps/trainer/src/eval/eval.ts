@@ -1,6 +1,6 @@
 // iapo eval: a model on held-out tasks, resumable; rates with intervals, and the paper's Table 1.
 import { basename, resolve } from "node:path";
-import type { Environment, Policy } from "@iapo/grpo";
+import type { Environment, Policy } from "@iapo/rollout-trace";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { openDevice } from "@iapo/tensor-core";
 import { createEnvironment, type EnvironmentPreset, environmentPresets } from "@iapo/vqa-tasks";

@@ -1,6 +1,6 @@
 // One set through a policy, batch by batch; each batch is durable when the next begins, and is not made again.
-import { type Environment, type Policy, rollout } from "@iapo/grpo";
-import type { ImageRef, Task, Trace } from "@iapo/rollout-trace";
+import { rollout } from "@iapo/grpo";
+import type { Environment, ImageRef, Policy, Task, Trace } from "@iapo/rollout-trace";
 import { listSteps, readRun, recoverSteps, writeStep } from "@iapo/rollout-trace/files";
 import { deriveSeed } from "@iapo/tensor-core";
 

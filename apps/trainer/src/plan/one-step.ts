@@ -2,9 +2,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Task } from "@iapo/rollout-trace";
+import type { Environment, Task } from "@iapo/rollout-trace";
 import type { Device, MemoryReport } from "@iapo/tensor-core";
-import { createEnvironment, type Environment } from "@iapo/vqa-tasks";
+import { createEnvironment } from "@iapo/vqa-tasks";
 import { toolProgram } from "@iapo/vqa-tasks/nano";
 import { openTasks } from "@iapo/vqa-tasks/sources";
 import { openPolicy } from "../compose/model.ts";

@@ -1,8 +1,8 @@
 // What a command that makes a run brings along, and what it is given to make it of.
 import type { Metrics, Recipe, TrainOptions } from "@iapo/grpo";
 import type { QwenVLPolicy } from "@iapo/qwen-vl-model";
+import type { Environment } from "@iapo/rollout-trace";
 import type { Device } from "@iapo/tensor-core";
-import type { Environment } from "@iapo/vqa-tasks";
 import type { OpenTasks } from "@iapo/vqa-tasks/sources";
 
 /** What a recipe is made of. */

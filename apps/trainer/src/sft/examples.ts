@@ -1,12 +1,6 @@
 // What small models learn nano-charts from: captions, copies, charts under other names and whole episodes, each a pure function of its number.
-import {
-  type Environment,
-  type Scribe,
-  type TaskSource,
-  type TurnInput,
-  transcribeEpisode,
-  type Written,
-} from "@iapo/grpo";
+import { type TaskSource, transcribeEpisode } from "@iapo/grpo";
+import type { Environment, Scribe, Trajectory, TurnInput } from "@iapo/rollout-trace";
 import { deriveSeed, randomWords, uniformOf } from "@iapo/tensor-core";
 import { caption, copy, demonstrate, type NanoCharts, renamed } from "@iapo/vqa-tasks/nano";
 
@@ -32,7 +26,7 @@ export interface ExampleOptions {
  * Examples to imitate. Names of held-out charts occur in copies, which have no picture, and in the place of a training chart's names: their
  * embeddings must be learned somewhere, and that a picture of known bars may be asked about any name. No held-out chart is ever seen.
  */
-export function chartExamples(options: ExampleOptions): TaskSource<Written> {
+export function chartExamples(options: ExampleOptions): TaskSource<Trajectory> {
   const { scribe, charts, environment, seed, name, mixture, length } = options;
   const { captions, edited, copies, renamed: others = 0 } = mixture;
   return {
@@ -59,6 +53,6 @@ export function chartExamples(options: ExampleOptions): TaskSource<Written> {
   };
 }
 
-function written(scribe: Scribe, blocks: TurnInput["blocks"], text: string): Written {
+function written(scribe: Scribe, blocks: TurnInput["blocks"], text: string): Trajectory {
   return { turns: [scribe.transcribe({ freshPrompt: true, blocks }, text)] };
 }

@@ -1,12 +1,13 @@
 // A short GRPO run of a nano model with random weights, made by grpo's own loop, with images kept as `iapo train` keeps them.
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type Environment, evaluatePolicy, grpoRecipe, train } from "@iapo/grpo";
+import { evaluatePolicy, grpoRecipe, train } from "@iapo/grpo";
 import { lossPresets } from "@iapo/grpo/math";
 import { baseDirectory } from "@iapo/nano-vl";
 import { initializeWeights, QwenVLModel, QwenVLPolicy } from "@iapo/qwen-vl-model";
 import { loadConfig } from "@iapo/qwen-vl-model/config";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
+import type { Environment } from "@iapo/rollout-trace";
 import { type Device, deriveSeed } from "@iapo/tensor-core";
 import { createEnvironment } from "@iapo/vqa-tasks";
 import { createNanoCharts } from "@iapo/vqa-tasks/nano";

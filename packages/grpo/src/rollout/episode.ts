@@ -1,13 +1,17 @@
 // One episode while it runs; at its end it is a trace.
 import {
+  type EarlierTurn,
+  type Environment,
   type PromptBlock,
+  type Rewards,
+  type StepResult,
   type Task,
   type ToolOutcome,
   type Trace,
   type Turn,
+  type TurnInput,
   traceVersion,
 } from "@iapo/rollout-trace";
-import type { EarlierTurn, Environment, Rewards, StepResult, TurnInput } from "../environment.ts";
 import type { Failure } from "./options.ts";
 
 export interface EpisodePlace {

@@ -1,6 +1,6 @@
 // How episodes are rolled out.
+import type { Sampling } from "@iapo/rollout-trace";
 import type { Seed } from "@iapo/tensor-core";
-import type { Sampling } from "../policy.ts";
 
 /**
  * What becomes of an episode whose environment fails or takes too long. `drop`: its trace holds no rewards and it is left out of group means

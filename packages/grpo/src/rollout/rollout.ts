@@ -1,8 +1,6 @@
 // Groups of responses to tasks: turns are generated together, the environment takes each one as soon as it ends, rewards may come late.
-import type { Task, Trace } from "@iapo/rollout-trace";
-import type { Environment, TurnInput } from "../environment.ts";
+import type { Environment, Policy, Session, Task, Trace, TurnInput } from "@iapo/rollout-trace";
 import { GrpoError } from "../error.ts";
-import type { Policy, Session } from "../policy.ts";
 import { Episode } from "./episode.ts";
 import type { Failure, RolloutOptions, RolloutPlace } from "./options.ts";
 

@@ -1,11 +1,10 @@
 // The first half of a step: rollouts until there are enough groups to train on, and their shaped rewards.
-import type { Task, Trace } from "@iapo/rollout-trace";
+import type { Environment, Policy, Task, Trace } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";
 import type { DynamicSamplingOptions } from "../config.ts";
-import type { Environment } from "../environment.ts";
 import { countGroups, informativeGroups } from "../math/index.ts";
 import { type Metrics, summary } from "../metrics/rollout-metrics.ts";
-import type { Policy, Scorer } from "../policy.ts";
+import type { Scorer } from "../policy.ts";
 import { checkRewards } from "../rollout/episode.ts";
 import { rollout } from "../rollout/rollout.ts";
 import { scoreTraces } from "../update/score.ts";

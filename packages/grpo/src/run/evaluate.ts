@@ -1,8 +1,7 @@
 // Validation inside a run: rollouts on held-out tasks with seeds of their own, the same each time.
+import type { Environment, Policy } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";
-import type { Environment } from "../environment.ts";
 import { type Metrics, rolloutMetrics } from "../metrics/rollout-metrics.ts";
-import type { Policy } from "../policy.ts";
 import type { RolloutOptions } from "../rollout/options.ts";
 import { rollout } from "../rollout/rollout.ts";
 import type { TaskSource } from "./task-source.ts";

@@ -1,7 +1,6 @@
 // GRPO as a recipe: rollouts, shaped rewards, advantages, update.
-import type { StepLog } from "@iapo/rollout-trace";
+import type { Environment, StepLog } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";
-import type { Environment } from "../environment.ts";
 import type { TensorLoss } from "../loss/tensors.ts";
 import { rolloutMetrics, summary } from "../metrics/rollout-metrics.ts";
 import { updateMetrics } from "../metrics/update-metrics.ts";

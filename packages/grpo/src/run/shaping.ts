@@ -1,7 +1,6 @@
 // From traces to advantages: what is taken off the outcome rewards, and how samples of a group are compared.
-import type { ReplayedSample, ReplayFunctions, Trace } from "@iapo/rollout-trace";
+import type { ReplayedSample, ReplayFunctions, Rewards, Trace } from "@iapo/rollout-trace";
 import type { AdvantageOptions } from "../config.ts";
-import type { Rewards } from "../environment.ts";
 import { GrpoError } from "../error.ts";
 import {
   groupAdvantages,

@@ -1,9 +1,8 @@
 // Supervised learning as a recipe: cold starts from demonstrations, captions and other texts to imitate.
-import type { Task, Turn } from "@iapo/rollout-trace";
+import type { EarlierTurn, Environment, Scribe, Task, Trajectory, Turn, TurnInput } from "@iapo/rollout-trace";
 import { deriveSeed, dot, type Tensor } from "@iapo/tensor-core";
-import type { EarlierTurn, Environment, TurnInput } from "../environment.ts";
 import { GrpoError } from "../error.ts";
-import type { Scribe, TrainablePolicy, Written } from "../policy.ts";
+import type { TrainablePolicy } from "../policy.ts";
 import { Learner, type LearnerOptions, type Piece, type StepOutcome } from "../update/learner.ts";
 import { splitByRows } from "../update/split.ts";
 import { tokensOf } from "../update/tokens.ts";
@@ -12,7 +11,7 @@ import { TaskOrder, type TaskSource } from "./task-source.ts";
 
 export interface SupervisedParts {
   readonly policy: TrainablePolicy;
-  readonly examples: TaskSource<Written>;
+  readonly examples: TaskSource<Trajectory>;
   readonly learner: LearnerOptions;
 }
 
@@ -61,7 +60,7 @@ export function supervisedRecipe(
 /** One optimizer step on the mean negative log-prob of the written tokens, before the step. */
 export async function supervisedStep(
   learner: Learner,
-  examples: readonly Written[],
+  examples: readonly Trajectory[],
   rowBudget: number = Number.POSITIVE_INFINITY,
 ): Promise<StepOutcome> {
   const { rolloutLogProbs } = tokensOf(examples);
@@ -88,7 +87,7 @@ export async function transcribeEpisode(
   environment: Environment,
   task: Task,
   texts: readonly string[],
-): Promise<Written> {
+): Promise<Trajectory> {
   const turns: Turn[] = [];
   const earlier: EarlierTurn[] = [];
   let input: TurnInput | undefined = { freshPrompt: true, blocks: environment.prompt(task) };

@@ -35,7 +35,7 @@ export interface TrainOptions {
  */
 export async function train(recipe: Recipe, options: TrainOptions): Promise<RunState> {
   const { directory, steps, checkpoint, signal, onPhase } = options;
-  const { device } = recipe.learner.policy.parameters[0]!.master;
+  const { device } = recipe.learner.policy;
   const paths = await openRunDirectory(directory, device, options.settings, options.resume ?? false);
   let state = await restore(recipe, paths);
   let saved = state.step;

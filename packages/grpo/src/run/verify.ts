@@ -1,8 +1,16 @@
 // How a trace's turns are made anew from its task, for rollout-trace's `verifyTrace`: prompt, tools and encoding once more, sampled ids as they are.
-import type { ImageRef, Task, Trace, Turn, TurnRenderer } from "@iapo/rollout-trace";
-import type { EarlierTurn, Environment, TurnInput } from "../environment.ts";
+import type {
+  EarlierTurn,
+  Environment,
+  ImageRef,
+  Scribe,
+  Task,
+  Trace,
+  Turn,
+  TurnInput,
+  TurnRenderer,
+} from "@iapo/rollout-trace";
 import { GrpoError } from "../error.ts";
-import type { Scribe } from "../policy.ts";
 
 /** @param taskOf the trace's task with its pixels, from where the run had it */
 export function traceRenderer(

@@ -1,4 +1,5 @@
 // One optimizer step from pieces of a mini-batch: gradients add up piece by piece, then clipping and AdamW. Updates and supervised steps share it.
+import type { Trajectory } from "@iapo/rollout-trace";
 import {
   AdamW,
   type AdamWOptions,
@@ -9,11 +10,11 @@ import {
   scope,
   type Tensor,
 } from "@iapo/tensor-core";
-import type { TrainablePolicy, Written } from "../policy.ts";
+import type { TrainablePolicy } from "../policy.ts";
 
 /** A part of a mini-batch that is computed in one pass. */
 export interface Piece {
-  readonly groups: readonly (readonly Written[])[];
+  readonly groups: readonly (readonly Trajectory[])[];
   /** This piece's share of the loss: one number. */
   loss(made: LogProbs): Tensor;
 }

@@ -1,12 +1,13 @@
 // Log-probs of traces without a gradient: under a reference, a teacher, or the policy itself.
+import type { Trajectory } from "@iapo/rollout-trace";
 import { noGrad } from "@iapo/tensor-core";
-import type { Scorer, Written } from "../policy.ts";
+import type { Scorer } from "../policy.ts";
 import { splitByRows } from "./split.ts";
 
 /** By group and trace: log-probs of its sampled tokens, turn by turn. */
 export async function scoreTraces(
   scorer: Scorer,
-  groups: readonly (readonly Written[])[],
+  groups: readonly (readonly Trajectory[])[],
   rowBudget: number = Number.POSITIVE_INFINITY,
 ): Promise<Float32Array[][]> {
   const scores: Float32Array[] = [];

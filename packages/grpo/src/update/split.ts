@@ -1,14 +1,15 @@
 // Splits groups into pieces that fit a budget of rows; each piece repeats the prompt of a group that it continues.
-import type { Written } from "../policy.ts";
 
 /** Rows that traces take in a forward pass: their shared prompt once, then what follows it. */
+import type { Trajectory } from "@iapo/rollout-trace";
+
 interface Rows {
   readonly prompt: number;
   readonly own: number;
 }
 
 /** A turn with a prompt of its own shares nothing; the last token of a stretch predicts nothing and takes no row. */
-function rowsOf({ turns }: Written): Rows {
+function rowsOf({ turns }: Trajectory): Rows {
   const prompt = Math.max(turns[0]!.lossMask.indexOf(1), 0);
   const all = turns.reduce((sum, { tokens }) => sum + tokens.length, 0);
   const stretches = turns.filter(({ freshPrompt }, i) => i === 0 || freshPrompt).length;
@@ -22,7 +23,7 @@ function rowsOf({ turns }: Written): Rows {
 export function splitByRows<T>(
   groups: readonly (readonly T[])[],
   budget: number,
-  traceOf: (item: T) => Written,
+  traceOf: (item: T) => Trajectory,
 ): T[][][] {
   const pieces: T[][][] = [];
   let piece: T[][] = [];

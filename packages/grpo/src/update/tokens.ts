@@ -1,6 +1,5 @@
 // The sampled tokens of traces, laid end to end: trace by trace, turn by turn. Legend: N tokens, R traces.
-import type { Trace } from "@iapo/rollout-trace";
-import type { Written } from "../policy.ts";
+import type { Trace, Trajectory } from "@iapo/rollout-trace";
 
 /** A trace with what an update needs of it. */
 export interface ScoredTrace {
@@ -25,7 +24,7 @@ export interface Tokens {
   readonly turnOfToken: Int32Array;
 }
 
-export function tokensOf(traces: readonly Written[]): Tokens {
+export function tokensOf(traces: readonly Trajectory[]): Tokens {
   const offsets = [0];
   const turnOfToken: number[] = [];
   const logProbs: number[] = [];

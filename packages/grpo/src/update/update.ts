@@ -103,7 +103,7 @@ export function prepareMiniBatch(
     importance: loss.importance && importanceWeights(batch, rolloutLogProbs, loss.importance),
     referenceLogProbs: scored[0]!.referenceLogProbs && joinPerToken(scored, "referenceLogProbs", tokens),
   };
-  const { device } = learner.policy.parameters[0]!.master;
+  const { device } = learner.policy;
   let row = 0;
   const pieces = splitByRows(groups, rowBudget, ({ trace }) => trace).map((piece): Piece => {
     const own = sliceRows(constants, row, row + piece.flat().length);

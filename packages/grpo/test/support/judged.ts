@@ -1,9 +1,9 @@
 // The short run scored by a judge: `node judged.ts <directory> <steps> <endpoint> [<step after which it kills itself>]`.
 import { join } from "node:path";
+import type { Environment } from "@iapo/rollout-trace";
 import { openDevice } from "@iapo/tensor-core";
 import { createEnvironment } from "@iapo/vqa-tasks";
 import { createJudge, openVerdicts } from "@iapo/vqa-tasks/scoring";
-import type { Environment } from "../../src/index.ts";
 import { withPrograms } from "./nano.ts";
 import { nanoRun } from "./run.ts";
 

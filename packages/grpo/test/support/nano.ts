@@ -10,11 +10,11 @@ import {
 } from "@iapo/qwen-vl-model";
 import { loadConfig } from "@iapo/qwen-vl-model/config";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
-import type { Task } from "@iapo/rollout-trace";
+import type { Environment, Task } from "@iapo/rollout-trace";
 import { type Device, deriveSeed } from "@iapo/tensor-core";
 import { createEnvironment } from "@iapo/vqa-tasks";
 import { createNanoCharts, type NanoChartOptions } from "@iapo/vqa-tasks/nano";
-import type { Environment, TrainablePolicy } from "../../src/index.ts";
+import type { TrainablePolicy } from "../../src/index.ts";
 
 export interface NanoOptions {
   /** Default `random`. */

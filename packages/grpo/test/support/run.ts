@@ -2,10 +2,9 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
-import type { ReplayFunctions } from "@iapo/rollout-trace";
+import type { Environment, ReplayFunctions } from "@iapo/rollout-trace";
 import { type Device, openDevice } from "@iapo/tensor-core";
 import {
-  type Environment,
   evaluatePolicy,
   type GrpoOptions,
   type GrpoParts,

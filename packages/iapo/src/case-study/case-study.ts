@@ -3,8 +3,8 @@
  * and how much its calls rest on the definitions of right and of misused tools. For a student every few steps; for its teacher, which is the
  * reference line, once.
  */
-import { type Environment, type Policy, type RolloutOptions, rollout, type TaskSource } from "@iapo/grpo";
-import type { Orientation, Trace } from "@iapo/rollout-trace";
+import { type RolloutOptions, rollout, type TaskSource } from "@iapo/grpo";
+import type { Environment, Orientation, Policy, Trace } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";
 import type { MethodSettings } from "../config/types.ts";
 import { methodLabel } from "../diagnose/grid.ts";

@@ -3,8 +3,7 @@
  * partition; occlusion replaces whole blocks, so each partition of it is a run of its own, forward only.
  */
 import { blockScores } from "@iapo/attribution/math";
-import type { Written } from "@iapo/grpo";
-import type { ImageRef, PromptBlock } from "@iapo/rollout-trace";
+import type { ImageRef, PromptBlock, Trajectory } from "@iapo/rollout-trace";
 import type { MethodSettings, PartitionSettings } from "../config/types.ts";
 import { IapoError } from "../error.ts";
 import type { AttributionModel, Call } from "../scoring/model.ts";
@@ -24,9 +23,9 @@ export interface DiagnoseChart {
   /** Of the prompt, in order. */
   readonly blocks: readonly PromptBlock<ImageRef>[];
   /** The right axis with the names asked for; the wrong axis with these names; the right axis with other names. */
-  readonly calls: Readonly<Record<CallKind, Written>>;
+  readonly calls: Readonly<Record<CallKind, Trajectory>>;
   /** What the teacher wrote itself; a chart without it is left out of cells with `teacher_call`. */
-  readonly teacherCall?: Written | undefined;
+  readonly teacherCall?: Trajectory | undefined;
 }
 
 /** Block scores of one chart's calls; `own` is the teacher's own call. */

@@ -1,5 +1,5 @@
 // The model that the student is to agree with on what a call rests on (docs/method.md F12).
-import type { Policy, Scribe } from "@iapo/grpo";
+import type { Policy, Scribe } from "@iapo/rollout-trace";
 import { IapoError } from "../error.ts";
 import type { AttributionModel, Call } from "../scoring/model.ts";
 

@@ -1,10 +1,10 @@
 // Nano models with random weights as student and teacher, and chart tasks in their real environment.
-import type { Environment, TaskSource } from "@iapo/grpo";
+import type { TaskSource } from "@iapo/grpo";
 import { baseDirectory } from "@iapo/nano-vl";
 import { DifferentiablePolicy, initializeWeights, QwenVLModel, QwenVLPolicy } from "@iapo/qwen-vl-model";
 import { loadConfig } from "@iapo/qwen-vl-model/config";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
-import type { PromptBlock, Task, Turn } from "@iapo/rollout-trace";
+import type { Environment, PromptBlock, Task, Turn } from "@iapo/rollout-trace";
 import { type Device, deriveSeed } from "@iapo/tensor-core";
 import { createEnvironment } from "@iapo/vqa-tasks";
 import { createNanoCharts, toolProgram } from "@iapo/vqa-tasks/nano";
@@ -52,7 +52,7 @@ export const chartTasks: TaskSource = {
 
 const chartEnvironment = createEnvironment({ options: { prompt: "compact" } });
 
-export function chartPrompt(task: Task): PromptBlock[] {
+export function chartPrompt(task: Task): readonly PromptBlock[] {
   return chartEnvironment.prompt(task);
 }
 

@@ -1,6 +1,15 @@
 // The model as a policy that rollouts sample from and updates train: what @iapo/grpo asks of one, without knowing it.
-import type { Image, Trace, Turn } from "@iapo/rollout-trace";
-import { concat, gatherRows, type LogProbs, RowIndex, reshape, scope, type Tensor } from "@iapo/tensor-core";
+import type { Image, Policy, Scribe, Trajectory, Turn, TurnInput } from "@iapo/rollout-trace";
+import {
+  concat,
+  type Device,
+  gatherRows,
+  type LogProbs,
+  RowIndex,
+  reshape,
+  scope,
+  type Tensor,
+} from "@iapo/tensor-core";
 import { bannedIdsOf } from "../generation/banned.ts";
 import { QwenVLModel } from "../model/model.ts";
 import { type PackedBatch, packGroups } from "../model/pack.ts";
@@ -8,7 +17,6 @@ import type { Processor } from "../processor/processor.ts";
 import { trainableParameters } from "../training/step.ts";
 import { refreshRunCopy, type Weight, Weights } from "../weights/weights.ts";
 import { ImageStore } from "./image-store.ts";
-import type { PromptInput } from "./input.ts";
 import { PolicySession } from "./session.ts";
 import { type PackedTraces, packTraces } from "./traces.ts";
 import { renderTurn, transcribe } from "./transcribe.ts";
@@ -29,7 +37,7 @@ export interface PolicyOptions {
   readonly images?: ImageStore;
 }
 
-export class QwenVLPolicy {
+export class QwenVLPolicy implements Policy, Scribe {
   readonly model: QwenVLModel;
   readonly processor: Processor;
   readonly images: ImageStore;
@@ -47,6 +55,10 @@ export class QwenVLPolicy {
     this.#checkpoint = options.checkpoint ?? false;
   }
 
+  get device(): Device {
+    return this.model.device;
+  }
+
   /** The adapter's matrices where one is on, else the weights that have masters. */
   get parameters(): readonly (Weight & { readonly master: Tensor })[] {
     return trainableParameters(this.model);
@@ -58,22 +70,22 @@ export class QwenVLPolicy {
   }
 
   /** Computes prompts and begins their responses. The caller closes the session. @throws QwenVLError */
-  async open(prompts: readonly PromptInput[]): Promise<PolicySession> {
+  async open(prompts: readonly TurnInput[]): Promise<PolicySession> {
     return new PolicySession(this, prompts);
   }
 
   /** A given text as the turn that the policy would have written: see `transcribe`. @throws QwenVLError */
-  transcribe(input: PromptInput, text: string, before?: Turn): Turn {
+  transcribe(input: TurnInput, text: string, before?: Turn): Turn {
     return transcribe(this, input, text, before);
   }
 
   /** The turn in which the policy wrote these ids: see `renderTurn`. @throws QwenVLError */
-  render(input: PromptInput, ids: Int32Array, before?: Turn): Turn {
+  render(input: TurnInput, ids: Int32Array, before?: Turn): Turn {
     return renderTurn(this, input, ids, before);
   }
 
   /** Groups of traces that share their first prompt or its beginning, for one pass. @throws QwenVLError as `packTraces` */
-  pack(groups: readonly (readonly Pick<Trace, "turns">[])[]): ScorableTraces {
+  pack(groups: readonly (readonly Trajectory[])[]): ScorableTraces {
     const { model } = this;
     const traces = packTraces(groups, (image: Image) => this.images.get(image), model.config.tokens.image);
     const batch = packGroups(model.config, traces.groups);

@@ -1,27 +1,14 @@
 // A rollout's session: blocks in, turns as traces hold them out.
-import type { Turn } from "@iapo/rollout-trace";
-import type { Seed } from "@iapo/tensor-core";
+import type { Session, Turn, TurnInput, TurnRequest } from "@iapo/rollout-trace";
 import { QwenVLError } from "../error.ts";
-import type { GeneratedTurn, Sampling } from "../generation/request.ts";
-import { Session } from "../generation/session.ts";
+import type { GeneratedTurn, TokenSampling } from "../generation/request.ts";
+import { Session as TokenSession } from "../generation/session.ts";
 import type { QwenVLModel } from "../model/model.ts";
 import { turnSequence } from "../model/response.ts";
 import type { Processor } from "../processor/processor.ts";
 import type { ImageStore } from "./image-store.ts";
-import { type EncodedInput, encodeObservation, encodePrompt, type PromptInput } from "./input.ts";
+import { type EncodedInput, encodeObservation, encodePrompt } from "./input.ts";
 import { writtenTurn } from "./turn.ts";
-
-export interface TurnRequest {
-  /** Responses per prompt; the first call of a session decides. */
-  readonly samples: number;
-  readonly sampling: Pick<Sampling, "temperature" | "topK" | "topP">;
-  /** One per response, prompt by prompt. */
-  readonly seeds: readonly Seed[];
-  readonly maxTokens: number;
-  readonly signal?: AbortSignal | undefined;
-  /** Called with each turn as soon as it ends, while others go on. */
-  readonly onTurn?: ((response: number, turn: Turn) => void) | undefined;
-}
 
 /** What a session needs of its policy. */
 export interface SessionParts {
@@ -31,18 +18,18 @@ export interface SessionParts {
   readonly bannedIds: readonly number[];
 }
 
-export class PolicySession {
+export class PolicySession implements Session {
   readonly #parts: SessionParts;
-  readonly #session: Session;
+  readonly #session: TokenSession;
   /** What the next turn of each prompt (before the first turn) or response starts from. */
   #inputs: readonly EncodedInput[];
   #turns: readonly GeneratedTurn[] | undefined;
 
   /** Computes the prompts. @throws QwenVLError as `Processor.encodeChat` */
-  constructor(parts: SessionParts, prompts: readonly PromptInput[]) {
+  constructor(parts: SessionParts, prompts: readonly TurnInput[]) {
     this.#parts = parts;
     this.#inputs = prompts.map((prompt) => encodePrompt(parts.processor, parts.images, prompt));
-    this.#session = Session.open(parts.model, this.#inputs);
+    this.#session = TokenSession.open(parts.model, this.#inputs);
   }
 
   /** Samples the next turn of every response. A turn's `blocks` count from the first block of its own input. */
@@ -50,7 +37,7 @@ export class PolicySession {
     const { model, processor, bannedIds } = this.#parts;
     const first = this.#turns === undefined;
     const inputs = first ? this.#inputs.flatMap((input) => Array.from({ length: samples }, () => input)) : this.#inputs;
-    const all: Sampling = { ...sampling, bannedIds };
+    const all: TokenSampling = { ...sampling, bannedIds };
     const turns: Turn[] = [];
     this.#turns = await this.#session.generate({
       ...rest,
@@ -71,7 +58,7 @@ export class PolicySession {
   }
 
   /** Puts an observation behind each response; undefined ends one. @throws QwenVLError as `Processor.encodeTurn` */
-  async append(next: readonly (PromptInput | undefined)[]): Promise<void> {
+  async append(next: readonly (TurnInput | undefined)[]): Promise<void> {
     const { processor, images } = this.#parts;
     const turns = this.#turns;
     if (turns === undefined) throw new QwenVLError("prompt", "nothing was generated yet that could be continued");

@@ -1,5 +1,5 @@
 // Traces as packed sequences: nothing is tokenized again, positions are those of the rollout, patches those it made.
-import type { Image, Trace, Turn } from "@iapo/rollout-trace";
+import type { Image, Trajectory, Turn } from "@iapo/rollout-trace";
 import { QwenVLError } from "../error.ts";
 import type { EncodedImage, PromptGroup, ResponseSequence, Sequence } from "../model/pack.ts";
 
@@ -32,7 +32,7 @@ type Range = readonly [number, number];
  * sequence of its own. Throws `positions` for a trace without positions, `prompt` for one without a prompt or without a sampled token.
  */
 export function packTraces(
-  groups: readonly (readonly Pick<Trace, "turns">[])[],
+  groups: readonly (readonly Trajectory[])[],
   imageOf: (image: Image) => EncodedImage,
   imageToken: number,
 ): PackedTraces {

@@ -1,8 +1,8 @@
 // Turns made without sampling: of given texts, to learn from, and of ids that a trace holds, to verify it.
-import type { Turn } from "@iapo/rollout-trace";
+import type { Turn, TurnInput } from "@iapo/rollout-trace";
 import { QwenVLError } from "../error.ts";
 import { turnSequence } from "../model/response.ts";
-import { encodeObservation, encodePrompt, type PromptInput } from "./input.ts";
+import { encodeObservation, encodePrompt } from "./input.ts";
 import type { SessionParts } from "./session.ts";
 import { writtenTurn } from "./turn.ts";
 
@@ -13,7 +13,7 @@ type ScribeParts = Omit<SessionParts, "model">;
  * The turn of a text, its end token included, as if the policy had written it. `before` is the turn that it goes on from; without one the
  * input is a prompt of its own. @throws QwenVLError as `Processor.encodeChat`; `prompt` for a text that holds special tokens
  */
-export function transcribe(parts: ScribeParts, input: PromptInput, text: string, before: Turn | undefined): Turn {
+export function transcribe(parts: ScribeParts, input: TurnInput, text: string, before: Turn | undefined): Turn {
   const { tokenizer, config } = parts.processor;
   const written = tokenizer.encode(tokenizer.normalize(text));
   const special = new Set(tokenizer.specialTokens.values());
@@ -24,7 +24,7 @@ export function transcribe(parts: ScribeParts, input: PromptInput, text: string,
 }
 
 /** The turn in which the policy wrote these ids, with log-probs of 0: nothing was sampled. @throws QwenVLError as `Processor.encodeChat` */
-export function renderTurn(parts: ScribeParts, input: PromptInput, ids: Int32Array, before: Turn | undefined): Turn {
+export function renderTurn(parts: ScribeParts, input: TurnInput, ids: Int32Array, before: Turn | undefined): Turn {
   const { processor, images, bannedIds } = parts;
   const encoded = before
     ? encodeObservation(processor, images, input, {

@@ -1,6 +1,6 @@
 // A turn as a trace holds it: input and what was written.
 import type { Turn } from "@iapo/rollout-trace";
-import type { Sampling } from "../generation/request.ts";
+import type { TokenSampling } from "../generation/request.ts";
 import type { Sequence } from "../model/pack.ts";
 import type { EncodedInput } from "./input.ts";
 
@@ -8,7 +8,7 @@ export interface WrittenText {
   readonly logProbs: Float32Array<ArrayBuffer>;
   readonly text: string;
   readonly freshPrompt: boolean;
-  readonly sampling: Sampling;
+  readonly sampling: TokenSampling;
 }
 
 export function writtenTurn(

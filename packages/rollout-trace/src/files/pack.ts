@@ -2,8 +2,9 @@
 import { TraceError } from "../error.ts";
 import { type ImageRef, imageRef } from "../image.ts";
 import type { PromptBlock } from "../prompt.ts";
-import type { Trace, Turn } from "../trace.ts";
+import type { Trace } from "../trace.ts";
 import { traceVersion } from "../trace.ts";
+import type { Turn } from "../turn.ts";
 import type { StoredGroup, StoredPrompt, StoredSample } from "./records.ts";
 
 /**

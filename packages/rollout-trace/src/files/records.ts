@@ -16,7 +16,8 @@ import {
 } from "../step.ts";
 import { type Task, taskSchema } from "../task.ts";
 import { type ToolOutcome, toolOutcomeSchema } from "../tool-outcome.ts";
-import { type Turn, traceVersion, turnSchema } from "../trace.ts";
+import { traceVersion } from "../trace.ts";
+import { type Turn, turnSchema } from "../turn.ts";
 
 /** P = tokens of the prompt: what stands before the first sampled token of the first turn. */
 export type StoredPrompt = {

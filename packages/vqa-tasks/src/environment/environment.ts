@@ -3,7 +3,16 @@
  * It keeps no state, so any number of samples may run at one time and a step can be replayed from a trace.
  */
 
-import { identifyImage, type PromptBlock, type Task, type ToolOutcome } from "@iapo/rollout-trace";
+import {
+  type EarlierTurn,
+  type Environment,
+  identifyImage,
+  type PromptBlock,
+  type StepResult,
+  type Task,
+  type ToolOutcome,
+  type TurnInput,
+} from "@iapo/rollout-trace";
 import {
   failureBlocks,
   focusTools,
@@ -20,45 +29,12 @@ import { openingBlocks, templateOf } from "./prompts.ts";
 import { rewardParts } from "./rewards.ts";
 import { interpreters } from "./tools.ts";
 
-/** What the policy wrote in a turn; any richer turn fits. */
-export type WrittenTurn = { readonly text: string };
-
-/** A turn before the present one, with what its program came to. */
-export type EarlierTurn = WrittenTurn & { readonly tool?: ToolOutcome | undefined };
-
-/** What the next turn starts from. */
-export type TurnInput = {
-  /** False: `blocks` are a user message after the turn before. True: a prompt of its own, as at the start of an episode. */
-  readonly freshPrompt: boolean;
-  /** The user message. */
-  readonly blocks: readonly PromptBlock[];
-  /** Where a fresh prompt has one: an assistant message after the user message, closed before the new turn begins. */
-  readonly assistant?: readonly PromptBlock[] | undefined;
-  readonly temperature?: number | undefined;
-};
-
-export type StepResult = {
-  /** Another turn is to be written. */
-  readonly next?: TurnInput | undefined;
-  /**
-   * The episode is over. `rewards.outcome` is the reward; the other parts are for baselines and metrics. They come when the judge has answered, if
-   * there is one: no other episode need wait. Rejects with VqaTasksError `judge_failed`.
-   */
-  readonly done?: { readonly rewards: Promise<Record<string, number>> } | undefined;
-  /** What the program of this turn came to, where it was read as one. */
-  readonly tool?: ToolOutcome | undefined;
-};
-
-export type Environment = {
+/** An {@link Environment} that says how it runs; `done.rewards` reject with VqaTasksError `judge_failed`. */
+export type VqaEnvironment = Environment & {
   readonly options: EnvironmentOptions;
   readonly tools: readonly Tool[];
-  prompt(task: Task): PromptBlock[];
-  /**
-   * Takes the turn just written.
-   * @param earlier the turns before it, oldest first; none for the first turn
-   * @throws VqaTasksError `wrong_state` where the episode was over before
-   */
-  step(task: Task, turn: WrittenTurn, earlier?: readonly EarlierTurn[]): Promise<StepResult>;
+  /** @throws VqaTasksError `wrong_state` where the episode was over before */
+  step(task: Task, turn: { readonly text: string }, earlier?: readonly EarlierTurn[]): Promise<StepResult>;
 };
 
 export type EnvironmentSetup = {
@@ -70,7 +46,7 @@ export type EnvironmentSetup = {
 };
 
 /** @throws VqaTasksError `invalid_config` where the scoring needs a judge and none is given */
-export function createEnvironment({ preset = "default", options, judge }: EnvironmentSetup = {}): Environment {
+export function createEnvironment({ preset = "default", options, judge }: EnvironmentSetup = {}): VqaEnvironment {
   const all: EnvironmentOptions = { ...environmentPresets[preset], ...options };
   const template = templateOf(all);
   const interpreterOf = interpreters(all);
@@ -102,7 +78,7 @@ export function createEnvironment({ preset = "default", options, judge }: Enviro
   };
 }
 
-function finish(score: Scorer, task: Task, turn: WrittenTurn, tool: ToolOutcome): StepResult {
+function finish(score: Scorer, task: Task, turn: { readonly text: string }, tool: ToolOutcome): StepResult {
   const rewards = score(task, turn.text).then(({ value }) => ({ outcome: value, ...rewardParts(task, tool) }));
   rewards.catch(() => undefined); // whoever reads them is told; who replays an episode for its turns does not read them
   return { done: { rewards } };
@@ -121,7 +97,7 @@ function toolOfSecondTurn(task: Task, earlier: readonly EarlierTurn[]): ToolOutc
 function rebuilt(
   opening: PromptBlock[],
   observation: PromptBlock[],
-  turn: WrittenTurn,
+  turn: { readonly text: string },
   template: ToolTemplate,
 ): TurnInput {
   const isImage = ({ kind }: PromptBlock): boolean => kind === "image";

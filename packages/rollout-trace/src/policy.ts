@@ -1,0 +1,29 @@
+/** What a rollout asks of a model: turns, sampled or given. A model fits these structurally. */
+import type { Turn, TurnInput, TurnRequest } from "./turn.ts";
+
+/** Responses to some prompts, turn after turn. */
+export type Session = {
+  /** The next turn of every response: what was put in and what was written. `blocks` count from the first block of the turn's own input. */
+  generate(request: TurnRequest): Promise<Turn[]>;
+  /**
+   * What the next turn of each response starts from, as a user message behind the turn before; undefined ends a response, which then takes
+   * no part any more. A fresh prompt is opened, not appended.
+   */
+  append(next: readonly (TurnInput | undefined)[]): Promise<void>;
+  close(): void;
+};
+
+export type Policy = {
+  /** Counts the updates so far; a trace holds the version that wrote it. */
+  readonly version: number;
+  /** Begins responses to prompts. The caller closes the session. */
+  open(prompts: readonly TurnInput[]): Promise<Session>;
+};
+
+/** Makes turns without sampling. `before` is the turn that one goes on from; none for a prompt of its own. */
+export type Scribe = {
+  /** As if the policy had written this text. */
+  transcribe(input: TurnInput, text: string, before?: Turn): Turn;
+  /** In which the policy wrote these ids. */
+  render(input: TurnInput, ids: Int32Array, before?: Turn): Turn;
+};
