@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Device, openDevice } from "@iapo/tensor-core";
+import { readImage } from "@iapo/visual-tools/sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { knownConfigs } from "../src/config.ts";
 import { exportModel, initializeWeights, loadModel, type Message, type QwenVL, QwenVLModel } from "../src/index.ts";
-import { readImage } from "../src/processor/index.ts";
 import { byteTokenizer } from "./support/byte-tokenizer.ts";
 
 let device: Device;

@@ -51,6 +51,40 @@ export async function identifyImage(image: RawImage): Promise<Image> {
   return { id, width, height, channels, data };
 }
 
+/** Whether a value is what {@link RawImage} says: whole positive sizes, 3 or 4 channels, and as many bytes as they ask for. */
+export function isRawImage(value: unknown): value is RawImage {
+  const { width, height, channels, data } = (value ?? {}) as Partial<Record<keyof RawImage, unknown>>;
+  return (
+    typeof width === "number" &&
+    typeof height === "number" &&
+    Number.isInteger(width) &&
+    Number.isInteger(height) &&
+    width > 0 &&
+    height > 0 &&
+    (channels === 3 || channels === 4) &&
+    data instanceof Uint8Array &&
+    data.length === width * height * channels
+  );
+}
+
+/**
+ * RGB of the image as every part of the house sees it: transparent pixels laid on white with Pillow's rounding, as qwen-vl-utils does.
+ * Returns an RGB image as it is.
+ */
+export function toRgb(image: RawImage): RawImage & { readonly channels: 3 } {
+  const { width, height, channels, data: from } = image;
+  if (channels === 3) return { width, height, channels, data: from };
+  const data = new Uint8Array(width * height * 3);
+  for (let at = 0, to = 0; to < data.length; at += 4) {
+    const alpha = from[at + 3] ?? 0;
+    for (let channel = 0; channel < 3; channel++) {
+      const sum = (from[at + channel] ?? 0) * alpha + 255 * (255 - alpha) + 128;
+      data[to++] = ((sum >> 8) + sum) >> 8; // / 255, rounded, in integers
+    }
+  }
+  return { width, height, channels: 3, data };
+}
+
 /** The part of an image that a trace stores. */
 export function imageRef({ id, width, height, channels }: ImageRef): ImageRef {
   return { id, width, height, channels };

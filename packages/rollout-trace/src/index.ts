@@ -1,7 +1,16 @@
 /** The plain types and schemas of an episode: write, read, verify and replay what a rollout did. */
 export type { Environment, Rewards, StepResult } from "./environment.ts";
 export { TraceError, type TraceErrorCode } from "./error.ts";
-export { type Image, type ImageRef, identifyImage, imageRef, imageRefSchema, type RawImage } from "./image.ts";
+export {
+  type Image,
+  type ImageRef,
+  identifyImage,
+  imageRef,
+  imageRefSchema,
+  isRawImage,
+  type RawImage,
+  toRgb,
+} from "./image.ts";
 export { traceJsonSchema } from "./json-schema.ts";
 export type { Policy, Scribe, Session } from "./policy.ts";
 export { type ImageBlock, type PromptBlock, promptBlockSchema, type TextBlock, type TextBlockKind } from "./prompt.ts";

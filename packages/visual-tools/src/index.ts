@@ -1,8 +1,9 @@
 /** Visual tools for vision-language models: define a tool, run the six focus tools, interpret tool programs safely, write their prompt blocks. */
+export { toRgb } from "@iapo/rollout-trace";
 export { VisualToolsError, type VisualToolsErrorCode } from "./error.ts";
 export { chartAxisTools, focusTools } from "./focus/focus-tools.ts";
 export { type BeforeAfter, type ContactSheetOptions, contactSheet } from "./image/contact-sheet.ts";
-export { copyImage, sameRgb, toRgb, toRgba } from "./image/pixels.ts";
+export { copyImage, sameRgb, toRgba } from "./image/pixels.ts";
 export {
   type Coordinates,
   defaultToolOptions,

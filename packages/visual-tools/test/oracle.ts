@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Boxes, RawImage } from "@iapo/rollout-trace";
-import { type ToolOptions, type toolPresets, toRgb, toRgba } from "../src/index.ts";
+import { type ToolOptions, type toolPresets, toRgba } from "../src/index.ts";
 import { readImage } from "../src/sharp/index.ts";
 
 type BoxRow = [name: string, x1: number | null, y1: number | null, x2: number | null, y2: number | null];
@@ -83,7 +83,7 @@ export const parseCases = (): readonly ParseCase[] => readJson("parse.json") as 
 const images = new Map<string, Promise<RawImage>>();
 
 export function inputImage(name: string): Promise<RawImage> {
-  const image = images.get(name) ?? readImage(new URL(`inputs/${name}`, fixtures).pathname);
+  const image = images.get(name) ?? readImage(new URL(`inputs/${name}`, fixtures).pathname, { keepAlpha: true });
   images.set(name, image);
   return image;
 }
@@ -102,8 +102,14 @@ export function boxesIn(frame: ToolOptions["coordinates"], pixelBoxes: Boxes, { 
 
 const hash = (data: Uint8Array): string => createHash("sha256").update(data).digest("hex").slice(0, 16);
 
+/** The oracle compared colors alone, whatever their alpha. */
+function withoutAlpha({ channels, data }: RawImage): Uint8Array {
+  return channels === 3 ? data : data.filter((_, at) => at % 4 !== 3);
+}
+
 /** The raw pixels in Pillow's mode, as the oracle hashed them; of a gray or palette image, only RGB can be compared. */
 export function hashes(image: RawImage, mode: string): { readonly bytes: string | undefined; readonly rgb: string } {
-  const inMode = mode === "RGBA" ? toRgba(image) : mode === "RGB" ? toRgb(image) : undefined;
-  return { bytes: inMode && hash(inMode.data), rgb: hash(toRgb(image).data) };
+  const rgb = withoutAlpha(image);
+  const inMode = mode === "RGBA" ? toRgba(image).data : mode === "RGB" ? rgb : undefined;
+  return { bytes: inMode && hash(inMode), rgb: hash(rgb) };
 }

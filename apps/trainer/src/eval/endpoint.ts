@@ -1,7 +1,7 @@
 // A model behind an OpenAI-compatible endpoint as a policy that rollouts sample from. Its turns hold text, and no tokens.
 import type { Policy, PromptBlock, Session, Turn, TurnInput } from "@iapo/rollout-trace";
 import type { Seed } from "@iapo/tensor-core";
-import { encodePng } from "@iapo/visual-tools/sharp";
+import { pngDataUrl } from "@iapo/visual-tools/sharp";
 import { VqaTasksError } from "@iapo/vqa-tasks";
 import { type ChatClient, type ChatMessage, createChatClient } from "@iapo/vqa-tasks/scoring";
 import { TrainerError } from "../error.ts";
@@ -103,8 +103,7 @@ async function content(blocks: readonly PromptBlock[]): Promise<Part[]> {
   for (const block of blocks) {
     const last = parts.at(-1);
     if (block.kind === "image") {
-      const png = Buffer.from(await encodePng(block.image)).toString("base64");
-      parts.push({ type: "image_url", image_url: { url: `data:image/png;base64,${png}` } });
+      parts.push({ type: "image_url", image_url: { url: await pngDataUrl(block.image) } });
     } else if (last?.type === "text") parts[parts.length - 1] = { type: "text", text: last.text + block.text };
     else parts.push({ type: "text", text: block.text });
   }

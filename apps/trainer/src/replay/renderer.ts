@@ -30,7 +30,7 @@ export async function rendererOf({ directory, config }: RecordedRun, model: stri
 /** @throws TrainerError `missing`, `invalid` */
 async function keptImage(run: string, { id, width, height }: ImageRef): Promise<Image> {
   const file = join(run, "images", `${id}.png`);
-  const image = await readImage(file, { maxPixels: width * height }).catch((cause: Error) => {
+  const image = await readImage(file, { maxPixels: width * height, keepAlpha: true }).catch((cause: Error) => {
     throw new TrainerError("missing", `${cause.message}; traces are verified against the images of the run`, { cause });
   });
   const identified = await identifyImage(image);

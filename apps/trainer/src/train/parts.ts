@@ -15,7 +15,7 @@ import { DifferentiablePolicy, type QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Image } from "@iapo/rollout-trace";
 import { openJournal } from "@iapo/rollout-trace/files";
 import type { Device } from "@iapo/tensor-core";
-import { encodePng } from "@iapo/visual-tools/sharp";
+import { pngDataUrl } from "@iapo/visual-tools/sharp";
 import { createChatClient } from "@iapo/vqa-tasks/scoring";
 import { z } from "zod";
 import { type During, frozenWeightsInTurns, modelDirectory, openPolicy, openPolicyInTurns } from "../compose/model.ts";
@@ -125,7 +125,7 @@ export async function openBaseline(
   const verify = createLlmVerifier<Image>({
     complete: createChatClient({ ...verifier, ...(apiKey && { apiKey }) }),
     model: verifier.model,
-    picture: async (image) => `data:image/png;base64,${Buffer.from(await encodePng(image)).toString("base64")}`,
+    picture: pngDataUrl,
     recorded: journal.records,
     record: (verdict) => journal.append(verdict),
   });

@@ -1,5 +1,5 @@
 /** From raw pixels to the patches that the vision tower reads. */
-import type { RawImage } from "@iapo/rollout-trace";
+import { isRawImage, type RawImage, toRgb } from "@iapo/rollout-trace";
 import type { PreprocessorConfig } from "../config/preprocessor-config.ts";
 import { QwenVLError } from "../error.ts";
 import { resizeBicubic } from "./bicubic.ts";
@@ -15,33 +15,22 @@ export interface ImagePatches {
   readonly grid: ImageGrid;
 }
 
-/**
- * Interleaved RGB. Transparent pixels are laid on white with Pillow's rounding, as qwen-vl-utils does.
- * @throws QwenVLError `image` where the data is not as long as the size says.
- */
-export function toRgb(image: RawImage): Uint8Array {
-  const { width, height, channels, data } = image;
-  const pixels = width * height;
-  if (data.length !== pixels * channels) {
-    throw new QwenVLError("image", `${data.length} bytes are not ${width} x ${height} pixels of ${channels} channels`);
-  }
-  if (channels === 3) return data;
-  const rgb = new Uint8Array(pixels * 3);
-  for (let i = 0; i < pixels; i++) {
-    const alpha = data[4 * i + 3]!;
-    for (let c = 0; c < 3; c++) {
-      // Division by 255, rounded, in integers.
-      const sum = data[4 * i + c]! * alpha + 255 * (255 - alpha) + 128;
-      rgb[3 * i + c] = ((sum >> 8) + sum) >> 8;
-    }
-  }
-  return rgb;
+/** @throws QwenVLError `image` for what is no `RawImage`: 3 or 4 channels, one byte a sample. */
+function checked(image: RawImage): RawImage {
+  if (isRawImage(image)) return image;
+  const { width, height, channels, data } = (image ?? {}) as Partial<RawImage>;
+  const kind = (data as unknown)?.constructor?.name ?? typeof image;
+  throw new QwenVLError(
+    "image",
+    `expected raw pixels { width, height, channels: 3 or 4, data: Uint8Array }, got ${kind} of ${data?.length} samples for ${width} x ${height} pixels of ${channels} channels; readImage of @iapo/visual-tools/sharp reads files`,
+  );
 }
 
 /** RGB bytes of the image at the size under which the model sees it. @throws QwenVLError `image`. */
 export function resizeForModel(image: RawImage, config: PreprocessorConfig): ImageSize & { readonly data: Uint8Array } {
+  const { data } = toRgb(checked(image));
   const size = resizedSize(image, config);
-  return { ...size, data: resizeBicubic(toRgb(image), image, size) };
+  return { ...size, data: resizeBicubic(data, image, size) };
 }
 
 /** Scales, normalizes and cuts an image into patches. @throws QwenVLError `image`. */

@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { readImage } from "@iapo/visual-tools/sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { knownConfigs, writeConfig } from "../../src/config.ts";
-import { DEFAULT_CHAT_TEMPLATE, loadProcessor, readImage } from "../../src/processor/index.ts";
+import { DEFAULT_CHAT_TEMPLATE, loadProcessor } from "../../src/processor/index.ts";
 import { byteTokenizer } from "../support/byte-tokenizer.ts";
 
 let directory: string;

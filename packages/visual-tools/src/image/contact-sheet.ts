@@ -1,5 +1,5 @@
 /** A picture for people: pairs of images, before and after, side by side. */
-import type { RawImage } from "@iapo/rollout-trace";
+import { type RawImage, toRgb } from "@iapo/rollout-trace";
 import { VisualToolsError } from "../error.ts";
 import { checkImage } from "./pixels.ts";
 
@@ -15,20 +15,15 @@ export type ContactSheetOptions = {
 const background = 160;
 
 function paste(sheet: RawImage, image: RawImage, left: number, top: number): void {
-  for (let row = 0; row < image.height; row++) {
-    let to = ((top + row) * sheet.width + left) * 3;
-    let from = row * image.width * image.channels;
-    for (let column = 0; column < image.width; column++, to += 3, from += image.channels) {
-      sheet.data[to] = image.data[from]!;
-      sheet.data[to + 1] = image.data[from + 1]!;
-      sheet.data[to + 2] = image.data[from + 2]!;
-    }
+  const { width, height, data } = toRgb(image);
+  for (let row = 0; row < height; row++) {
+    sheet.data.set(data.subarray(row * width * 3, (row + 1) * width * 3), ((top + row) * sheet.width + left) * 3);
   }
 }
 
 /**
- * One RGB image of all pairs, `before | after`, row by row on gray. Every pair gets the space of the largest; alpha is dropped,
- * as the model sees it.
+ * One RGB image of all pairs, `before | after`, row by row on gray. Every pair gets the space of the largest;
+ * transparent pixels lie on white, as the model sees them.
  *
  * @throws VisualToolsError `bad_image` where there is no pair, or an image is none
  */

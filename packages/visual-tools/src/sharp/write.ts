@@ -1,0 +1,31 @@
+/** Raw images as PNG: bytes, files and data URLs. */
+import { rename, rm, writeFile } from "node:fs/promises";
+import type { RawImage } from "@iapo/rollout-trace";
+import { checkImage } from "../image/pixels.ts";
+
+/** The image as the bytes of a PNG file, without loss. */
+export async function encodePng(image: RawImage): Promise<Uint8Array> {
+  checkImage(image);
+  const { default: sharp } = await import("sharp");
+  const { width, height, channels, data } = image;
+  const png = await sharp(data, { raw: { width, height, channels } }).png({ compressionLevel: 6 }).toBuffer();
+  return new Uint8Array(png.buffer, png.byteOffset, png.byteLength);
+}
+
+/** The image as a `data:image/png;base64,` URL: for pages, and for endpoints. */
+export async function pngDataUrl(image: RawImage): Promise<string> {
+  return `data:image/png;base64,${Buffer.from(await encodePng(image)).toString("base64")}`;
+}
+
+/** Writes a PNG file. It appears under its name only when it is whole. */
+export async function writeImage(path: string, image: RawImage): Promise<void> {
+  const png = await encodePng(image);
+  const beside = `${path}.${process.pid}.partial`;
+  try {
+    await writeFile(beside, png, { flush: true });
+    await rename(beside, path);
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw error;
+  }
+}
