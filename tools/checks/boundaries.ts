@@ -20,10 +20,11 @@ const mayImport: Record<string, string[]> = {
   attribution: ["tensor-core"],
   "run-report": ["attribution", "visual-tools"],
   grpo: ["tensor-core"],
+  evaluation: ["grpo", "tensor-core", "visual-tools", "vqa-tasks"],
   iapo: ["grpo", "attribution", "tensor-core"],
   trainer: [
     ...["iapo", "grpo", "attribution", "tensor-core", "qwen-vl-model"],
-    ...["visual-tools", "vqa-tasks", "nano-vl", "run-report"],
+    ...["visual-tools", "vqa-tasks", "nano-vl", "run-report", "evaluation"],
   ],
 };
 

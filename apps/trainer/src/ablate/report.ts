@@ -1,9 +1,9 @@
 // The results of an ablation as files: tables as Markdown and CSV, figures as SVG, and all of it as JSON.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { metricTitles } from "@iapo/evaluation";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { bandOf, type LineChart, type LoadedRun, panels, spreadOf, writeFigures } from "@iapo/run-report";
-import { metricTitles } from "../eval/metrics.ts";
 import { duration } from "../progress/words.ts";
 import type { AblationJob } from "./jobs.ts";
 import { type JobResult, readMeasured, readResult } from "./results.ts";

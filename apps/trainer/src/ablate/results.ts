@@ -1,10 +1,10 @@
 // What a job came to: measured before and after, its held-out values over steps and seconds.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { type Measured, type MetricName, metricNames } from "@iapo/evaluation";
 import { type LoadedRun, loadRun } from "@iapo/run-report";
 import { z } from "zod";
 import { TrainerError } from "../error.ts";
-import { type Measured, type MetricName, metricNames } from "../eval/metrics.ts";
 import { type AblationJob, modelName } from "./jobs.ts";
 import { type Measuring, measureDirectory, runDirectoryOf, timedName, trainingSeconds } from "./work.ts";
 

@@ -1,7 +1,7 @@
 // Tables over configurations: mean and spread over seeds, after equal steps and after equal time.
 
+import { type Measured, type MetricName, metricNames, metricTitles } from "@iapo/evaluation";
 import { type Cell, type Spread, spreadOf, toCsv, toMarkdown } from "@iapo/run-report";
-import { type Measured, type MetricName, metricNames, metricTitles } from "../eval/metrics.ts";
 import type { CurvePoint, JobResult } from "./results.ts";
 
 /** A line of the tables: a configuration with what its seeds came to, or why they did not. */

@@ -1,7 +1,7 @@
 // Plain GRPO of the same steps, and of the same time, as it was measured once: what the demo's own result is put beside.
 import { readFile } from "node:fs/promises";
+import { metricNames } from "@iapo/evaluation";
 import { z } from "zod";
-import { metricNames } from "../eval/metrics.ts";
 import type { Column } from "./table.ts";
 
 const estimate = z.strictObject({

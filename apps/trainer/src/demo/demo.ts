@@ -1,10 +1,10 @@
 // iapo demo, the main job in one command: measure a student on held-out tasks, train it by IAPO beside a teacher, measure it again, and show it.
 import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { keepSettings } from "@iapo/evaluation";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { loadRuns, writeReport } from "@iapo/run-report";
 import { openDevice } from "@iapo/tensor-core";
-import { keepSettings } from "../eval/directory.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { exportCheckpoint } from "../export/export.ts";
 import type { CliIo } from "../io.ts";

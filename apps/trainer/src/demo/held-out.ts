@@ -1,11 +1,10 @@
 // One model on held-out tasks, sampled: its rates, and its traces in a directory.
 
+import { evaluateSet, groupsOf, type Measured, measure } from "@iapo/evaluation";
 import type { Environment } from "@iapo/rollout-trace";
 import type { Device } from "@iapo/tensor-core";
 import type { OpenTasks } from "@iapo/vqa-tasks/sources";
-import { evaluateSet, groupsOf } from "../eval/evaluate-set.ts";
 import { openLocalModel } from "../eval/local-model.ts";
-import { type Measured, measure } from "../eval/metrics.ts";
 
 export interface HeldOut {
   readonly device: Device;

@@ -1,5 +1,5 @@
 // The demo's result: a column for each model, a line for each rate.
-import { type Measured, metricNames, metricTitles } from "../eval/metrics.ts";
+import { type Measured, metricNames, metricTitles } from "@iapo/evaluation";
 
 export interface Column {
   readonly title: string;

@@ -1,5 +1,21 @@
 // iapo eval: a model on held-out tasks, resumable; rates with intervals, and the paper's Table 1.
 import { basename, resolve } from "node:path";
+import {
+  type EndpointOptions,
+  type EvaluationPaths,
+  endpointPolicy,
+  evaluateSet,
+  groupsOf,
+  type JudgeSettings,
+  type Measured,
+  measure,
+  metricTable,
+  openEvaluation,
+  openJudge,
+  tableOne,
+  tableOneCsv,
+  tableOneText,
+} from "@iapo/evaluation";
 import type { Environment, Policy } from "@iapo/rollout-trace";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { openDevice } from "@iapo/tensor-core";
@@ -11,13 +27,7 @@ import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 import { lockDirectory } from "../run/lock.ts";
-import { type EvaluationPaths, openEvaluation } from "./directory.ts";
-import { type EndpointOptions, endpointPolicy } from "./endpoint.ts";
-import { evaluateSet, groupsOf } from "./evaluate-set.ts";
-import { type JudgeSettings, openJudge } from "./judge.ts";
 import { checkModelDirectory, modelHash, openLocalModel } from "./local-model.ts";
-import { type Measured, measure } from "./metrics.ts";
-import { metricTable, tableOne, tableOneCsv, tableOneText } from "./tables.ts";
 
 export interface EvalOptions {
   /** A model's directory; or an endpoint. */

@@ -4,7 +4,7 @@ import type { Seed } from "@iapo/tensor-core";
 import { pngDataUrl } from "@iapo/visual-tools/sharp";
 import { VqaTasksError } from "@iapo/vqa-tasks";
 import { type ChatClient, type ChatMessage, createChatClient } from "@iapo/vqa-tasks/scoring";
-import { TrainerError } from "../error.ts";
+import { EvaluationError } from "./error.ts";
 
 export interface EndpointOptions {
   /** Base address, such as `http://localhost:8000/v1`. */
@@ -18,7 +18,7 @@ export interface EndpointOptions {
   readonly maxTokens: number;
 }
 
-/** Its sessions throw TrainerError `endpoint` where the model does not answer. */
+/** Its sessions throw EvaluationError `endpoint` where the model does not answer. */
 export function endpointPolicy({ maxTokens, ...options }: EndpointOptions): Policy {
   const client = createChatClient({ ...options, maximumTokens: maxTokens });
   return {
@@ -81,7 +81,7 @@ class EndpointSession implements Session {
       return await this.#client(messages, request);
     } catch (cause) {
       if (!(cause instanceof VqaTasksError)) throw cause;
-      throw new TrainerError("endpoint", `the model did not answer: ${cause.message}`, { cause });
+      throw new EvaluationError("endpoint", `the model did not answer: ${cause.message}`, { cause });
     }
   }
 }

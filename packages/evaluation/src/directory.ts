@@ -3,7 +3,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
-import { TrainerError } from "../error.ts";
+import { EvaluationError } from "./error.ts";
 
 export interface EvaluationPaths {
   readonly settings: string;
@@ -15,7 +15,7 @@ export interface EvaluationPaths {
 
 /**
  * Begins a directory, or goes on with the one that these settings made.
- * @throws TrainerError `settings` for one of others
+ * @throws EvaluationError `settings` for one of others
  */
 export async function openEvaluation(directory: string, settings: object): Promise<EvaluationPaths> {
   const paths: EvaluationPaths = {
@@ -33,7 +33,7 @@ export async function openEvaluation(directory: string, settings: object): Promi
 /**
  * Writes the settings that decide what a directory holds, or compares them with those that are there.
  * @param what made it, for the message
- * @throws TrainerError `settings` for others
+ * @throws EvaluationError `settings` for others
  */
 export async function keepSettings(file: string, settings: object, what: string): Promise<void> {
   const plain: unknown = JSON.parse(JSON.stringify(settings));
@@ -43,7 +43,7 @@ export async function keepSettings(file: string, settings: object, what: string)
   if (isDeepStrictEqual(found, plain)) return;
   const keys = Object.keys({ ...found, ...(plain as object) });
   const other = keys.filter((key) => !isDeepStrictEqual(found?.[key], (plain as Record<string, unknown>)[key]));
-  throw new TrainerError(
+  throw new EvaluationError(
     "settings",
     `${dirname(file)} holds ${what} of another ${other.join(", ")}; give the same to go on with it, or another --out`,
   );

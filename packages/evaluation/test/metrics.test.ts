@@ -1,6 +1,6 @@
 // Bootstrap intervals against theory.
 import { expect, test } from "vitest";
-import { estimate } from "../../src/eval/metrics.ts";
+import { estimate } from "../src/metrics.ts";
 
 const tasks = (count: number, right: number, samples = 1): [number, number][] =>
   Array.from({ length: count }, (_, i) => [i < right ? samples : 0, samples]);
