@@ -7,8 +7,9 @@ import { type DataFormat, dataFormats } from "./loaders/formats.ts";
 import { defaultNanoChartOptions, type NanoChartOptions } from "./nano/options.ts";
 import { type ChatOptions, defaultChatOptions } from "./scoring/chat.ts";
 import { defaultJudgeOptions, type JudgeOptions } from "./scoring/judge.ts";
+import { scoringRules } from "./scoring/rules.ts";
 
-const scorings = ["exact", "relaxed", "similarity_v1", "judge"] as const;
+const scorings = ["by_set", ...scoringRules, "similarity_v1", "judge"] as const;
 const extractions = [
   "final_answer",
   "whole",

@@ -9,7 +9,8 @@ rows by name, and these functions are ready:
 [[context]]
 Take names from the lists that come with the question, spelled as they are. The result of one function may go into another.
 End the block with display(...) of the picture you want to see, and write nothing after it: you are then shown that picture.
-Where the picture is clear as it is, write no block. Close every answer with a line: FINAL ANSWER: and the answer.
+Where the picture is clear as it is, write no block. Close every answer with a line: FINAL ANSWER: and the answer;
+where there are several, write || between them.
 [[example]]
 Example, an edit of a table with columns ["Year", "Team", "Goals"]:
 \`\`\`python

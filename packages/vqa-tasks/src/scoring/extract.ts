@@ -3,10 +3,12 @@
  * VTool-R1's first code, and the two of its second code. All scan the text once: a response is hostile input.
  */
 
+import { undecorated } from "./answer-text.ts";
 import { isPythonSpace, pythonStrip } from "./python-text.ts";
 
 /**
- * - `final_answer` (default): after the last "FINAL ANSWER:" in any case, up to TERMINATE or the line's end.
+ * - `final_answer` (default): after the last "FINAL ANSWER:" in any case that something follows, up to TERMINATE or the line's end; a heading, "the final
+ *   answer is" and LaTeX's box count where no such marker is.
  * - `whole`: the whole response. For models that are taught to write nothing else in the last turn.
  * - `vtool_v1`: training reward of v1, first match up to ". " or the end of the text.
  * - `vtool_v1_last`, `vtool_v1_terminate`: evaluation of v1, last match, without and with TERMINATE.
@@ -44,23 +46,77 @@ export function extractAnswer(response: string, reading: AnswerExtraction = "fin
   }
 }
 
+/** In the order in which they count: a marker with a colon, a heading, a sentence, LaTeX's box. */
+const markers: readonly RegExp[] = [
+  /FINAL ANSWER[*_ \t]{0,8}(?:\([^()\n]{0,40}\)[*_ \t]{0,8})?[:\uff1a](?:<\/(?:b|strong)>)?/gi,
+  /^[#*_ \t]{0,8}FINAL ANSWER[*_ \t]{0,8}$/gim,
+  /\bFINAL ANSWER IS(?![a-z])[: \t]?/gi,
+];
+
+/** What stands behind the last marker that something stands behind. */
 function finalAnswer(response: string): string | null {
-  const markers = [...response.matchAll(/FINAL ANSWER\**:/gi)];
-  const last = markers.at(-1);
-  if (last === undefined) return null;
-  const rest = response.slice(last.index + last[0].length).replace(/^[\s*]+/, "");
-  const end = rest.search(/TERMINATE|[\r\n]/);
-  return tidy(end < 0 ? rest : rest.slice(0, end));
+  for (const marker of markers) {
+    const found = [...response.matchAll(marker)].slice(-MOST_MARKERS).reverse();
+    for (const { index, 0: written } of found) {
+      const answer = answerAt(response, index + written.length);
+      if (answer !== "" && !marker.test(answer)) return answer;
+    }
+    if (found.length > 0) return "";
+  }
+  return boxedAnswer(response);
 }
 
-/** Drops markdown stars, one closing full stop and one pair of quotes around the answer. */
+const MOST_MARKERS = 16;
+
+/** The first line that holds something; neighboring lines of a list together, parted by `||`. */
+function answerAt(response: string, start: number): string {
+  const stop = response.indexOf(STOP, start);
+  const lines: string[] = [];
+  let at = start;
+  const end = stop < 0 ? response.length : stop;
+  while (at < end && lines.length < MOST_LINES) {
+    const next = response.slice(at, end).search(/[\r\n]/);
+    const line = response.slice(at, next < 0 ? end : at + next);
+    at = next < 0 ? end : at + next + 1;
+    const isItem = /^\s{0,8}(?:[-*\u2022]|\d{1,2}[.)]) \s*\S/.test(line);
+    if (line.replace(/[\s*_]/g, "") === "") {
+      if (lines.length > 0) break;
+    } else if (lines.length > 0 && !isItem) break;
+    else {
+      lines.push(isItem ? line.replace(/^\s{0,8}(?:[-*\u2022]|\d{1,2}[.)]) /, "") : line);
+      if (!isItem) break;
+    }
+  }
+  return lines
+    .map(tidy)
+    .filter((line) => line !== "")
+    .join(" || ");
+}
+
+const MOST_LINES = 256;
+
+/** Without emphasis that opens or closes elsewhere, closing marks, and what is around the answer. */
 function tidy(text: string): string {
-  const bare = text.trim().replace(/^\*+/, "").trim();
-  let end = bare.length;
-  while (end > 0 && "* \t".includes(bare.charAt(end - 1))) end -= 1;
-  const stopped = bare.slice(0, bare.charAt(end - 1) === "." ? end - 1 : end);
-  const inner = /^(["'`])([^\n]*)\1$/.exec(stopped)?.[2] ?? stopped;
-  return inner.replace(/\*+$/, "").trim();
+  let start = 0;
+  let end = text.length;
+  while (start < end && "* \t".includes(text.charAt(start))) start += 1;
+  while (end > start && "* \t\r\n".includes(text.charAt(end - 1))) end -= 1;
+  return undecorated(text.slice(start, end))
+    .replace(/^\*+|\*{1,8}$/g, "")
+    .trim();
+}
+
+/** The last `\boxed{}`, where no marker is. */
+function boxedAnswer(response: string): string | null {
+  const start = response.lastIndexOf("\\boxed{");
+  if (start < 0) return null;
+  let depth = 0;
+  for (let at = start + 6; at < response.length; at += 1) {
+    if (response.charAt(at) === "{") depth += 1;
+    if (response.charAt(at) === "}") depth -= 1;
+    if (depth === 0) return tidy(response.slice(start + 7, at));
+  }
+  return null;
 }
 
 /** v1: from each marker to the first full stop that white space follows, or to the end; never across a line. */

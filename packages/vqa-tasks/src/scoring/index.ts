@@ -18,6 +18,7 @@ export {
 } from "./judge.ts";
 export type { VerdictReading } from "./judge-verdict.ts";
 export { exactScore, relaxedScore } from "./relaxed.ts";
+export { ruleOf, ruleScores, type ScoringRule, scoringRules } from "./rules.ts";
 export {
   createScorer,
   defaultScoringOptions,

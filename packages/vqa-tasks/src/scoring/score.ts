@@ -4,17 +4,18 @@ import type { Task } from "@iapo/rollout-trace";
 import { VqaTasksError } from "../error.ts";
 import { type AnswerExtraction, extractAnswer } from "./extract.ts";
 import type { Judge, JudgeVerdict } from "./judge.ts";
-import { exactScore, relaxedScore } from "./relaxed.ts";
+import { ruleOf, ruleScores, type ScoringRule } from "./rules.ts";
 import { similarityV1 } from "./similarity.ts";
 
-export type Scoring = "exact" | "relaxed" | "similarity_v1" | "judge";
+/** `by_set`: the rule of the set that a task is from ({@link ruleOf}). */
+export type Scoring = "by_set" | ScoringRule | "similarity_v1" | "judge";
 
 export type ScoringOptions = {
   readonly scoring: Scoring;
   readonly extraction: AnswerExtraction;
 };
 
-export const defaultScoringOptions: ScoringOptions = { scoring: "relaxed", extraction: "final_answer" };
+export const defaultScoringOptions: ScoringOptions = { scoring: "by_set", extraction: "final_answer" };
 
 /** v1 trains on similarity, v2 on a judge (method.md C.2). */
 export const scoringPresets: Readonly<Record<"vtool_v1" | "vtool_v2", ScoringOptions>> = {
@@ -27,13 +28,18 @@ export type Score = {
   readonly value: number;
   /** The answer found, null where there is none (scored 0, and no judge is asked). */
   readonly answer: string | null;
+  /** How it was scored. */
+  readonly rule: Exclude<Scoring, "by_set">;
   readonly verdict?: JudgeVerdict | undefined;
 };
 
 /** Responses are cut to this many UTF-16 units from the end, where the answer stands. */
 const LONGEST_RESPONSE = 2 ** 16;
 
-export type Scorer = (task: Pick<Task, "question" | "answers">, response: string) => Promise<Score>;
+export type Scorer = (
+  task: Pick<Task, "question" | "answers"> & Partial<Pick<Task, "source">>,
+  response: string,
+) => Promise<Score>;
 
 /** @throws VqaTasksError `invalid_config` where `judge` is asked for and none is given */
 export function createScorer(options: Partial<ScoringOptions> = {}, judge?: Judge): Scorer {
@@ -43,21 +49,20 @@ export function createScorer(options: Partial<ScoringOptions> = {}, judge?: Judg
   }
   return async (task, response) => {
     const answer = extractAnswer(response.slice(-LONGEST_RESPONSE), extraction);
-    if (answer === null) return { value: 0, answer };
-    switch (scoring) {
-      case "exact":
-        return { value: exactScore(answer, task.answers), answer };
-      case "relaxed":
-        return { value: relaxedScore(answer, task.answers), answer };
+    const rule = scoring === "by_set" ? ruleOf(task.source) : scoring;
+    if (answer === null) return { value: 0, answer, rule };
+    switch (rule) {
       case "similarity_v1": {
         // An infinite or NaN answer makes the published score NaN, which no advantage survives.
         const value = similarityV1(answer, task.answers);
-        return { value: Number.isFinite(value) ? value : 0, answer };
+        return { value: Number.isFinite(value) ? value : 0, answer, rule };
       }
       case "judge": {
         const verdict = await judge?.({ question: task.question, truths: task.answers, answer });
-        return { value: verdict?.correct === true ? 1 : 0, answer, verdict };
+        return { value: verdict?.correct === true ? 1 : 0, answer, rule, verdict };
       }
+      default:
+        return { value: ruleScores[rule](answer, task.answers), answer, rule };
     }
   };
 }

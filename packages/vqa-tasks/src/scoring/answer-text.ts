@@ -1,0 +1,131 @@
+/** One spelling for one meaning: what people and models put around an answer, and the characters that have several forms. */
+
+/** Longer texts are no answers; what is beyond is not looked at, so every rule is bounded. */
+export const LONGEST_ANSWER = 4096;
+const MOST_LAYERS = 8;
+
+/** Each takes off one layer that encloses the whole text. Linear: the text is read from both ends. */
+const wrappers: readonly (readonly [open: string, close: string])[] = [
+  ["$$", "$$"],
+  ["$", "$"],
+  ["\\(", "\\)"],
+  ["\\[", "\\]"],
+  ["\\boxed{", "}"],
+  ["\\fbox{", "}"],
+  ["\\text{", "}"],
+  ["\\textbf{", "}"],
+  ["\\textit{", "}"],
+  ["\\mathrm{", "}"],
+  ["\\mathbf{", "}"],
+  ["<answer>", "</answer>"],
+  ["<b>", "</b>"],
+  ["<strong>", "</strong>"],
+  ["**", "**"],
+  ["__", "__"],
+  ["*", "*"],
+  ["_", "_"],
+  ["`", "`"],
+  ['"', '"'],
+  ["'", "'"],
+  ["\u201c", "\u201d"],
+  ["\u2018", "\u2019"],
+];
+
+/** The answer without quotes, emphasis, LaTeX or tags around it, and without one closing mark of a sentence. */
+export function undecorated(text: string): string {
+  let bare = text.slice(0, LONGEST_ANSWER).trim();
+  for (let layer = 0; layer < MOST_LAYERS; layer += 1) {
+    const next = withoutLayer(bare.replace(/(?<=[^.])[.,;]$/, ""));
+    if (next === bare) break;
+    bare = next;
+  }
+  return bare;
+}
+
+function withoutLayer(text: string): string {
+  const lower = text.toLowerCase();
+  for (const [open, close] of wrappers) {
+    if (lower.length <= open.length + close.length || !lower.startsWith(open) || !lower.endsWith(close)) continue;
+    const inner = text.slice(open.length, -close.length);
+    if (isWhole(inner, open, close)) return inner.trim();
+  }
+  return text;
+}
+
+/** `{1}, {2}` is no text inside of one pair of braces, and `$1 and $2` none inside of dollar signs. */
+function isWhole(inner: string, open: string, close: string): boolean {
+  if (close !== "}") return inner.trim() !== "" && !inner.includes(close) && !inner.includes(open);
+  let depth = 0;
+  for (const character of inner) {
+    if (character === "{") depth += 1;
+    if (character === "}") depth -= 1;
+    if (depth < 0) return false;
+  }
+  return depth === 0 && inner.trim() !== "";
+}
+
+const superscripts = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+const greek =
+  "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi psi omega";
+const greekLetters = new Map(
+  greek.split(" ").map((name, index) => [name, String.fromCodePoint(0x3b1 + index + (index > 16 ? 1 : 0))]),
+);
+
+/** Raised digits as `^2`, which NFKC would make digits like others: 10² is not 102. */
+function powersWritten(text: string): string {
+  return text
+    .replace(/[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+/g, (raised) => {
+      const digits = Array.from(raised, (one) => (one === "⁻" ? "-" : one === "⁺" ? "" : superscripts.indexOf(one)));
+      return `^${digits.join("")}`;
+    })
+    .replace(/([\^_])\{([^{}]{0,32})\}/g, "$1$2")
+    .replace(/(?<=\d)\*\*(?=[-+]?\d)/g, "^");
+}
+
+function latexWritten(text: string): string {
+  if (!text.includes("\\")) return text;
+  return text
+    .replace(/\\(?:text|textbf|textit|mathrm|mathbf|mathit|rm)\{([^{}]{0,256})\}/g, "$1")
+    .replace(/\\(?:times|cdot)(?![a-z])/g, "\u00d7")
+    .replace(/\\([%$#&_{}])/g, "$1")
+    .replace(/\\[,;: ]/g, " ")
+    .replace(/\\([a-z]+)/g, (whole, name: string) => greekLetters.get(name) ?? whole);
+}
+
+/**
+ * The form in which texts are compared: decoration off, NFKC with powers kept, lower case, single blanks, one kind of dash, quote and multiplication
+ * sign, digits of any script as ASCII. Idempotent.
+ */
+export function normalForm(text: string): string {
+  let form = text.slice(0, LONGEST_ANSWER);
+  for (let round = 0; round < 4; round += 1) {
+    const next = undecorated(folded(form));
+    if (next === form) break;
+    form = next;
+  }
+  return form;
+}
+
+function folded(text: string): string {
+  return powersWritten(latexWritten(text))
+    .replace(/(?<=\d)(?=[\u00bc-\u00be\u2150-\u215e])/g, " ")
+    .normalize("NFKC")
+    .toLowerCase()
+    .replace(/[\u200b-\u200d\u2060\ufeff\u00ad]/g, "")
+    .replace(/\p{Nd}/gu, asciiDigit)
+    .replace(/[\u2010-\u2015\u2212]/g, "-")
+    .replace(/[\u2018\u2019\u02bc\u00b4]/g, "'")
+    .replace(/[\u201c\u201d]/g, '"')
+    .replace(/\u2044/g, "/")
+    .replace(/\s+/g, " ")
+    .trim();
+}
+
+/** Unicode lists the ten digits of a script in a row that starts at a multiple of ten from its zero. */
+function asciiDigit(digit: string): string {
+  const code = digit.codePointAt(0) ?? 0;
+  if (code < 0x80) return digit;
+  let first = code;
+  while (code - first < 9 && /^\p{Nd}$/u.test(String.fromCodePoint(first - 1))) first -= 1;
+  return String(code - first);
+}
