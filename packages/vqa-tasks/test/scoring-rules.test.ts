@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { ruleOf, ruleScores, type ScoringRule } from "../src/scoring/rules.ts";
 import { createScorer } from "../src/scoring/score.ts";
 
-type Case = readonly [want: 0 | 1, rule: ScoringRule, answer: string, ...truths: string[]];
+type Case = [want: 0 | 1, rule: ScoringRule, answer: string, truth: string, ...more: string[]];
 
 const cases: readonly Case[] = [
   // Several answers.
@@ -104,7 +104,7 @@ const cases: readonly Case[] = [
   [1, "fintabnetqa", "12 %", "0.12"],
 ];
 
-test.each(cases)("%d by %s: %j for %j", (want, rule, answer, ...truths) => {
+test.each<Case>(cases)("%d by %s: %j for %j", (want, rule, answer, ...truths) => {
   expect(ruleScores[rule](answer, truths)).toBe(want);
 });
 
