@@ -3,7 +3,7 @@
 import { undecorated } from "./answer-text.ts";
 
 /** More answers than this are no answer; also bounds the matching below. */
-export const MOST_ANSWERS = 64;
+const MOST_ANSWERS = 64;
 
 /**
  * The answers of a text: parted by `||` or `|||`. Where several are asked for and no such mark is there, a list in JSON, lines, `|`, semicolons, or

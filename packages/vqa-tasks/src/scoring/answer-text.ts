@@ -1,7 +1,7 @@
 /** One spelling for one meaning: what people and models put around an answer, and the characters that have several forms. */
 
 /** Longer texts are no answers; what is beyond is not looked at, so every rule is bounded. */
-export const LONGEST_ANSWER = 4096;
+const LONGEST_ANSWER = 4096;
 const MOST_LAYERS = 8;
 
 /** Each takes off one layer that encloses the whole text. Linear: the text is read from both ends. */

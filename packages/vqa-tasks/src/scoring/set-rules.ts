@@ -25,7 +25,7 @@ export function wikiTableQuestionsScore(answer: string, truths: readonly string[
   return targets.size === items.size && [...targets].every((target) => items.has(target)) ? 1 : 0;
 }
 
-export const wikiKey: Key = (text) => {
+const wikiKey: Key = (text) => {
   const form = wikiForm(text);
   const date = readDate(form);
   return keyOfNumber(form) ?? (date === null ? `text ${form}` : `date ${date}`);
@@ -61,7 +61,7 @@ export function charxivScore(answer: string, truths: readonly string[]): 0 | 1 {
   return hasPerfectMatching(items, truths.map(charxivKey), (item, truth) => item === truth) ? 1 : 0;
 }
 
-export const charxivKey: Key = (text) => {
+const charxivKey: Key = (text) => {
   const form = normalForm(text);
   if (/^(?:n ?\/ ?a|n\.a|not applicable|none applicable)$/.test(form)) return "not applicable";
   return keyOfNumber(form) ?? `text ${form.replace(/ ?, ?(?:and )?/g, ", ")}`;
