@@ -9,7 +9,7 @@ import { writeStep } from "@iapo/rollout-trace/files";
 import { openDevice } from "@iapo/tensor-core";
 import { writeCheckpoint } from "../src/checkpoint/checkpoints.ts";
 import { type GrpoOptions, grpoRecipe, type Recipe, type RecipeStep } from "../src/index.ts";
-import { lossPresets } from "../src/math/index.ts";
+import { lossPreset } from "../src/math/index.ts";
 import { checkpointTensors } from "../src/run/state.ts";
 import { chartTasks, environment, nanoPolicy } from "../test/support/nano.ts";
 
@@ -38,7 +38,7 @@ const options: GrpoOptions = {
   groups: GROUPS,
   rollout: { samples: SAMPLES, sampling: { temperature: 1 }, maxTokens: 20 },
   advantage: { kind: "grpo", scale: "group", epsilon: 1e-6 },
-  loss: { ...lossPresets.dapo, kl: { where: "loss", estimator: "k3", coefficient: 0.01 } },
+  loss: { ...lossPreset("dapo"), kl: { where: "loss", estimator: "k3", coefficient: 0.01 } },
 };
 const parts = { policy, environment: timedEnvironment, learner: { learningRate: () => 0 } };
 const shared = grpoRecipe({ ...parts, tasks: { length: all.length, task: (index) => all[index]! } }, options);

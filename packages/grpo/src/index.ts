@@ -2,8 +2,7 @@
 
 export { listCheckpoints } from "./checkpoint/checkpoints.ts";
 export { GrpoError, type GrpoErrorCode } from "./error.ts";
-export { tensorLoss } from "./loss/policy-loss.ts";
-export { type LossConstants, type LossTensors, type TensorLoss, uploadConstants } from "./loss/tensors.ts";
+export type { LossTensors, TensorLoss, TensorOps } from "./losses/define.ts";
 export type { Alarm, AlarmName } from "./metrics/alarms.ts";
 export type { Metrics } from "./metrics/rollout-metrics.ts";
 export type { Parameter, ScorableTraces, Scorer, TrainablePolicy } from "./policy.ts";
@@ -36,7 +35,9 @@ export { type TrainOptions, train } from "./run/train.ts";
 export { traceRenderer } from "./run/verify.ts";
 export { Learner, type LearnerOptions, type Piece, type PieceOutputs, type StepOutcome } from "./update/learner.ts";
 export { learnerOptions } from "./update/learner-options.ts";
+export { type LossConstants, uploadConstants } from "./update/loss-constants.ts";
 export { scoreTraces } from "./update/score.ts";
 export { splitByRows } from "./update/split.ts";
+export { tensorLoss } from "./update/tensor-loss.ts";
 export type { ScoredGroup, ScoredTrace } from "./update/tokens.ts";
 export { type MiniBatch, prepareMiniBatch, type UpdateOptions, updatePolicy } from "./update/update.ts";

@@ -5,7 +5,7 @@ import { createEnvironment, namesInQuestion } from "@iapo/vqa-tasks";
 import { toolProgram } from "@iapo/vqa-tasks/nano";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type GrpoOptions, type GrpoParts, grpoRecipe, type Metrics } from "../src/index.ts";
-import { lossPresets } from "../src/math/index.ts";
+import { lossPreset } from "../src/math/index.ts";
 import { type AlarmName, noAlarms, watch } from "../src/metrics/alarms.ts";
 import { chartTasks, nanoPolicy } from "./support/nano.ts";
 
@@ -32,7 +32,7 @@ const good: GrpoOptions = {
   groups: 2,
   rollout: { samples: 2, sampling: { temperature: 1 }, maxTokens: 3 },
   advantage: { kind: "grpo", scale: "group", epsilon: 1e-6 },
-  loss: lossPresets.dapo,
+  loss: lossPreset("dapo"),
 };
 /** The right names, always on the axis of columns: wrong for one of the two charts. */
 const goodParts: Partial<GrpoParts> = {

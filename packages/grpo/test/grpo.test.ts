@@ -2,7 +2,7 @@
 import { type Device, openDevice } from "@iapo/tensor-core";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { type GrpoOptions, type GrpoParts, grpoRecipe, type RecipeStep, tensorLoss } from "../src/index.ts";
-import { groupAdvantages, lossPresets } from "../src/math/index.ts";
+import { groupAdvantages, lossPreset } from "../src/math/index.ts";
 import { chartTasks, environment, nanoPolicy } from "./support/nano.ts";
 
 const base: GrpoOptions = {
@@ -10,7 +10,7 @@ const base: GrpoOptions = {
   groups: 2,
   rollout: { samples: 3, sampling: { temperature: 1 }, maxTokens: 6 },
   advantage: { kind: "grpo", scale: "group", epsilon: 1e-6 },
-  loss: lossPresets.dapo,
+  loss: lossPreset("dapo"),
 };
 
 let device: Device;
@@ -62,7 +62,7 @@ test("advantages may differ from turn to turn, be made of rewards' further parts
     samples.map(({ trace, rewards }) =>
       trace.turns.map((_, turn) => (turn === 0 ? rewards.verifier! : -2 * rewards.answer! - 1)),
     );
-  const { traces, log, metrics } = await oneStep({ reward, advantage, loss: tensorLoss(lossPresets.dapo) });
+  const { traces, log, metrics } = await oneStep({ reward, advantage, loss: tensorLoss(lossPreset("dapo")) });
   expect(new Set(traces.map(({ turns }) => turns.length))).toEqual(new Set([1, 2]));
   expect(log.samples.map(({ advantages }) => advantages)).toEqual(
     traces.map(({ turns, sample }) => (turns.length === 1 ? [sample] : [sample, -3])),
@@ -88,7 +88,7 @@ test("dynamic sampling goes on until groups differ, within its tries", async () 
 });
 
 test("KL in the reward and overlong answers are penalties", async () => {
-  const loss = { ...lossPresets.grpo, kl: { where: "reward", estimator: "k1", coefficient: 0.5 } } as const;
+  const loss = { ...lossPreset("grpo"), kl: { where: "reward", estimator: "k1", coefficient: 0.5 } } as const;
   const { log } = await oneStep({}, { loss, overlong: { maximum: 6, buffer: 3 } });
   // The reference is the policy itself: KL is 0. Responses of one turn have 6 tokens, those of two 12: all are overlong.
   expect(log.samples.map(({ penalty }) => penalty)).toEqual([1, 1, 1, 1, 1, 1]);
@@ -139,7 +139,7 @@ test.each([
     {
       ...base,
       rollout: { samples: 64, sampling: { temperature: 1 }, maxTokens: 4 },
-      loss: lossPresets[kind],
+      loss: lossPreset(kind),
       update: { epochs },
     },
   );

@@ -1,6 +1,6 @@
 // ToRL and TRM: rewards and advantages computed by hand, the rule verifier's truth table, and a replay of each.
 import { advantageFunction, replayFunctions } from "@iapo/grpo";
-import { lossPresets } from "@iapo/grpo/math";
+import { lossPreset } from "@iapo/grpo/math";
 import { type ImageRef, type ReplayedSample, replayStep, type Step, type Trace } from "@iapo/rollout-trace";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -154,7 +154,7 @@ describe("TRM", () => {
 
 describe("a step of each replays without a GPU", () => {
   const options = {
-    loss: { ...lossPresets.dapo },
+    loss: { ...lossPreset("dapo") },
     advantage: { kind: "grpo", scale: "group", epsilon: 1e-6 },
   } as const;
   const cells: MadeUp[] = [

@@ -22,7 +22,7 @@ export {
   type ReplayReport,
   replayStep,
 } from "./replay.ts";
-export { type SampledTokens, sampledTokens } from "./sampled.ts";
+export { joinSampledTokens, type SampledBatch, type SampledTokens, sampledTokens } from "./sampled.ts";
 export type { SampleKey, SampleLog, Step, StepLog, UpdateLog, UpdateSample } from "./step.ts";
 export {
   type Boxes,

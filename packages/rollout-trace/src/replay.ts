@@ -102,7 +102,12 @@ export async function replayStep(step: Step, functions: ReplayFunctions, toleran
   for (const [index, update] of step.log.updates.entries()) {
     const batch = batchOf(update, replayed, comparison);
     if (batch === undefined) return report();
-    comparison.compare({ what: "loss", update: index }, update.loss, functions.loss(batch), `update ${index}`);
+    comparison.compare(
+      { what: "loss", update: index },
+      update.loss ?? Number.NaN,
+      functions.loss(batch),
+      `update ${index}`,
+    );
   }
   return report();
 }

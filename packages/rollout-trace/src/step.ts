@@ -32,7 +32,10 @@ export type UpdateSample = SampleKey & {
 /** One optimizer step. */
 export type UpdateLog = {
   readonly samples: readonly UpdateSample[];
-  readonly loss: number;
+  /** Null where it was not finite. */
+  readonly loss: number | null;
+  /** The step was not applied: a log-prob, an entropy, the loss or the gradient was not finite. */
+  readonly skipped?: boolean | undefined;
 };
 
 export type StepLog = {
@@ -68,7 +71,8 @@ export const updateLogSchema: z.ZodType<UpdateLog> = z.strictObject({
       referenceLogProbs: float32ArraySchema.optional(),
     }),
   ),
-  loss: z.number(),
+  loss: z.number().nullable(),
+  skipped: z.boolean().optional(),
 });
 
 export const metricsSchema: z.ZodType<StepLog["metrics"]> = z.record(z.string(), z.number().nullable());

@@ -62,7 +62,10 @@ describe("the first wrong number is named", () => {
       "loss",
       (step) => ({
         ...step,
-        log: { ...step.log, updates: step.log.updates.map((update) => ({ ...update, loss: update.loss + 1e-5 })) },
+        log: {
+          ...step.log,
+          updates: step.log.updates.map((update) => ({ ...update, loss: (update.loss ?? 0) + 1e-5 })),
+        },
       }),
       { what: "loss", update: 0 },
       "update 0",

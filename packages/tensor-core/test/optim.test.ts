@@ -107,6 +107,28 @@ describe.each(deviceKinds)("optimizers on %o", (options) => {
     },
   );
 
+  test.each([Number.NaN, Number.POSITIVE_INFINITY])(
+    "a step is not applied where another tensor that must be finite holds %d, though the gradients are finite",
+    async (poison) => {
+      const master = vector([1, 2, 3]);
+      const optimizer = new AdamW([{ master }]);
+      for (const also of [
+        [0, 1],
+        [0, poison],
+      ]) {
+        const [gradient, fine, watched] = [vector([1, -1, 2]), vector([4]), vector(also)];
+        const clip = clipByGlobalNorm([gradient], 1, [fine, watched, fine]);
+        optimizer.step([gradient], { learningRate: 0.1, clip });
+        const { finite, norm } = await readClipDecision(clip);
+        expect([finite, norm]).toEqual([also.every(Number.isFinite), Math.fround(Math.sqrt(6))]);
+        for (const tensor of [gradient, fine, watched, clip]) tensor.dispose();
+      }
+      expect(await optimizer.readSteps()).toEqual({ applied: 1, skipped: 1 });
+      optimizer.dispose();
+      master.dispose();
+    },
+  );
+
   test("shards, views and whole tensors give equal bits; the run copy is the master rounded to nearest even", async () => {
     const random = seededRandom("shards");
     const [rows, width] = [600, 6];

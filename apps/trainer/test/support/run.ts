@@ -2,7 +2,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { evaluatePolicy, grpoRecipe, train } from "@iapo/grpo";
-import { lossPresets } from "@iapo/grpo/math";
+import { lossPreset } from "@iapo/grpo/math";
 import { baseDirectory } from "@iapo/nano-vl";
 import { initializeWeights, QwenVLModel, QwenVLPolicy } from "@iapo/qwen-vl-model";
 import { loadConfig } from "@iapo/qwen-vl-model/config";
@@ -36,7 +36,7 @@ export async function makeRun(device: Device, directory: string, options: TestRu
     groups: 2,
     rollout: { samples: 3, sampling: { temperature: 1 }, maxTokens: 8 },
     advantage: { kind: "grpo", scale: "group", epsilon: 1e-6 },
-    loss: { ...lossPresets.dapo, kl: { where: "loss", estimator: "k3", coefficient: 0.01 } },
+    loss: { ...lossPreset("dapo"), kl: { where: "loss", estimator: "k3", coefficient: 0.01 } },
   } as const;
   // Evidence of block scores, as a penalty leaves it.
   const penalty: Parameters<typeof grpoRecipe>[0]["penalty"] = async (groups) =>

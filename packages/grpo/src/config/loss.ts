@@ -1,15 +1,15 @@
 /** Strict schemas of losses, advantages and dynamic sampling. */
 import { z } from "zod";
-import type { AdvantageScale } from "../math/advantages.ts";
-import { klEstimators } from "../math/kl.ts";
-import { type LossOptions, lossPresets } from "../math/options.ts";
+import { type AdvantageOptions, advantageKinds } from "../advantages/registry.ts";
+import { klEstimators } from "../losses/kl.ts";
+import { type LossOptions, lossKinds, lossPreset } from "../losses/registry.ts";
 
 const positive = z.number().gt(0);
 
 /** `{ "kind": "dapo", "clip": { "high": 0.3 } }`: a published loss, with single options in its place. `null` turns one off. */
 export const lossOptionsSchema: z.ZodType<LossOptions, unknown> = z
   .strictObject({
-    kind: z.enum(["grpo", "dapo", "dr_grpo", "gspo", "cispo", "sapo"]).default("grpo"),
+    kind: z.enum(lossKinds).default("grpo"),
     clip: z.strictObject({ low: positive.optional(), high: positive.optional() }).optional(),
     dualClip: z.number().gt(1).nullable().optional(),
     gate: z.strictObject({ positive: positive.optional(), negative: positive.optional() }).optional(),
@@ -18,7 +18,7 @@ export const lossOptionsSchema: z.ZodType<LossOptions, unknown> = z
     kl: z
       .strictObject({
         where: z.enum(["loss", "reward"]).default("loss"),
-        estimator: z.enum(klEstimators).default("k3"),
+        estimator: z.enum([...klEstimators.keys()]).default("k3"),
         coefficient: positive.default(0.01),
       })
       .optional(),
@@ -32,10 +32,11 @@ export const lossOptionsSchema: z.ZodType<LossOptions, unknown> = z
       })
       .optional(),
     turns: z.enum(["all", "final_only"]).default("all"),
+    maskTruncated: z.boolean().default(false),
   })
-  .transform(({ kind, clip, dualClip, gate, ...single }, context): LossOptions => {
-    const preset = lossPresets[kind];
-    const options: LossOptions = {
+  .transform(({ kind, clip, dualClip, gate, ...single }): LossOptions => {
+    const preset = lossPreset(kind);
+    return {
       ...preset,
       ...single,
       aggregation: single.aggregation ?? preset.aggregation,
@@ -43,28 +44,19 @@ export const lossOptionsSchema: z.ZodType<LossOptions, unknown> = z
       dualClip: dualClip === undefined ? preset.dualClip : (dualClip ?? undefined),
       gate: { positive: gate?.positive ?? preset.gate.positive, negative: gate?.negative ?? preset.gate.negative },
     };
-    if (options.aggregation === "constant" && options.constantLength === undefined) {
-      context.addIssue({
-        code: "custom",
-        path: ["constantLength"],
-        message: `loss ${kind} divides by a constant; set it, such as to the longest response allowed`,
-      });
-    }
-    return options;
   });
 
-export type AdvantageOptions = {
-  readonly kind: "grpo" | "rloo";
-  readonly scale: AdvantageScale;
-  readonly epsilon: number;
-};
-
-/** verl's GRPO where nothing is set: `{ "kind": "grpo", "scale": "group", "epsilon": 1e-6 }`. */
-export const advantageOptionsSchema: z.ZodType<AdvantageOptions, unknown> = z.strictObject({
-  kind: z.enum(["grpo", "rloo"]).default("grpo"),
-  scale: z.enum(["group", "batch", "none"]).default("group"),
+/** Where `scale` is left out, it is that of the loss: see {@link lossDefinition}. */
+export const advantageInputSchema = z.strictObject({
+  kind: z.enum(advantageKinds).default("grpo"),
+  scale: z.enum(["group", "batch", "none"]).optional(),
   epsilon: z.number().min(0).default(1e-6),
 });
+
+/** verl's GRPO where nothing is set: `{ "kind": "grpo", "scale": "group", "epsilon": 1e-6 }`. */
+export const advantageOptionsSchema: z.ZodType<AdvantageOptions, unknown> = advantageInputSchema.transform(
+  ({ scale = "group", ...others }): AdvantageOptions => ({ ...others, scale }),
+);
 
 export type DynamicSamplingOptions = {
   /** Which reward must differ within a group that is kept. */

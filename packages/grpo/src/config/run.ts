@@ -1,13 +1,9 @@
 // Strict schemas of a GRPO run: rollouts, update, optimizer, checkpoints, evaluation. Defaults: docs/method.md D.2.
 import { z } from "zod";
+import type { AdvantageOptions } from "../advantages/registry.ts";
+import { lossDefinition } from "../losses/registry.ts";
 import type { LossOptions, OverlongOptions } from "../math/index.ts";
-import {
-  type AdvantageOptions,
-  advantageOptionsSchema,
-  type DynamicSamplingOptions,
-  dynamicSamplingSchema,
-  lossOptionsSchema,
-} from "./loss.ts";
+import { advantageInputSchema, type DynamicSamplingOptions, dynamicSamplingSchema, lossOptionsSchema } from "./loss.ts";
 
 const count = z.int().min(1);
 const positive = z.number().gt(0);
@@ -109,29 +105,40 @@ export type GrpoSettings = {
 };
 
 /** A whole GRPO run; `{}` is one with published defaults, of 100 steps. */
-export const grpoSettingsSchema: z.ZodType<GrpoSettings, unknown> = z.strictObject({
-  seed: z.int().min(0).default(0),
-  steps: count.default(100),
-  groups: count.default(8),
-  rollout: rolloutSettingsSchema.prefault({}),
-  advantage: advantageOptionsSchema.prefault({}),
-  loss: lossOptionsSchema.prefault({ kind: "dapo" }),
-  update: z
-    .strictObject({ miniBatch: count.optional(), epochs: count.default(1), rowBudget: count.optional() })
-    .prefault({}),
-  dynamicSampling: dynamicSamplingSchema.optional(),
-  overlong: z
-    .strictObject({ maximum: count, buffer: count })
-    .refine(({ maximum, buffer }) => buffer <= maximum, {
-      error: "the buffer is part of the maximum",
-      path: ["buffer"],
-    })
-    .optional(),
-  recomputeOldLogProbs: z.boolean().default(false),
-  optimizer: optimizerSettingsSchema.prefault({}),
-  checkpoint: z.strictObject({ every: count.default(10), keep: count.default(3) }).prefault({}),
-  evaluate: z.strictObject({ every: count, tasks: count, n: count.default(1) }).optional(),
-  functions: z
-    .strictObject({ reward: z.string().optional(), advantage: z.string().optional(), loss: z.string().optional() })
-    .default({}),
-});
+export const grpoSettingsSchema: z.ZodType<GrpoSettings, unknown> = z
+  .strictObject({
+    seed: z.int().min(0).default(0),
+    steps: count.default(100),
+    groups: count.default(8),
+    rollout: rolloutSettingsSchema.prefault({}),
+    advantage: advantageInputSchema.prefault({}),
+    loss: lossOptionsSchema.prefault({ kind: "dapo" }),
+    update: z
+      .strictObject({ miniBatch: count.optional(), epochs: count.default(1), rowBudget: count.optional() })
+      .prefault({}),
+    dynamicSampling: dynamicSamplingSchema.optional(),
+    overlong: z
+      .strictObject({ maximum: count, buffer: count })
+      .refine(({ maximum, buffer }) => buffer <= maximum, {
+        error: "the buffer is part of the maximum",
+        path: ["buffer"],
+      })
+      .optional(),
+    recomputeOldLogProbs: z.boolean().default(false),
+    optimizer: optimizerSettingsSchema.prefault({}),
+    checkpoint: z.strictObject({ every: count.default(10), keep: count.default(3) }).prefault({}),
+    evaluate: z.strictObject({ every: count, tasks: count, n: count.default(1) }).optional(),
+    functions: z
+      .strictObject({ reward: z.string().optional(), advantage: z.string().optional(), loss: z.string().optional() })
+      .default({}),
+  })
+  .transform(({ advantage, loss, ...settings }): GrpoSettings => {
+    const { scale = lossDefinition(loss.kind).advantageScale ?? "group", ...others } = advantage;
+    const longest = settings.rollout.maxTokens * (loss.turns === "all" ? settings.rollout.maxTurns : 1);
+    const constantLength = loss.aggregation === "constant" ? (loss.constantLength ?? longest) : loss.constantLength;
+    return {
+      ...settings,
+      advantage: { ...others, scale },
+      loss: { ...loss, ...(constantLength !== undefined && { constantLength }) },
+    };
+  });

@@ -3,7 +3,7 @@
  * A reward that is NaN marks a response that could not be scored: it is left out of every mean and gets advantage 0.
  */
 import { GrpoError } from "../error.ts";
-import { checkLength, type Numbers } from "./batch.ts";
+import { at, checkLength, type Numbers } from "./batch.ts";
 
 /** `group`: divide by the standard deviation of the group. `batch`: by that of all rewards. `none`: do not divide (Dr. GRPO). */
 export type AdvantageScale = "group" | "batch" | "none";
@@ -35,7 +35,7 @@ export function groupAdvantages(rewards: Numbers, groups: Numbers, options: Grou
     const spread = options.scale === "group" ? deviation(rows, spreadOf) : batchDeviation;
     const divisor = options.scale === "none" || spread === 0 ? 1 : spread + options.epsilon;
     const mean = meanOf(rows, rewards);
-    for (const row of rows) advantages[row] = (rewards[row]! - mean) / divisor;
+    for (const row of rows) advantages[row] = (at(rewards, row) - mean) / divisor;
   }
   return advantages;
 }
@@ -46,7 +46,7 @@ export function leaveOneOutAdvantages(rewards: Numbers, groups: Numbers): Float6
   for (const rows of membersOf(rewards, groups).values()) {
     if (isHomogeneous(rows, rewards)) continue;
     const mean = meanOf(rows, rewards);
-    for (const row of rows) advantages[row] = ((rewards[row]! - mean) * rows.length) / (rows.length - 1);
+    for (const row of rows) advantages[row] = ((at(rewards, row) - mean) * rows.length) / (rows.length - 1);
   }
   return advantages;
 }
@@ -77,14 +77,14 @@ export function decoupledAdvantages(
   for (const { values, weight } of parts) {
     checkLength("a part of the reward", values, rows);
     const normalized = groupAdvantages(values, groups, { scale: "group", epsilon: options.epsilon });
-    for (let row = 0; row < rows; row++) sums[row] = sums[row]! + weight * normalized[row]!;
+    for (let row = 0; row < rows; row++) sums[row] = at(sums, row) + weight * at(normalized, row);
   }
   if (!options.whiten) return sums;
   const scored = Array.from(sums.keys()).filter((row) => parts.every(({ values }) => !Number.isNaN(values[row])));
   const mean = meanOf(scored, sums);
   const divisor = deviation(scored, sums) + options.epsilon;
   const whitened = new Float64Array(rows);
-  for (const row of scored) whitened[row] = (sums[row]! - mean) / divisor;
+  for (const row of scored) whitened[row] = (at(sums, row) - mean) / divisor;
   return whitened;
 }
 
@@ -115,27 +115,27 @@ export function informativeGroups(values: Numbers, groups: Numbers): Uint8Array 
 /** Scored responses by group, in order. */
 function membersOf(rewards: Numbers, groups: Numbers): Map<number, number[]> {
   checkLength("groups", groups, rewards.length);
-  const members = new Map<number, number[]>();
+  const byGroup = new Map<number, number[]>();
   for (let row = 0; row < rewards.length; row++) {
-    const group = members.get(groups[row]!);
     const scored = Number.isNaN(rewards[row]) ? [] : [row];
-    if (group === undefined) members.set(groups[row]!, scored);
-    else group.push(...scored);
+    const members = byGroup.get(at(groups, row));
+    if (members === undefined) byGroup.set(at(groups, row), scored);
+    else members.push(...scored);
   }
-  return members;
+  return byGroup;
 }
 
-function isHomogeneous(rows: readonly number[], values: Numbers): boolean {
-  return rows.every((row) => values[row] === values[rows[0]!]);
+function isHomogeneous([first, ...others]: readonly number[], values: Numbers): boolean {
+  return first === undefined || others.every((row) => values[row] === values[first]);
 }
 
 function meanOf(rows: readonly number[], values: Numbers): number {
-  return rows.reduce((sum, row) => sum + values[row]!, 0) / rows.length;
+  return rows.reduce((sum, row) => sum + at(values, row), 0) / rows.length;
 }
 
 /** Standard deviation with ddof 1; 0 for equal values, exactly. */
 function deviation(rows: readonly number[], values: Numbers): number {
   if (isHomogeneous(rows, values)) return 0;
   const mean = meanOf(rows, values);
-  return Math.sqrt(rows.reduce((sum, row) => sum + (values[row]! - mean) ** 2, 0) / (rows.length - 1));
+  return Math.sqrt(rows.reduce((sum, row) => sum + (at(values, row) - mean) ** 2, 0) / (rows.length - 1));
 }

@@ -24,13 +24,20 @@ export type TokenTerms = {
   readonly derivative: Float64Array;
 };
 
+/** The value at an index. @throws GrpoError `shape` beyond the end */
+export function at<T>(values: ArrayLike<T>, index: number): T {
+  const value = values[index];
+  if (value === undefined) throw new GrpoError("shape", `there is no value ${index} among ${values.length}`);
+  return value;
+}
+
 /** @throws GrpoError `shape` where the arrays disagree */
 export function checkBatch({ offsets, mask, logProbs, oldLogProbs }: TokenBatch): void {
   const tokens = logProbs.length;
   for (const [name, array] of Object.entries({ mask, oldLogProbs })) checkLength(name, array, tokens);
   let previous = offsets.length === 0 ? -1 : 0;
   for (let row = 0; row < offsets.length; row++) {
-    const offset = offsets[row]!;
+    const offset = at(offsets, row);
     if (!Number.isInteger(offset) || offset < previous || (row === 0 && offset !== 0)) previous = Number.NaN;
     else previous = offset;
   }
@@ -51,14 +58,19 @@ export function checkLength(name: string, array: Numbers, length: number): void 
 
 /** Calls `visit(row, start, end)` for each response. */
 export function forEachRow(offsets: Numbers, visit: (row: number, start: number, end: number) => void): void {
-  for (let row = 0; row + 1 < offsets.length; row++) visit(row, offsets[row]!, offsets[row + 1]!);
+  for (let row = 0; row + 1 < offsets.length; row++) visit(row, at(offsets, row), at(offsets, row + 1));
+}
+
+/** Whether a token counts. */
+export function counts(mask: Numbers, token: number): boolean {
+  return at(mask, token) > 0;
 }
 
 /** [N] the value of each token's response: a response's advantage given to all of its tokens. */
 export function spreadOverTokens(perRow: Numbers, offsets: Numbers): Float64Array {
   checkLength("values of the responses", perRow, offsets.length - 1);
-  const perToken = new Float64Array(offsets[offsets.length - 1]!);
-  forEachRow(offsets, (row, start, end) => perToken.fill(perRow[row]!, start, end));
+  const perToken = new Float64Array(at(offsets, offsets.length - 1));
+  forEachRow(offsets, (row, start, end) => perToken.fill(at(perRow, row), start, end));
   return perToken;
 }
 
@@ -72,10 +84,16 @@ export function rowSums(offsets: Numbers, mask: Numbers, values: Numbers): Float
   const sums = new Float64Array(offsets.length - 1);
   forEachRow(offsets, (row, start, end) => {
     let sum = 0;
-    for (let token = start; token < end; token++) if (mask[token]! > 0) sum += values[token]!;
+    for (let token = start; token < end; token++) if (counts(mask, token)) sum += at(values, token);
     sums[row] = sum;
   });
   return sums;
+}
+
+/** [R] mean of `values` over the tokens that count; 0 where none counts. */
+export function rowMeans(offsets: Numbers, mask: Numbers, values: Numbers): Float64Array {
+  const lengths = rowTokens(offsets, mask);
+  return rowSums(offsets, mask, values).map((sum, row) => sum / Math.max(at(lengths, row), 1));
 }
 
 /** Sum of `values` over the tokens that count, divided by their number; 0 where none counts. */
@@ -83,8 +101,8 @@ export function maskedMean(mask: Numbers, values: Numbers): number {
   let sum = 0;
   let count = 0;
   for (let token = 0; token < mask.length; token++) {
-    if (mask[token]! > 0) {
-      sum += values[token]!;
+    if (counts(mask, token)) {
+      sum += at(values, token);
       count++;
     }
   }
@@ -105,7 +123,7 @@ export function turnMask(
   const kept = Uint8Array.from(batch.mask);
   if (turns === "all") return kept;
   forEachRow(batch.offsets, (_row, start, end) => {
-    const last = end > start ? turnOfToken[end - 1]! : 0;
+    const last = end > start ? at(turnOfToken, end - 1) : 0;
     for (let token = start; token < end; token++) if (turnOfToken[token] !== last) kept[token] = 0;
   });
   return kept;

@@ -3,10 +3,13 @@
  * `r_t = exp(old log-prob - rollout log-prob)`; of a response, the product over its tokens. All are constants: no gradient.
  */
 import {
+  at,
   checkLength,
+  counts,
   forEachRow,
   maskedMean,
   type Numbers,
+  rowMeans,
   rowSums,
   rowTokens,
   spreadOverTokens,
@@ -38,7 +41,7 @@ export function importanceWeights(
     options.level === "token"
       ? logRatios
       : spreadOverTokens(rowSums(batch.offsets, batch.mask, logRatios), batch.offsets);
-  const weights = summed.map((logRatio, token) => (batch.mask[token]! > 0 ? corrected(logRatio, options) : 0));
+  const weights = summed.map((logRatio, token) => (counts(batch.mask, token) ? corrected(logRatio, options) : 0));
   if (options.normalize !== true) return weights;
   const mean = options.level === "token" ? maskedMean(batch.mask, weights) : meanOfRows(batch, weights);
   return mean === 0 ? weights : weights.map((weight) => weight / mean);
@@ -57,8 +60,7 @@ function limited(logRatio: number): number {
 
 function meanOfRows({ offsets, mask }: Rows, weights: Numbers): number {
   const lengths = rowTokens(offsets, mask);
-  const sums = rowSums(offsets, mask, weights);
-  const means = [...sums].map((sum, row) => sum / lengths[row]!).filter((_mean, row) => lengths[row]! > 0);
+  const means = [...rowMeans(offsets, mask, weights)].filter((_mean, row) => at(lengths, row) > 0);
   return means.length === 0 ? 0 : means.reduce((sum, mean) => sum + mean, 0) / means.length;
 }
 
@@ -84,7 +86,8 @@ export function rejectionMask(
     const values = logRatios.map((logRatio) => measured(measure, logRatio));
     const compared = over === "token" ? values : spreadOverTokens(rowValues(over, batch, values), batch.offsets);
     for (let token = 0; token < kept.length; token++) {
-      const value = measure === "ratio" ? Math.exp(compared[token]!) : compared[token]!;
+      const own = at(compared, token);
+      const value = measure === "ratio" ? Math.exp(own) : own;
       if (!(value >= minimum && value <= maximum)) kept[token] = 0;
     }
   }
@@ -101,13 +104,12 @@ function rowValues(over: "sum" | "mean" | "maximum", { offsets, mask }: Rows, va
     const maxima = new Float64Array(offsets.length - 1).fill(Number.NEGATIVE_INFINITY);
     forEachRow(offsets, (row, start, end) => {
       for (let token = start; token < end; token++) {
-        if (mask[token]! > 0) maxima[row] = Math.max(maxima[row]!, values[token]!);
+        if (counts(mask, token)) maxima[row] = Math.max(at(maxima, row), at(values, token));
       }
     });
     return maxima;
   }
-  const lengths = rowTokens(offsets, mask);
-  return rowSums(offsets, mask, values).map((sum, row) => (over === "sum" ? sum : sum / Math.max(lengths[row]!, 1)));
+  return over === "sum" ? rowSums(offsets, mask, values) : rowMeans(offsets, mask, values);
 }
 
 /**
@@ -121,12 +123,12 @@ export function offPolicyWeights(
   threshold: number,
 ): Float64Array {
   checkLength("advantages", advantages, batch.mask.length);
-  const moved = Float64Array.from(batch.logProbs, (logProb, token) => samplerLogProbs[token]! - logProb);
+  const moved = Float64Array.from(batch.logProbs, (logProb, token) => at(samplerLogProbs, token) - logProb);
   const average = spreadOverTokens(rowValues("mean", batch, moved), batch.offsets);
-  return average.map((value, token) => (advantages[token]! >= 0 || value <= threshold ? 1 : 0));
+  return average.map((value, token) => (at(advantages, token) >= 0 || value <= threshold ? 1 : 0));
 }
 
 function rolloutLogRatios(oldLogProbs: Numbers, rolloutLogProbs: Numbers): Float64Array {
   checkLength("rolloutLogProbs", rolloutLogProbs, oldLogProbs.length);
-  return Float64Array.from(oldLogProbs, (old, token) => old - rolloutLogProbs[token]!);
+  return Float64Array.from(oldLogProbs, (old, token) => old - at(rolloutLogProbs, token));
 }

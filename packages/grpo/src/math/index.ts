@@ -1,5 +1,7 @@
 /** Advantages and losses on Float64Array, with gradients: the reference of every GPU path. Imports no GPU code. */
 export { GrpoError, type GrpoErrorCode } from "../error.ts";
+export { type KlEstimator, type KlOptions, klEstimators } from "../losses/kl.ts";
+export { type LossKind, type LossOptions, lossDefinition, lossKinds, lossPreset } from "../losses/registry.ts";
 export {
   type AdvantageScale,
   countGroups,
@@ -12,8 +14,9 @@ export {
   leaveOneOutAdvantages,
   type RewardPart,
 } from "./advantages.ts";
-export { type Aggregation, aggregationWeights, batchCounts } from "./aggregation.ts";
+export { type Aggregation, aggregationOf, aggregationWeights, type BatchCounts, batchCounts } from "./aggregation.ts";
 export { type Numbers, spreadOverTokens, type TokenBatch, type TokenTerms, turnMask } from "./batch.ts";
+export { computeLoss, type LossInputs } from "./compute-loss.ts";
 export {
   type ImportanceOptions,
   importanceWeights,
@@ -21,29 +24,10 @@ export {
   type Rejection,
   rejectionMask,
 } from "./importance.ts";
-export { type KlEstimator, klTerms, ratioWeightedKl } from "./kl.ts";
+export { klTerms, ratioWeightedKl } from "./kl.ts";
 export { type RatioMetrics, ratioMetrics } from "./metrics.ts";
-export {
-  computeLoss,
-  type KlOptions,
-  type LossInputs,
-  type LossKind,
-  type LossOptions,
-  lossPresets,
-} from "./options.ts";
 export { type PolicyLoss, type PolicyLossParts, policyLoss } from "./policy-loss.ts";
 export { logRatios } from "./ratios.ts";
 export { type OverlongOptions, overlongPenalty, penalizeKl } from "./shaping.ts";
-export {
-  type ClippedOptions,
-  type ClipRange,
-  cispoTerms,
-  clippedTerms,
-  geometricMeanTerms,
-  gspoTerms,
-  type SapoOptions,
-  sapoTerms,
-  type VespoOptions,
-  vespoDefaults,
-  vespoTerms,
-} from "./surrogates.ts";
+export { type ClipRange, geometricMeanTerms, type VespoOptions, vespoDefaults, vespoTerms } from "./surrogates.ts";
+export { type Term, type TokenInputs, tokenTerms } from "./terms.ts";

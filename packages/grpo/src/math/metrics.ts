@@ -1,7 +1,7 @@
 /** What the ratios of an update say, under the field's names (docs/method.md C.3). */
-import { checkLength, maskedMean, type Numbers, type TokenBatch } from "./batch.ts";
+import { at, checkLength, maskedMean, type Numbers, type TokenBatch } from "./batch.ts";
 import { logRatios, maximumLogRatio } from "./ratios.ts";
-import type { ClippedOptions } from "./surrogates.ts";
+import type { ClipRange } from "./surrogates.ts";
 
 export type RatioMetrics = {
   /** `actor/ppo_kl`: mean of old minus new log-prob, in nats a token. */
@@ -13,23 +13,23 @@ export type RatioMetrics = {
 };
 
 /**
- * Metrics of the clipped surrogate; `level` is `sequence` for GSPO.
+ * Metrics of the clipped surrogate; `level` is whose ratio the loss takes, `dual` its bound for A < 0.
  * @throws GrpoError `shape`
  */
 export function ratioMetrics(
   batch: TokenBatch,
   advantages: Numbers,
-  { low, high, dual = Number.POSITIVE_INFINITY }: ClippedOptions,
+  { low, high, dual = Number.POSITIVE_INFINITY }: ClipRange & { readonly dual?: number | undefined },
   level: "token" | "sequence" = "token",
 ): RatioMetrics {
   checkLength("advantages", advantages, batch.mask.length);
   const ratios = logRatios(batch, level).map((logRatio) => Math.exp(Math.min(logRatio, maximumLogRatio)));
   const bounded = ratios.map((ratio) => Math.min(Math.max(ratio, 1 - low), 1 + high));
   const clipped = ratios.map((ratio, token) =>
-    Number(-advantages[token]! * bounded[token]! > -advantages[token]! * ratio),
+    Number(-at(advantages, token) * at(bounded, token) > -at(advantages, token) * ratio),
   );
   const dualClipped = ratios.map((ratio, token) =>
-    Number(advantages[token]! < 0 && Math.max(ratio, bounded[token]!) > dual),
+    Number(at(advantages, token) < 0 && Math.max(ratio, at(bounded, token)) > dual),
   );
   return {
     approximateKl: -maskedMean(batch.mask, logRatios(batch, "token")),

@@ -1,6 +1,6 @@
 /** The loss of a batch and its gradient with respect to the new log-probs: what an update step hands to its backward pass. */
 import { type Aggregation, aggregationWeights } from "./aggregation.ts";
-import { checkBatch, checkLength, type Numbers, type TokenBatch, type TokenTerms } from "./batch.ts";
+import { at, checkBatch, checkLength, counts, type Numbers, type TokenBatch, type TokenTerms } from "./batch.ts";
 
 export type PolicyLossParts = {
   readonly batch: TokenBatch;
@@ -31,20 +31,21 @@ export function policyLoss({ batch, policy, aggregation, weights, kl }: PolicyLo
   checkLength("policy terms", policy.loss, tokens);
   if (weights !== undefined) checkLength("weights", weights, tokens);
   if (kl !== undefined) checkLength("KL terms", kl.terms.loss, tokens);
-  const share = aggregationWeights(aggregation, batch);
+  const tokenWeights = aggregationWeights(aggregation, batch);
   const gradient = new Float64Array(tokens);
   let policySum = 0;
   let klSum = 0;
   for (let token = 0; token < tokens; token++) {
-    if (!(batch.mask[token]! > 0)) continue;
-    const weight = weights === undefined ? 1 : weights[token]!;
-    policySum += share[token]! * weight * policy.loss[token]!;
-    let derivative = weight * policy.derivative[token]!;
+    if (!counts(batch.mask, token)) continue;
+    const tokenWeight = at(tokenWeights, token);
+    const weight = weights === undefined ? 1 : at(weights, token);
+    policySum += tokenWeight * weight * at(policy.loss, token);
+    let derivative = weight * at(policy.derivative, token);
     if (kl !== undefined) {
-      klSum += share[token]! * kl.terms.loss[token]!;
-      derivative += kl.coefficient * kl.terms.derivative[token]!;
+      klSum += tokenWeight * at(kl.terms.loss, token);
+      derivative += kl.coefficient * at(kl.terms.derivative, token);
     }
-    gradient[token] = share[token]! * derivative;
+    gradient[token] = tokenWeight * derivative;
   }
   return { loss: policySum + (kl?.coefficient ?? 0) * klSum, gradient, policyLoss: policySum, klLoss: klSum };
 }

@@ -1,5 +1,5 @@
 /** Ratios of the new policy to the old one. */
-import { rowSums, rowTokens, spreadOverTokens, type TokenBatch } from "./batch.ts";
+import { at, rowMeans, spreadOverTokens, type TokenBatch } from "./batch.ts";
 
 /** Ratios stay finite: beyond exp(20) they stand still and give no gradient, as in verl (docs/method.md D.1). */
 export const maximumLogRatio = 20;
@@ -7,9 +7,6 @@ export const maximumLogRatio = 20;
 /** [N] `log rho_t`: of each token, or the mean over its response (GSPO), given to all of its tokens. Not yet limited. */
 export function logRatios(batch: TokenBatch, level: "token" | "sequence"): Float64Array {
   const { offsets, mask, logProbs, oldLogProbs } = batch;
-  const perToken = Float64Array.from(logProbs, (logProb, token) => logProb - oldLogProbs[token]!);
-  if (level === "token") return perToken;
-  const lengths = rowTokens(offsets, mask);
-  const means = rowSums(offsets, mask, perToken).map((sum, row) => sum / Math.max(lengths[row]!, 1));
-  return spreadOverTokens(means, offsets);
+  const perToken = Float64Array.from(logProbs, (logProb, token) => logProb - at(oldLogProbs, token));
+  return level === "token" ? perToken : spreadOverTokens(rowMeans(offsets, mask, perToken), offsets);
 }

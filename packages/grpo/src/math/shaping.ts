@@ -1,7 +1,8 @@
 /** Rewards as they are changed before advantages are taken. */
 import { GrpoError } from "../error.ts";
-import { checkLength, type Numbers, rowSums, type TokenBatch } from "./batch.ts";
-import { type KlEstimator, klTerms } from "./kl.ts";
+import type { KlEstimator } from "../losses/kl.ts";
+import { at, checkLength, type Numbers, rowSums, type TokenBatch } from "./batch.ts";
+import { klTerms } from "./kl.ts";
 
 export type OverlongOptions = {
   /** Tokens a response may have. */
@@ -36,5 +37,5 @@ export function penalizeKl(
   checkLength("rewards", rewards, batch.offsets.length - 1);
   const { loss } = klTerms(estimator, batch.oldLogProbs, referenceLogProbs);
   const sums = rowSums(batch.offsets, batch.mask, loss);
-  return Float64Array.from(rewards, (reward, row) => reward - coefficient * sums[row]!);
+  return Float64Array.from(rewards, (reward, row) => reward - coefficient * at(sums, row));
 }

@@ -1,7 +1,7 @@
 // GRPO as a recipe: rollouts, shaped rewards, advantages, update.
 import type { Environment, StepLog } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";
-import type { TensorLoss } from "../loss/tensors.ts";
+import type { TensorLoss } from "../losses/define.ts";
 import { rolloutMetrics, summary } from "../metrics/rollout-metrics.ts";
 import { updateMetrics } from "../metrics/update-metrics.ts";
 import type { TrainablePolicy } from "../policy.ts";
@@ -79,7 +79,7 @@ async function grpoStep(parts: StepParts, place: Place): Promise<RecipeStep> {
   const traces = samples.map(({ trace }) => trace);
   return {
     traces,
-    log: { samples: scored.flat().map(sampleLog), updates: batches.flatMap(updateLog) },
+    log: { samples: scored.flat().map(sampleLog), updates: batches.map(updateLog) },
     metrics: {
       ...rolloutMetrics(traces, rollout.maxTokens),
       ...metrics,
@@ -109,16 +109,14 @@ function sampleLog(sample: ShapedSample & { readonly advantages: readonly number
   return { group, sample: number, penalty, shapedReward: shaped, advantages, ...(evidence && { evidence }) };
 }
 
-/** A skipped step may have no finite loss; then there is nothing to log. */
-function updateLog({ scored, tokens, outcome, computed }: MiniBatch): StepLog["updates"] {
+function updateLog({ scored, constants: { offsets }, outcome, computed }: MiniBatch): StepLog["updates"][number] {
   const loss = computed?.loss ?? outcome.loss;
-  if (!Number.isFinite(loss)) return [];
   const samples = scored.map(({ trace, oldLogProbs, referenceLogProbs }, row) => ({
     group: trace.group,
     sample: trace.sample,
-    logProbs: outcome.logProbs.slice(tokens.offsets[row], tokens.offsets[row + 1]),
+    logProbs: outcome.logProbs.slice(offsets[row], offsets[row + 1]),
     ...(oldLogProbs && { oldLogProbs: Float32Array.from(oldLogProbs) }),
     ...(referenceLogProbs && { referenceLogProbs: Float32Array.from(referenceLogProbs) }),
   }));
-  return [{ samples, loss }];
+  return { samples, loss: Number.isFinite(loss) ? loss : null, ...(outcome.skipped && { skipped: true }) };
 }

@@ -1,16 +1,15 @@
 // From traces to advantages: what is taken off the outcome rewards, and how samples of a group are compared.
-import type { ReplayedSample, ReplayFunctions, Rewards, Trace } from "@iapo/rollout-trace";
-import type { AdvantageOptions } from "../config.ts";
-import { GrpoError } from "../error.ts";
 import {
-  groupAdvantages,
-  type KlOptions,
-  leaveOneOutAdvantages,
-  type OverlongOptions,
-  overlongPenalty,
-  penalizeKl,
-} from "../math/index.ts";
-import { tokensOf } from "../update/tokens.ts";
+  joinSampledTokens,
+  type ReplayedSample,
+  type ReplayFunctions,
+  type Rewards,
+  type Trace,
+} from "@iapo/rollout-trace";
+import { type AdvantageOptions, advantageDefinition } from "../advantages/registry.ts";
+import { GrpoError } from "../error.ts";
+import { at } from "../math/batch.ts";
+import { type KlOptions, type OverlongOptions, overlongPenalty, penalizeKl } from "../math/index.ts";
 
 /** What is taken off the outcome reward of a trace, and what it was computed from, for the record. */
 export interface Penalty {
@@ -43,14 +42,14 @@ export interface ShapingOptions {
   readonly kl?: KlOptions | undefined;
 }
 
-/** The advantages of published GRPO and RLOO: one number for all turns of a sample. */
-export function advantageFunction({ kind, scale, epsilon }: AdvantageOptions): AdvantageFunction {
+/** Published advantages: one number for all turns of a sample. */
+export function advantageFunction({ kind, ...settings }: AdvantageOptions): AdvantageFunction {
+  const { advantages } = advantageDefinition(kind);
   return (samples) => {
     const rewards = samples.map(({ shapedReward }) => shapedReward);
     const groups = samples.map(({ trace }) => trace.group);
-    const perSample =
-      kind === "rloo" ? leaveOneOutAdvantages(rewards, groups) : groupAdvantages(rewards, groups, { scale, epsilon });
-    return samples.map(({ trace }, i) => trace.turns.map(() => perSample[i]!));
+    const perSample = advantages(rewards, groups, settings);
+    return samples.map(({ trace: { turns } }, i) => new Array<number>(turns.length).fill(at(perSample, i)));
   };
 }
 
@@ -79,17 +78,16 @@ export function shapeSample(
   referenceLogProbs: Float32Array | undefined,
   { overlong, kl }: ShapingOptions,
 ): ShapedSample {
-  const tokens = tokensOf([trace]);
+  const { offsets, logProbs } = joinSampledTokens([trace]);
   const evidence: Record<string, readonly number[]> = { ...given?.evidence };
   let penalty = given?.penalty ?? 0;
-  if (overlong) penalty -= overlongPenalty(tokens.rolloutLogProbs.length, overlong);
+  if (overlong) penalty -= overlongPenalty(logProbs.length, overlong);
   if (kl?.where === "reward" && referenceLogProbs) {
     const mask = new Uint8Array(referenceLogProbs.length).fill(1);
-    const logProbs = tokens.rolloutLogProbs;
-    const batch = { offsets: tokens.offsets, mask, logProbs, oldLogProbs: logProbs };
-    const [taken] = penalizeKl([0], batch, referenceLogProbs, kl);
-    evidence.kl_penalty = [0 - taken!];
-    penalty -= taken!;
+    const batch = { offsets, mask, logProbs, oldLogProbs: logProbs };
+    const taken = at(penalizeKl([0], batch, referenceLogProbs, kl), 0);
+    evidence.kl_penalty = [0 - taken];
+    penalty -= taken;
   }
   const outcome = trace.rewards.outcome ?? Number.NaN;
   const found = Object.keys(evidence).length > 0 ? evidence : undefined;

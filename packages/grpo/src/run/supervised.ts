@@ -5,7 +5,6 @@ import { GrpoError } from "../error.ts";
 import type { TrainablePolicy } from "../policy.ts";
 import { Learner, type LearnerOptions, type Piece, type StepOutcome } from "../update/learner.ts";
 import { splitByRows } from "../update/split.ts";
-import { tokensOf } from "../update/tokens.ts";
 import { type Recipe, Stopwatch } from "./recipe.ts";
 import { TaskOrder, type TaskSource } from "./task-source.ts";
 
@@ -63,15 +62,14 @@ export async function supervisedStep(
   examples: readonly Trajectory[],
   rowBudget: number = Number.POSITIVE_INFINITY,
 ): Promise<StepOutcome> {
-  const { rolloutLogProbs } = tokensOf(examples);
-  const count = rolloutLogProbs.length;
+  const count = examples.reduce((sum, { turns }) => turns.reduce((all, { logProbs }) => all + logProbs.length, sum), 0);
   const alone = examples.map((example) => [example]);
   const pieces = splitByRows(alone, rowBudget, (example) => example).map(
     (groups): Piece => ({
       groups: [groups.flat()], // what their prompts begin with is computed once
       loss: ({ logProb }): Tensor => {
-        const shares = logProb.device.tensor(new Float32Array(logProb.size).fill(-1 / count), logProb.shape);
-        return dot(logProb, shares);
+        const weights = logProb.device.tensor(new Float32Array(logProb.size).fill(-1 / count), logProb.shape);
+        return dot(logProb, weights);
       },
     }),
   );

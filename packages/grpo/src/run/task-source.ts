@@ -3,7 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import type { Task } from "@iapo/rollout-trace";
 import { deriveSeed, type Seed } from "@iapo/tensor-core";
 import { GrpoError } from "../error.ts";
-import { shuffled } from "../update/update.ts";
+import { shuffled } from "../update/shuffled.ts";
 
 export interface TaskSource<T = Task> {
   readonly length: number;

@@ -10,11 +10,14 @@ import {
   scope,
   type Tensor,
 } from "@iapo/tensor-core";
+import { GrpoError } from "../error.ts";
 import type { TrainablePolicy } from "../policy.ts";
 
 /** A part of a mini-batch that is computed in one pass. */
 export interface Piece {
   readonly groups: readonly (readonly Trajectory[])[];
+  /** False where a constant of its loss is not finite: the step is then not applied. Default true. */
+  readonly finite?: boolean;
   /** This piece's share of the loss: one number. */
   loss(made: LogProbs): Tensor;
 }
@@ -30,11 +33,12 @@ export interface LearnerOptions {
 export interface StepOutcome {
   readonly loss: number;
   /** [N] of the whole mini-batch before the step, in the order of the pieces. */
-  readonly logProbs: Float32Array;
+  readonly logProbs: Float32Array<ArrayBuffer>;
   /** [N] */
-  readonly entropies: Float32Array;
-  /** Before clipping; not finite where the step was skipped. */
+  readonly entropies: Float32Array<ArrayBuffer>;
+  /** Before clipping. */
   readonly gradientNorm: number;
+  /** A log-prob, an entropy, the loss or the gradient was not finite: nothing has changed. */
   readonly skipped: boolean;
   readonly learningRate: number;
 }
@@ -44,11 +48,16 @@ export class Learner {
   readonly optimizer: AdamW;
   /** Optimizer steps so far, skipped ones included. */
   steps = 0;
-  /** Those whose gradient was not finite: they changed nothing. */
+  /** Those that were not finite: they changed nothing. */
   skipped = 0;
+  /** How many of the latest steps were skipped, one after the other. */
+  skippedInARow = 0;
   readonly #options: LearnerOptions;
 
+  /** @throws GrpoError `argument` for a policy without parameters; TensorError `argument` for a setting out of range */
   constructor(policy: TrainablePolicy, options: LearnerOptions) {
+    if (policy.parameters.length === 0)
+      throw new GrpoError("argument", "the policy has no parameters to train: give it masters or an adapter");
     this.policy = policy;
     this.#options = options;
     this.optimizer = new AdamW(
@@ -57,19 +66,22 @@ export class Learner {
     );
   }
 
-  /** Makes one step; the policy's version rises unless it was skipped. */
+  /** Makes one step; the policy's version rises unless it was skipped. Whether it is applied is decided on the GPU: nothing waits. */
   async step(pieces: readonly Piece[]): Promise<StepOutcome> {
     const { maxNorm = 1 } = this.#options;
     const learningRate = this.#options.learningRate(this.steps);
     const { gradients, outputs } = this.gradients(pieces);
-    const clip = clipByGlobalNorm(gradients, maxNorm);
+    const constants = this.policy.device.tensor([pieces.every(({ finite = true }) => finite) ? 0 : Number.NaN], []);
+    const mustBeFinite = [...outputs.flatMap(({ loss, logProb, entropy }) => [loss, logProb, entropy]), constants];
+    const clip = clipByGlobalNorm(gradients, maxNorm, mustBeFinite);
     this.optimizer.step(gradients, { learningRate, clip });
-    for (const gradient of gradients) gradient.dispose();
+    for (const tensor of [...gradients, constants]) tensor.dispose();
     const [{ norm, finite }, read] = await Promise.all([readClipDecision(clip), readOutputs(outputs)]);
     clip.dispose();
     this.steps++;
     if (finite) this.policy.version++;
     else this.skipped++;
+    this.skippedInARow = finite ? 0 : this.skippedInARow + 1;
     return { ...read, gradientNorm: norm, skipped: !finite, learningRate };
   }
 
@@ -124,7 +136,18 @@ async function readOutputs(
   );
   return {
     loss: read.reduce((sum, [loss]) => sum + loss, 0),
-    logProbs: Float32Array.from(read.flatMap(([, logProbs]) => [...logProbs])),
-    entropies: Float32Array.from(read.flatMap(([, , entropies]) => [...entropies])),
+    logProbs: joined(read.map(([, logProbs]) => logProbs)),
+    entropies: joined(read.map(([, , entropies]) => entropies)),
   };
+}
+
+/** The values of the pieces, end to end. */
+function joined(pieces: readonly ArrayLike<number>[]): Float32Array<ArrayBuffer> {
+  const all = new Float32Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let start = 0;
+  for (const piece of pieces) {
+    all.set(piece, start);
+    start += piece.length;
+  }
+  return all;
 }

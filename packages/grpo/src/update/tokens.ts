@@ -1,5 +1,6 @@
-// The sampled tokens of traces, laid end to end: trace by trace, turn by turn. Legend: N tokens, R traces.
-import type { Trace, Trajectory } from "@iapo/rollout-trace";
+// What an update knows of each sampled token of its traces. Legend: N tokens, R traces.
+import { joinSampledTokens, type SampledBatch, type Trace } from "@iapo/rollout-trace";
+import { at } from "../math/batch.ts";
 
 /** A trace with what an update needs of it. */
 export interface ScoredTrace {
@@ -15,45 +16,30 @@ export interface ScoredTrace {
 /** Responses to one prompt. */
 export type ScoredGroup = readonly ScoredTrace[];
 
-export interface Tokens {
-  /** [R + 1] trace r holds the tokens `offsets[r]` to `offsets[r + 1] - 1`. */
-  readonly offsets: Int32Array;
-  /** [N] as the rollout measured them. */
-  readonly rolloutLogProbs: Float64Array;
-  /** [N] index of the turn. */
-  readonly turnOfToken: Int32Array;
+export function sampledOf(scored: readonly ScoredTrace[]): SampledBatch {
+  return joinSampledTokens(scored.map(({ trace }) => trace));
 }
 
-export function tokensOf(traces: readonly Trajectory[]): Tokens {
-  const offsets = [0];
-  const turnOfToken: number[] = [];
-  const logProbs: number[] = [];
-  for (const { turns } of traces) {
-    turns.forEach((turn, index) => {
-      for (const logProb of turn.logProbs) {
-        logProbs.push(logProb);
-        turnOfToken.push(index);
-      }
-    });
-    offsets.push(logProbs.length);
-  }
-  return {
-    offsets: Int32Array.from(offsets),
-    rolloutLogProbs: Float64Array.from(logProbs),
-    turnOfToken: Int32Array.from(turnOfToken),
-  };
-}
-
-/** Values per token of each trace, end to end; the rollout's where a trace has none of its own. */
+/** [N] values per token of each trace, end to end; the rollout's log-probs where a trace has none of its own. */
 export function joinPerToken(
   scored: readonly ScoredTrace[],
   name: "oldLogProbs" | "referenceLogProbs",
-  { offsets, rolloutLogProbs }: Tokens,
-): Float64Array {
-  const joined = rolloutLogProbs.slice();
-  scored.forEach((one, row) => {
+  { offsets, logProbs }: SampledBatch,
+): Float32Array {
+  const joined = logProbs.slice();
+  for (const [row, one] of scored.entries()) {
     const own = one[name];
-    if (own) joined.set(own, offsets[row]!);
-  });
+    if (own) joined.set(own, at(offsets, row));
+  }
   return joined;
+}
+
+/** [N] the advantage of each token's turn. */
+export function advantagesPerToken(scored: readonly ScoredTrace[], { offsets, turns }: SampledBatch): Float64Array {
+  const advantages = new Float64Array(turns.length);
+  for (const [row, one] of scored.entries()) {
+    const end = at(offsets, row + 1);
+    for (let token = at(offsets, row); token < end; token++) advantages[token] = at(one.advantages, at(turns, token));
+  }
+  return advantages;
 }

@@ -1,21 +1,24 @@
 // The update of a step: mini-batches of groups, each one optimizer step, over one or more epochs.
-import { type Device, deriveSeed, type LogProbs, randomWords, type Seed, scope } from "@iapo/tensor-core";
-import { tensorLoss } from "../loss/policy-loss.ts";
-import { type LossConstants, type TensorLoss, uploadConstants } from "../loss/tensors.ts";
+
+import * as ops from "@iapo/tensor-core";
+import { type Device, deriveSeed, type LogProbs, type Seed, scope, type Tensor } from "@iapo/tensor-core";
+import type { TensorLoss } from "../losses/define.ts";
 import {
-  type Aggregation,
+  aggregationOf,
   aggregationWeights,
   batchCounts,
   computeLoss,
   importanceWeights,
   type LossOptions,
   type PolicyLoss,
-  type TokenBatch,
   turnMask,
 } from "../math/index.ts";
 import type { Learner, Piece, StepOutcome } from "./learner.ts";
+import { allConstantsFinite, type LossConstants, sliceResponses, uploadConstants } from "./loss-constants.ts";
+import { shuffled } from "./shuffled.ts";
 import { splitByRows } from "./split.ts";
-import { joinPerToken, type ScoredGroup, type ScoredTrace, tokensOf } from "./tokens.ts";
+import { tensorLoss } from "./tensor-loss.ts";
+import { advantagesPerToken, joinPerToken, type ScoredGroup, type ScoredTrace, sampledOf } from "./tokens.ts";
 
 export interface UpdateOptions {
   readonly loss: LossOptions;
@@ -32,7 +35,8 @@ export interface UpdateOptions {
 /** A mini-batch and its constants. */
 export interface PreparedBatch {
   readonly scored: readonly ScoredTrace[];
-  readonly tokens: Omit<TokenBatch, "logProbs"> & { readonly rolloutLogProbs: Float64Array };
+  /** [N] as the rollout measured them. */
+  readonly rolloutLogProbs: Float32Array;
   readonly constants: LossConstants;
   /** Their gradients add up to that of the whole. */
   readonly pieces: readonly Piece[];
@@ -70,10 +74,10 @@ export async function updatePolicy(
   return done;
 }
 
-function computed({ tokens, constants }: PreparedBatch, { logProbs }: StepOutcome, loss: LossOptions): PolicyLoss {
+function computed(batch: PreparedBatch, { logProbs }: StepOutcome, loss: LossOptions): PolicyLoss {
+  const { constants, rolloutLogProbs } = batch;
   const { advantages, referenceLogProbs } = constants;
-  const { rolloutLogProbs } = tokens;
-  return computeLoss({ batch: { ...tokens, logProbs }, advantages, referenceLogProbs, rolloutLogProbs }, loss);
+  return computeLoss({ batch: { ...constants, logProbs }, advantages, referenceLogProbs, rolloutLogProbs }, loss);
 }
 
 /** A mini-batch in pieces; undefined where no token counts. */
@@ -84,72 +88,34 @@ export function prepareMiniBatch(
 ): PreparedBatch | undefined {
   const { loss, rowBudget = Number.POSITIVE_INFINITY, customLoss = tensorLoss(loss) } = options;
   const scored = groups.flat();
-  const tokens = tokensOf(scored.map(({ trace }) => trace));
-  const { offsets, rolloutLogProbs, turnOfToken } = tokens;
-  const all = new Uint8Array(rolloutLogProbs.length).fill(1);
-  const mask = turnMask(loss.turns, { offsets, mask: all }, turnOfToken);
-  const batch = { offsets, mask, oldLogProbs: joinPerToken(scored, "oldLogProbs", tokens) };
+  const sampled = sampledOf(scored);
+  const { offsets, logProbs: rolloutLogProbs, turns } = sampled;
+  const all = new Uint8Array(turns.length).fill(1);
+  const mask = turnMask(loss.turns, { offsets, mask: all }, turns);
+  const batch = { offsets, mask, oldLogProbs: joinPerToken(scored, "oldLogProbs", sampled) };
   const counts = batchCounts(batch);
   if (counts.tokens === 0) return undefined;
-  const advantages = Float64Array.from(turnOfToken);
-  scored.forEach((one, row) => {
-    for (let token = offsets[row]!; token < offsets[row + 1]!; token++)
-      advantages[token] = one.advantages[turnOfToken[token]!]!;
-  });
   const constants: LossConstants = {
     ...batch,
-    advantages,
-    shares: aggregationWeights(aggregationOf(loss, counts), batch),
+    advantages: advantagesPerToken(scored, sampled),
+    tokenWeights: aggregationWeights(aggregationOf(loss, counts), batch),
     importance: loss.importance && importanceWeights(batch, rolloutLogProbs, loss.importance),
-    referenceLogProbs: scored[0]!.referenceLogProbs && joinPerToken(scored, "referenceLogProbs", tokens),
+    referenceLogProbs: scored[0]?.referenceLogProbs && joinPerToken(scored, "referenceLogProbs", sampled),
   };
   const { device } = learner.policy;
   let row = 0;
   const pieces = splitByRows(groups, rowBudget, ({ trace }) => trace).map((piece): Piece => {
-    const own = sliceRows(constants, row, row + piece.flat().length);
+    const own = sliceResponses(constants, row, row + piece.flat().length);
     row += piece.flat().length;
     return {
       groups: piece.map((group) => group.map(({ trace }) => trace)),
+      finite: allConstantsFinite(own),
       loss: (made) => lossOf(device, customLoss, own, made),
     };
   });
-  return { scored, tokens: { ...batch, rolloutLogProbs }, constants, pieces };
+  return { scored, rolloutLogProbs, constants, pieces };
 }
 
-function lossOf(device: Device, loss: TensorLoss, constants: LossConstants, made: LogProbs) {
-  return scope(() => loss({ ...made, ...uploadConstants(device, constants) }));
-}
-
-function aggregationOf(loss: LossOptions, counts: { tokens: number; sequences: number }): Aggregation {
-  if (loss.aggregation !== "constant") return { kind: loss.aggregation, ...counts };
-  return { kind: "constant", length: loss.constantLength ?? Number.NaN, sequences: counts.sequences };
-}
-
-/** The constants of responses `first` to `end - 1`. */
-function sliceRows({ offsets, ...perToken }: LossConstants, first: number, end: number): LossConstants {
-  const [from, to] = [offsets[first]!, offsets[end]!];
-  const cut = (values: ArrayLike<number>): number[] => Array.from(values).slice(from, to);
-  const { mask, oldLogProbs, advantages, shares, importance, referenceLogProbs } = perToken;
-  return {
-    offsets: Array.from(offsets)
-      .slice(first, end + 1)
-      .map((offset) => offset - from),
-    mask: cut(mask),
-    oldLogProbs: cut(oldLogProbs),
-    advantages: cut(advantages),
-    shares: cut(shares),
-    importance: importance && cut(importance),
-    referenceLogProbs: referenceLogProbs && cut(referenceLogProbs),
-  };
-}
-
-/** Fisher and Yates, from a counter-based generator. */
-export function shuffled<T>(items: readonly T[], seed: Seed): T[] {
-  const order = [...items];
-  const words = randomWords(order.length, seed);
-  for (let i = order.length - 1; i > 0; i--) {
-    const j = words[i]! % (i + 1);
-    [order[i], order[j]] = [order[j]!, order[i]!];
-  }
-  return order;
+function lossOf(device: Device, loss: TensorLoss, constants: LossConstants, made: LogProbs): Tensor {
+  return scope(() => loss({ ...made, ...uploadConstants(device, constants) }, ops));
 }

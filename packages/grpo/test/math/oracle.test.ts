@@ -3,19 +3,20 @@ import { describe, expect, test } from "vitest";
 import {
   type Aggregation,
   batchCounts,
-  type ClippedOptions,
-  cispoTerms,
-  clippedTerms,
+  type ClipRange,
   decoupledAdvantages,
   geometricMeanTerms,
   groupAdvantages,
-  gspoTerms,
   type ImportanceOptions,
   importanceWeights,
   type KlEstimator,
   klTerms,
+  type LossKind,
+  type LossOptions,
   leaveOneOutAdvantages,
   logRatios,
+  lossDefinition,
+  lossPreset,
   type Numbers,
   offPolicyWeights,
   type PolicyLossParts,
@@ -24,10 +25,10 @@ import {
   ratioMetrics,
   ratioWeightedKl,
   rejectionMask,
-  sapoTerms,
   spreadOverTokens,
   type TokenBatch,
   type TokenTerms,
+  tokenTerms,
   vespoDefaults,
   vespoTerms,
 } from "../../src/math/index.ts";
@@ -115,6 +116,7 @@ const klVariants: Record<string, KlEstimator> = {
   "v1.low_var_kl": "k3",
 };
 
+type ClippedOptions = ClipRange & { dual?: number | undefined };
 type Surrogate = (batch: TokenBatch, advantages: Numbers, oracle: OracleCase) => TokenTerms;
 type Variant = {
   advantages?: (oracle: OracleCase) => Float64Array;
@@ -132,19 +134,17 @@ const perTokenMean = (): Aggregation => ({ kind: "token" });
 const perSequence = (): Aggregation => ({ kind: "sequence" });
 const allRows = ({ rows }: OracleCase): Aggregation => ({ kind: "sequence", sequences: rows });
 const clip = (low: number, high: number, dual?: number): ClippedOptions => ({ low, high, dual });
-const ppo =
-  (options: ClippedOptions): Surrogate =>
-  (batch, advantages) =>
-    clippedTerms(batch, advantages, options);
-const gspo =
-  (options: ClippedOptions): Surrogate =>
-  (batch, advantages) =>
-    gspoTerms(batch, advantages, options);
-const cispo =
-  (low: number, high: number): Surrogate =>
-  (batch, advantages) =>
-    cispoTerms(batch, advantages, { low, high });
-const sapo: Surrogate = (batch, advantages) => sapoTerms(batch, advantages, { positive: 1, negative: 1.05 });
+const named =
+  (kind: LossKind, options: Partial<LossOptions> = {}): Surrogate =>
+  (batch, advantages) => {
+    const { level, term } = lossDefinition(kind);
+    const settings = { ...lossPreset(kind), ...options };
+    return tokenTerms(batch, advantages, level, (token) => term(token, settings));
+  };
+const ppo = ({ dual, ...range }: ClippedOptions): Surrogate => named("grpo", { clip: range, dualClip: dual });
+const gspo = ({ dual, ...range }: ClippedOptions): Surrogate => named("gspo", { clip: range, dualClip: dual });
+const cispo = (low: number, high: number): Surrogate => named("cispo", { clip: { low, high } });
+const sapo = named("sapo");
 const corrected =
   (options: ImportanceOptions) =>
   (batch: TokenBatch, { rollout }: OracleCase): Float64Array =>

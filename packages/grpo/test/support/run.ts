@@ -14,7 +14,7 @@ import {
   type TrainOptions,
   train,
 } from "../../src/index.ts";
-import { lossPresets } from "../../src/math/index.ts";
+import { lossPreset } from "../../src/math/index.ts";
 import { chartTasks, environment, type NanoOptions, nanoPolicy } from "./nano.ts";
 
 export const runOptions: GrpoOptions = {
@@ -22,7 +22,7 @@ export const runOptions: GrpoOptions = {
   groups: 2,
   rollout: { samples: 3, sampling: { temperature: 1 }, maxTokens: 8 },
   advantage: { kind: "grpo", scale: "group", epsilon: 1e-6 },
-  loss: { ...lossPresets.dapo, kl: { where: "loss", estimator: "k3", coefficient: 0.01 } },
+  loss: { ...lossPreset("dapo"), kl: { where: "loss", estimator: "k3", coefficient: 0.01 } },
   update: { miniBatch: 1, rowBudget: 400 },
 };
 

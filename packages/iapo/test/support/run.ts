@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { type RunState, type TrainOptions, train } from "@iapo/grpo";
-import { lossPresets } from "@iapo/grpo/math";
+import { lossPreset } from "@iapo/grpo/math";
 import type { ReplayFunctions } from "@iapo/rollout-trace";
 import type { Device } from "@iapo/tensor-core";
 import { type IapoSettings, iapoSettingsSchema } from "../../src/config.ts";
@@ -17,7 +17,7 @@ export function optionsOf(iapo: object): IapoOptions {
     groups: 2,
     rollout: { samples: 3, sampling: { temperature: 1 }, maxTokens: 8 },
     advantage: { kind: "grpo", scale: "group", epsilon: 1e-6 },
-    loss: lossPresets.dapo,
+    loss: lossPreset("dapo"),
     iapo: iapoSettingsSchema.parse({ target: "turn1", coldStartSteps: 0, ...iapo }) satisfies IapoSettings,
   };
 }

@@ -1,6 +1,7 @@
 // Clipping by global norm, decided on the GPU: the step that follows reads the decision from a small buffer, so nothing waits for it.
 import { noGrad } from "../autograd/tape.ts";
 import { TensorError } from "../errors.ts";
+import { allFinite } from "../ops/all-finite.ts";
 import { globalNorm } from "../ops/global-norm.ts";
 import { defineKernel } from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
@@ -21,13 +22,30 @@ fn main() {
 }`,
   }));
 
+const requireKernel = () =>
+  defineKernel("clip_require", () => ({
+    reads: { required: "u32" },
+    writes: { decision: "vec4f" },
+    uniforms: {},
+    code: /* wgsl */ `
+@compute @workgroup_size(1)
+fn main() {
+  if (required[0] == 0u) { decision[0].z = 0.0; }
+}`,
+  }));
+
 /**
  * What a step is to do with its gradients: f32 [4], (global norm, factor for the gradients, 1 if the norm is finite else 0, unused). The factor is
  * `min(1, maxNorm / (norm + 1e-6))`, as in PyTorch's `clip_grad_norm_`; the gradients stay as they are, `AdamW.step` applies it.
  * A norm is not finite where a gradient is NaN or infinite, or the sum of squares passes f32's range. `maxNorm` may be Infinity.
+ * Where an element of `alsoFinite` (f32, such as the log-probs) is NaN or infinite, the decision is the same as for such a norm.
  * Throws `argument` for no gradients or a `maxNorm` that is not above 0, `dtype` for gradients that are not f32.
  */
-export function clipByGlobalNorm(gradients: readonly Tensor[], maxNorm: number): Tensor {
+export function clipByGlobalNorm(
+  gradients: readonly Tensor[],
+  maxNorm: number,
+  alsoFinite: readonly Tensor[] = [],
+): Tensor {
   const device = gradients[0]?.device;
   if (!device) throw new TensorError("argument", "clipByGlobalNorm needs at least one gradient");
   if (!(maxNorm > 0)) throw new TensorError("argument", `clipByGlobalNorm: maxNorm must be above 0, not ${maxNorm}`);
@@ -41,6 +59,11 @@ export function clipByGlobalNorm(gradients: readonly Tensor[], maxNorm: number):
     groups: [1],
   });
   norm.dispose();
+  for (const tensor of alsoFinite) {
+    const required = noGrad(() => allFinite(tensor));
+    device.dispatch(requireKernel(), { reads: [required], writes: [decision], uniforms: [], groups: [1] });
+    required.dispose();
+  }
   return decision;
 }
 

@@ -1,0 +1,31 @@
+// SAPO: a smooth gate for the clip.
+import { maximumLogRatio } from "../math/ratios.ts";
+import { constant, ratioOf } from "./clipped.ts";
+import { defineLoss } from "./define.ts";
+
+/** A soft gate in place of the clip; its slope at rho = 1 is `-A`. */
+export const sapo = defineLoss({
+  kind: "sapo",
+  formula: "`-A sigmoid(tau (rho - 1)) 4 / tau`, tau by the sign of A",
+  source: "Qwen 2025 (docs/method.md D.3)",
+  preset: { gate: { positive: 1, negative: 1.05 }, aggregation: "sequence" },
+  level: "token",
+
+  term({ logRatio, advantage }, { gate: { positive, negative } }) {
+    const temperature = advantage > 0 ? positive : negative;
+    const ratio = Math.exp(Math.min(logRatio, maximumLogRatio));
+    const gate = 1 / (1 + Math.exp(-temperature * (ratio - 1)));
+    const slope = logRatio > maximumLogRatio ? 0 : 4 * gate * (1 - gate) * ratio;
+    return [(-advantage * gate * 4) / temperature, -advantage * slope];
+  },
+
+  tensors({ logRatio, advantages }, { gate: { positive, negative } }, ops) {
+    const { addScalar, greater, multiply, negate, sigmoid, where } = ops;
+    const losses = negate(advantages);
+    const isPositive = greater(constant(losses, 0), losses);
+    const temperature = where(isPositive, constant(losses, positive), constant(losses, negative));
+    const factor = where(isPositive, constant(losses, 4 / positive), constant(losses, 4 / negative));
+    const gate = sigmoid(multiply(temperature, addScalar(ratioOf(logRatio, ops), -1)));
+    return multiply(multiply(losses, factor), gate);
+  },
+});
