@@ -6,10 +6,11 @@ import type { LossDefinition, LossSettings } from "./define.ts";
 import { drGrpo } from "./dr-grpo.ts";
 import { grpo } from "./grpo.ts";
 import { gspo } from "./gspo.ts";
+import { reinforce } from "./reinforce.ts";
 import { sapo } from "./sapo.ts";
 
 /** To add a loss: its file in this folder, and its name here. In the order of the README. */
-const all = [grpo, dapo, drGrpo, gspo, cispo, sapo] as const;
+const all = [grpo, dapo, drGrpo, gspo, cispo, sapo, reinforce] as const;
 
 export type LossKind = (typeof all)[number]["kind"];
 
