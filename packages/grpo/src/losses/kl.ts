@@ -15,7 +15,7 @@ export interface KlDefinition<Name extends string> {
   tensors(difference: Tensor, ops: TensorOps): Tensor;
 }
 
-export function defineKl<const Name extends string>(definition: KlDefinition<Name>): KlDefinition<Name> {
+function defineKl<const Name extends string>(definition: KlDefinition<Name>): KlDefinition<Name> {
   return definition;
 }
 
