@@ -21,7 +21,7 @@ const mayImport: Record<string, string[]> = {
   "run-report": ["attribution", "visual-tools"],
   grpo: ["tensor-core"],
   evaluation: ["grpo", "tensor-core", "visual-tools", "vqa-tasks"],
-  iapo: ["grpo", "attribution", "tensor-core"],
+  iapo: ["grpo", "attribution", "tensor-core", "evaluation", "run-report", "vqa-tasks"],
   trainer: [
     ...["iapo", "grpo", "attribution", "tensor-core", "qwen-vl-model"],
     ...["visual-tools", "vqa-tasks", "nano-vl", "run-report", "evaluation"],

@@ -67,5 +67,5 @@ export { blockMethod, partitionOptions } from "./scoring/settings.ts";
 export { type CallTarget, findCall } from "./scoring/span.ts";
 export { kindOfUnit, promptUnits } from "./scoring/units.ts";
 export { CallCache, type ScoredCall } from "./teacher/call-cache.ts";
-export type { Teacher, TeacherWriter } from "./teacher/teacher.ts";
+export type { Teacher, TeacherWriter, WritingTeacher } from "./teacher/teacher.ts";
 export { type TeacherCallOptions, TeacherCalls } from "./teacher/teacher-calls.ts";

@@ -1,7 +1,7 @@
 /** The page of a run, its figures and tables, its event file for TensorBoard; and the charts they are made of. Imports no GPU code. */
 export { RunReportError, type RunReportErrorCode } from "./error.ts";
 export { escapeText, Markup } from "./markup.ts";
-export { formatNumber } from "./numbers.ts";
+export { formatDuration, formatNumber } from "./numbers.ts";
 export type {
   BlockData,
   GroupData,

@@ -12,3 +12,10 @@ export function formatNumber(value: number): string {
       .replace("e+", "e");
   return String(Number(value.toPrecision(4)));
 }
+
+/** `45 s`, `12 min`, `3 h 20 min`. */
+export function formatDuration(seconds: number): string {
+  if (seconds < 90) return `${Math.ceil(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 90 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}

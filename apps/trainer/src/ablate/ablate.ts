@@ -2,16 +2,14 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { type AblationJob, type QueueItem, QueueState, runQueue, writeAblation } from "@iapo/iapo/study";
 import { openDevice } from "@iapo/tensor-core";
 import { loadConfig } from "../config/load.ts";
 import { shippedModels } from "../config/shipped.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 import { lockDirectory } from "../run/lock.ts";
-import { type AblationJob, ablationJobs } from "./jobs.ts";
-import { type QueueItem, runQueue } from "./queue.ts";
-import { writeAblation } from "./report.ts";
-import { QueueState } from "./state.ts";
+import { ablationJobs } from "./jobs.ts";
 import { measureModel, type WorkOptions, workOn } from "./work.ts";
 
 export interface AblateFlags {

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { grpoSettingsSchema } from "@iapo/grpo/config";
 import { type ExperimentRecipe, type ModelReference, nanoPreparations, nanoRecipes } from "@iapo/iapo";
+import { type AblationJob, modelName, modelPath } from "@iapo/iapo/study";
 import { nearest } from "../config/nearest.ts";
 import { shippedModels } from "../config/shipped.ts";
 import { TrainerError } from "../error.ts";
@@ -19,22 +20,6 @@ export interface JobOptions {
   readonly directory: string;
 }
 
-export interface AblationJob {
-  /** Its run's directory, and its file, are called so. */
-  readonly id: string;
-  readonly recipe: ExperimentRecipe;
-  readonly seed: number;
-  readonly steps: number;
-  /** What `iapo train` reads. */
-  readonly config: { readonly model: object };
-  /** A job whose model this one takes. */
-  readonly needs: string | undefined;
-  /** Why it cannot be run; undefined where it can. */
-  readonly unavailable: string | undefined;
-  /** It makes a model for others and is no result itself. */
-  readonly isPreparation: boolean;
-}
-
 /** Preparations first, then by seed, so that a queue that is stopped early has all configurations. @throws TrainerError `argument` */
 export function ablationJobs(options: JobOptions): AblationJob[] {
   const chosen = chooseRecipes(options.only);
@@ -45,15 +30,6 @@ export function ablationJobs(options: JobOptions): AblationJob[] {
     ...preparations.map((recipe) => jobOf(recipe, firstSeed, options, true)),
     ...options.seeds.flatMap((seed) => chosen.map((recipe) => jobOf(recipe, seed, options, false))),
   ];
-}
-
-/** Of the model that a job has made after so many steps. */
-export function modelName(id: string, steps: number): string {
-  return `${id}-after-${steps}`;
-}
-
-export function modelPath(directory: string, name: string): string {
-  return resolve(directory, "models", name);
 }
 
 /** With or without the `nano-` that all begin with. */

@@ -4,21 +4,22 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { listCheckpoints } from "@iapo/grpo";
+import {
+  type AblationJob,
+  type Measuring,
+  measureDirectory,
+  modelName,
+  modelPath,
+  type Outcome,
+  runDirectoryOf,
+  timedName,
+  trainingSeconds,
+} from "@iapo/iapo/study";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
-import { readTimings } from "@iapo/run-report";
 import { TensorError } from "@iapo/tensor-core";
 import { stringify } from "yaml";
 import { ExitCode } from "../exit-codes.ts";
 import { runIapo } from "./child.ts";
-import { type AblationJob, modelName, modelPath } from "./jobs.ts";
-import type { Outcome } from "./queue.ts";
-
-export interface Measuring {
-  readonly directory: string;
-  /** Held-out charts that a model is measured on, one sampled response each. */
-  readonly tests: number;
-  readonly split: "validation" | "test";
-}
 
 export interface WorkOptions extends Measuring {
   /** Training goes on until a run has had so many minutes; without it, it ends with the steps. */
@@ -29,26 +30,6 @@ export interface WorkOptions extends Measuring {
 }
 
 const done: Outcome = { state: "done" };
-
-/** Where the evaluation of a model lies; of other charts, elsewhere. */
-export function measureDirectory({ directory, split, tests }: Measuring, name: string): string {
-  return join(directory, "measures", `${split}-${tests}`, name);
-}
-
-export function runDirectoryOf(directory: string, id: string): string {
-  return join(directory, "runs", id);
-}
-
-/** Parts of a step that are no training. */
-const besides = ["evaluate", "checkpoint", "write"];
-
-/** Seconds of training of each step of a run, evaluation and checkpoints left out. */
-export async function trainingSeconds(run: string): Promise<Map<number, number>> {
-  const timings = await readTimings(run);
-  const training = (parts: Readonly<Record<string, number>>): number =>
-    Object.entries(parts).reduce((sum, [part, seconds]) => (besides.includes(part) ? sum : sum + seconds), 0);
-  return new Map([...timings].map(([step, parts]) => [step, training(parts)]));
-}
 
 export async function workOn(job: AblationJob, options: WorkOptions, signal: AbortSignal): Promise<Outcome> {
   const { directory, minutes } = options;
@@ -65,11 +46,6 @@ export async function workOn(job: AblationJob, options: WorkOptions, signal: Abo
     () => exportStep(job.id, timed, ["--last"], options, signal),
     measured(timed),
   ]);
-}
-
-/** Of a model after so many minutes of training. */
-export function timedName(id: string, minutes: number): string {
-  return `${id}-after-${minutes}-minutes`;
 }
 
 async function inOrder(parts: readonly (() => Promise<Outcome>)[]): Promise<Outcome> {

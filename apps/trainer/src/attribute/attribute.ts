@@ -3,6 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { attributionToJson, type BlockMethod } from "@iapo/attribution";
 import { distribution, divergence } from "@iapo/attribution/math";
+import { barsText, blocksSvg, type ExplainedCall, explainCall, heatedImage, tokensText } from "@iapo/iapo/study";
 import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Task } from "@iapo/rollout-trace";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
@@ -17,8 +18,6 @@ import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 import { openTeacher } from "../train/parts.ts";
-import { type Explained, explainCall } from "./explain.ts";
-import { barsText, blocksSvg, heatedImage, tokensText } from "./pictures.ts";
 
 export interface AttributeOptions {
   readonly model: string;
@@ -48,7 +47,7 @@ export async function attribute(options: AttributeOptions, { out, note, signal }
   const student = await openTeacher(device, source, { signal });
   const teacher = teacherSource && (await openTeacher(device, teacherSource, { signal }));
   try {
-    const policy = student.writer!.policy;
+    const policy = student.writer.policy;
     const environment = createEnvironment({
       options: { prompt: options.prompt ?? (options.task === undefined ? "compact" : "full") },
     });
@@ -105,7 +104,7 @@ function cellsOf({ images, model }: QwenVLPolicy, { image }: Task): { rows: numb
   return { rows: height / merge, columns: width / merge };
 }
 
-function resultOf({ task, turn, isCall, student, teacher }: Explained) {
+function resultOf({ task, turn, isCall, student, teacher }: ExplainedCall) {
   return {
     version: 1,
     task: task.id,

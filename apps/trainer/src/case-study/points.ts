@@ -3,51 +3,44 @@ import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { listCheckpoints, loadCheckpoint } from "@iapo/grpo";
-import type { Teacher } from "@iapo/iapo";
+import type { StudyPoint } from "@iapo/iapo/study";
 import { DifferentiablePolicy, type QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Device } from "@iapo/tensor-core";
 import { openPolicy } from "../compose/model.ts";
 import type { Study } from "../compose/study.ts";
+import type { LoadedConfig } from "../config/load.ts";
 import type { ModelSource } from "../config/model.ts";
 import { runDirectory } from "../run/open-run.ts";
 import { openTeacher } from "../train/parts.ts";
-
-export interface StudiedPolicy {
-  readonly policy: QwenVLPolicy;
-  readonly model: Teacher["model"];
-}
-
-export interface StudyPoint {
-  /** Steps of training; of models by name, their place. */
-  readonly step: number;
-  readonly title: string;
-  /** A name of all that decides what the model answers. */
-  readonly id: string;
-  open(): Promise<StudiedPolicy>;
-}
 
 export interface Points extends Disposable {
   readonly points: readonly StudyPoint[];
 }
 
-/** The run's directory, where the study is of one. */
-export async function runOf({ loaded }: Study): Promise<string | undefined> {
+export interface StudiedRun {
+  readonly directory: string;
+  readonly config: LoadedConfig["config"];
+}
+
+/** The run, where the study is of one. */
+export async function runOf({ loaded }: Study): Promise<StudiedRun | undefined> {
   if (!loaded) return undefined;
   const directory = runDirectory(loaded, undefined);
-  return (await stat(join(directory, "run.json")).catch(() => undefined)) && directory;
+  const found = await stat(join(directory, "run.json")).catch(() => undefined);
+  return found && { directory, config: loaded.config };
 }
 
 /** Weights are loaded when a point is opened; those of a run take turns in one model. */
-export async function pointsOfRun(device: Device, study: Study, run: string): Promise<Points> {
-  const { model, grpo } = study.loaded!.config;
-  const checkpoints = await listCheckpoints(join(run, "checkpoints"));
+export async function pointsOfRun(device: Device, { directory, config }: StudiedRun): Promise<Points> {
+  const { model, grpo } = config;
+  const checkpoints = await listCheckpoints(join(directory, "checkpoints"));
   let policy: QwenVLPolicy | undefined;
   const begin = async (): Promise<QwenVLPolicy> => {
     policy?.model.dispose();
     policy = await openPolicy(device, model, { seed: grpo.seed });
     return policy;
   };
-  const studied = (of: QwenVLPolicy): StudiedPolicy => ({ policy: of, model: new DifferentiablePolicy(of) });
+  const studied = (of: QwenVLPolicy) => ({ policy: of, model: new DifferentiablePolicy(of) });
   const identified = await Promise.all(
     checkpoints.map(async ({ step, path }) => {
       const manifest = await readFile(join(path, "manifest.json"));
@@ -81,24 +74,31 @@ export async function pointsOfRun(device: Device, study: Study, run: string): Pr
 
 /** Opened at once, as their contents name them. */
 export async function pointsOfModels(device: Device, sources: readonly ModelSource[]): Promise<Points> {
-  const opened: Awaited<ReturnType<typeof openTeacher>>[] = [];
+  const points: (StudyPoint & Disposable)[] = [];
   const dispose = (): void => {
-    for (const one of opened) one.dispose();
+    for (const point of points) point[Symbol.dispose]();
   };
   try {
-    for (const source of sources) opened.push(await openTeacher(device, source, {}));
+    for (const [step, source] of sources.entries()) points.push(await pointOfModel(device, source, step));
   } catch (error) {
     dispose();
     throw error;
   }
-  const points = opened.map(({ model, writer }, step): StudyPoint => {
-    const { id, policy } = writer!;
-    return {
-      step,
-      title: sources[step]!.directory ?? `model ${step}`,
-      id,
-      open: async () => ({ policy: policy as QwenVLPolicy, model }),
-    };
-  });
   return { points, [Symbol.dispose]: dispose };
+}
+
+/** Opened at once; the caller disposes it. */
+export async function pointOfModel(
+  device: Device,
+  source: ModelSource,
+  step: number,
+): Promise<StudyPoint & Disposable> {
+  const { model, writer, dispose } = await openTeacher(device, source, {});
+  return {
+    step,
+    title: source.directory ?? `model ${step}`,
+    id: writer.id,
+    open: async () => ({ policy: writer.policy, model }),
+    [Symbol.dispose]: dispose,
+  };
 }

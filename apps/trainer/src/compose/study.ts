@@ -1,10 +1,10 @@
 // What a study of models looks at: student and teacher by name or configuration, nano-charts, and the environment of their episodes.
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { type IapoSettings, iapoPresets } from "@iapo/iapo/config";
-import type { Orientation, PromptBlock } from "@iapo/rollout-trace";
-import { createEnvironment, type VqaEnvironment } from "@iapo/vqa-tasks";
-import { createNanoCharts, type NanoCharts } from "@iapo/vqa-tasks/nano";
+import { iapoPresets } from "@iapo/iapo/config";
+import type { StudySubject } from "@iapo/iapo/study";
+import { createEnvironment } from "@iapo/vqa-tasks";
+import { createNanoCharts } from "@iapo/vqa-tasks/nano";
 import { type LoadedConfig, loadConfig } from "../config/load.ts";
 import type { ModelSource } from "../config/model.ts";
 import { nearest } from "../config/nearest.ts";
@@ -22,14 +22,12 @@ export interface StudyFlags {
   readonly seed: number | undefined;
 }
 
-export interface Study {
+export interface Study extends StudySubject {
   readonly loaded: LoadedConfig | undefined;
   readonly student: ModelSource;
   readonly teacher: ModelSource | undefined;
-  readonly charts: NanoCharts;
-  readonly environment: VqaEnvironment;
-  /** The configuration's, or those of the preset for nano models. */
-  readonly iapo: IapoSettings;
+  /** Of a turn: the configuration's, or what nano models need. */
+  readonly maxTokens: number;
 }
 
 /** Answers are compared by rule: what is studied are calls. @throws TrainerError `config`, `missing`, `invalid` */
@@ -38,32 +36,35 @@ export async function openStudy({ source, student, teacher, seed }: StudyFlags):
   const config = loaded?.config;
   if (config && !config.data.nanoCharts)
     throw new TrainerError("config", `${source}: only nano-charts tell which calls are right; set data.nanoCharts`);
-  const models = {
-    student: await modelOf(student, config ? config.model : { directory: shippedModels["nano-student"]! }),
-    teacher: await modelOf(teacher, config ? config.teacher : { directory: shippedModels["nano-teacher"]! }),
-  };
   const options = config
     ? { ...config.environment, scoring: { ...config.environment.scoring, scoring: "relaxed" as const } }
     : { prompt: "compact" as const };
   const charts = { seed: 1, names: "words" as const, ...config?.data.nanoCharts, ...(seed !== undefined && { seed }) };
   return {
     loaded,
-    student: models.student!,
-    teacher: models.teacher,
+    student:
+      student === undefined ? await checked(config?.model ?? shipped("nano-student")) : await namedModel(student),
+    teacher: teacher === undefined ? await checkedTeacher(config) : await namedModel(teacher),
     charts: await createNanoCharts(charts),
     environment: createEnvironment({ options }),
     iapo: config?.iapo ?? iapoPresets.occlusion,
+    maxTokens: config?.grpo.rollout.maxTokens ?? 48,
   };
 }
 
-async function modelOf(
-  name: string | undefined,
-  configured: ModelSource | undefined,
-): Promise<ModelSource | undefined> {
-  if (name !== undefined) return namedModel(name);
-  if (configured?.directory !== undefined && configured.initialize === undefined)
-    await checkModelDirectory(configured.directory);
-  return configured;
+/** A directory that holds no model is found out before the work. */
+async function checked<Source extends ModelSource>(source: Source): Promise<Source> {
+  if (source.directory !== undefined && source.initialize === undefined) await checkModelDirectory(source.directory);
+  return source;
+}
+
+async function checkedTeacher(config: LoadedConfig["config"] | undefined): Promise<ModelSource | undefined> {
+  const source: ModelSource | undefined = config ? config.teacher : shipped("nano-teacher");
+  return source && checked(source);
+}
+
+function shipped(name: string): ModelSource {
+  return { directory: shippedModels[name] };
 }
 
 /** By the name of a shipped one, or a path. @throws TrainerError `missing`, `invalid` */
@@ -80,11 +81,4 @@ function directoryOf(name: string): string {
   const hint =
     near === undefined ? `shipped models are ${Object.keys(shippedModels).join(", ")}` : `did you mean ${near}?`;
   throw new TrainerError("missing", `${directory}: there is no such directory or shipped model; ${hint}`);
-}
-
-/** The tools that a prompt defines, by the axis that they are for. */
-export function toolsByAxis(prompt: readonly PromptBlock[]): Record<Orientation, string[]> {
-  const names = prompt.flatMap((block) => (block.kind === "tool" && block.tool !== undefined ? [block.tool] : []));
-  const of = (pattern: RegExp): string[] => names.filter((name) => pattern.test(name));
-  return { columns: of(/^focus_on_(?:columns|x_values)_/), rows: of(/^focus_on_(?:rows|y_values)_/) };
 }

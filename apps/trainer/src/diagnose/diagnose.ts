@@ -1,19 +1,25 @@
 // iapo diagnose: before a run, which settings of the penalty tell faulty calls from right ones.
 import { join, resolve } from "node:path";
-import { defaultGrid, diagnose, diagnosisSvg, diagnosisTable, type Explained, type Teacher } from "@iapo/iapo";
+import { diagnosisSvg, diagnosisTable } from "@iapo/iapo";
+import {
+  type Choice,
+  compareWithChoice,
+  type DiagnosisFile,
+  diagnoseModels,
+  type EarlierChoice,
+  readChoice,
+} from "@iapo/iapo/study";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { openDevice } from "@iapo/tensor-core";
 import type { NanoSplit } from "@iapo/vqa-tasks/nano";
-import { openStudy, type Study, type StudyFlags, toolsByAxis } from "../compose/study.ts";
+import { openStudy, type Study, type StudyFlags } from "../compose/study.ts";
+import type { ModelSource } from "../config/model.ts";
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 import { createPace } from "../progress/pace.ts";
 import { lockDirectory } from "../run/lock.ts";
 import { openTeacher } from "../train/parts.ts";
-import { compareWithChoice, readChoice } from "./choice.ts";
-import type { Choice, DiagnosisFile } from "./file.ts";
-import { scoreCharts } from "./scores.ts";
 
 export interface DiagnoseFlags extends StudyFlags {
   readonly split: NanoSplit;
@@ -24,20 +30,18 @@ export interface DiagnoseFlags extends StudyFlags {
   readonly json?: true | undefined;
 }
 
-/** For intervals. */
-const REPLICATES = 1000;
-
 export async function runDiagnosis(flags: DiagnoseFlags, io: CliIo): Promise<number> {
-  const earlier = flags.choice === undefined ? undefined : await readChoice(flags.choice, flags.split);
+  const earlier = flags.choice === undefined ? undefined : await choiceOf(flags.choice, flags.split);
   const study = await openStudy(flags);
-  if (!study.teacher) {
+  const { teacher } = study;
+  if (!teacher) {
     const advice = "give --teacher, or set the section teacher";
     throw new TrainerError("config", `${flags.source}: a diagnosis compares with a teacher; ${advice}`);
   }
   const directory = resolve(flags.out);
   const lock = await lockDirectory(directory);
   try {
-    const made = await make(study, directory, flags, io);
+    const made = await make(study, teacher, directory, flags, io);
     const file = earlier ? compareWithChoice(made, earlier) : made;
     await writeFileAtomic(join(directory, "diagnosis.json"), `${JSON.stringify(file, null, 2)}\n`);
     await writeFileAtomic(join(directory, "diagnosis.svg"), diagnosisSvg(file.diagnosis));
@@ -57,48 +61,46 @@ export async function runDiagnosis(flags: DiagnoseFlags, io: CliIo): Promise<num
   }
 }
 
-async function make(study: Study, directory: string, flags: DiagnoseFlags, io: CliIo): Promise<DiagnosisFile> {
-  const { split, charts: count } = flags;
+/** @throws TrainerError `argument` where it was made on the same tables */
+async function choiceOf(file: string, split: NanoSplit): Promise<EarlierChoice> {
+  const earlier = await readChoice(file);
+  if (earlier.split !== split) return earlier;
+  const other = split === "test" ? "validation" : "test";
+  throw new TrainerError(
+    "argument",
+    `${file} was made on the tables of ${split} too; report on others, by --split ${other}`,
+  );
+}
+
+async function make(
+  study: Study,
+  teacherSource: ModelSource,
+  directory: string,
+  { split, charts }: DiagnoseFlags,
+  io: CliIo,
+): Promise<DiagnosisFile> {
   using device = await openDevice();
   const student = await openTeacher(device, study.student, io);
-  const teacher = await openTeacher(device, study.teacher!, io);
+  const teacher = await openTeacher(device, teacherSource, io);
   try {
-    if (student.writer!.id === teacher.writer!.id)
+    if (student.writer.id === teacher.writer.id)
       io.note("student and teacher have the same weights: about the student's own calls they cannot differ");
-    const { charts, environment, iapo } = study;
-    const grid = defaultGrid(toolsByAxis(environment.prompt((await charts.chart(split, 0)).task)));
-    const explained = await explain(study, [student, teacher], grid, directory, flags, io);
-    return {
-      version: 1,
-      models: { student: student.writer!.id, teacher: teacher.writer!.id },
-      charts: { seed: charts.options.seed, split, count },
-      diagnosis: diagnose(explained, grid, {
-        ...{ target: iapo.target, temperature: iapo.temperature, smoothing: iapo.smoothing },
-        ...{ divergence: iapo.divergence, maxPenalty: iapo.maxPenalty },
-        ...{ replicates: REPLICATES, seed: charts.options.seed },
-      }),
-    };
+    return await diagnoseModels(
+      study,
+      { student, teacher },
+      {
+        split,
+        charts,
+        maxTokens: study.maxTokens,
+        file: join(directory, "scores.jsonl"),
+        signal: io.signal,
+        onChart: createPace(io.note, charts, "charts").done,
+      },
+    );
   } finally {
     student.dispose();
     teacher.dispose();
   }
-}
-
-function explain(
-  study: Study,
-  [student, teacher]: readonly [Teacher, Teacher],
-  grid: ReturnType<typeof defaultGrid>,
-  directory: string,
-  { split, charts: count }: DiagnoseFlags,
-  { note, signal }: CliIo,
-): Promise<Explained> {
-  const pace = createPace(note, count, "charts");
-  return scoreCharts(study, student, teacher, {
-    ...{ grid, split, charts: count, signal },
-    maxTokens: study.loaded?.config.grpo.rollout.maxTokens ?? 48,
-    file: join(directory, "scores.jsonl"),
-    onChart: pace.done,
-  });
 }
 
 function choiceText({ setting, split, there, here }: Choice): string {

@@ -1,12 +1,12 @@
 // iapo plan: what a run will take of memory and time, before it runs, and what to change where it does not fit.
 import { freemem } from "node:os";
+import { formatDuration } from "@iapo/run-report";
 import { type AdapterFacts, type Device, openDevice, planningDevice } from "@iapo/tensor-core";
 import type { LoadedConfig } from "../config/load.ts";
 import type { TrainerConfig } from "../config/schema.ts";
 import { size } from "../doctor/consequences.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
-import { duration } from "../progress/words.ts";
 import type { Job } from "../run/job.ts";
 import { type Change, changesToFit } from "./changes.ts";
 import { type OneStep, oneStep, type Phase } from "./one-step.ts";
@@ -119,7 +119,7 @@ async function probeStep(
   if (estimate > LONGEST_PROBE || groups === 1 || io.signal.aborted) {
     return { groups: 1, secondsPerStep: estimate, phases: scaled };
   }
-  io.note(`a whole step, about ${duration(estimate)}`);
+  io.note(`a whole step, about ${formatDuration(estimate)}`);
   const { phases } = await oneStep(device, config, command, 0);
   return { groups, secondsPerStep: totalOf(phases), phases: phases.map(({ name, seconds }) => ({ name, seconds })) };
 }
@@ -166,7 +166,7 @@ function asText(plan: Plan, steps: number): string {
   if (probe) {
     const basis = probe.groups === 1 ? "from a step of one group" : "measured, responses as the model writes them";
     lines.push(
-      `${probe.secondsPerStep.toFixed(1)} s a step (${basis}): ${steps} steps in ${duration(steps * probe.secondsPerStep)}, evaluations apart`,
+      `${probe.secondsPerStep.toFixed(1)} s a step (${basis}): ${steps} steps in ${formatDuration(steps * probe.secondsPerStep)}, evaluations apart`,
     );
   }
   return lines.join("\n");

@@ -1,5 +1,5 @@
 // Lines about work that goes on item by item: how far, how fast, how long still. Not more often than every few seconds.
-import { duration } from "./words.ts";
+import { formatDuration } from "@iapo/run-report";
 
 export interface Pace {
   /** So many items are done; `isNew` where the last one was done just now. */
@@ -20,7 +20,7 @@ export function createPace(note: (text: string) => void, total: number, items: s
       if (count < total && now - noted < EVERY) return;
       noted = now;
       const seconds = (now - began) / 1000 / made;
-      const left = count < total ? `, ETA ${duration(seconds * (total - count))}` : "";
+      const left = count < total ? `, ETA ${formatDuration(seconds * (total - count))}` : "";
       note(`${count} of ${total} ${items}, ${seconds.toFixed(1)} s each${left}`);
     },
   };

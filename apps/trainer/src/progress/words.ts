@@ -1,5 +1,6 @@
 // A reading of the meter in words: one line for logs, a few for a screen.
 import type { Metrics } from "@iapo/grpo";
+import { formatDuration } from "@iapo/run-report";
 import { size } from "../doctor/consequences.ts";
 import type { Reading } from "./meter.ts";
 
@@ -56,15 +57,8 @@ function pace({ secondsPerStep, tokensPerSecond, eta, gpuBytes, gpuPeakBytes }: 
     ...(secondsPerStep === undefined ? [] : [`${secondsPerStep.toFixed(1)} s/step`]),
     ...(tokensPerSecond === undefined ? [] : [`${tokensPerSecond.toFixed(0)} tokens/s`]),
     `GPU ${size(gpuBytes)}, peak ${size(gpuPeakBytes)}`,
-    ...(eta === undefined ? [] : [`ETA ${duration(eta)}`]),
+    ...(eta === undefined ? [] : [`ETA ${formatDuration(eta)}`]),
   ];
-}
-
-/** `45 s`, `12 min`, `3 h 20 min`. */
-export function duration(seconds: number): string {
-  if (seconds < 90) return `${Math.ceil(seconds)} s`;
-  const minutes = Math.round(seconds / 60);
-  return minutes < 90 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 /** One character a value, from 0 to the largest. */

@@ -9,7 +9,13 @@ import {
   type TensorLoss,
 } from "@iapo/grpo";
 import type { GrpoSettings } from "@iapo/grpo/config";
-import { createBaseline, createLlmVerifier, type LlmVerdict, type Teacher, type TeacherWriter } from "@iapo/iapo";
+import {
+  createBaseline,
+  createLlmVerifier,
+  type LlmVerdict,
+  type TeacherWriter,
+  type WritingTeacher,
+} from "@iapo/iapo";
 import type { BaselineOptions } from "@iapo/iapo/config";
 import { DifferentiablePolicy, type QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Image } from "@iapo/rollout-trace";
@@ -33,7 +39,7 @@ export async function openTeacher(
   device: Device,
   source: ModelSource,
   loading: Loading,
-): Promise<Teacher & { dispose(): void }> {
+): Promise<WritingTeacher & { dispose(): void }> {
   const policy = await openPolicy(device, { ...source, recompute: false }, { ...loading, seed: 0, frozen: true });
   return { ...(await teacherOf(policy, source, loading)), dispose: () => policy.model.dispose() };
 }
@@ -46,7 +52,7 @@ export async function openTeacherInTurns(
   student: QwenVLPolicy,
   { model, teacher: source }: { readonly model: ModelSettings; readonly teacher: ModelSource },
   loading: Loading,
-): Promise<Teacher & { dispose(): void }> {
+): Promise<WritingTeacher & { dispose(): void }> {
   const { onPhase } = loading;
   const { policy, present } = await openPolicyInTurns(student.model.device, source, loading);
   const absent: During = model.lora ? await frozenWeightsInTurns(student, model, loading) : (work) => work();

@@ -1,10 +1,12 @@
 // What a run looks like: numbers, one line, JSON, and a screen that survives every resize.
+
+import { formatDuration } from "@iapo/run-report";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Meter } from "../../src/progress/meter.ts";
 import { createProgress } from "../../src/progress/progress.ts";
 import { Screen } from "../../src/progress/screen.ts";
-import { duration, screenLines, stepLine } from "../../src/progress/words.ts";
+import { screenLines, stepLine } from "../../src/progress/words.ts";
 import { VirtualTerminal } from "./virtual-terminal.ts";
 
 const memory = () => ({ liveBytes: 3 * 2 ** 20, peakBytes: 2 ** 30 });
@@ -30,7 +32,7 @@ test("a step as a line", () => {
   expect(stepLine(meter.read())).toBe(
     "step 1/10  reward 0.250  tool calls 1.000  misuse 0.500  2.0 s/step  40 tokens/s  GPU 3 MiB, peak 1.0 GiB  ETA 18 s",
   );
-  expect([5, 100, 12_345].map(duration)).toEqual(["5 s", "2 min", "3 h 26 min"]);
+  expect([5, 100, 12_345].map(formatDuration)).toEqual(["5 s", "2 min", "3 h 26 min"]);
 });
 
 test("JSON is one object a line, numbers that are none are null", () => {

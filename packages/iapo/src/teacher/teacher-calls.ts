@@ -9,7 +9,7 @@ import { blockMethod, partitionOptions } from "../scoring/settings.ts";
 import { findCall } from "../scoring/span.ts";
 import { promptUnits } from "../scoring/units.ts";
 import { type CallCache, type ScoredCall, sha256 } from "./call-cache.ts";
-import { type Teacher, type TeacherWriter, withTeacher } from "./teacher.ts";
+import { type Teacher, type WritingTeacher, withTeacher } from "./teacher.ts";
 
 export interface TeacherCallOptions {
   readonly settings: IapoSettings;
@@ -22,7 +22,7 @@ export interface TeacherCallOptions {
 type Prompt = readonly PromptBlock[];
 
 export class TeacherCalls {
-  readonly #teacher: Teacher & { readonly writer: TeacherWriter };
+  readonly #teacher: WritingTeacher;
   readonly #options: TeacherCallOptions;
   readonly #cache: CallCache;
 

@@ -15,6 +15,9 @@ export interface Teacher {
   readonly use?: (<T>(work: () => Promise<T>) => Promise<T>) | undefined;
 }
 
+/** A teacher that can write, or a student that is looked at as teachers are. */
+export type WritingTeacher = Teacher & { readonly writer: TeacherWriter };
+
 export interface TeacherWriter {
   readonly id: string;
   readonly policy: Policy & Scribe;

@@ -2,7 +2,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { z } from "zod";
-import { TrainerError } from "../error.ts";
+import { IapoError } from "../../error.ts";
 
 const jobSchema = z.strictObject({
   /** `begun`: it goes on when the queue does. `failed`: it is tried again when the queue is started again. */
@@ -30,7 +30,7 @@ export class QueueState {
     this.#jobs = jobs;
   }
 
-  /** @throws TrainerError `invalid` */
+  /** @throws IapoError `invalid` */
   static async open(file: string): Promise<QueueState> {
     try {
       if ((await stat(file)).size > MOST_BYTES) throw new Error("it is far too large");
@@ -39,7 +39,7 @@ export class QueueState {
       if ((cause as NodeJS.ErrnoException).code === "ENOENT") return new QueueState(file, {});
       const problem = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
       const advice = "delete it: runs that are done are looked at again, and not made again";
-      throw new TrainerError("invalid", `${file} is not the state of a queue: ${problem}; ${advice}`, { cause });
+      throw new IapoError("invalid", `${file} is not the state of a queue: ${problem}; ${advice}`, { cause });
     }
   }
 

@@ -1,6 +1,8 @@
 // What a diagnosis leaves on disk.
-import type { Diagnosis, Estimate, Fault } from "@iapo/iapo";
+
 import type { NanoSplit } from "@iapo/vqa-tasks/nano";
+import type { Diagnosis, Fault } from "../../diagnose/diagnose.ts";
+import type { Estimate } from "../../diagnose/statistics.ts";
 
 /** What `diagnosis.json` holds. */
 export interface DiagnosisFile {

@@ -1,11 +1,16 @@
 // One call on one picture, and what a student and a teacher rest it on.
 import type { BlockAttribution, BlockMethod } from "@iapo/attribution";
-import { type AttributionModel, type Call, findCall, promptUnits, scoreCalls, type TeacherWriter } from "@iapo/iapo";
 import type { Environment, PromptBlock, Task, Turn } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";
-import { TrainerError } from "../error.ts";
+import { at } from "../../at.ts";
+import { IapoError } from "../../error.ts";
+import type { AttributionModel, Call } from "../../scoring/model.ts";
+import { scoreCalls } from "../../scoring/score.ts";
+import { findCall } from "../../scoring/span.ts";
+import { promptUnits } from "../../scoring/units.ts";
+import { type TeacherWriter, TokenizerCheck } from "../../teacher/teacher.ts";
 
-export interface Explained {
+export interface ExplainedCall {
   readonly task: Task;
   readonly blocks: readonly PromptBlock[];
   readonly turn: Turn;
@@ -27,18 +32,25 @@ export interface ExplainRequest {
   readonly method: BlockMethod;
 }
 
-/** @throws AttributionError, QwenVLError; TrainerError `argument` where the teacher reads the call's ids otherwise */
-export async function explainCall(request: ExplainRequest): Promise<Explained> {
+/** @throws IapoError `teacher` where the teacher reads the call's ids otherwise; what the models throw */
+export async function explainCall(request: ExplainRequest): Promise<ExplainedCall> {
   const { task, environment, student, teacher, method } = request;
   const blocks = environment.prompt(task);
   const turn = await write(blocks, request);
   const found = findCall(turn, "code", student.model);
   const call: Call = found ?? { turn, targets: turn.lossMask };
   const units = promptUnits(blocks, turn, { kind: "per_tool" });
-  if (teacher) checkTokens(turn, student.model, teacher);
-  const [own] = await scoreCalls(student.model, [call], units, method);
-  const [other] = teacher ? await scoreCalls(teacher, [call], units, method) : [];
-  return { task, blocks, turn, isCall: found !== undefined, student: own!, teacher: other };
+  if (teacher) new TokenizerCheck(student.model, teacher).check(call);
+  const score = async (model: AttributionModel): Promise<BlockAttribution> => {
+    const [scored] = await scoreCalls(model, [call], units, method);
+    if (!scored) throw new IapoError("argument", "the turn is empty, so there is nothing to explain");
+    return scored;
+  };
+  return {
+    ...{ task, blocks, turn, isCall: found !== undefined },
+    student: await score(student.model),
+    teacher: teacher && (await score(teacher)),
+  };
 }
 
 async function write(blocks: readonly PromptBlock[], request: ExplainRequest): Promise<Turn> {
@@ -48,19 +60,8 @@ async function write(blocks: readonly PromptBlock[], request: ExplainRequest): P
   const session = await student.policy.open([input]);
   try {
     const seeds = [deriveSeed(seed, "attribute", task.id)];
-    const [turn] = await session.generate({ samples: 1, sampling: { temperature: 1 }, seeds, maxTokens });
-    return turn!;
+    return at(await session.generate({ samples: 1, sampling: { temperature: 1 }, seeds, maxTokens }), 0);
   } finally {
     session.close();
-  }
-}
-
-function checkTokens({ tokens }: Turn, student: AttributionModel, teacher: AttributionModel): void {
-  for (const id of new Set(tokens)) {
-    if (Buffer.compare(student.tokenBytes(id), teacher.tokenBytes(id)) === 0) continue;
-    throw new TrainerError(
-      "argument",
-      `token ${id} means another text to the teacher, so it cannot explain the student's call`,
-    );
   }
 }

@@ -4,9 +4,16 @@ import { join } from "node:path";
 import { type Measured, type MetricName, metricNames } from "@iapo/evaluation";
 import { type LoadedRun, loadRun } from "@iapo/run-report";
 import { z } from "zod";
-import { TrainerError } from "../error.ts";
-import { type AblationJob, modelName } from "./jobs.ts";
-import { type Measuring, measureDirectory, runDirectoryOf, timedName, trainingSeconds } from "./work.ts";
+import { IapoError } from "../../error.ts";
+import {
+  type AblationJob,
+  type Measuring,
+  measureDirectory,
+  modelName,
+  runDirectoryOf,
+  timedName,
+  trainingSeconds,
+} from "./places.ts";
 
 /** Held-out values inside a run. */
 export interface CurvePoint {
@@ -44,7 +51,7 @@ const measured: z.ZodType<Measured> = z.object({
 });
 const resultsSchema = z.object({ sets: z.object({ nano: measured }) });
 
-/** What `iapo eval` has left. Undefined where a model was not measured. @throws TrainerError `invalid` */
+/** What `iapo eval` has left. Undefined where a model was not measured. @throws IapoError `invalid` */
 export async function readMeasured(measuring: Measuring, name: string): Promise<Measured | undefined> {
   const file = join(measureDirectory(measuring, name), "results.json");
   try {
@@ -52,7 +59,7 @@ export async function readMeasured(measuring: Measuring, name: string): Promise<
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     const problem = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
-    throw new TrainerError("invalid", `${file} is not the result of an evaluation: ${problem}; delete it`, { cause });
+    throw new IapoError("invalid", `${file} is not the result of an evaluation: ${problem}; delete it`, { cause });
   }
 }
 

@@ -3,9 +3,16 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { metricTitles } from "@iapo/evaluation";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
-import { bandOf, type LineChart, type LoadedRun, panels, spreadOf, writeFigures } from "@iapo/run-report";
-import { duration } from "../progress/words.ts";
-import type { AblationJob } from "./jobs.ts";
+import {
+  bandOf,
+  formatDuration,
+  type LineChart,
+  type LoadedRun,
+  panels,
+  spreadOf,
+  writeFigures,
+} from "@iapo/run-report";
+import type { AblationJob, Measuring } from "./places.ts";
 import { type JobResult, readMeasured, readResult } from "./results.ts";
 import type { QueueState } from "./state.ts";
 import {
@@ -19,7 +26,6 @@ import {
   sameTimeTable,
   stepsTable,
 } from "./tables.ts";
-import type { Measuring } from "./work.ts";
 
 export interface AblationReport {
   readonly jobs: readonly AblationJob[];
@@ -99,7 +105,7 @@ function tables(
   const tests = `${measuring.tests} charts of ${measuring.split} tables, sampled at T = 1`;
   return [
     "# Ablation\n",
-    `\`${command}\`: seeds ${seeds}, ${steps} steps, ${duration(wall)} in all. Means over seeds, ± sample deviation; models as they are with bootstrap intervals of 95 %. Minutes and s/step are those of training, without evaluation.\n`,
+    `\`${command}\`: seeds ${seeds}, ${steps} steps, ${formatDuration(wall)} in all. Means over seeds, ± sample deviation; models as they are with bootstrap intervals of 95 %. Minutes and s/step are those of training, without evaluation.\n`,
     `## After equal steps: ${tests}\n`,
     stepsTable(models, all),
     ...(timed === undefined ? [] : [`## After ${minutes} minutes of training: ${tests}\n`, timed]),

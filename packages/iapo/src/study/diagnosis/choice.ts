@@ -1,10 +1,10 @@
 // The choice of a diagnosis, looked at on tables that had no part in it: where many settings are compared, the best one looks too good.
 import { readFile, stat } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
-import { labelOf } from "@iapo/iapo";
 import type { NanoSplit } from "@iapo/vqa-tasks/nano";
 import { z } from "zod";
-import { TrainerError } from "../error.ts";
+import { labelOf } from "../../diagnose/diagnose.ts";
+import { IapoError } from "../../error.ts";
 import type { Choice, DiagnosisFile } from "./file.ts";
 
 const estimate = z.object({ auc: z.number(), low: z.number(), high: z.number() });
@@ -34,19 +34,12 @@ export interface EarlierChoice {
 
 const MOST_BYTES = 2 ** 24;
 
-/** @throws TrainerError `missing`, `invalid`; `argument` where it was made on the same tables */
-export async function readChoice(file: string, split: NanoSplit): Promise<EarlierChoice> {
+/** What `iapo diagnose` left in a `diagnosis.json`. @throws IapoError `missing`, `invalid` */
+export async function readChoice(file: string): Promise<EarlierChoice> {
   const found = await parse(file);
   const { recommended, cells } = found.diagnosis;
   const cell = recommended === null ? undefined : cells[recommended];
-  if (!cell)
-    throw new TrainerError("invalid", `${file}: this diagnosis chose no setting, so there is none to report on`);
-  if (found.charts.split === split) {
-    throw new TrainerError(
-      "argument",
-      `${file} was made on the tables of ${split} too; report on others, by --split ${split === "test" ? "validation" : "test"}`,
-    );
-  }
+  if (!cell) throw new IapoError("invalid", `${file}: this diagnosis chose no setting, so there is none to report on`);
   const { wrong_axis, wrong_names } = cell.faults;
   const areas = { wrong_axis: wrong_axis.paired, wrong_names: wrong_names.paired };
   return { file, models: found.models, split: found.charts.split, settings: cell.settings, areas };
@@ -55,27 +48,27 @@ export async function readChoice(file: string, split: NanoSplit): Promise<Earlie
 async function parse(file: string): Promise<z.infer<typeof fileSchema>> {
   const found = await stat(file).catch(() => undefined);
   if (!found?.isFile())
-    throw new TrainerError("missing", `${file}: there is no such file; iapo diagnose writes diagnosis.json`);
+    throw new IapoError("missing", `${file}: there is no such file; iapo diagnose writes diagnosis.json`);
   try {
     if (found.size > MOST_BYTES) throw new Error(`it has ${found.size} bytes`);
     return fileSchema.parse(JSON.parse(await readFile(file, "utf8")));
   } catch (cause) {
     const problem = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
-    throw new TrainerError("invalid", `${file} is not the result of a diagnosis: ${problem}`, { cause });
+    throw new IapoError("invalid", `${file} is not the result of a diagnosis: ${problem}`, { cause });
   }
 }
 
-/** The diagnosis with the earlier choice in place of its own. @throws TrainerError `settings` for other models or another grid */
+/** The diagnosis with the earlier choice in place of its own. @throws IapoError `settings` for other models or another grid */
 export function compareWithChoice(made: DiagnosisFile, earlier: EarlierChoice): DiagnosisFile {
   if (!isDeepStrictEqual(made.models, earlier.models))
-    throw new TrainerError(
+    throw new IapoError(
       "settings",
       `${earlier.file} is a diagnosis of other models; give the same --student and --teacher`,
     );
   const { cells } = made.diagnosis;
   const chosen = cells.findIndex(({ settings }) => isDeepStrictEqual(settings, earlier.settings));
   const cell = cells[chosen];
-  if (!cell) throw new TrainerError("settings", `${earlier.file} chose a setting that is not compared here`);
+  if (!cell) throw new IapoError("settings", `${earlier.file} chose a setting that is not compared here`);
   const { wrong_axis, wrong_names } = cell.faults;
   const here = { wrong_axis: wrong_axis.paired, wrong_names: wrong_names.paired };
   const { split, areas: there } = earlier;

@@ -1,8 +1,8 @@
 // Calls that nobody sampled: on each chart the right one, one on the wrong axis, one with wrong names.
 import { transcribeEpisode } from "@iapo/grpo";
-import type { DiagnoseChart } from "@iapo/iapo";
 import type { Environment, Scribe } from "@iapo/rollout-trace";
 import { type NanoChart, toolProgram } from "@iapo/vqa-tasks/nano";
+import type { DiagnoseChart } from "../../diagnose/explain.ts";
 
 const effects = ["highlight", "mask", "draw"] as const;
 

@@ -1,19 +1,20 @@
 // Block scores of forced calls, chart by chart; each chart's are on the disk when the next begins, and are not made again.
 import { createHash } from "node:crypto";
-import {
-  type ChartScores,
-  type DiagnoseChart,
-  type DiagnoseGrid,
-  type Explained,
-  explainCharts,
-  type Teacher,
-} from "@iapo/iapo";
 import { openJournal } from "@iapo/rollout-trace/files";
 import { deriveSeed } from "@iapo/tensor-core";
 import type { NanoSplit } from "@iapo/vqa-tasks/nano";
 import { z } from "zod";
-import type { Study } from "../compose/study.ts";
+import { at } from "../../at.ts";
+import { type ChartScores, type DiagnoseChart, type Explained, explainCharts } from "../../diagnose/explain.ts";
+import type { DiagnoseGrid } from "../../diagnose/grid.ts";
+import type { WritingTeacher } from "../../teacher/teacher.ts";
+import type { StudySubject } from "../subject.ts";
 import { forcedCalls } from "./forced-calls.ts";
+
+export interface DiagnosedModels {
+  readonly student: WritingTeacher;
+  readonly teacher: WritingTeacher;
+}
 
 export interface ScoreOptions {
   readonly grid: DiagnoseGrid;
@@ -39,9 +40,8 @@ type Recorded = z.infer<typeof recordSchema>["scores"];
 
 /** @throws the reason of `signal`; what the models throw */
 export async function scoreCharts(
-  study: Study,
-  student: Teacher,
-  teacher: Teacher,
+  subject: StudySubject,
+  models: DiagnosedModels,
   options: ScoreOptions,
 ): Promise<Explained> {
   const { grid, charts: count, file, signal } = options;
@@ -51,13 +51,13 @@ export async function scoreCharts(
   try {
     for (let index = 0; index < count; index++) {
       signal.throwIfAborted();
-      const key = keyOf(study, [student, teacher], options, index);
+      const key = keyOf(subject, models, options, index);
       let own = known.get(key);
       if (!own) {
-        const chart = await chartOf(study, student, teacher, options, index);
-        const models = { student: student.model, teacher: teacher.model };
-        const explained = await explainCharts(models, [chart], grid, { target: study.iapo.target, signal });
-        own = explained.map((ofMethod) => ofMethod.map(([of]) => plain(of!)));
+        const chart = await chartOf(subject, models, options, index);
+        const explainers = { student: models.student.model, teacher: models.teacher.model };
+        const explained = await explainCharts(explainers, [chart], grid, { target: subject.iapo.target, signal });
+        own = explained.map((ofMethod) => ofMethod.map((charts) => plain(at(charts, 0))));
         await journal.append({ key, scores: own });
       }
       all.push(own);
@@ -66,20 +66,21 @@ export async function scoreCharts(
   } finally {
     await journal.close();
   }
-  return grid.methods.map((_, m) => grid.partitions.map((_, p) => all.map((chart) => typed(chart[m]![p]!))));
+  return grid.methods.map((_, method) =>
+    grid.partitions.map((_, partition) => all.map((chart) => typed(at(at(chart, method), partition)))),
+  );
 }
 
 async function chartOf(
-  { charts, environment, iapo }: Study,
-  student: Teacher,
-  teacher: Teacher,
+  { charts, environment, iapo }: StudySubject,
+  { student, teacher }: DiagnosedModels,
   { grid, split, maxTokens, signal }: ScoreOptions,
   index: number,
 ): Promise<DiagnoseChart> {
   const drawn = await charts.chart(split, index);
-  const chart = await forcedCalls(drawn, index, environment, student.writer!.policy);
+  const chart = await forcedCalls(drawn, index, environment, student.writer.policy);
   if (!grid.teacherTargets.includes("teacher_call")) return chart;
-  const session = await teacher.writer!.policy.open([{ freshPrompt: true, blocks: environment.prompt(drawn.task) }]);
+  const session = await teacher.writer.policy.open([{ freshPrompt: true, blocks: environment.prompt(drawn.task) }]);
   try {
     const sampling = { temperature: iapo.teacherTemperature };
     const seeds = [deriveSeed(charts.options.seed, "diagnose", index)];
@@ -93,15 +94,15 @@ async function chartOf(
 }
 
 function keyOf(
-  { charts, environment, iapo }: Study,
-  models: readonly Teacher[],
+  { charts, environment, iapo }: StudySubject,
+  { student, teacher }: DiagnosedModels,
   { grid, split, maxTokens }: ScoreOptions,
   index: number,
 ): string {
   const { target, teacherTemperature } = iapo;
   const { methods, partitions, teacherTargets } = grid;
   const decisive = {
-    models: models.map(({ writer }) => writer!.id),
+    models: [student.writer.id, teacher.writer.id],
     charts: charts.options,
     environment: environment.options,
     ...{ target, teacherTemperature, methods, partitions, teacherTargets, split, maxTokens, index },
