@@ -51,5 +51,5 @@ if (import.meta.main) {
   const count = Number(process.argv[2] ?? process.env.IAPO_FUZZ_RUNS ?? 500);
   using device = await openDevice();
   const { ops, ...counts } = await fuzzGraphs(device, count, process.env.IAPO_FUZZ_SEED ?? "1");
-  console.log({ ...counts, ops: ops.size, pipelines: device.pipelineNames.length });
+  console.log({ ...counts, ops: ops.size, pipelines: device.pipelines });
 }

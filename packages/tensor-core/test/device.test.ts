@@ -7,6 +7,7 @@ import {
   parityProbe,
   planningDevice,
   record,
+  scale,
   scope,
   TensorError,
   tanh,
@@ -70,7 +71,8 @@ test("a budget is kept, and what is idle is given up first", async () => {
 
 test("a command that the GPU refuses names the kernel and its shapes", async () => {
   using broken = await openDevice();
-  const kernel = defineKernel("test_broken", () => ({
+  const kernel = defineKernel(() => ({
+    name: "test_broken",
     reads: { x: "f32" },
     writes: { y: "f32" },
     uniforms: {},
@@ -78,8 +80,35 @@ test("a command that the GPU refuses names the kernel and its shapes", async () 
   }));
   using x = broken.tensor([1], [1]);
   using y = broken.empty([1]);
-  broken.dispatch(kernel, { reads: [x], writes: [y], groups: [1] });
+  broken.dispatch(kernel(), { reads: [x], writes: [y], groups: [1] });
   await expect(y.read()).rejects.toMatchObject({ code: "validation", message: expect.stringContaining("test_broken") });
+});
+
+test("kernels of one name are two kernels: each runs its own text, also after a warm-up", async () => {
+  using own = await openDevice();
+  const addsHundred = defineKernel(() => ({
+    name: "scale",
+    reads: { x: "f32" },
+    writes: { y: "f32" },
+    uniforms: {},
+    code: "@compute @workgroup_size(4) fn main(@builtin(local_invocation_index) i: u32) { y[i] = x[i] + 100.0; }",
+  }));
+  const both = (on: Device) => {
+    const x = on.tensor([1, 2, 3, 4], [4]);
+    const y = on.empty([4]);
+    const ours = scale(x, 10);
+    on.dispatch(addsHundred(), { reads: [x], writes: [y], groups: [1] });
+    return [ours, y, scale(x, 10)] as const;
+  };
+  const compiled = await warmUp(own, (on) => scope(() => void both(on)));
+  expect(compiled.map((entry) => entry.kernel)).toEqual(["scale", "scale"]);
+  const results = scope(() => both(own));
+  expect(await Promise.all(results.map((t) => t.read()))).toEqual([
+    Float32Array.of(10, 20, 30, 40),
+    Float32Array.of(101, 102, 103, 104),
+    Float32Array.of(10, 20, 30, 40),
+  ]);
+  for (const t of results) t.dispose();
 });
 
 test("a device destroyed in the middle is a typed error, and another opens", async () => {
@@ -193,11 +222,11 @@ test("a warm-up compiles each kernel of a step once, and says how long it took",
     scope(() => void add(tanh(x), tanh(x)));
   };
   const first = await warmUp(fresh, step);
-  expect(first.map((entry) => entry.kernel).sort()).toEqual([...fresh.pipelineNames].sort());
+  expect(first.map((entry) => entry.kernel).sort()).toEqual(["add/f32/vec4", "tanh"]);
   expect(first).toHaveLength(2);
   expect(first.every((entry) => entry.milliseconds > 0 && entry.total === 2)).toBe(true);
   step(fresh);
-  expect(fresh.pipelineNames).toHaveLength(2);
+  expect(fresh.pipelines).toBe(2);
   expect(await warmUp(fresh, step)).toEqual([]);
   expect(fresh.memory().liveBytes).toBe(0);
 });

@@ -65,9 +65,14 @@ export class Device {
     return this.#closed;
   }
 
-  /** Names of the pipelines made so far. */
-  get pipelineNames(): readonly string[] {
-    return this.#recorder?.pipelineNames ?? [];
+  /** How many kernels were compiled so far. */
+  get pipelines(): number {
+    return this.#recorder?.pipelines ?? 0;
+  }
+
+  /** Whether the kernel, or one of the same text, was compiled. */
+  hasPipeline(kernel: Kernel): boolean {
+    return this.#recorder?.hasPipeline(kernel) ?? false;
   }
 
   get dispatches(): number {

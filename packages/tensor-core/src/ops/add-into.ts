@@ -5,15 +5,15 @@ import type { Tensor } from "../tensor.ts";
 import { aligned } from "./aligned.ts";
 import { grid, perItemHead } from "./wgsl.ts";
 
-const kernel = (wide: boolean) =>
-  defineKernel(`add_into${wide ? "/vec4" : ""}`, () => ({
-    reads: { addend: wide ? "vec4f" : "f32" },
-    writes: { sum: wide ? "vec4f" : "f32" },
-    uniforms: { size: "u32" },
-    code: `${perItemHead}
+const kernel = defineKernel((wide: boolean) => ({
+  name: `add_into${wide ? "/vec4" : ""}`,
+  reads: { addend: wide ? "vec4f" : "f32" },
+  writes: { sum: wide ? "vec4f" : "f32" },
+  uniforms: { size: "u32" },
+  code: `${perItemHead}
   if (i < P.size) { sum[i] = sum[i] + addend[i]; }
 }`,
-  }));
+}));
 
 /** `target += addend`, element by element; f32, equal sizes, sharded alike or not at all. */
 export function addInto(target: Tensor, addend: Tensor): void {

@@ -1,8 +1,14 @@
 // Test for NaN and infinity, by bits: adapters fold comparisons with NaN.
 import type { Tensor } from "../tensor.ts";
-import { dispatchBroadcast } from "./broadcast.ts";
+import { broadcastKernel, dispatchBroadcast } from "./broadcast.ts";
 import { defineOp, expectDType } from "./define.ts";
 import { dispatchReduce } from "./reduce.ts";
+
+const isZero = broadcastKernel("is_zero", {
+  operands: { a: "f32" },
+  out: "u32",
+  expression: "select(U(0u), U(1u), a == F(0.0))",
+});
 
 /** u32 []: 1 where every element of `x` (f32, any shape) is finite, else 0. Not differentiable. */
 export const allFinite = defineOp({
@@ -16,8 +22,7 @@ export const allFinite = defineOp({
   run: (device, [x], [out]) => {
     const found = device.empty([]);
     dispatchReduce(device, "nonFinite", [x!], found, { outer: 1, length: x!.size, inner: 1 });
-    const kernel = { operands: { a: "f32" }, out: "u32", expression: "select(U(0u), U(1u), a == F(0.0))" } as const;
-    dispatchBroadcast("is_zero", kernel, [found], out!);
+    dispatchBroadcast(isZero, [found], out!);
     found.dispose();
   },
   reference: ([x]) => [{ shape: [], data: Float64Array.of(x!.data.every(Number.isFinite) ? 1 : 0) }],

@@ -1,6 +1,6 @@
 // What a function of two numbers needs to be an op with broadcasting: WGSL and f64 of the value, gradients as ops.
 import type { Tensor } from "../tensor.ts";
-import { type BroadcastDType, broadcastShape, dispatchBroadcast, eachBroadcast } from "./broadcast.ts";
+import { type BroadcastDType, broadcastKernel, broadcastShape, dispatchBroadcast, eachBroadcast } from "./broadcast.ts";
 import { type CaseInput, defineOp, expectDType, type Op, type OpCase, shapeError, type VjpContext } from "./define.ts";
 import { sumTo } from "./sum-to.ts";
 
@@ -30,6 +30,13 @@ export interface BinaryContext {
 /** An element-wise op of two tensors that broadcast. */
 export function defineBinary(spec: BinarySpec): ((a: Tensor, b: Tensor) => Tensor) & Op {
   const { name, dtypes = ["f32"], gradients } = spec;
+  const kernelOf = (dtype: BroadcastDType) =>
+    broadcastKernel(`${name}/${dtype}`, {
+      operands: { a: dtype, b: dtype },
+      out: spec.out ?? dtype,
+      expression: spec.forward,
+    });
+  const kernels = { f32: kernelOf("f32"), i32: kernelOf("i32"), u32: kernelOf("u32") };
   const op = {
     name,
     summary: spec.summary,
@@ -41,8 +48,7 @@ export function defineBinary(spec: BinarySpec): ((a: Tensor, b: Tensor) => Tenso
     },
     run: (_device: unknown, [a, b]: readonly Tensor[], [out]: readonly Tensor[]) => {
       const dtype = a!.dtype as BroadcastDType;
-      const kernel = { operands: { a: dtype, b: dtype }, out: spec.out ?? dtype, expression: spec.forward };
-      dispatchBroadcast(`${name}/${dtype}`, kernel, [a!, b!], out!);
+      dispatchBroadcast(kernels[dtype], [a!, b!], out!);
     },
     saves: spec.saves ?? {},
     reference: ([a, b]: Parameters<Op["reference"]>[0]) => {

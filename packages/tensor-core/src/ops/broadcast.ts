@@ -31,21 +31,24 @@ export function stretch(x: Tensor, shape: readonly number[]): Tensor {
   return out;
 }
 
+const stretchKernel = broadcastKernel("broadcast_to", { operands: { a: "f32" }, out: "f32", expression: "a" });
+
 /** Fills `out` (f32) with `x` stretched to its shape. */
 export function stretchInto(out: Tensor, x: Tensor): void {
-  if (out.size > 0)
-    dispatchBroadcast("broadcast_to", { operands: { a: "f32" }, out: "f32", expression: "a" }, [x], out);
+  if (out.size > 0) dispatchBroadcast(stretchKernel, [x], out);
 }
 
-export interface BroadcastKernel {
+export type BroadcastKernel = (wide: boolean) => Kernel;
+
+export interface BroadcastSpec {
   readonly operands: Readonly<Record<string, BroadcastDType>>;
   readonly out: BroadcastDType;
   /** WGSL in the operands' names. Types: `F`, `U`, `I` are f32, u32, i32 scalars or vec4s, whichever the shapes allow. */
   readonly expression: string;
 }
 
-/** Records `out = expression(operands)` with broadcasting to the shape of `out`. `name` stands for the spec. */
-export function dispatchBroadcast(name: string, spec: BroadcastKernel, reads: readonly Tensor[], out: Tensor): void {
+/** Records the kernel with broadcasting to the shape of `out`. */
+export function dispatchBroadcast(kernel: BroadcastKernel, reads: readonly Tensor[], out: Tensor): void {
   const { dimensions, strides } = planOf(
     out.shape,
     reads.map((t) => t.shape),
@@ -54,7 +57,7 @@ export function dispatchBroadcast(name: string, spec: BroadcastKernel, reads: re
   const wide = inner === out.size || inner % 4 === 0;
   const columns = wide ? Math.ceil(inner / 4) : inner;
   const items = dimensions[0]! * dimensions[1]! * dimensions[2]! * columns;
-  out.device.dispatch(kernelOf(name, spec, wide), {
+  out.device.dispatch(kernel(wide), {
     reads,
     writes: [out],
     uniforms: [items, dimensions[1]!, dimensions[2]!, columns, ...strides.flat()],
@@ -98,11 +101,13 @@ function strideOf(shape: readonly number[], axisFromEnd: number): number {
   return axisFromEnd === -1 ? 1 : shape.slice(axisFromEnd + 1).reduce((product, length) => product * length, 1);
 }
 
-function kernelOf(name: string, spec: BroadcastKernel, wide: boolean): Kernel {
-  return defineKernel(`${name}${wide ? "/vec4" : ""}`, () => {
+/** The kernel `out = expression(operands)` with broadcasting, by whether rows are read by fours. */
+export function broadcastKernel(name: string, spec: BroadcastSpec): BroadcastKernel {
+  return defineKernel((wide: boolean) => {
     const names = Object.keys(spec.operands);
     const uniforms = names.flatMap((n) => [0, 1, 2, 3].map((axis) => [`${n}${axis}`, "u32" as const] as const));
     return {
+      name: `${name}${wide ? "/vec4" : ""}`,
       reads: Object.fromEntries(names.map((n) => [`${n}_data`, elementOf(spec.operands[n]!, wide)])),
       writes: { out: elementOf(spec.out, wide) },
       uniforms: { items: "u32", d1: "u32", d2: "u32", d3: "u32", ...Object.fromEntries(uniforms) },

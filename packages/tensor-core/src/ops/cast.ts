@@ -5,7 +5,7 @@ import type { Kernel } from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
 import { aligned } from "./aligned.ts";
 import { defineOp } from "./define.ts";
-import { dispatchFlat, flatKernel, type WideElement } from "./elementwise.ts";
+import { defineFlatKernel, dispatchFlat, type WideElement } from "./elementwise.ts";
 
 interface Params {
   readonly dtype: DType;
@@ -106,6 +106,10 @@ function kernelOf(from: DType, to: DType): Kernel {
   if (from !== to && (from === "bf16" || to === "bf16") && from !== "f32" && to !== "f32") {
     throw new TensorError("dtype", `cast: ${from} to ${to} goes by way of f32`);
   }
+  return castKernel(from, to);
+}
+
+const castKernel = defineFlatKernel((from: DType, to: DType) => {
   const bits = from === to;
   const reads = from === "bf16" ? "vec2u" : bits || to === "bf16" ? "vec4u" : WIDE[from];
   const expression = bits
@@ -115,13 +119,14 @@ function kernelOf(from: DType, to: DType): Kernel {
       : from === "bf16"
         ? "widen_bf16(x)"
         : `${WIDE[to]}(x)`;
-  return flatKernel(`cast_${from}_${to}`, {
+  return {
+    name: `cast_${from}_${to}`,
     reads: { x: reads },
     out: bits && from !== "bf16" ? "vec4u" : WIDE[to],
     expression,
     helpers: bf16Wgsl,
-  });
-}
+  };
+});
 
 function convert(data: Float64Array, dtype: DType): Float64Array {
   if (dtype === "bf16") return Float64Array.from(fromBf16(toBf16(data)));

@@ -10,21 +10,21 @@ export interface ColumnBlock {
   readonly stride: number;
 }
 
-const kernel = (wide: boolean) =>
-  defineKernel(`copy_columns${wide ? "/vec4" : ""}`, () => {
-    const V = wide ? "vec4u" : "u32";
-    return {
-      reads: { x: V },
-      writes: { out: V },
-      uniforms: { items: "u32", width: "u32", fromStart: "u32", fromStride: "u32", toStart: "u32", toStride: "u32" },
-      code: `${perItemHead}
+const kernel = defineKernel((wide: boolean) => {
+  const V = wide ? "vec4u" : "u32";
+  return {
+    name: `copy_columns${wide ? "/vec4" : ""}`,
+    reads: { x: V },
+    writes: { out: V },
+    uniforms: { items: "u32", width: "u32", fromStart: "u32", fromStride: "u32", toStart: "u32", toStride: "u32" },
+    code: `${perItemHead}
   if (i >= P.items) { return; }
   let row = i / P.width;
   let column = i - row * P.width;
   out[P.toStart + row * P.toStride + column] = x[P.fromStart + row * P.fromStride + column];
 }`,
-    };
-  });
+  };
+});
 
 /** Records the copy of `rows` rows of `width` elements; equal dtypes, bf16 in even numbers. */
 export function copyColumns(from: ColumnBlock, to: ColumnBlock, rows: number, width: number): void {

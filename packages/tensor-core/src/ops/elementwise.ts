@@ -1,6 +1,6 @@
 // Element-wise kernels over whole buffers: one thread per vec4, whatever the shape. Buffers are padded to 16 bytes, so a size that is
 // no multiple of 4 is rounded up: what lies in the padding is never read as a value.
-import { defineKernel, type Kernel, type StorageElement } from "../submit/kernel.ts";
+import { defineKernel, type Kernel, type KernelVariant, type StorageElement } from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
 import { grid, perItemHead } from "./wgsl.ts";
 
@@ -8,6 +8,7 @@ import { grid, perItemHead } from "./wgsl.ts";
 export type WideElement = Extract<StorageElement, "vec4f" | "vec4u" | "vec4i" | "vec2u">;
 
 export interface FlatKernel {
+  readonly name: string;
   /** Arrays by the name under which `expression` finds this thread's vec4. */
   readonly reads: Readonly<Record<string, WideElement>>;
   readonly out: WideElement;
@@ -18,20 +19,25 @@ export interface FlatKernel {
   readonly helpers?: string;
 }
 
-/** The kernel `out = expression(reads)`, element by element. */
-export function flatKernel(name: string, spec: FlatKernel): Kernel {
-  return defineKernel(name, () => ({
-    reads: Object.fromEntries(Object.entries(spec.reads).map(([operand, element]) => [`${operand}_data`, element])),
-    writes: { out: spec.out },
-    uniforms: { items: "u32", ...Object.fromEntries((spec.parameters ?? []).map((p) => [p, "f32" as const])) },
-    code: `${spec.helpers ?? ""}${perItemHead}
+/** Kernels `out = expression(reads)`, element by element, in their variants. */
+export function defineFlatKernel<V extends readonly KernelVariant[]>(
+  build: (...variant: V) => FlatKernel,
+): (...variant: V) => Kernel {
+  return defineKernel((...variant: V) => {
+    const { name, reads, out, expression, parameters = [], helpers = "" } = build(...variant);
+    const operands = Object.entries(reads);
+    return {
+      name,
+      reads: Object.fromEntries(operands.map(([operand, element]) => [`${operand}_data`, element])),
+      writes: { out },
+      uniforms: { items: "u32", ...Object.fromEntries(parameters.map((p) => [p, "f32" as const])) },
+      code: `${helpers}${perItemHead}
   if (i >= P.items) { return; }
-${Object.keys(spec.reads)
-  .map((operand) => `  let ${operand} = ${operand}_data[i];`)
-  .join("\n")}
-  out[i] = ${spec.expression};
+${operands.map(([operand]) => `  let ${operand} = ${operand}_data[i];`).join("\n")}
+  out[i] = ${expression};
 }`,
-  }));
+    };
+  });
 }
 
 /** Records `kernel` over all elements of `out`. */

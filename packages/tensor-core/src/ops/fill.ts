@@ -5,15 +5,15 @@ import { defineKernel } from "../submit/kernel.ts";
 import { Tensor } from "../tensor.ts";
 import { grid, perItemHead } from "./wgsl.ts";
 
-const kernel = (wide: boolean) =>
-  defineKernel(`fill${wide ? "/vec4" : ""}`, () => ({
-    reads: {},
-    writes: { out: wide ? "vec4u" : "u32" },
-    uniforms: { items: "u32", value: "u32" },
-    code: `${perItemHead}
+const kernel = defineKernel((wide: boolean) => ({
+  name: `fill${wide ? "/vec4" : ""}`,
+  reads: {},
+  writes: { out: wide ? "vec4u" : "u32" },
+  uniforms: { items: "u32", value: "u32" },
+  code: `${perItemHead}
   if (i < P.items) { out[i] = ${wide ? "vec4u(P.value)" : "P.value"}; }
 }`,
-  }));
+}));
 
 /** A tensor of `shape` with every element `value`; sharded by rows as `like` is, where that is given. bf16 takes 0 only. */
 export function fill(

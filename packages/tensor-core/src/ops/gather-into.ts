@@ -3,12 +3,12 @@ import { defineKernel } from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
 import { grid, perItemHead } from "./wgsl.ts";
 
-const kernel = (source: "bf16" | "f32" | "vec4f") =>
-  defineKernel(`gather_rows/${source}`, () => ({
-    reads: { x: source === "bf16" ? "u32" : source, words: "u32" },
-    writes: { out: source === "bf16" ? "vec2f" : source },
-    uniforms: { items: "u32", width: "u32", start: "u32", rows: "u32" },
-    code: `${perItemHead}
+const kernel = defineKernel((source: "bf16" | "f32" | "vec4f") => ({
+  name: `gather_rows/${source}`,
+  reads: { x: source === "bf16" ? "u32" : source, words: "u32" },
+  writes: { out: source === "bf16" ? "vec2f" : source },
+  uniforms: { items: "u32", width: "u32", start: "u32", rows: "u32" },
+  code: `${perItemHead}
   if (i >= P.items) { return; }
   let position = i / P.width;
   let row = words[position] - P.start; // wraps to a large number before the part
@@ -16,7 +16,7 @@ const kernel = (source: "bf16" | "f32" | "vec4f") =>
   let value = x[row * P.width + (i - position * P.width)];
   out[i] = ${source === "bf16" ? "bitcast<vec2f>(vec2u(value << 16u, value & 0xffff0000u))" : "value"};
 }`,
-  }));
+}));
 
 /** Fills `out` (f32): its row i is row `words[i]` of `x` (f32 or bf16, also row-sharded). */
 export function gatherInto(out: Tensor, x: Tensor, words: Tensor): void {

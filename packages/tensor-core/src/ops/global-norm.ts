@@ -3,11 +3,16 @@ import type { Tensor } from "../tensor.ts";
 import { clamp } from "./clamp.ts";
 import { defineOp, expectDType } from "./define.ts";
 import { divide } from "./divide.ts";
-import { dispatchFlat, flatKernel } from "./elementwise.ts";
+import { defineFlatKernel, dispatchFlat } from "./elementwise.ts";
 import { multiply } from "./multiply.ts";
 import { dispatchReduce } from "./reduce.ts";
 
-const rootKernel = () => flatKernel("root", { reads: { x: "vec4f" }, out: "vec4f", expression: "sqrt(x)" });
+const rootKernel = defineFlatKernel(() => ({
+  name: "root",
+  reads: { x: "vec4f" },
+  out: "vec4f",
+  expression: "sqrt(x)",
+}));
 
 /** Their reciprocals are normal numbers. */
 const [SMALLEST, LARGEST] = [1e-37, 8e37];

@@ -4,7 +4,7 @@ import type { Tensor } from "../tensor.ts";
 import { defineOp, expectDType, shapeError } from "./define.ts";
 import { normWeightGradient } from "./norm-weight.ts";
 import { reshape } from "./reshape.ts";
-import { asRows, columnLoad, dispatchRows, eachOfRow, type RowKernel, sumOverRow } from "./row-kernel.ts";
+import { asRows, columnLoad, defineRowKernel, dispatchRows, eachOfRow, sumOverRow } from "./row-kernel.ts";
 import { sum } from "./sum.ts";
 
 interface Params {
@@ -18,9 +18,9 @@ const statsWgsl = `${sumOverRow({ elements: "elements + x[at]" })}
   let mean = elements / P.columns;${sumOverRow({ squares: "fma(x[at] - mean, x[at] - mean, squares)" })}
   let r = 1.0 / sqrt(squares / P.columns + P.epsilon);`;
 
-const forward =
-  (dtype: DType) =>
-  (wide: boolean): RowKernel => {
+const forward = defineRowKernel(
+  (dtype) => `layer_norm/${dtype}`,
+  (wide, dtype: DType) => {
     const weight = columnLoad("weight", dtype, wide);
     const bias = columnLoad("bias", dtype, wide);
     return {
@@ -30,12 +30,13 @@ const forward =
       helpers: `${weight.helper}\n${bias.helper}`,
       code: `${statsWgsl}${eachOfRow("out[at] = fma((x[at] - mean) * r, weight(k), bias(k));")}`,
     };
-  };
+  },
+);
 
 // With h = g·weight and n = (x - mean) r: dx = r (h - mean(h) - n mean(h n)).
-const backward =
-  (dtype: DType) =>
-  (wide: boolean): RowKernel => {
+const backward = defineRowKernel(
+  (dtype) => `layer_norm_backward/${dtype}`,
+  (wide, dtype: DType) => {
     const { element, helper } = columnLoad("weight", dtype, wide);
     return {
       reads: { x: "V", weight_data: element, g: "V" },
@@ -50,7 +51,8 @@ const backward =
     "dx[at] = r * (g[at] * weight(k) - first / P.columns - (x[at] - mean) * r * (second / P.columns));",
   )}`,
     };
-  };
+  },
+);
 
 /**
  * `(x - mean(x)) / √(variance(x) + epsilon) · weight + bias` over the last dimension. `x` f32 [..., D]; `weight` and `bias` [D], both f32 or both
@@ -72,7 +74,7 @@ export const layerNorm = defineOp({
     return [{ shape: x!.shape }];
   },
   run: (device, [x, weight, bias], [out], { epsilon }: Params) =>
-    dispatchRows(device, `layer_norm/${weight!.dtype}`, forward(weight!.dtype), {
+    dispatchRows(device, forward(weight!.dtype), {
       reads: [x!, weight!, bias!],
       writes: [out!],
       uniforms: [epsilon],
@@ -83,7 +85,7 @@ export const layerNorm = defineOp({
     const { rows, columns } = asRows(x!);
     const dx = device.empty(x!.shape);
     const stats = device.empty([rows, 2]);
-    dispatchRows(device, `layer_norm_backward/${weight!.dtype}`, backward(weight!.dtype), {
+    dispatchRows(device, backward(weight!.dtype), {
       reads: [x!, weight!, g!],
       writes: [dx, stats],
       uniforms: [epsilon],

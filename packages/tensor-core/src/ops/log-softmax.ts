@@ -1,21 +1,27 @@
 // Logarithm of the softmax over the last dimension.
 import type { Tensor } from "../tensor.ts";
 import { defineOp, expectDType } from "./define.ts";
-import { asRows, dispatchRows, eachOfRow, type RowKernel, sumOverRow } from "./row-kernel.ts";
+import { asRows, defineRowKernel, dispatchRows, eachOfRow, sumOverRow } from "./row-kernel.ts";
 import { byRows, exponentialsWgsl, rowCases } from "./softmax.ts";
 
-const forward = (): RowKernel => ({
-  reads: { x: "V" },
-  writes: { out: "V" },
-  code: `${exponentialsWgsl}
+const forward = defineRowKernel(
+  () => "log_softmax",
+  () => ({
+    reads: { x: "V" },
+    writes: { out: "V" },
+    code: `${exponentialsWgsl}
   let logTotal = log(total);${eachOfRow("out[at] = (x[at] - largest) - logTotal;")}`,
-});
+  }),
+);
 
-const backward = (): RowKernel => ({
-  reads: { y: "V", g: "V" },
-  writes: { dx: "V" },
-  code: `${sumOverRow({ total: "total + g[at]" })}${eachOfRow("dx[at] = g[at] - exp(max(y[at], V(-87.0))) * total;")}`,
-});
+const backward = defineRowKernel(
+  () => "log_softmax_backward",
+  () => ({
+    reads: { y: "V", g: "V" },
+    writes: { dx: "V" },
+    code: `${sumOverRow({ total: "total + g[at]" })}${eachOfRow("dx[at] = g[at] - exp(max(y[at], V(-87.0))) * total;")}`,
+  }),
+);
 
 /** `x - log Σ e^x` over the last dimension, by way of the largest element; f32. */
 export const logSoftmax = defineOp({
@@ -26,11 +32,10 @@ export const logSoftmax = defineOp({
     expectDType("logSoftmax", x!, "f32");
     return [{ shape: x!.shape }];
   },
-  run: (device, [x], [out]) =>
-    dispatchRows(device, "log_softmax", forward, { reads: [x!], writes: [out!], ...asRows(x!) }),
+  run: (device, [x], [out]) => dispatchRows(device, forward(), { reads: [x!], writes: [out!], ...asRows(x!) }),
   vjp: ({ outputs: [y], cotangents: [g] }) => {
     const dx = y!.device.empty(y!.shape);
-    dispatchRows(y!.device, "log_softmax_backward", backward, { reads: [y!, g!], writes: [dx], ...asRows(y!) });
+    dispatchRows(y!.device, backward(), { reads: [y!, g!], writes: [dx], ...asRows(y!) });
     return [dx];
   },
   saves: { inputs: [], outputs: [0] },

@@ -7,14 +7,14 @@ import { grid, perItemHead } from "./wgsl.ts";
 
 const BLOCK = 64;
 
-const kernel = (wide: boolean) =>
-  defineKernel(`norm_weight_gradient${wide ? "/vec4" : ""}`, () => {
-    const V = wide ? "vec4f" : "f32";
-    return {
-      reads: { g: V, x: V, stats: "vec2f" },
-      writes: { out: V },
-      uniforms: { items: "u32", rows: "u32", width: "u32" },
-      code: `${perItemHead}
+const kernel = defineKernel((wide: boolean) => {
+  const V = wide ? "vec4f" : "f32";
+  return {
+    name: `norm_weight_gradient${wide ? "/vec4" : ""}`,
+    reads: { g: V, x: V, stats: "vec2f" },
+    writes: { out: V },
+    uniforms: { items: "u32", rows: "u32", width: "u32" },
+    code: `${perItemHead}
   if (i >= P.items) { return; }
   let column = i % P.width;
   let first = (i / P.width) * ${BLOCK}u;
@@ -27,8 +27,8 @@ const kernel = (wide: boolean) =>
   }
   out[i] = acc;
 }`,
-    };
-  });
+  };
+});
 
 /** `sum over rows of g · (x - mean) · scale`, f32 [columns]; `stats` is f32 [rows, 2], each row's (mean, scale). */
 export function normWeightGradient(g: Tensor, x: Tensor, stats: Tensor): Tensor {

@@ -2,7 +2,7 @@
 // serially, their sums are added ascending; above 4,096 the block sums are written out and reduced again. Rows of four-element groups
 // (inner = 1) run four such sums side by side, which are added at the end of a block.
 import type { Device } from "../device/device.ts";
-import { defineKernel, type Kernel } from "../submit/kernel.ts";
+import { defineKernel } from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
 import { grid, perItemHead } from "./wgsl.ts";
 
@@ -78,16 +78,16 @@ export function dispatchReduce(
   target.dispose();
 }
 
-function kernelOf(kind: ReductionKind, layout: "rows" | "columns" | "plain"): Kernel {
-  return defineKernel(`reduce_${kind}/${layout}`, () => {
-    const { initial, step, combine, second } = KINDS[kind];
-    const element = layout === "plain" ? "f32" : "vec4f";
-    const folded = combine(combine("total.x", "total.y"), `(${combine("total.z", "total.w")})`);
-    return {
-      reads: second ? { x_data: element, y_data: element } : { x_data: element },
-      writes: { out: layout === "columns" ? "vec4f" : "f32" },
-      uniforms: { threads: "u32", items: "u32", lanes: "u32", blocks: "u32", span: "u32", start: "u32", factor: "f32" },
-      code: `alias V = ${element}; alias U = ${layout === "plain" ? "u32" : "vec4u"};${perItemHead}
+const kernelOf = defineKernel((kind: ReductionKind, layout: "rows" | "columns" | "plain") => {
+  const { initial, step, combine, second } = KINDS[kind];
+  const element = layout === "plain" ? "f32" : "vec4f";
+  const folded = combine(combine("total.x", "total.y"), `(${combine("total.z", "total.w")})`);
+  return {
+    name: `reduce_${kind}/${layout}`,
+    reads: second ? { x_data: element, y_data: element } : { x_data: element },
+    writes: { out: layout === "columns" ? "vec4f" : "f32" },
+    uniforms: { threads: "u32", items: "u32", lanes: "u32", blocks: "u32", span: "u32", start: "u32", factor: "f32" },
+    code: `alias V = ${element}; alias U = ${layout === "plain" ? "u32" : "vec4u"};${perItemHead}
   if (i >= P.threads) { return; }
   let lane = i % P.lanes;
   let block = (i / P.lanes) % P.blocks;
@@ -105,6 +105,5 @@ ${second ? "      let y = y_data[base + k * P.lanes];\n" : ""}      acc = ${step
   }
   out[P.start + i] = ${layout === "rows" ? `(${folded})` : "total"} * P.factor;
 }`,
-    };
-  });
-}
+  };
+});

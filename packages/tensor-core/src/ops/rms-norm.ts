@@ -3,7 +3,7 @@ import type { DType } from "../dtype.ts";
 import type { Tensor } from "../tensor.ts";
 import { defineOp, expectDType, shapeError } from "./define.ts";
 import { normWeightGradient } from "./norm-weight.ts";
-import { asRows, columnLoad, dispatchRows, eachOfRow, type RowKernel, sumOverRow } from "./row-kernel.ts";
+import { asRows, columnLoad, defineRowKernel, dispatchRows, eachOfRow, sumOverRow } from "./row-kernel.ts";
 
 interface Params {
   readonly epsilon: number;
@@ -12,9 +12,9 @@ interface Params {
 const uniforms = { epsilon: "f32" } as const;
 const scaleWgsl = "  let r = 1.0 / sqrt(squares / P.columns + P.epsilon);";
 
-const forward =
-  (dtype: DType) =>
-  (wide: boolean): RowKernel => {
+const forward = defineRowKernel(
+  (dtype) => `rms_norm/${dtype}`,
+  (wide, dtype: DType) => {
     const { element, helper } = columnLoad("weight", dtype, wide);
     return {
       reads: { x: "V", weight_data: element },
@@ -24,12 +24,13 @@ const forward =
       code: `${sumOverRow({ squares: "fma(x[at], x[at], squares)" })}
 ${scaleWgsl}${eachOfRow("out[at] = x[at] * r * weight(k);")}`,
     };
-  };
+  },
+);
 
 // With h = g·weight: dx = r h - x r³ mean(h x).
-const backward =
-  (dtype: DType) =>
-  (wide: boolean): RowKernel => {
+const backward = defineRowKernel(
+  (dtype) => `rms_norm_backward/${dtype}`,
+  (wide, dtype: DType) => {
     const { element, helper } = columnLoad("weight", dtype, wide);
     return {
       reads: { x: "V", weight_data: element, g: "V" },
@@ -41,7 +42,8 @@ ${scaleWgsl}
   let c = product * r * r * r / P.columns;
   if (lane == 0u) { stats[row] = vec2f(0.0, r); }${eachOfRow("dx[at] = r * g[at] * weight(k) - c * x[at];")}`,
     };
-  };
+  },
+);
 
 /**
  * `x / √(mean(x²) + epsilon) · weight` over the last dimension. `x` f32 [..., D], `weight` f32 or bf16 [D], `epsilon` 1e-6 by default.
@@ -59,7 +61,7 @@ export const rmsNorm = defineOp({
     return [{ shape: x!.shape }];
   },
   run: (device, [x, weight], [out], { epsilon }: Params) =>
-    dispatchRows(device, `rms_norm/${weight!.dtype}`, forward(weight!.dtype), {
+    dispatchRows(device, forward(weight!.dtype), {
       reads: [x!, weight!],
       writes: [out!],
       uniforms: [epsilon],
@@ -70,7 +72,7 @@ export const rmsNorm = defineOp({
     const { rows, columns } = asRows(x!);
     const dx = device.empty(x!.shape);
     const stats = device.empty([rows, 2]);
-    dispatchRows(device, `rms_norm_backward/${weight!.dtype}`, backward(weight!.dtype), {
+    dispatchRows(device, backward(weight!.dtype), {
       reads: [x!, weight!, g!],
       writes: [dx, stats],
       uniforms: [epsilon],

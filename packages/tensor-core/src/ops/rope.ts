@@ -4,14 +4,14 @@ import type { Tensor } from "../tensor.ts";
 import { defineOp, expectDType, shapeError } from "./define.ts";
 import { grid, perItemHead } from "./wgsl.ts";
 
-const kernel = (wide: boolean) =>
-  defineKernel(`rope${wide ? "/vec4" : ""}`, () => {
-    const V = wide ? "vec4f" : "f32";
-    return {
-      reads: { x: V, cosines: V, sines: V },
-      writes: { out: V },
-      uniforms: { items: "u32", half: "u32", heads: "u32", direction: "f32" },
-      code: `${perItemHead}
+const kernel = defineKernel((wide: boolean) => {
+  const V = wide ? "vec4f" : "f32";
+  return {
+    name: `rope${wide ? "/vec4" : ""}`,
+    reads: { x: V, cosines: V, sines: V },
+    writes: { out: V },
+    uniforms: { items: "u32", half: "u32", heads: "u32", direction: "f32" },
+    code: `${perItemHead}
   if (i >= P.items) { return; }
   let head = i / P.half; // over rows and heads
   let j = i - head * P.half;
@@ -24,8 +24,8 @@ const kernel = (wide: boolean) =>
   out[at] = first * c - second * s;
   out[at + P.half] = second * c + first * s;
 }`,
-    };
-  });
+  };
+});
 
 /** Records the turn by the table's angles times `direction` (1 or -1). */
 function turn(x: Tensor, cosines: Tensor, sines: Tensor, out: Tensor, direction: number): void {

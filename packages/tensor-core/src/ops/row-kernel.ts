@@ -2,7 +2,14 @@
 // stride over a row, and `across_sum`, `across_max` join what they found (in lane order, so bits depend on the width only).
 import type { Device } from "../device/device.ts";
 import type { DType } from "../dtype.ts";
-import { defineKernel, type Kernel, type StorageElement, type UniformType } from "../submit/kernel.ts";
+import {
+  defineKernel,
+  type Kernel,
+  type KernelSpec,
+  type KernelVariant,
+  type StorageElement,
+  type UniformType,
+} from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
 import { grid } from "./wgsl.ts";
 
@@ -24,11 +31,27 @@ const LANES = 64;
 /** Vs that one accumulator takes in before its sum is put away. */
 const BLOCK = 64;
 
-/** Records the kernel over `rows` rows of `columns` elements. `name` stands for the spec built for this width's `V`. */
+/** A row kernel of some variant: by whether `V` is a vec4f, and by whether a row is one thread's. */
+export type RowKernelVariants = (wide: boolean, oneThread: boolean) => Kernel;
+
+/** Row kernels in their variants: `kernel(...variant)` is what `dispatchRows` takes. */
+export function defineRowKernel<V extends readonly KernelVariant[]>(
+  name: (...variant: V) => string,
+  build: (wide: boolean, ...variant: V) => RowKernel,
+): (...variant: V) => RowKernelVariants {
+  const kernel = defineKernel((wide: boolean, oneThread: boolean, ...variant: V) => ({
+    name: `${name(...variant)}${wide ? "/vec4" : ""}${oneThread ? "" : "/workgroup"}`,
+    ...assemble(build(wide, ...variant), wide, oneThread),
+  }));
+  return (...variant) =>
+    (wide, oneThread) =>
+      kernel(wide, oneThread, ...variant);
+}
+
+/** Records the kernel over `rows` rows of `columns` elements. */
 export function dispatchRows(
   device: Device,
-  name: string,
-  build: (wide: boolean) => RowKernel,
+  kernel: RowKernelVariants,
   call: {
     readonly reads: readonly Tensor[];
     readonly writes: readonly Tensor[];
@@ -40,16 +63,12 @@ export function dispatchRows(
   const { rows, columns } = call;
   const wide = columns % 4 === 0;
   const oneThread = device.facts.family === "software";
-  const fullName = `${name}${wide ? "/vec4" : ""}${oneThread ? "" : "/workgroup"}`;
-  device.dispatch(
-    defineKernel(fullName, () => assemble(build(wide), wide, oneThread)),
-    {
-      reads: call.reads,
-      writes: call.writes,
-      uniforms: [rows, wide ? columns / 4 : columns, columns, oneThread ? 1 : LANES, ...(call.uniforms ?? [])],
-      groups: grid(device, rows, oneThread ? ROWS_PER_GROUP : 1),
-    },
-  );
+  device.dispatch(kernel(wide, oneThread), {
+    reads: call.reads,
+    writes: call.writes,
+    uniforms: [rows, wide ? columns / 4 : columns, columns, oneThread ? 1 : LANES, ...(call.uniforms ?? [])],
+    groups: grid(device, rows, oneThread ? ROWS_PER_GROUP : 1),
+  });
 }
 
 /** WGSL that sums over a row. `steps`: by accumulator name, its next value from itself and the V at `at` (in the row: `k`). Gives f32 of these names. */
@@ -104,7 +123,7 @@ export function columnLoad(name: string, dtype: DType, wide: boolean): { element
   };
 }
 
-function assemble(spec: RowKernel, wide: boolean, oneThread: boolean): Omit<Kernel, "name" | "wgsl"> {
+function assemble(spec: RowKernel, wide: boolean, oneThread: boolean): Omit<KernelSpec, "name"> {
   const vector = wide ? "vec4f" : "f32";
   const typed = (arrays: Readonly<Record<string, RowElement>>) =>
     Object.fromEntries(Object.entries(arrays).map(([n, e]) => [n, e === "V" ? vector : e]));

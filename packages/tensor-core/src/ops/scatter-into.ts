@@ -6,14 +6,14 @@ import type { IndexSizes } from "./row-index.ts";
 import { grid, perItemHead } from "./wgsl.ts";
 
 // A thread per vector of each distinct target row; it adds that row's contributions in ascending position.
-const kernel = (wide: boolean) =>
-  defineKernel(`scatter_rows${wide ? "/vec4" : ""}`, () => {
-    const V = wide ? "vec4f" : "f32";
-    return {
-      reads: { rows: V, words: "u32" },
-      writes: { out: V },
-      uniforms: { items: "u32", width: "u32", length: "u32", distinct: "u32", start: "u32", count: "u32" },
-      code: `${perItemHead}
+const kernel = defineKernel((wide: boolean) => {
+  const V = wide ? "vec4f" : "f32";
+  return {
+    name: `scatter_rows${wide ? "/vec4" : ""}`,
+    reads: { rows: V, words: "u32" },
+    writes: { out: V },
+    uniforms: { items: "u32", width: "u32", length: "u32", distinct: "u32", start: "u32", count: "u32" },
+    code: `${perItemHead}
   if (i >= P.items) { return; }
   let k = i / P.width;
   let column = i - k * P.width;
@@ -26,8 +26,8 @@ const kernel = (wide: boolean) =>
   for (var j = words[offsets + k]; j < end; j++) { acc = acc + rows[words[positions + j] * P.width + column]; }
   out[target_row * P.width + column] = acc;
 }`,
-    };
-  });
+  };
+});
 
 /** Fills `out` (f32, also row-sharded): row r is the sum of the `rows` whose number is r, or zeros. */
 export function scatterInto(out: Tensor, rows: Tensor, words: Tensor, { length, distinct }: IndexSizes): void {

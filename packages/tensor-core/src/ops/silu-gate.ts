@@ -3,30 +3,30 @@ import { defineKernel } from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
 import { sigmoidWgsl, siluReference } from "./activation-wgsl.ts";
 import { defineOp, expectDType, shapeError } from "./define.ts";
-import { dispatchFlat, flatKernel } from "./elementwise.ts";
+import { defineFlatKernel, dispatchFlat } from "./elementwise.ts";
 import { grid, perItemHead } from "./wgsl.ts";
 
-const forward = () =>
-  flatKernel("silu_gate", {
-    reads: { gate: "vec4f", up: "vec4f" },
-    out: "vec4f",
-    expression: "gate * sigmoid(gate) * up",
-    helpers: sigmoidWgsl,
-  });
+const forward = defineFlatKernel(() => ({
+  name: "silu_gate",
+  reads: { gate: "vec4f", up: "vec4f" },
+  out: "vec4f",
+  expression: "gate * sigmoid(gate) * up",
+  helpers: sigmoidWgsl,
+}));
 
-const backward = () =>
-  defineKernel("silu_gate_backward", () => ({
-    reads: { gate_data: "vec4f", up_data: "vec4f", g_data: "vec4f" },
-    writes: { gateGradient: "vec4f", upGradient: "vec4f" },
-    uniforms: { items: "u32" },
-    code: `${sigmoidWgsl}${perItemHead}
+const backward = defineKernel(() => ({
+  name: "silu_gate_backward",
+  reads: { gate_data: "vec4f", up_data: "vec4f", g_data: "vec4f" },
+  writes: { gateGradient: "vec4f", upGradient: "vec4f" },
+  uniforms: { items: "u32" },
+  code: `${sigmoidWgsl}${perItemHead}
   if (i >= P.items) { return; }
   let gate = gate_data[i];
   let g = g_data[i];
   gateGradient[i] = g * up_data[i] * silu_slope(gate);
   upGradient[i] = g * gate * sigmoid(gate);
 }`,
-  }));
+}));
 
 /** `gate · sigmoid(gate) · up`; f32, equal shapes. */
 export const siluGate = defineOp({

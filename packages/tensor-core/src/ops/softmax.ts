@@ -1,25 +1,31 @@
 // Softmax over the last dimension.
 import type { Tensor } from "../tensor.ts";
 import { defineOp, expectDType, type OpCase, type ReferenceArray } from "./define.ts";
-import { asRows, dispatchRows, eachOfRow, maxOverRow, type RowKernel, sumOverRow } from "./row-kernel.ts";
+import { asRows, defineRowKernel, dispatchRows, eachOfRow, maxOverRow, sumOverRow } from "./row-kernel.ts";
 
 // The exponent is cut off at -87, below which some adapters' exp is not 0 but wrong; e^-87 is 2e-38.
 export const exponentialsWgsl = `${maxOverRow("largest", "x")}${sumOverRow({
   total: "total + exp(max(x[at] - largest, V(-87.0)))",
 })}`;
 
-const forward = (): RowKernel => ({
-  reads: { x: "V" },
-  writes: { out: "V" },
-  code: `${exponentialsWgsl}
+const forward = defineRowKernel(
+  () => "softmax",
+  () => ({
+    reads: { x: "V" },
+    writes: { out: "V" },
+    code: `${exponentialsWgsl}
   let share = 1.0 / total;${eachOfRow("out[at] = exp(max(x[at] - largest, V(-87.0))) * share;")}`,
-});
+  }),
+);
 
-const backward = (): RowKernel => ({
-  reads: { y: "V", g: "V" },
-  writes: { dx: "V" },
-  code: `${sumOverRow({ product: "fma(g[at], y[at], product)" })}${eachOfRow("dx[at] = y[at] * (g[at] - product);")}`,
-});
+const backward = defineRowKernel(
+  () => "softmax_backward",
+  () => ({
+    reads: { y: "V", g: "V" },
+    writes: { dx: "V" },
+    code: `${sumOverRow({ product: "fma(g[at], y[at], product)" })}${eachOfRow("dx[at] = y[at] * (g[at] - product);")}`,
+  }),
+);
 
 /** `e^x / Σ e^x` over the last dimension, by way of the largest element; f32. */
 export const softmax = defineOp({
@@ -30,10 +36,10 @@ export const softmax = defineOp({
     expectDType("softmax", x!, "f32");
     return [{ shape: x!.shape }];
   },
-  run: (device, [x], [out]) => dispatchRows(device, "softmax", forward, { reads: [x!], writes: [out!], ...asRows(x!) }),
+  run: (device, [x], [out]) => dispatchRows(device, forward(), { reads: [x!], writes: [out!], ...asRows(x!) }),
   vjp: ({ outputs: [y], cotangents: [g] }) => {
     const dx = y!.device.empty(y!.shape);
-    dispatchRows(y!.device, "softmax_backward", backward, { reads: [y!, g!], writes: [dx], ...asRows(y!) });
+    dispatchRows(y!.device, backward(), { reads: [y!, g!], writes: [dx], ...asRows(y!) });
     return [dx];
   },
   saves: { inputs: [], outputs: [0] },

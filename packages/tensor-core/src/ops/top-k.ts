@@ -12,12 +12,12 @@ const PART = 1024;
 
 // A thread per part of a row. It goes through the part once for each of the k, looking for the first element after the last one found, by
 // a key of the bits (a total order; NaN above all) and then by ascending column. A part shorter than k leaves columns 0xffffffff.
-const kernel = (merge: boolean) =>
-  defineKernel(`top_k${merge ? "/merge" : ""}`, () => ({
-    reads: merge ? { x: "u32", columns: "u32" } : { x: "u32" },
-    writes: { values: "u32", indices: "u32" },
-    uniforms: { items: "u32", width: "u32", parts: "u32", part: "u32", k: "u32" },
-    code: `
+const kernel = defineKernel((merge: boolean) => ({
+  name: `top_k${merge ? "/merge" : ""}`,
+  reads: merge ? { x: "u32", columns: "u32" } : { x: "u32" },
+  writes: { values: "u32", indices: "u32" },
+  uniforms: { items: "u32", width: "u32", parts: "u32", part: "u32", k: "u32" },
+  code: `
 fn key_of(bits: u32) -> u32 {
   if ((bits & 0x7fffffffu) > 0x7f800000u) { return 0xffffffffu; }
   if (bits == 0x80000000u) { return 0x80000000u; } // -0 is 0
@@ -49,7 +49,7 @@ fn key_of(bits: u32) -> u32 {
     next_column = best_column + 1u;
   }
 }`,
-  }));
+}));
 
 /** Records the search over rows of `width` elements; `columns` names the elements where they are candidates of an earlier search. */
 export function dispatchTopK(

@@ -4,15 +4,15 @@ import type { Tensor } from "../tensor.ts";
 import { defineOp, expectDType, shapeError } from "./define.ts";
 import { grid, perItemHead } from "./wgsl.ts";
 
-const kernel = () =>
-  defineKernel("transpose", () => ({
-    reads: { x: "u32" },
-    writes: { out: "u32" },
-    uniforms: { items: "u32", rows: "u32", columns: "u32" },
-    code: `${perItemHead}
+const kernel = defineKernel(() => ({
+  name: "transpose",
+  reads: { x: "u32" },
+  writes: { out: "u32" },
+  uniforms: { items: "u32", rows: "u32", columns: "u32" },
+  code: `${perItemHead}
   if (i < P.items) { out[i] = x[(i % P.rows) * P.columns + i / P.rows]; }
 }`,
-  }));
+}));
 
 /** `x` [rows, columns] as [columns, rows]; f32, i32 or u32. */
 export const transpose: ReturnType<typeof defineOp<[x: Tensor], object>> = defineOp({

@@ -2,7 +2,7 @@
 
 import type { Tensor } from "../tensor.ts";
 import { defineOp, expectDType, type Op, type OpCase } from "./define.ts";
-import { dispatchFlat, flatKernel } from "./elementwise.ts";
+import { defineFlatKernel, dispatchFlat } from "./elementwise.ts";
 
 export interface UnarySpec<Parameters extends number[]> {
   readonly name: string;
@@ -33,16 +33,14 @@ export function defineUnary<Parameters extends number[] = []>(
 ): ((x: Tensor, ...parameters: Parameters) => Tensor) & Op {
   const { name, saves, helpers = "", parameters = [] as readonly string[] } = spec;
   const names = parameters as readonly string[];
-  const forward = () =>
-    flatKernel(name, { reads: { x: "vec4f" }, out: "vec4f", expression: spec.forward, parameters: names, helpers });
-  const backward = () =>
-    flatKernel(`${name}_backward`, {
-      reads: saves ? { g: "vec4f", [saves]: "vec4f" } : { g: "vec4f" },
-      out: "vec4f",
-      expression: spec.backward,
-      parameters: names,
-      helpers,
-    });
+  const common = { out: "vec4f", parameters: names, helpers } as const;
+  const forward = defineFlatKernel(() => ({ ...common, name, reads: { x: "vec4f" }, expression: spec.forward }));
+  const backward = defineFlatKernel(() => ({
+    ...common,
+    name: `${name}_backward`,
+    reads: saves ? { g: "vec4f", [saves]: "vec4f" } : { g: "vec4f" },
+    expression: spec.backward,
+  }));
   return defineOp<[x: Tensor, ...parameters: Parameters], Parameters>({
     name,
     summary: spec.summary,

@@ -1,9 +1,15 @@
 // Choice between two tensors, element by element.
 import type { Tensor } from "../tensor.ts";
-import { broadcastShape, dispatchBroadcast, eachBroadcast } from "./broadcast.ts";
+import { broadcastKernel, broadcastShape, dispatchBroadcast, eachBroadcast } from "./broadcast.ts";
 import { defineOp, expectDType } from "./define.ts";
 import { fill } from "./fill.ts";
 import { sumTo } from "./sum-to.ts";
+
+const kernel = broadcastKernel("where", {
+  operands: { c: "u32", a: "f32", b: "f32" },
+  out: "f32",
+  expression: "select(b, a, c != U(0u))",
+});
 
 /** `a` where `condition` (u32) is not 0, else `b` (f32), with broadcasting. */
 export const where: WhereOp = defineOp({
@@ -15,13 +21,7 @@ export const where: WhereOp = defineOp({
     for (const operand of [a!, b!]) expectDType("where", operand, "f32");
     return [{ shape: broadcastShape("where", [condition!.shape, a!.shape, b!.shape]) }];
   },
-  run: (_device, reads, [out]) =>
-    dispatchBroadcast(
-      "where",
-      { operands: { c: "u32", a: "f32", b: "f32" }, out: "f32", expression: "select(b, a, c != U(0u))" },
-      reads,
-      out!,
-    ),
+  run: (_device, reads, [out]) => dispatchBroadcast(kernel, reads, out!),
   vjp: ({ inputs: [condition, a, b], cotangents: [g], needs }) => {
     const zero = fill(g!.device, [], 0);
     return [

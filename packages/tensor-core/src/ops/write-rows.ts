@@ -6,20 +6,20 @@ import { aligned } from "./aligned.ts";
 import { expectDistinct, type IndexSizes, type RowIndex } from "./row-index.ts";
 import { grid, perItemHead } from "./wgsl.ts";
 
-const kernel = (wide: boolean) =>
-  defineKernel(`write_rows${wide ? "/vec4" : ""}`, () => {
-    const V = wide ? "vec4u" : "u32";
-    return {
-      reads: { rows: V, words: "u32" },
-      writes: { out: V },
-      uniforms: { items: "u32", width: "u32" },
-      code: `${perItemHead}
+const kernel = defineKernel((wide: boolean) => {
+  const V = wide ? "vec4u" : "u32";
+  return {
+    name: `write_rows${wide ? "/vec4" : ""}`,
+    reads: { rows: V, words: "u32" },
+    writes: { out: V },
+    uniforms: { items: "u32", width: "u32" },
+    code: `${perItemHead}
   if (i >= P.items) { return; }
   let position = i / P.width;
   out[words[position] * P.width + (i - position * P.width)] = rows[i];
 }`,
-    };
-  });
+  };
+});
 
 /** `target[index[i]] = rows[i]` for every i, in place; `target` [index.rows, ...], any dtype. Throws `argument` where a row number occurs twice, `shape` or `dtype` where the two do not fit. */
 export function writeRows(target: Tensor, rows: Tensor, index: RowIndex): void {

@@ -9,18 +9,18 @@ import type { Tensor } from "../tensor.ts";
 const LARGEST_F32 = 3.4028234e38;
 
 // Finiteness is read from the bits: adapters fold comparisons with NaN.
-const decideKernel = () =>
-  defineKernel("clip_decide", () => ({
-    reads: { norm: "f32" },
-    writes: { decision: "vec4f" },
-    uniforms: { maxNorm: "f32" },
-    code: /* wgsl */ `
+const decideKernel = defineKernel(() => ({
+  name: "clip_decide",
+  reads: { norm: "f32" },
+  writes: { decision: "vec4f" },
+  uniforms: { maxNorm: "f32" },
+  code: /* wgsl */ `
 @compute @workgroup_size(1)
 fn main() {
   let finite = (bitcast<u32>(norm[0]) & 0x7f800000u) != 0x7f800000u;
   decision[0] = vec4f(norm[0], min(1.0, P.maxNorm / (norm[0] + 1e-6)), select(0.0, 1.0, finite), 0.0);
 }`,
-  }));
+}));
 
 const requireKernel = () =>
   defineKernel("clip_require", () => ({

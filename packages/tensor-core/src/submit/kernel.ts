@@ -5,6 +5,8 @@ export type StorageElement = "f32" | "vec2f" | "vec4f" | "u32" | "vec2u" | "vec4
 export type UniformType = "u32" | "i32" | "f32";
 
 export interface KernelSpec {
+  /** A label for errors, profiles and progress. Names may repeat: a pipeline belongs to the kernel's text. */
+  readonly name: string;
   /** Storage arrays that are read, by WGSL variable name, in binding order. */
   readonly reads: Readonly<Record<string, StorageElement>>;
   /** Storage arrays that are written (and may be read), after `reads` in binding order. */
@@ -17,22 +19,31 @@ export interface KernelSpec {
 }
 
 export interface Kernel extends KernelSpec {
-  /** Unique name: equal names must mean equal text. */
-  readonly name: string;
+  /** The whole program: header and code. */
   readonly wgsl: string;
 }
 
-const kernels = new Map<string, Kernel>();
+/** What selects a variant of a kernel: an element type, a tile size, whether rows are read by fours. */
+export type KernelVariant = string | number | boolean;
 
-/** The kernel of this name, built on first use. Names carry every choice that shapes the text ("matmul_nt/bf16/bias"). */
-export function defineKernel(name: string, build: () => KernelSpec): Kernel {
-  let kernel = kernels.get(name);
-  if (!kernel) {
-    const spec = build();
-    kernel = { ...spec, name, wgsl: assemble(spec) };
-    kernels.set(name, kernel);
-  }
-  return kernel;
+/**
+ * A kernel in its variants: `kernel(...variant)` gives the one that `build(...variant)` describes, built on its first use. Every choice that
+ * shapes the text is an argument of `build`.
+ */
+export function defineKernel<V extends readonly KernelVariant[]>(
+  build: (...variant: V) => KernelSpec,
+): (...variant: V) => Kernel {
+  const built = new Map<string, Kernel>();
+  return (...variant) => {
+    const key = variant.join("/");
+    let kernel = built.get(key);
+    if (!kernel) {
+      const spec = build(...variant);
+      kernel = { ...spec, wgsl: assemble(spec) };
+      built.set(key, kernel);
+    }
+    return kernel;
+  };
 }
 
 /** Bytes of one dispatch's uniforms at most; offsets must be multiples of 256 on every adapter. */

@@ -27,7 +27,7 @@ export class Recorder {
   readonly #gpu: GPUDevice;
   readonly #arena: GPUBuffer;
   readonly #uniforms = new DataView(new ArrayBuffer(SLOTS * UNIFORM_SLOT));
-  readonly #pipelines = new Map<string, Pipeline>();
+  readonly #pipelines = new Map<string, Pipeline>(); // by WGSL text
   readonly #groups = new Map<string, GPUBindGroup>();
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
@@ -46,8 +46,13 @@ export class Recorder {
     });
   }
 
-  get pipelineNames(): string[] {
-    return [...this.#pipelines.keys()];
+  /** Pipelines made so far. */
+  get pipelines(): number {
+    return this.#pipelines.size;
+  }
+
+  hasPipeline({ wgsl }: Kernel): boolean {
+    return this.#pipelines.has(wgsl);
   }
 
   /** Appends one dispatch. `label` names the op and its shapes in validation errors. */
@@ -123,7 +128,7 @@ export class Recorder {
   }
 
   #pipeline(kernel: Kernel): Pipeline {
-    let made = this.#pipelines.get(kernel.name);
+    let made = this.#pipelines.get(kernel.wgsl);
     if (made) return made;
     const reads = Object.keys(kernel.reads).length;
     const count = reads + Object.keys(kernel.writes).length;
@@ -141,7 +146,7 @@ export class Recorder {
       compute: { module, entryPoint: "main" },
     });
     made = { id: this.#pipelines.size, pipeline, layout };
-    this.#pipelines.set(kernel.name, made);
+    this.#pipelines.set(kernel.wgsl, made);
     return made;
   }
 

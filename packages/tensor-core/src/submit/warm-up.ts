@@ -22,12 +22,11 @@ export async function warmUp(
   step: (planning: Device) => void | Promise<void>,
   onProgress: (progress: WarmUpProgress) => void = () => {},
 ): Promise<WarmUpProgress[]> {
-  const kernels = new Map<string, Kernel>();
+  const kernels = new Map<string, Kernel>(); // by text
   using planning = planningDevice(device.facts);
-  planning.onPlannedDispatch = (kernel) => kernels.set(kernel.name, kernel);
+  planning.onPlannedDispatch = (kernel) => kernels.set(kernel.wgsl, kernel);
   await step(planning);
-  const known = new Set(device.pipelineNames);
-  const fresh = [...kernels.values()].filter(({ name }) => !known.has(name));
+  const fresh = [...kernels.values()].filter((kernel) => !device.hasPipeline(kernel));
   const compiled: WarmUpProgress[] = [];
   await device.idle();
   for (const kernel of fresh) {

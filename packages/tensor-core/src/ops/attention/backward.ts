@@ -11,12 +11,12 @@ import { workgroupGradient } from "./workgroup-gradient.ts";
 import { ROWS } from "./workgroup-text.ts";
 
 /** (log-sum-exp, <gradient, output> - gradient of the log-sum-exp) of every row and head. */
-const statsKernel = () =>
-  defineKernel("attention_stats", () => ({
-    reads: { out: "vec4f", g: "vec4f", logSumExp: "f32", gLogSumExp: "f32" },
-    writes: { stats: "vec2f" },
-    uniforms: { size: "u32", dim4: "u32", flows: "u32" },
-    code: `${perItemHead}
+const statsKernel = defineKernel(() => ({
+  name: "attention_stats",
+  reads: { out: "vec4f", g: "vec4f", logSumExp: "f32", gLogSumExp: "f32" },
+  writes: { stats: "vec2f" },
+  uniforms: { size: "u32", dim4: "u32", flows: "u32" },
+  code: `${perItemHead}
   if (i >= P.size) { return; }
   var sum = select(0.0, -gLogSumExp[i], P.flows != 0u);
   for (var d = 0u; d < P.dim4; d++) {
@@ -25,7 +25,7 @@ const statsKernel = () =>
   }
   stats[i] = vec2f(logSumExp[i], sum);
 }`,
-  }));
+}));
 
 /** Gradients of [q, k, v, table]. */
 export function backward(
@@ -75,5 +75,5 @@ export function backward(
 function gradientKernel(device: Device, headDim: number): TiledKernel {
   const shape = registerTile(device, headDim);
   if (!shape) return { kernel: workgroupGradient(workgroupColumns(headDim)), rows: ROWS };
-  return { kernel: softwareGradient(shape), rows: shape.lanes * shape.groups };
+  return { kernel: softwareGradient(shape.lanes, shape.groups, shape.columns), rows: shape.lanes * shape.groups };
 }

@@ -54,8 +54,8 @@ function forwardKernel(device: Device, { plan, heads, kvHeads, headDim }: Attent
   const shape = registerTile(device, headDim);
   if (!shape) return { kernel: workgroupForward(workgroupColumns(headDim)), rows: ROWS };
   const most = (plan.mostQueries * heads) / kvHeads;
-  if (most <= FEW_ROWS) return { kernel: softwareDecode({ ...shape, rows: most }), rows: most };
-  return { kernel: softwareForward(shape), rows: shape.lanes * shape.groups };
+  if (most <= FEW_ROWS) return { kernel: softwareDecode(shape.lanes, most, shape.columns), rows: most };
+  return { kernel: softwareForward(shape.lanes, shape.groups, shape.columns), rows: shape.lanes * shape.groups };
 }
 
 /** Fills [out, logSumExp] from [q, k, v, table]. */
@@ -98,12 +98,12 @@ function splitsOf({ facts }: Device, k: Tensor, { plan, heads, kvHeads, headDim 
 }
 
 /** Merges the blocks' parts in ascending order: the same steps, and bits, as a workgroup that takes them all. */
-const mergeKernel = () =>
-  defineKernel("attention_merge", () => ({
-    reads: { blocks: "vec4f", sums: "vec2f" },
-    writes: { out: "vec4f", logSumExp: "f32" },
-    uniforms: { items: "u32", dim4: "u32", splits: "u32" },
-    code: `${mergeWgsl}${perItemHead}
+const mergeKernel = defineKernel(() => ({
+  name: "attention_merge",
+  reads: { blocks: "vec4f", sums: "vec2f" },
+  writes: { out: "vec4f", logSumExp: "f32" },
+  uniforms: { items: "u32", dim4: "u32", splits: "u32" },
+  code: `${mergeWgsl}${perItemHead}
   if (i >= P.items) { return; }
   let row = i / P.dim4;
   let column = i % P.dim4;
@@ -119,4 +119,4 @@ const mergeKernel = () =>
   out[i] = normalize4(o, sum);
   if (column == 0u) { logSumExp[row] = logSum(top, sum); }
 }`,
-  }));
+}));

@@ -1,16 +1,17 @@
 // Forward kernel for software adapters where a tile has few rows, as in decoding: lanes hold keys while scores are made, then columns
 // of the output. Same order of sums, and same bits, as the kernel for many rows.
-import { defineKernel, type Kernel } from "../../submit/kernel.ts";
+import { defineKernel } from "../../submit/kernel.ts";
 import { forwardBindings, forwardWgsl } from "./forward-wgsl.ts";
 import { BLOCK } from "./plan.ts";
 import { dot4, times } from "./text.ts";
 import { tableWgsl } from "./wgsl.ts";
 
 /** A tile of at most `rows` rows; each lane holds `columns` vec4 of every output row. */
-export function softwareDecode({ lanes, rows, columns }: { lanes: number; rows: number; columns: number }): Kernel {
+export const softwareDecode = defineKernel((lanes: number, rows: number, columns: number) => {
   const rowText = (piece: (row: number) => string): string => times(rows, piece);
   const columnText = (piece: (column: number) => string): string => times(columns, piece);
-  return defineKernel(`attention_decode/lanes${lanes}/rows${rows}/columns${columns}`, () => ({
+  return {
+    name: `attention_decode/lanes${lanes}/rows${rows}/columns${columns}`,
     ...forwardBindings,
     subgroups: true,
     code: `${tableWgsl}${forwardWgsl}
@@ -66,5 +67,5 @@ ${times(rows - 1, (j) => `    if (i == ${j + 1}u) { row = row${j + 1}; top = top
 ${columnText((c) => `    if (lane + ${c * lanes}u < P.dim4) { out[at + ${c * lanes}u] = finish4(x${c}, sum); }`)}
   }
 }`,
-  }));
-}
+  };
+});

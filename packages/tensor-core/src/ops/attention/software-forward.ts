@@ -1,6 +1,6 @@
 // Forward kernel for software adapters: a workgroup is one subgroup; lanes hold query rows while scores are made, then columns of
 // the output. A lane hands its own scores to itself through a private array, so there is no barrier.
-import { defineKernel, type Kernel } from "../../submit/kernel.ts";
+import { defineKernel } from "../../submit/kernel.ts";
 import { forwardBindings, forwardWgsl } from "./forward-wgsl.ts";
 import { BLOCK } from "./plan.ts";
 import { broadcastRow, dot4, type SoftwareShape, times } from "./text.ts";
@@ -8,11 +8,12 @@ import { tableWgsl } from "./wgsl.ts";
 
 const KEYS = 16;
 
-export function softwareForward(shape: SoftwareShape): Kernel {
-  const { lanes, groups, columns } = shape;
+export const softwareForward = defineKernel((lanes: number, groups: number, columns: number) => {
+  const shape: SoftwareShape = { lanes, groups, columns };
   const rows = lanes * groups;
   const keyLoads = KEYS / lanes;
-  return defineKernel(`attention_forward/lanes${lanes}/rows${rows}/columns${columns}`, () => ({
+  return {
+    name: `attention_forward/lanes${lanes}/rows${rows}/columns${columns}`,
     ...forwardBindings,
     subgroups: true,
     code: `${tableWgsl}${forwardWgsl}
@@ -65,5 +66,5 @@ ${times(rows - 1, (j) => `    if (i == ${j + 1}u) { sum = ${broadcastRow("sum", 
 ${times(columns, (c) => `    if (lane + ${c * lanes}u < P.dim4) { out[at + ${c * lanes}u] = finish4(x${c}, sum); }`)}
   }
 }`,
-  }));
-}
+  };
+});

@@ -1,6 +1,6 @@
 // Gradient kernel for software adapters, built as the forward one: lanes hold the tile's rows while weights are made, then columns of
 // its gradient.
-import { defineKernel, type Kernel } from "../../submit/kernel.ts";
+import { defineKernel } from "../../submit/kernel.ts";
 import { gradientReads, gradientUniforms, gradientWgsl } from "./gradient-wgsl.ts";
 import { broadcastRow, dot4, type SoftwareShape, times } from "./text.ts";
 import { tableWgsl } from "./wgsl.ts";
@@ -8,15 +8,16 @@ import { tableWgsl } from "./wgsl.ts";
 /** Other rows that one pass over the head dimension takes. */
 const STEP = 16;
 
-export function softwareGradient(shape: SoftwareShape): Kernel {
-  const { lanes, groups, columns } = shape;
+export const softwareGradient = defineKernel((lanes: number, groups: number, columns: number) => {
+  const shape: SoftwareShape = { lanes, groups, columns };
   const rows = lanes * groups;
   const loads = STEP / lanes;
   const products = (sum: string, own: string, other: string): string => `
 ${times(groups, (t) => `        let x${t} = ${own}[a${t} + d];`)}
 ${times(loads, (u) => `        let y${u} = ${other}[b${u} + d];`)}
 ${times(STEP, (j) => `        { let y = ${broadcastRow("y", j, shape)}; ${times(groups, (t) => dot4(`${sum}${j}_${t}`, "y", `x${t}`))} }`)}`;
-  return defineKernel(`attention_gradient/lanes${lanes}/rows${rows}/columns${columns}`, () => ({
+  return {
+    name: `attention_gradient/lanes${lanes}/rows${rows}/columns${columns}`,
     reads: gradientReads,
     writes: { out: "vec4f" },
     uniforms: gradientUniforms,
@@ -73,5 +74,5 @@ ${times(rows - 1, (i) => `    if (i == ${i + 1}u) { ${times(columns, (x) => `x${
 ${times(columns, (x) => `    if (lane + ${x * lanes}u < P.dim4) { out[index + ${x * lanes}u] = x${x}; }`)}
   }
 }`,
-  }));
-}
+  };
+});

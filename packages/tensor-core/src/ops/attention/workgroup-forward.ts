@@ -1,5 +1,5 @@
 // Forward kernel for real GPUs: tiles in workgroup memory, no subgroups; under 12 KiB, so that any WebGPU device can run it.
-import { defineKernel, type Kernel } from "../../submit/kernel.ts";
+import { defineKernel } from "../../submit/kernel.ts";
 import { forwardBindings, forwardWgsl } from "./forward-wgsl.ts";
 import { times } from "./text.ts";
 import { tableWgsl } from "./wgsl.ts";
@@ -16,10 +16,11 @@ import {
 } from "./workgroup-text.ts";
 
 /** `columns`: vec4 columns of the output that a thread holds, 1 for head dimensions up to 64, else 2. */
-export function workgroupForward(columns: number): Kernel {
+export const workgroupForward = defineKernel((columns: number) => {
   const rowText = (piece: (row: number) => string): string => times(4, piece);
   const columnText = (piece: (column: number) => string): string => times(columns, piece);
-  return defineKernel(`attention_forward/workgroup/columns${columns}`, () => ({
+  return {
+    name: `attention_forward/workgroup/columns${columns}`,
     ...forwardBindings,
     code: `${tableWgsl}${forwardWgsl}${stagingWgsl}
 var<workgroup> tops: array<vec4f, ${THREADS}>;
@@ -67,5 +68,5 @@ ${columnText((c) => `    if (across + ${c * ACROSS}u < P.dim4) { out[at + ${c * 
   }`,
 )}
 }`,
-  }));
-}
+  };
+});

@@ -1,16 +1,17 @@
 // Gradient kernel for real GPUs: tiles in workgroup memory, no subgroups.
-import { defineKernel, type Kernel } from "../../submit/kernel.ts";
+import { defineKernel } from "../../submit/kernel.ts";
 import { gradientReads, gradientUniforms, gradientWgsl } from "./gradient-wgsl.ts";
 import { times } from "./text.ts";
 import { tableWgsl } from "./wgsl.ts";
 import { ACROSS, accumulateText, fourRows, OTHERS, ROWS, scoreText, stagingWgsl, THREADS } from "./workgroup-text.ts";
 
 /** `columns`: vec4 columns of the gradient that a thread holds, 1 for head dimensions up to 64, else 2. */
-export function workgroupGradient(columns: number): Kernel {
+export const workgroupGradient = defineKernel((columns: number) => {
   const rowText = (piece: (row: number) => string): string => times(4, piece);
   const columnText = (piece: (column: number) => string): string => times(columns, piece);
   const cells = (piece: (row: number, other: number) => string): string => rowText((r) => times(4, (j) => piece(r, j)));
-  return defineKernel(`attention_gradient/workgroup/columns${columns}`, () => ({
+  return {
+    name: `attention_gradient/workgroup/columns${columns}`,
     reads: gradientReads,
     writes: { out: "vec4f" },
     uniforms: gradientUniforms,
@@ -61,5 +62,5 @@ ${columnText((c) => `    if (across + ${c * ACROSS}u < P.dim4) { out[index + ${c
   }`,
 )}
 }`,
-  }));
-}
+  };
+});

@@ -12,20 +12,20 @@ import { writeRows } from "./row-slice.ts";
 import { chunkOf, forEachSlice, rowChunks, sliceLogits, sliceStride } from "./slices.ts";
 import type { LogitSlice } from "./softmax-state.ts";
 
-const coefficientKernel = () =>
-  defineKernel("head_coefficients", () => ({
-    reads: {
-      starts: "u32",
-      entries: "vec2u",
-      logProbGradient: "f32",
-      entropyGradient: "f32",
-      normalizerGradient: "f32",
-      entropy: "f32",
-      logNormalizer: "f32",
-    },
-    writes: { coefficients: "vec4f" },
-    uniforms: { rows: "u32" },
-    code: `${perItemHead}
+const coefficientKernel = defineKernel(() => ({
+  name: "head_coefficients",
+  reads: {
+    starts: "u32",
+    entries: "vec2u",
+    logProbGradient: "f32",
+    entropyGradient: "f32",
+    normalizerGradient: "f32",
+    entropy: "f32",
+    logNormalizer: "f32",
+  },
+  writes: { coefficients: "vec4f" },
+  uniforms: { rows: "u32" },
+  code: `${perItemHead}
   if (i >= P.rows) { return; }
   var result = vec4f(-normalizerGradient[i], 0.0, 0.0, logNormalizer[i]);
   for (var e = starts[i]; e < starts[i + 1u]; e++) {
@@ -36,15 +36,15 @@ const coefficientKernel = () =>
   }
   coefficients[i] = result;
 }`,
-  }));
+}));
 
 /** Logits to the part of their gradient that all ids have: -p (A + B (log p + H)) / T. A thread has four ids, a row of threads one row. */
-const softmaxKernel = () =>
-  defineKernel("head_softmax_backward", () => ({
-    reads: { coefficients: "vec4f", banned: "u32" },
-    writes: { logits: "vec4f" },
-    uniforms: { columns: "u32", stride: "u32", firstRow: "u32", firstColumn: "u32", inverseTemperature: "f32" },
-    code: /* wgsl */ `
+const softmaxKernel = defineKernel(() => ({
+  name: "head_softmax_backward",
+  reads: { coefficients: "vec4f", banned: "u32" },
+  writes: { logits: "vec4f" },
+  uniforms: { columns: "u32", stride: "u32", firstRow: "u32", firstColumn: "u32", inverseTemperature: "f32" },
+  code: /* wgsl */ `
 @compute @workgroup_size(${THREADS})
 fn main(@builtin(global_invocation_id) id: vec3u) {
   if (4u * id.x >= P.columns) { return; }
@@ -57,22 +57,22 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let p = select(exp(bounded), vec4f(0.0), (log_p < vec4f(-87.0)) | (bans != vec4u(0u)));
   logits[at] = -p * fma(vec4f(of_row.y), bounded + of_row.z, vec4f(of_row.x)) * P.inverseTemperature;
 }`,
-  }));
+}));
 
 /** Adds the part that targets have: a thread per row, as a row's targets may be equal. */
-const targetKernel = () =>
-  defineKernel("head_target_backward", () => ({
-    reads: { starts: "u32", entries: "vec2u", logProbGradient: "f32" },
-    writes: { logits: "f32" },
-    uniforms: {
-      rows: "u32",
-      columns: "u32",
-      stride: "u32",
-      firstRow: "u32",
-      firstColumn: "u32",
-      inverseTemperature: "f32",
-    },
-    code: `${perItemHead}
+const targetKernel = defineKernel(() => ({
+  name: "head_target_backward",
+  reads: { starts: "u32", entries: "vec2u", logProbGradient: "f32" },
+  writes: { logits: "f32" },
+  uniforms: {
+    rows: "u32",
+    columns: "u32",
+    stride: "u32",
+    firstRow: "u32",
+    firstColumn: "u32",
+    inverseTemperature: "f32",
+  },
+  code: `${perItemHead}
   if (i >= P.rows) { return; }
   let row = P.firstRow + i;
   for (var e = starts[row]; e < starts[row + 1u]; e++) {
@@ -83,7 +83,7 @@ const targetKernel = () =>
     }
   }
 }`,
-  }));
+}));
 
 export interface HeadBackward {
   readonly hidden: Tensor;

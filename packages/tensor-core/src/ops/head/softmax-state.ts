@@ -48,19 +48,19 @@ fn sort_key(x: f32) -> u32 {
   return select(bits | 0x80000000u, ~bits, bits > 0x80000000u);
 }`;
 
-const blockKernel = (truncated: boolean) =>
-  defineKernel(`softmax_blocks${truncated ? "/truncated" : ""}`, () => ({
-    reads: { logits: "f32", banned: "u32", ...(truncated ? { thresholds: "u32" as const } : {}) },
-    writes: { states: "vec4f" },
-    uniforms: {
-      items: "u32",
-      blocks: "u32",
-      stride: "u32",
-      columns: "u32",
-      firstColumn: "u32",
-      inverseTemperature: "f32",
-    },
-    code: `${bannedWgsl}${stateWgsl}${truncated ? sortKeyWgsl : ""}
+const blockKernel = defineKernel((truncated: boolean) => ({
+  name: `softmax_blocks${truncated ? "/truncated" : ""}`,
+  reads: { logits: "f32", banned: "u32", ...(truncated ? { thresholds: "u32" as const } : {}) },
+  writes: { states: "vec4f" },
+  uniforms: {
+    items: "u32",
+    blocks: "u32",
+    stride: "u32",
+    columns: "u32",
+    firstColumn: "u32",
+    inverseTemperature: "f32",
+  },
+  code: `${bannedWgsl}${stateWgsl}${truncated ? sortKeyWgsl : ""}
 ${perItemHead}
   if (i >= P.items) { return; }
   let row = i / P.blocks;
@@ -80,14 +80,14 @@ ${perItemHead}
   }
   states[i] = state;
 }`,
-  }));
+}));
 
-const mergeKernel = () =>
-  defineKernel("softmax_merge", () => ({
-    reads: { states: "vec4f" },
-    writes: { running: "vec4f" },
-    uniforms: { rows: "u32", blocks: "u32", inverseTemperature: "f32" },
-    code: `${stateWgsl}
+const mergeKernel = defineKernel(() => ({
+  name: "softmax_merge",
+  reads: { states: "vec4f" },
+  writes: { running: "vec4f" },
+  uniforms: { rows: "u32", blocks: "u32", inverseTemperature: "f32" },
+  code: `${stateWgsl}
 ${perItemHead}
   if (i >= P.rows) { return; }
   var state = running[i];
@@ -96,7 +96,7 @@ ${perItemHead}
   }
   running[i] = state;
 }`,
-  }));
+}));
 
 /** Columns `firstColumn` (a multiple of 256) and on of the logits: `columns` of them in rows of `stride` elements. */
 export interface LogitSlice {

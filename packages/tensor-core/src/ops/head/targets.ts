@@ -6,12 +6,12 @@ import { grid, perItemHead } from "../wgsl.ts";
 import type { GroupedPairs } from "./pairs.ts";
 import { type LogitSlice, stateWgsl } from "./softmax-state.ts";
 
-const pickKernel = () =>
-  defineKernel("head_pick", () => ({
-    reads: { logits: "f32", starts: "u32", entries: "vec2u" },
-    writes: { picked: "f32" },
-    uniforms: { rows: "u32", firstRow: "u32", stride: "u32", columns: "u32", firstColumn: "u32" },
-    code: `${perItemHead}
+const pickKernel = defineKernel(() => ({
+  name: "head_pick",
+  reads: { logits: "f32", starts: "u32", entries: "vec2u" },
+  writes: { picked: "f32" },
+  uniforms: { rows: "u32", firstRow: "u32", stride: "u32", columns: "u32", firstColumn: "u32" },
+  code: `${perItemHead}
   if (i >= P.rows) { return; }
   let row = P.firstRow + i;
   for (var e = starts[row]; e < starts[row + 1u]; e++) {
@@ -21,7 +21,7 @@ const pickKernel = () =>
     }
   }
 }`,
-  }));
+}));
 
 /** Stores the logits of those targets of rows `firstRow` and on that lie in the slice, by pair. */
 export function pickTargets(
@@ -48,12 +48,12 @@ fn entropy_of(state: vec4f) -> f32 {
   return log(state.y) - state.z / state.y;
 }`;
 
-const finishKernel = () =>
-  defineKernel("head_finish", () => ({
-    reads: { states: "vec4f", picked: "f32", starts: "u32", entries: "vec2u" },
-    writes: { logProb: "f32", entropy: "f32", logNormalizer: "f32" },
-    uniforms: { rows: "u32", inverseTemperature: "f32" },
-    code: `${outputsWgsl}
+const finishKernel = defineKernel(() => ({
+  name: "head_finish",
+  reads: { states: "vec4f", picked: "f32", starts: "u32", entries: "vec2u" },
+  writes: { logProb: "f32", entropy: "f32", logNormalizer: "f32" },
+  uniforms: { rows: "u32", inverseTemperature: "f32" },
+  code: `${outputsWgsl}
 ${perItemHead}
   if (i >= P.rows) { return; }
   let state = states[i];
@@ -64,7 +64,7 @@ ${perItemHead}
     entropy[pair] = entropy_of(state);
   }
 }`,
-  }));
+}));
 
 /** Fills the head's outputs: log-prob [pairs], entropy [pairs], log of the softmax's denominator [rows]. */
 export function finishPairs(

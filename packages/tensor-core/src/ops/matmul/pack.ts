@@ -1,6 +1,6 @@
 // Brings an operand into the K-major f32 form of the tile kernel: transposes rows, widens bf16, pads to groups of four.
 import type { Device } from "../../device/device.ts";
-import { defineKernel, type Kernel } from "../../submit/kernel.ts";
+import { defineKernel } from "../../submit/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
 import { THREADS } from "../wgsl.ts";
 import type { KMajor } from "./tile.ts";
@@ -20,21 +20,20 @@ export interface Stored {
 const X = 8;
 const Y = THREADS / X;
 
-function kernel(transposes: boolean, bf16: boolean, wide: boolean): Kernel {
-  const name = `matmul_${transposes ? "transpose" : "widen"}${bf16 ? "/bf16" : ""}${wide ? "/vec4" : ""}`;
-  return defineKernel(name, () => ({
-    reads: { source: bf16 ? (wide ? "vec2u" : "u32") : wide ? "vec4f" : "f32" },
-    writes: { out: "vec4f" },
-    uniforms: {
-      rows: "u32",
-      columns: "u32",
-      start: "u32",
-      stride: "u32",
-      sourceBatch: "u32",
-      outStride: "u32",
-      outBatch: "u32",
-    },
-    code: /* wgsl */ `
+const kernel = defineKernel((transposes: boolean, bf16: boolean, wide: boolean) => ({
+  name: `matmul_${transposes ? "transpose" : "widen"}${bf16 ? "/bf16" : ""}${wide ? "/vec4" : ""}`,
+  reads: { source: bf16 ? (wide ? "vec2u" : "u32") : wide ? "vec4f" : "f32" },
+  writes: { out: "vec4f" },
+  uniforms: {
+    rows: "u32",
+    columns: "u32",
+    start: "u32",
+    stride: "u32",
+    sourceBatch: "u32",
+    outStride: "u32",
+    outBatch: "u32",
+  },
+  code: /* wgsl */ `
 ${readFour(bf16, wide)}
 @compute @workgroup_size(${X}, ${Y})
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -42,8 +41,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let to = id.z * P.outBatch;
 ${transposes ? transposeBody : "  if (id.x < P.outStride && id.y < P.rows) { out[to + id.y * P.outStride + id.x] = four(origin + id.y * P.stride + id.x * 4u); }"}
 }`,
-  }));
-}
+}));
 
 /** `four(at)`: elements at to at + 3. */
 function readFour(bf16: boolean, wide: boolean): string {

@@ -1,7 +1,7 @@
 // Software adapters, few rows (decoding) against a weight [n, k]: bound by reading the weight, which is read once per 4 or 8 rows.
 // A lane keeps several columns; the lanes together load the rows' next values of a, which reach all of them by broadcast.
 import type { Device } from "../../device/device.ts";
-import { defineKernel, type Kernel } from "../../submit/kernel.ts";
+import { defineKernel } from "../../submit/kernel.ts";
 import { range, startWgsl } from "./canonical.ts";
 import { bindingsOf, type Problem, problemUniforms, uniformsOf } from "./problem.ts";
 
@@ -26,35 +26,34 @@ export function fitsRows(problem: Problem): boolean {
   return k % stepOf(shapeOf(problem)) === 0 && aColumns.stride % 4 === 0 && aColumns.column % 4 === 0;
 }
 
-function kernel(shape: Shape): Kernel {
-  const { bf16, rows } = shape;
-  return defineKernel(`matmul_rows/${rows}${bf16 ? "/bf16" : ""}`, () => {
-    const step = stepOf(shape);
-    const quads = range(step / 4);
-    const columns = range(PER_LANE);
-    const perLoad = LANES / rows;
-    const cells = range(rows).flatMap((i) =>
-      columns.map((j) => ({ sum: `s${i}_${j}`, at: `total[${i * PER_LANE + j}]` })),
-    );
-    const x = (i: number, q: number) => `subgroupBroadcast(a${Math.floor(q / perLoad)}, ${(q % perLoad) * rows + i}u)`;
-    const value = (j: number, q: number) => (bf16 ? widened(j, q) : `b[at${j} + k / 4u + ${q}u]`);
-    const advance = (i: number, j: number, q: number) =>
-      `s${i}_${j} = ${[..."xyzw"].reduce((sum, c) => `fma(x.${c}, b${j}_${q}.${c}, ${sum})`, `s${i}_${j}`)};`;
-    // Quad by quad, as few registers as can be at a time.
-    const body = [
-      ...range(quads.length / perLoad).map((load) => `let a${load} = a[aAt + k / 4u + ${load * perLoad}u];`),
-      ...(bf16 ? columns.map((j) => `let w${j} = b[at${j} + k / 8u];`) : []),
-      ...quads.flatMap((q) => [
-        ...columns.map((j) => `let b${j}_${q} = ${value(j, q)};`),
-        ...range(rows).map((i) => `{ let x = ${x(i, q)}; ${columns.map((j) => advance(i, j, q)).join(" ")} }`),
-      ]),
-    ];
-    return {
-      reads: { a: "vec4f", b: bf16 ? "vec4u" : "vec4f", bias: "f32" },
-      writes: { out: "f32" },
-      uniforms: problemUniforms,
-      subgroups: true,
-      code: /* wgsl */ `${startWgsl}
+const kernel = defineKernel((bf16: boolean, rows: number) => {
+  const step = stepOf({ bf16, rows });
+  const quads = range(step / 4);
+  const columns = range(PER_LANE);
+  const perLoad = LANES / rows;
+  const cells = range(rows).flatMap((i) =>
+    columns.map((j) => ({ sum: `s${i}_${j}`, at: `total[${i * PER_LANE + j}]` })),
+  );
+  const x = (i: number, q: number) => `subgroupBroadcast(a${Math.floor(q / perLoad)}, ${(q % perLoad) * rows + i}u)`;
+  const value = (j: number, q: number) => (bf16 ? widened(j, q) : `b[at${j} + k / 4u + ${q}u]`);
+  const advance = (i: number, j: number, q: number) =>
+    `s${i}_${j} = ${[..."xyzw"].reduce((sum, c) => `fma(x.${c}, b${j}_${q}.${c}, ${sum})`, `s${i}_${j}`)};`;
+  // Quad by quad, as few registers as can be at a time.
+  const body = [
+    ...range(quads.length / perLoad).map((load) => `let a${load} = a[aAt + k / 4u + ${load * perLoad}u];`),
+    ...(bf16 ? columns.map((j) => `let w${j} = b[at${j} + k / 8u];`) : []),
+    ...quads.flatMap((q) => [
+      ...columns.map((j) => `let b${j}_${q} = ${value(j, q)};`),
+      ...range(rows).map((i) => `{ let x = ${x(i, q)}; ${columns.map((j) => advance(i, j, q)).join(" ")} }`),
+    ]),
+  ];
+  return {
+    name: `matmul_rows/${rows}${bf16 ? "/bf16" : ""}`,
+    reads: { a: "vec4f", b: bf16 ? "vec4u" : "vec4f", bias: "f32" },
+    writes: { out: "f32" },
+    uniforms: problemUniforms,
+    subgroups: true,
+    code: /* wgsl */ `${startWgsl}
 @compute @workgroup_size(${LANES})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let firstRow = group.y * ${rows}u;
@@ -82,9 +81,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     if (firstColumn + column < P.n) { out[outAt + (i / ${PER_LANE}u) * P.outStride + column] = total[i]; }
   }
 }`,
-    };
-  });
-}
+  };
+});
 
 /** Four of the eight bf16 in column j's words: a pair's even element is the low half of its word. */
 function widened(j: number, quad: number): string {
@@ -95,7 +93,7 @@ function widened(j: number, quad: number): string {
 export function dispatchRows(device: Device, problem: Problem): void {
   const { batch, m, n } = problem;
   const shape = shapeOf(problem);
-  device.dispatch(kernel(shape), {
+  device.dispatch(kernel(shape.bf16, shape.rows), {
     ...bindingsOf(problem),
     uniforms: uniformsOf(problem),
     groups: [Math.ceil(n / (LANES * PER_LANE)), Math.ceil(m / shape.rows), batch],

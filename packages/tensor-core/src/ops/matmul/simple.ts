@@ -7,15 +7,15 @@ import { bindingsOf, type Problem, problemUniforms, uniformsOf } from "./problem
 const COLUMNS = 8;
 const ROWS = 8;
 
-const kernel = (layout: Problem["layout"], bf16: boolean) =>
-  defineKernel(`matmul_simple/${layout}${bf16 ? "/bf16" : ""}`, () => {
-    const at = layout === "tn" ? "k * P.aStride + row" : "row * P.aStride + k";
-    const bAt = layout === "nt" ? "column * P.k + k" : "k * P.n + column";
-    return {
-      reads: { a: "f32", b: bf16 ? "u32" : "f32", bias: "f32" },
-      writes: { out: "f32" },
-      uniforms: problemUniforms,
-      code: /* wgsl */ `
+const kernel = defineKernel((layout: Problem["layout"], bf16: boolean) => {
+  const at = layout === "tn" ? "k * P.aStride + row" : "row * P.aStride + k";
+  const bAt = layout === "nt" ? "column * P.k + k" : "k * P.n + column";
+  return {
+    name: `matmul_simple/${layout}${bf16 ? "/bf16" : ""}`,
+    reads: { a: "f32", b: bf16 ? "u32" : "f32", bias: "f32" },
+    writes: { out: "f32" },
+    uniforms: problemUniforms,
+    code: /* wgsl */ `
 ${weightWgsl(bf16)}
 ${startWgsl}
 @compute @workgroup_size(${COLUMNS}, ${ROWS})
@@ -34,8 +34,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   }
   out[at] = total;
 }`,
-    };
-  });
+  };
+});
 
 export function dispatchSimple(device: Device, problem: Problem): void {
   const { layout, b, batch, m, n } = problem;

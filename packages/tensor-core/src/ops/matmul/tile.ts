@@ -3,7 +3,7 @@
 // Loads cost most here (each lane's is bounds-checked by itself), then code size (compile time): hence the tile's shape, and totals
 // and stores in a private array that one small loop walks.
 import type { Device } from "../../device/device.ts";
-import { defineKernel, type Kernel } from "../../submit/kernel.ts";
+import { defineKernel } from "../../submit/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
 import { FROM_BIAS, FROM_OUT, range } from "./canonical.ts";
 import { bindingsOf, type Problem, problemUniforms, uniformsOf } from "./problem.ts";
@@ -32,25 +32,25 @@ export interface KMajor {
   readonly batchStride: number;
 }
 
-const kernel = (shape: Shape): Kernel =>
-  defineKernel(`matmul_tile/${columnsOf(shape)}`, () => {
-    const { width, pieces } = shape;
-    const vector = `vec${width}f` as const;
-    const pieceColumns = LANES * width;
-    const parts = range(pieces);
-    const tile = range(ROWS).flatMap((i) => parts.map((j) => ({ i, j, sum: `s${i}_${j}`, at: i * pieces + j })));
-    const rowOf = (i: number) => `subgroupBroadcast(rows.${"xyzw"[i % 4]}, ${i >> 2}u)`;
-    const each = (piece: (c: number) => string) => range(width).map(piece).join(", ");
-    return {
-      reads: { a: "vec4f", b: vector, bias: "f32" },
-      writes: { out: "f32" },
-      uniforms: { ...problemUniforms, bStart: "u32", bStride: "u32", aBatch: "u32", bBatch: "u32" },
-      subgroups: true,
-      code: /* wgsl */ `
+const kernel = defineKernel((width: 2 | 4, pieces: number) => {
+  const columns = columnsOf({ width, pieces });
+  const vector = `vec${width}f` as const;
+  const pieceColumns = LANES * width;
+  const parts = range(pieces);
+  const tile = range(ROWS).flatMap((i) => parts.map((j) => ({ i, j, sum: `s${i}_${j}`, at: i * pieces + j })));
+  const rowOf = (i: number) => `subgroupBroadcast(rows.${"xyzw"[i % 4]}, ${i >> 2}u)`;
+  const each = (piece: (c: number) => string) => range(width).map(piece).join(", ");
+  return {
+    name: `matmul_tile/${columns}`,
+    reads: { a: "vec4f", b: vector, bias: "f32" },
+    writes: { out: "f32" },
+    uniforms: { ...problemUniforms, bStart: "u32", bStride: "u32", aBatch: "u32", bBatch: "u32" },
+    subgroups: true,
+    code: /* wgsl */ `
 @compute @workgroup_size(${LANES})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let firstRow = group.y * ${ROWS}u;
-  let firstColumn = group.x * ${columnsOf(shape)}u + lane * ${width}u;
+  let firstColumn = group.x * ${columns}u + lane * ${width}u;
   let pieceCount = ${pieces}u * min(${ROWS}u, P.m - firstRow);
   let aAt = group.z * P.aBatch + P.aColumn + min((firstRow >> 2u) + lane, ((P.m + 3u) >> 2u) - 1u);
   let last = ((P.n + 3u) >> 2u) * ${4 / width}u - 1u;
@@ -87,8 +87,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       .join("\n    ")}
   }
 }`,
-    };
-  });
+  };
+});
 
 /** The shape that leaves fewer columns idle; in doubt the wide one, which loads less per product. */
 function shapeFor(n: number): Shape {
@@ -102,7 +102,7 @@ export function dispatchTile(device: Device, problem: Problem, a: KMajor, b: KMa
   const shape = shapeFor(n);
   const inPieces = (groups: number): number => (groups * 4) / shape.width;
   const packed = { ...problem, a: a.tensor, b: b.tensor, aColumns: { stride: a.stride, column: a.start } };
-  device.dispatch(kernel(shape), {
+  device.dispatch(kernel(shape.width, shape.pieces), {
     ...bindingsOf(packed),
     uniforms: [...uniformsOf(packed), inPieces(b.start), inPieces(b.stride), a.batchStride, inPieces(b.batchStride)],
     groups: [Math.ceil(n / columnsOf(shape)), Math.ceil(m / ROWS), batch],

@@ -1,7 +1,7 @@
 // Real GPUs: a 64 x 64 tile of 256 threads, 4 x 4 outputs each, from panels of 16 k in workgroup memory (8.2 KiB). Needs no subgroups.
 // Loop bounds come as uniforms: a software adapter, which runs this family in tests, would take seconds to unroll constant ones.
 import type { Device } from "../../device/device.ts";
-import { defineKernel, type Kernel } from "../../submit/kernel.ts";
+import { defineKernel } from "../../submit/kernel.ts";
 import { range, startWgsl, weightWgsl } from "./canonical.ts";
 import { bindingsOf, type Problem, problemUniforms, uniformsOf } from "./problem.ts";
 
@@ -27,16 +27,16 @@ function load(panel: string, kMajor: boolean, value: string, size: string): stri
     }`;
 }
 
-const kernel = (layout: Problem["layout"], bf16: boolean): Kernel =>
-  defineKernel(`matmul_workgroup/${layout}${bf16 ? "/bf16" : ""}`, () => {
-    const aAt = layout === "tn" ? "k * P.aStride + at" : "at * P.aStride + k";
-    const bAt = layout === "nt" ? "at * P.k + k" : "k * P.n + at";
-    const each = range(4).flatMap((i) => range(4).map((j) => ({ i, j })));
-    return {
-      reads: { a: "f32", b: bf16 ? "u32" : "f32", bias: "f32" },
-      writes: { out: "f32" },
-      uniforms: { ...problemUniforms, depth: "u32", steps: "u32" },
-      code: /* wgsl */ `
+const kernel = defineKernel((layout: Problem["layout"], bf16: boolean) => {
+  const aAt = layout === "tn" ? "k * P.aStride + at" : "at * P.aStride + k";
+  const bAt = layout === "nt" ? "at * P.k + k" : "k * P.n + at";
+  const each = range(4).flatMap((i) => range(4).map((j) => ({ i, j })));
+  return {
+    name: `matmul_workgroup/${layout}${bf16 ? "/bf16" : ""}`,
+    reads: { a: "f32", b: bf16 ? "u32" : "f32", bias: "f32" },
+    writes: { out: "f32" },
+    uniforms: { ...problemUniforms, depth: "u32", steps: "u32" },
+    code: /* wgsl */ `
 ${weightWgsl(bf16)}
 ${startWgsl}
 var<workgroup> rows: array<f32, ${DEPTH * ROW}>;
@@ -75,8 +75,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
   ${each.map(({ i, j }) => `if (${inside(i, j)}) { out[${outOf(i, j)}] = total[${i}][${j}]; }`).join("\n  ")}
 }`,
-    };
-  });
+  };
+});
 
 const inside = (i: number, j: number): string =>
   `rowsFirst + row + ${i * SIDE}u < P.m && columnsFirst + column + ${j * SIDE}u < P.n`;

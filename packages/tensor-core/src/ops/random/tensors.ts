@@ -15,12 +15,12 @@ const expression: Readonly<Record<Distribution, string>> = {
 };
 
 // A thread writes one block of four. The last may write past the tensor's end, into the padding that every buffer has.
-const kernel = (distribution: Distribution) =>
-  defineKernel(`random/${distribution}`, () => ({
-    reads: {},
-    writes: { out: distribution === "bits" ? "vec4u" : "vec4f" },
-    uniforms: { blocks: "u32", key0: "u32", key1: "u32" },
-    code: `${philoxWgsl}
+const kernel = defineKernel((distribution: Distribution) => ({
+  name: `random/${distribution}`,
+  reads: {},
+  writes: { out: distribution === "bits" ? "vec4u" : "vec4f" },
+  uniforms: { blocks: "u32", key0: "u32", key1: "u32" },
+  code: `${philoxWgsl}
 fn uniforms(bits: vec4u) -> vec4f {
   return vec4f(uniform_of(bits.x), uniform_of(bits.y), uniform_of(bits.z), uniform_of(bits.w));
 }
@@ -36,7 +36,7 @@ ${perItemHead}
     out[i] = ${expression[distribution]};
   }
 }`,
-  }));
+}));
 
 /** 32 random bits an element (u32); the same as `randomWords` gives on the CPU. */
 export function randomBits(device: Device, shape: readonly number[], seed: Seed): Tensor {

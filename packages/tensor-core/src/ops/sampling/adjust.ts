@@ -35,30 +35,30 @@ export interface RepetitionPenalty {
   readonly factor: number;
 }
 
-const penaltyKernel = () =>
-  defineKernel("sample_penalty", () => ({
-    reads: { logits: "f32", ids: "u32" },
-    writes: { adjusted: "f32" },
-    uniforms: { items: "u32", rows: "u32", vocabulary: "u32", factor: "f32" },
-    code: `${perItemHead}
+const penaltyKernel = defineKernel(() => ({
+  name: "sample_penalty",
+  reads: { logits: "f32", ids: "u32" },
+  writes: { adjusted: "f32" },
+  uniforms: { items: "u32", rows: "u32", vocabulary: "u32", factor: "f32" },
+  code: `${perItemHead}
   if (i >= P.items || ids[i] >= P.vocabulary) { return; }
   let at = (i % P.rows) * P.vocabulary + ids[i];
   let logit = logits[at];
   adjusted[at] = select(logit * P.factor, logit / P.factor, logit > 0.0);
 }`,
-  }));
+}));
 
-const biasKernel = () =>
-  defineKernel("sample_bias", () => ({
-    reads: { ids: "u32", values: "f32" },
-    writes: { adjusted: "f32" },
-    uniforms: { items: "u32", count: "u32", vocabulary: "u32" },
-    code: `${perItemHead}
+const biasKernel = defineKernel(() => ({
+  name: "sample_bias",
+  reads: { ids: "u32", values: "f32" },
+  writes: { adjusted: "f32" },
+  uniforms: { items: "u32", count: "u32", vocabulary: "u32" },
+  code: `${perItemHead}
   if (i >= P.items) { return; }
   let at = (i / P.count) * P.vocabulary + ids[i % P.count];
   adjusted[at] = adjusted[at] + values[i % P.count];
 }`,
-  }));
+}));
 
 /** A changed copy of logits [n, vocabulary]: the penalty first, then the bias. Runs in a scope. */
 export function adjustedLogits(

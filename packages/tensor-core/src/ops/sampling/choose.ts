@@ -10,19 +10,19 @@ import { grid, perItemHead } from "../wgsl.ts";
 
 // A thread a row. Should rounding leave a remainder at the end, the last id with a mass is taken; without any (a row of NaN), the first
 // that is not banned.
-const chooseKernel = () =>
-  defineKernel("sample_choose", () => ({
-    reads: { logits: "f32", banned: "u32", thresholds: "u32", states: "vec4f", totals: "vec4f", seeds: "vec2u" },
-    writes: { ids: "u32" },
-    uniforms: {
-      rows: "u32",
-      vocabulary: "u32",
-      blocks: "u32",
-      position: "u32",
-      greedy: "u32",
-      inverseTemperature: "f32",
-    },
-    code: `${bannedWgsl}${sortKeyWgsl}${stateWgsl}${philoxWgsl}
+const chooseKernel = defineKernel(() => ({
+  name: "sample_choose",
+  reads: { logits: "f32", banned: "u32", thresholds: "u32", states: "vec4f", totals: "vec4f", seeds: "vec2u" },
+  writes: { ids: "u32" },
+  uniforms: {
+    rows: "u32",
+    vocabulary: "u32",
+    blocks: "u32",
+    position: "u32",
+    greedy: "u32",
+    inverseTemperature: "f32",
+  },
+  code: `${bannedWgsl}${sortKeyWgsl}${stateWgsl}${philoxWgsl}
 fn mass_of(logit: f32, largest: f32) -> f32 {
   let d = scaled(logit, largest, P.inverseTemperature);
   return select(0.0, exp(max(d, -87.0)), d > -87.0);
@@ -66,7 +66,7 @@ ${perItemHead}
   }
   ids[i] = chosen;
 }`,
-  }));
+}));
 
 /** What a choice is made from; all of n rows. */
 export interface Distribution {
@@ -101,17 +101,17 @@ export function chooseIds(
   return ids;
 }
 
-const logProbKernel = () =>
-  defineKernel("sample_log_prob", () => ({
-    reads: { logits: "f32", totals: "vec4f", ids: "u32" },
-    writes: { logProbs: "f32" },
-    uniforms: { rows: "u32", vocabulary: "u32", inverseTemperature: "f32" },
-    code: `${outputsWgsl}
+const logProbKernel = defineKernel(() => ({
+  name: "sample_log_prob",
+  reads: { logits: "f32", totals: "vec4f", ids: "u32" },
+  writes: { logProbs: "f32" },
+  uniforms: { rows: "u32", vocabulary: "u32", inverseTemperature: "f32" },
+  code: `${outputsWgsl}
 ${perItemHead}
   if (i >= P.rows) { return; }
   logProbs[i] = log_prob(totals[i], logits[i * P.vocabulary + ids[i]], P.inverseTemperature);
 }`,
-  }));
+}));
 
 /** Log-probs f32 [n] of ids [n] under logits [n, vocabulary] with softmax states `totals` [n, 4]. */
 export function logProbsOf(

@@ -10,12 +10,12 @@ const LANES = 64;
 const DIGITS = 16;
 
 // One workgroup a row. Every lane weighs each 64th id into bins of its own, which are then added in the order of lanes: no atomics, equal bits.
-const kernel = () =>
-  defineKernel("sample_threshold", () => ({
-    reads: { logits: "f32", banned: "u32", totals: "vec4f" },
-    writes: { thresholds: "u32" },
-    uniforms: { vocabulary: "u32", topK: "u32", topP: "f32", inverseTemperature: "f32" },
-    code: /* wgsl */ `${bannedWgsl}${sortKeyWgsl}${stateWgsl}
+const kernel = defineKernel(() => ({
+  name: "sample_threshold",
+  reads: { logits: "f32", banned: "u32", totals: "vec4f" },
+  writes: { thresholds: "u32" },
+  uniforms: { vocabulary: "u32", topK: "u32", topP: "f32", inverseTemperature: "f32" },
+  code: /* wgsl */ `${bannedWgsl}${sortKeyWgsl}${stateWgsl}
 var<workgroup> bins: array<f32, ${DIGITS * LANES}>;
 var<workgroup> weights: array<f32, ${DIGITS}>;
 // Adds the ids whose keys start as prefix does to the bins of their next digit: 1 each, or their probability times the row's sum.
@@ -69,7 +69,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   if (P.topP < 1.0) { threshold = max(threshold, largest_key(group.x, lane, threshold, true)); }
   if (lane == 0u) { thresholds[group.x] = threshold; }
 }`,
-  }));
+}));
 
 export interface Truncation {
   /** Keep the k likeliest ids, and what ties with the last of them. 0: all. */
