@@ -1,4 +1,5 @@
 // Element types, their sizes, and the conversions between bf16 and f32.
+import { at } from "./checked.ts";
 import { TensorError } from "./errors.ts";
 
 /** bf16 is stored as two values to a 32-bit word, the even column in the low half. */
@@ -36,8 +37,8 @@ export function toBf16(values: ArrayLike<number>): Uint16Array {
   const bits = new Uint32Array(word.buffer);
   const out = new Uint16Array(values.length);
   for (let i = 0; i < values.length; i++) {
-    word[0] = values[i]!;
-    const b = bits[0]!;
+    word[0] = at(values, i);
+    const b = at(bits, 0);
     out[i] = (b & 0x7fffffff) > 0x7f800000 ? (b >>> 16) | 0x40 : (b + 0x7fff + ((b >>> 16) & 1)) >>> 16;
   }
   return out;
@@ -45,8 +46,7 @@ export function toBf16(values: ArrayLike<number>): Uint16Array {
 
 /** Widens 16-bit bf16 patterns to f32; exact. */
 export function fromBf16(patterns: Uint16Array): Float32Array {
-  const bits = new Uint32Array(patterns.length);
-  for (let i = 0; i < patterns.length; i++) bits[i] = patterns[i]! << 16;
+  const bits = Uint32Array.from(patterns, (pattern) => pattern << 16);
   return new Float32Array(bits.buffer);
 }
 

@@ -1,6 +1,7 @@
 // A tensor: a contiguous row-major array on a device, or a matrix whose rows are spread over several buffers.
+import { at, rowsOf } from "./checked.ts";
 import type { Device } from "./device/device.ts";
-import { byteLengthOf, bytesPerElement, type DType, type HostArray, hostArray, sizeOf } from "./dtype.ts";
+import { byteLengthOf, bytesPerElement, type DType, fromBf16, type HostArray, hostArray, sizeOf } from "./dtype.ts";
 import { TensorError } from "./errors.ts";
 import type { PooledBuffer } from "./memory/pool.ts";
 import { adopt, currentTag, release } from "./memory/scope.ts";
@@ -96,7 +97,7 @@ export class Tensor {
     let start = 0;
     return this.shards.map((tensor) => {
       const part = { start, tensor };
-      start += tensor.shape[0]!;
+      start += rowsOf(tensor);
       return part;
     });
   }
@@ -136,15 +137,13 @@ export class Tensor {
   async values(): Promise<Float32Array | Int32Array | Uint32Array> {
     const data = await this.read();
     if (!(data instanceof Uint16Array)) return data;
-    const bits = new Uint32Array(data.length);
-    for (let i = 0; i < data.length; i++) bits[i] = data[i]! << 16;
-    return new Float32Array(bits.buffer);
+    return fromBf16(data);
   }
 
   /** The one number of a one-element tensor. */
   async item(): Promise<number> {
     if (this.size !== 1) throw new TensorError("shape", `item() needs one element, ${this} has ${this.size}`);
-    return (await this.values())[0]!;
+    return at(await this.values(), 0);
   }
 
   /** Overwrites elements from `start` on. Not recorded on any tape. */
@@ -173,6 +172,9 @@ export class Tensor {
     return `Tensor ${this.dtype}[${this.shape.join(", ")}]${this.shards ? ` in ${this.shards.length} row shards` : ""}`;
   }
 }
+
+/** What element-wise ops take: a number stands for a tensor of any shape that is full of it. */
+export type Operand = Tensor | number;
 
 export interface TensorSource {
   readonly id?: number;

@@ -50,7 +50,7 @@ export function checkpoint(fn: (...inputs: Tensor[]) => Tensor, inputs: readonly
     vjp: ([cotangent]) => {
       const wanted = all.filter((t) => outer.tracks(t));
       const recorded = record(wanted, () => scope(() => fn(...saved)));
-      const gradients = noGrad(() => recorded.backward([[recorded.value, cotangent!]]));
+      const gradients = noGrad(() => recorded.backward(cotangent ? [[recorded.value, cotangent]] : []));
       recorded.value.dispose();
       return all.map((t) => (outer.tracks(t) ? gradients[wanted.indexOf(t)] : undefined));
     },

@@ -144,8 +144,7 @@ function run(
   const cotangents = new Map<number, Tensor>();
   const wanted = new Set(wrt.map((t) => t.id));
   for (const [output, cotangent] of seedPairs(seeds)) accumulate(cotangents, output, cotangent.alias());
-  for (let i = nodes.length - 1; i >= 0; i--) {
-    const node = nodes[i]!;
+  for (const node of nodes.toReversed()) {
     const incoming = node.outputs.map((t) => cotangents.get(t.id));
     if (incoming.some((c) => c !== undefined)) {
       const produced = scope(() => {
@@ -158,9 +157,10 @@ function run(
         cotangents.get(output.id)?.dispose();
         cotangents.delete(output.id);
       }
-      produced.forEach((gradient, k) => {
-        if (gradient) accumulate(cotangents, node.inputs[k]!, gradient);
-      });
+      for (const [k, input] of node.inputs.entries()) {
+        const gradient = produced[k];
+        if (gradient) accumulate(cotangents, input, gradient);
+      }
     }
     if (!options.retain) {
       freeNode(node);

@@ -1,4 +1,5 @@
 // In-place accumulation of gradients. Not an op of the registry: it changes its argument and is never on a tape.
+import { at } from "../checked.ts";
 import { TensorError } from "../errors.ts";
 import { defineKernel } from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
@@ -24,7 +25,7 @@ export function addInto(target: Tensor, addend: Tensor): void {
   const parts = addend.parts();
   target.parts().forEach(({ tensor }, k) => {
     const temporary: Tensor[] = [];
-    const read = aligned(parts[k]!.tensor, temporary);
+    const read = aligned(at(parts, k).tensor, temporary);
     const wide = tensor.size % 4 === 0;
     const items = wide ? tensor.size / 4 : tensor.size;
     device.dispatch(kernel(wide), { reads: [read], writes: [tensor], uniforms: [items], groups: grid(device, items) });

@@ -1,4 +1,5 @@
 // Column of the largest element of each row.
+import { at } from "../checked.ts";
 import type { Tensor } from "../tensor.ts";
 import { defineOp, expectDType } from "./define.ts";
 import { dispatchTopK, orderOf, searchedRows } from "./top-k.ts";
@@ -9,22 +10,21 @@ export const argmax = defineOp({
   summary: "column of the largest element of each row",
   call: (x: Tensor) => ({ inputs: [x], params: {} }),
   infer: ([x]) => {
-    expectDType("argmax", x!, "f32");
-    searchedRows("argmax", x!);
-    return [{ shape: x!.shape.slice(0, -1), dtype: "u32" as const }];
+    expectDType("argmax", x, "f32");
+    searchedRows("argmax", x);
+    return [{ shape: x.shape.slice(0, -1), dtype: "u32" as const }];
   },
   run: (device, [x], [out]) => {
-    const values = device.empty(out!.shape);
-    dispatchTopK(device, x!, undefined, [values, out!], { ...searchedRows("argmax", x!), k: 1 });
+    const values = device.empty(out.shape);
+    dispatchTopK(device, x, undefined, [values, out], { ...searchedRows("argmax", x), k: 1 });
     values.dispose();
   },
   reference: ([x]) => {
-    const width = x!.shape.at(-1)!;
-    const data = Float64Array.from(
-      { length: x!.data.length / width },
-      (_, r) => orderOf(x!.data.subarray(r * width, (r + 1) * width))[0]!,
+    const { rows, width } = searchedRows("argmax", x);
+    const data = Float64Array.from({ length: rows }, (_, r) =>
+      at(orderOf(x.data.subarray(r * width, (r + 1) * width)), 0),
     );
-    return [{ shape: x!.shape.slice(0, -1), data }];
+    return [{ shape: x.shape.slice(0, -1), data }];
   },
   cases: [
     { name: "ragged", inputs: [{ shape: [5, 7] }], params: {}, tolerance: 0 },

@@ -1,6 +1,7 @@
 // Stretching to a larger shape.
+import { sizeOf } from "../dtype.ts";
 import type { Tensor } from "../tensor.ts";
-import { broadcastShape, eachBroadcast, stretchInto } from "./broadcast.ts";
+import { broadcastShape, stretchedReader, stretchInto } from "./broadcast.ts";
 import { defineOp, expectDType, shapeError } from "./define.ts";
 import { sumTo } from "./sum-to.ts";
 
@@ -14,20 +15,17 @@ export const broadcastTo = defineOp({
   summary: "stretches dimensions of length 1",
   call: (x: Tensor, shape: readonly number[]) => ({ inputs: [x], params: { shape } }),
   infer: ([x], { shape }: Params) => {
-    expectDType("broadcastTo", x!, "f32");
-    const common = broadcastShape("broadcastTo", [x!.shape, shape]);
+    expectDType("broadcastTo", x, "f32");
+    const common = broadcastShape("broadcastTo", [x.shape, shape]);
     if (String(common) !== String(shape)) shapeError("broadcastTo", `${x} does not stretch to [${shape.join(", ")}]`);
     return [{ shape }];
   },
-  run: (_device, [x], [out]) => stretchInto(out!, x!),
-  vjp: ({ inputs: [x], cotangents: [g] }) => [sumTo(g!, x!.shape)],
+  run: (_device, [x], [out]) => stretchInto(out, x),
+  vjp: ({ inputs: [x], cotangents: [g] }) => [sumTo(g, x.shape)],
   saves: { inputs: [] },
   reference: ([x], { shape }) => {
-    const data = new Float64Array(shape.reduce((product, length) => product * length, 1));
-    eachBroadcast(shape, [x!.shape], (at, i) => {
-      data[at] = x!.data[i!]!;
-    });
-    return [{ shape, data }];
+    const read = stretchedReader(x, shape);
+    return [{ shape, data: Float64Array.from({ length: sizeOf(shape) }, (_, i) => read(i)) }];
   },
   cases: [
     { name: "scalar", inputs: [{ shape: [] }], params: { shape: [3, 5] } },

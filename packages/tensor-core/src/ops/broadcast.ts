@@ -1,8 +1,16 @@
 // Broadcasting: operands of up to four dimensions, aligned at the last one; a dimension of 1 stretches. One kernel serves all shapes.
+import { at } from "../checked.ts";
 import type { DType } from "../dtype.ts";
-import { defineKernel, type Kernel, type StorageElement } from "../submit/kernel.ts";
+import { TensorError } from "../errors.ts";
+import {
+  defineKernel,
+  type Kernel,
+  type KernelSpec,
+  type KernelVariant,
+  type StorageElement,
+} from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
-import { shapeError } from "./define.ts";
+import { type ReferenceArray, shapeError } from "./define.ts";
 import { grid, perItemHead } from "./wgsl.ts";
 
 const MAX_RANK = 4;
@@ -31,68 +39,104 @@ export function stretch(x: Tensor, shape: readonly number[]): Tensor {
   return out;
 }
 
-const stretchKernel = broadcastKernel("broadcast_to", { operands: { a: "f32" }, out: "f32", expression: "a" });
+const stretchKernel = defineBroadcastKernel(() => ({
+  name: "broadcast_to",
+  operands: { a: "f32" },
+  out: "f32",
+  expression: "a",
+}));
 
 /** Fills `out` (f32) with `x` stretched to its shape. */
 export function stretchInto(out: Tensor, x: Tensor): void {
-  if (out.size > 0) dispatchBroadcast(stretchKernel, [x], out);
+  if (out.size > 0) dispatchBroadcast(stretchKernel(), [x], out);
 }
 
+/** A kernel of a broadcasting op, by whether rows are read by fours. */
 export type BroadcastKernel = (wide: boolean) => Kernel;
 
 export interface BroadcastSpec {
+  readonly name: string;
   readonly operands: Readonly<Record<string, BroadcastDType>>;
+  /** Those operands that are uniforms in place of arrays. */
+  readonly numbers?: readonly string[];
   readonly out: BroadcastDType;
   /** WGSL in the operands' names. Types: `F`, `U`, `I` are f32, u32, i32 scalars or vec4s, whichever the shapes allow. */
   readonly expression: string;
 }
 
-/** Records the kernel with broadcasting to the shape of `out`. */
-export function dispatchBroadcast(kernel: BroadcastKernel, reads: readonly Tensor[], out: Tensor): void {
+/** Kernels `out = expression(operands)` with broadcasting, in their variants. */
+export function defineBroadcastKernel<V extends readonly KernelVariant[]>(
+  build: (...variant: V) => BroadcastSpec,
+): (...variant: V) => BroadcastKernel {
+  const kernel = defineKernel((wide: boolean, ...variant: V) => assemble(build(...variant), wide));
+  return (...variant) =>
+    (wide) =>
+      kernel(wide, ...variant);
+}
+
+/** Records the kernel with broadcasting to the shape of `out`; `numbers` are the operands that are none of the tensors, in order. */
+export function dispatchBroadcast(
+  kernel: BroadcastKernel,
+  reads: readonly Tensor[],
+  out: Tensor,
+  numbers: readonly number[] = [],
+): void {
   const { dimensions, strides } = planOf(
     out.shape,
     reads.map((t) => t.shape),
   );
-  const inner = dimensions[3]!;
+  const [first, second, third, inner] = dimensions;
   const wide = inner === out.size || inner % 4 === 0;
   const columns = wide ? Math.ceil(inner / 4) : inner;
-  const items = dimensions[0]! * dimensions[1]! * dimensions[2]! * columns;
+  const items = first * second * third * columns;
   out.device.dispatch(kernel(wide), {
     reads,
     writes: [out],
-    uniforms: [items, dimensions[1]!, dimensions[2]!, columns, ...strides.flat()],
+    uniforms: [items, second, third, columns, ...strides.flat(), ...numbers],
     groups: grid(out.device, items),
   });
 }
 
+type Dimensions = readonly [number, number, number, number];
+
 interface Plan {
-  readonly dimensions: readonly number[];
+  readonly dimensions: Dimensions;
   /** Element strides of each operand, 0 where it stretches; that of the last dimension is 0 or 1. */
-  readonly strides: readonly (readonly number[])[];
+  readonly strides: readonly Dimensions[];
 }
 
 /** Merges neighboring dimensions that every operand walks alike: equal shapes become one long row. */
 function planOf(shape: readonly number[], operands: readonly (readonly number[])[]): Plan {
-  const dimensions: number[] = [];
-  const strides: number[][] = operands.map(() => []);
+  const merged: { length: number; steps: number[] }[] = [];
   shape.forEach((length, axis) => {
     if (length === 1) return;
     const steps = operands.map((operand) => strideOf(operand, axis - shape.length));
-    const last = dimensions.length - 1;
-    if (last >= 0 && strides.every((s, k) => s[last] === steps[k]! * length)) {
-      dimensions[last] = dimensions[last]! * length;
-      strides.forEach((s, k) => {
-        s[last] = steps[k]!;
-      });
+    const outer = merged.at(-1);
+    if (outer && steps.every((step, k) => outer.steps[k] === step * length)) {
+      outer.length *= length;
+      outer.steps = steps;
     } else {
-      dimensions.push(length);
-      strides.forEach((s, k) => {
-        s.push(steps[k]!);
-      });
+      merged.push({ length, steps });
     }
   });
-  const padded = (values: number[], filler: number) => [...Array(MAX_RANK - values.length).fill(filler), ...values];
-  return { dimensions: padded(dimensions, 1), strides: strides.map((s) => padded(s, 0)) };
+  return {
+    dimensions: padded(
+      merged.map(({ length }) => length),
+      1,
+    ),
+    strides: operands.map((_, k) =>
+      padded(
+        merged.map(({ steps }) => at(steps, k)),
+        0,
+      ),
+    ),
+  };
+}
+
+/** At most four values after as many fillers as make four. */
+function padded(values: readonly number[], filler: number): Dimensions {
+  const [fourth = filler, third = filler, second = filler, first = filler] = values.toReversed();
+  return [first, second, third, fourth];
 }
 
 /** Elements between neighbors of a contiguous array along an axis that is counted from the end (-1: the last). */
@@ -101,40 +145,41 @@ function strideOf(shape: readonly number[], axisFromEnd: number): number {
   return axisFromEnd === -1 ? 1 : shape.slice(axisFromEnd + 1).reduce((product, length) => product * length, 1);
 }
 
-/** The kernel `out = expression(operands)` with broadcasting, by whether rows are read by fours. */
-export function broadcastKernel(name: string, spec: BroadcastSpec): BroadcastKernel {
-  return defineKernel((wide: boolean) => {
-    const names = Object.keys(spec.operands);
-    const uniforms = names.flatMap((n) => [0, 1, 2, 3].map((axis) => [`${n}${axis}`, "u32" as const] as const));
-    return {
-      name: `${name}${wide ? "/vec4" : ""}`,
-      reads: Object.fromEntries(names.map((n) => [`${n}_data`, elementOf(spec.operands[n]!, wide)])),
-      writes: { out: elementOf(spec.out, wide) },
-      uniforms: { items: "u32", d1: "u32", d2: "u32", d3: "u32", ...Object.fromEntries(uniforms) },
-      code: `alias F = ${wide ? "vec4f" : "f32"}; alias U = ${wide ? "vec4u" : "u32"}; alias I = ${wide ? "vec4i" : "i32"};
-${names.map((n) => loadWgsl(n, spec.operands[n]!, wide)).join("\n")}${perItemHead}
+const ALIAS: Readonly<Record<BroadcastDType, string>> = { f32: "F", u32: "U", i32: "I" };
+
+function assemble({ name, operands: types, numbers = [], out, expression }: BroadcastSpec, wide: boolean): KernelSpec {
+  const operands = Object.entries(types);
+  const arrays = operands.filter(([n]) => !numbers.includes(n));
+  const strides = arrays.flatMap(([n]) => [0, 1, 2, 3].map((axis) => [`${n}${axis}`, "u32" as const] as const));
+  const values = operands.filter(([n]) => numbers.includes(n)).map(([n, dtype]) => [`${n}_value`, dtype] as const);
+  return {
+    name: `${name}${wide ? "/vec4" : ""}`,
+    reads: Object.fromEntries(arrays.map(([n, dtype]) => [`${n}_data`, elementOf(dtype, wide)])),
+    writes: { out: elementOf(out, wide) },
+    uniforms: { items: "u32", d1: "u32", d2: "u32", d3: "u32", ...Object.fromEntries([...strides, ...values]) },
+    code: `alias F = ${wide ? "vec4f" : "f32"}; alias U = ${wide ? "vec4u" : "u32"}; alias I = ${wide ? "vec4i" : "i32"};
+${arrays.map(([n, dtype]) => loadWgsl(n, dtype, wide)).join("\n")}${perItemHead}
   if (i >= P.items) { return; }
   var at = vec4u(0u, 0u, 0u, i);
   if (P.d3 < P.items) { // more than one row
     let row = i / P.d3;
     at.w = i - row * P.d3;
     at.z = row;
-    if (P.d2 * P.d3 < P.items) { // more than one plane; divisions are dear, so few of them
+    if (P.d2 * P.d3 < P.items) { // more than one plane; divisions are slow, so few of them
       let plane = row / P.d2;
       at.z = row - plane * P.d2;
       at.x = plane / P.d1;
       at.y = plane - at.x * P.d1;
     }
   }
-${names.map((n) => `  let ${n} = load_${n}(at);`).join("\n")}
-  out[i] = ${spec.expression};
+${operands.map(([n, dtype]) => `  let ${n} = ${numbers.includes(n) ? `${ALIAS[dtype]}(P.${n}_value)` : `load_${n}(at)`};`).join("\n")}
+  out[i] = ${expression};
 }`,
-    };
-  });
+  };
 }
 
 function loadWgsl(name: string, dtype: BroadcastDType, wide: boolean): string {
-  const type = { f32: "F", u32: "U", i32: "I" }[dtype];
+  const type = ALIAS[dtype];
   const outer = `let outer = at.x * P.${name}0 + at.y * P.${name}1 + at.z * P.${name}2;`;
   if (!wide) {
     return `fn load_${name}(at: vec4u) -> ${type} { ${outer} return ${name}_data[outer + at.w * P.${name}3]; }`;
@@ -150,24 +195,32 @@ function elementOf(dtype: BroadcastDType, wide: boolean): StorageElement {
   return wide ? ({ f32: "vec4f", u32: "vec4u", i32: "vec4i" } as const)[dtype] : dtype;
 }
 
-/** Calls `visit` with the flat index of every element of the common shape, and of each operand's element there. For references. */
-export function eachBroadcast(
-  shape: readonly number[],
-  operands: readonly (readonly number[])[],
-  visit: (at: number, ...indices: number[]) => void,
-): void {
-  const strides = operands.map((operand) => shape.map((_, axis) => strideOf(operand, axis - shape.length)));
-  const size = shape.reduce((product, length) => product * length, 1);
-  for (let at = 0; at < size; at++) {
-    const indices = operands.map(() => 0);
-    let rest = at;
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
-      const position = rest % shape[axis]!;
-      rest = (rest - position) / shape[axis]!;
-      strides.forEach((s, k) => {
-        indices[k]! += position * s[axis]!;
-      });
-    }
-    visit(at, ...indices);
+/** Throws `argument` in the name of `op` for a number that a tensor of `dtype` can't hold. */
+export function expectNumber(op: string, value: number, dtype: DType): void {
+  const [low, high] = dtype === "u32" ? [0, 2 ** 32 - 1] : [-(2 ** 31), 2 ** 31 - 1];
+  if (dtype === "f32" || (Number.isInteger(value) && value >= low && value <= high)) return;
+  throw new TensorError("argument", `${op}: ${value} is not a number of a ${dtype} tensor`);
+}
+
+/** The tensor's element type. Throws `dtype` in the name of `op` for bf16. */
+export function broadcastDType(op: string, { dtype }: Tensor): BroadcastDType {
+  if (dtype === "bf16") throw new TensorError("dtype", `${op} does not take bf16: cast it`);
+  return dtype;
+}
+
+/** Reads `operand` as if it were stretched to `shape`, by flat index. For references. */
+export function stretchedReader(operand: ReferenceArray, shape: readonly number[]): (index: number) => number {
+  return (index) => at(operand.data, indexIn(operand.shape, shape, index));
+}
+
+/** The flat index in an operand of `shape` of what stands at flat index `index` of the common shape. */
+function indexIn(shape: readonly number[], common: readonly number[], index: number): number {
+  let rest = index;
+  let result = 0;
+  for (let axis = -1; axis >= -common.length; axis--) {
+    const length = common.at(axis) ?? 1;
+    result += (rest % length) * strideOf(shape, axis);
+    rest = Math.floor(rest / length);
   }
+  return result;
 }

@@ -1,4 +1,5 @@
 // Conversion between element types.
+import { at } from "../checked.ts";
 import { type DType, fromBf16, toBf16 } from "../dtype.ts";
 import { TensorError } from "../errors.ts";
 import type { Kernel } from "../submit/kernel.ts";
@@ -20,11 +21,11 @@ export const cast = defineOp({
   summary: "another element type",
   call: (x: Tensor, dtype: DType) => ({ inputs: [x], params: { dtype } }),
   infer: ([x], { dtype }: Params) => {
-    kernelOf(x!.dtype, dtype);
-    return [{ shape: x!.shape, dtype }];
+    kernelOf(x.dtype, dtype);
+    return [{ shape: x.shape, dtype }];
   },
-  run: (_device, [x], [out]) => castInto(out!, x!),
-  reference: ([x], { dtype }) => [{ shape: x!.shape, data: convert(x!.data, dtype) }],
+  run: (_device, [x], [out]) => castInto(out, x),
+  reference: ([x], { dtype }) => [{ shape: x.shape, data: convert(x.data, dtype) }],
   cases: [
     { name: "f32 to bf16", inputs: [{ shape: [7, 6] }], params: { dtype: "bf16" }, tolerance: 0 },
     {
@@ -83,7 +84,7 @@ export function castInto(target: Tensor, source: Tensor): void {
   const kernel = kernelOf(source.dtype, target.dtype);
   target.parts().forEach(({ tensor }, k) => {
     const temporary: Tensor[] = [];
-    dispatchFlat(kernel, [aligned(parts[k]!.tensor, temporary)], tensor);
+    dispatchFlat(kernel, [aligned(at(parts, k).tensor, temporary)], tensor);
     for (const copy of temporary) copy.dispose();
   });
 }

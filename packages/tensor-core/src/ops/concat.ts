@@ -1,4 +1,5 @@
 // Joining tensors along an axis.
+import { at } from "../checked.ts";
 import { TensorError } from "../errors.ts";
 import type { Tensor } from "../tensor.ts";
 import { aroundAxis, resolveAxis } from "./axis.ts";
@@ -36,12 +37,12 @@ export const concat = defineOp({
     ];
   },
   run: (_device, tensors, [out], { axis }) => {
-    const stride = blockOf(out!.shape, axis);
+    const stride = blockOf(out.shape, axis);
     let start = 0;
     for (const tensor of tensors) {
       const width = blockOf(tensor.shape, axis);
       const { outer } = aroundAxis(tensor.shape, axis);
-      copyColumns({ tensor, start: 0, stride: width }, { tensor: out!, start, stride }, outer, width);
+      copyColumns({ tensor, start: 0, stride: width }, { tensor: out, start, stride }, outer, width);
       start += width;
     }
   },
@@ -49,8 +50,8 @@ export const concat = defineOp({
     let end = 0;
     return inputs.map((t, k) => {
       const start = end;
-      end += t.shape[axis]!;
-      return needs[k] ? slice(g!, axis, start, end) : undefined;
+      end += at(t.shape, axis);
+      return needs[k] ? slice(g, axis, start, end) : undefined;
     });
   },
   saves: { inputs: [] },
@@ -101,7 +102,8 @@ function blockOf(shape: readonly number[], axis: number): number {
 }
 
 function joined(shapes: readonly (readonly number[])[], axis: number): number[] {
-  return shapes[0]!.map((n, k) => (k === axis ? shapes.reduce((sum, shape) => sum + shape[axis]!, 0) : n));
+  const whole = shapes.reduce((sum, shape) => sum + at(shape, axis), 0);
+  return at(shapes, 0).map((n, k) => (k === axis ? whole : n));
 }
 
 function copyBlocks(array: ReferenceArray, data: Float64Array, start: number, stride: number, axis: number): void {

@@ -32,13 +32,13 @@ export function copyColumns(from: ColumnBlock, to: ColumnBlock, rows: number, wi
   const perWord = from.tensor.dtype === "bf16" ? 2 : 1;
   const words = [width, from.start, from.stride, to.start, to.stride].map((elements) => elements / perWord);
   const wide = words.every((n) => n % 4 === 0);
-  const [columns, ...layout] = wide ? words.map((n) => n / 4) : words;
-  const items = rows * columns!;
+  const [columns = 0, ...layout] = wide ? words.map((n) => n / 4) : words;
+  const items = rows * columns;
   const { device } = to.tensor;
   device.dispatch(kernel(wide), {
     reads: [from.tensor],
     writes: [to.tensor],
-    uniforms: [items, columns!, ...layout],
+    uniforms: [items, columns, ...layout],
     groups: grid(device, items),
   });
 }

@@ -1,5 +1,5 @@
 // How an op is defined: shape rule, kernels, vjp, slow reference and test cases in one value.
-import { currentTape } from "../autograd/tape.ts";
+import { currentTape, type Tape } from "../autograd/tape.ts";
 import type { Device } from "../device/device.ts";
 import type { DType } from "../dtype.ts";
 import { TensorError } from "../errors.ts";
@@ -17,14 +17,28 @@ export interface ReferenceArray {
   readonly data: Float64Array;
 }
 
-export interface VjpContext<P> {
+/** Inputs of an op; elements may be optional. */
+type Inputs = readonly (Tensor | undefined)[];
+
+/** Values of one kind for each element of a tuple. */
+type Each<T extends readonly unknown[], V> = { readonly [K in keyof T]: V };
+
+/** A tuple of tensors: inputs, and outputs by their specifications. */
+type Tensors<T extends readonly unknown[]> = Each<T, Tensor>;
+
+/** Cotangents of the outputs. A vjp is called with at least one, so the only output's is there. */
+type Cotangents<O extends readonly unknown[]> = O extends readonly [unknown]
+  ? readonly [Tensor]
+  : Each<O, Tensor | undefined>;
+
+export interface VjpContext<I extends Inputs, O extends readonly OutputSpec[], P> {
   /** Inputs; those not in `saves.inputs` know their shape only. */
-  readonly inputs: readonly Tensor[];
-  readonly outputs: readonly Tensor[];
+  readonly inputs: I;
+  readonly outputs: Tensors<O>;
   readonly params: P;
-  readonly cotangents: readonly (Tensor | undefined)[];
+  readonly cotangents: Cotangents<O>;
   /** Which inputs' gradients are asked for. */
-  readonly needs: readonly boolean[];
+  readonly needs: Each<I, boolean>;
 }
 
 /** How a test case's input is made. `normal`: mean 0, deviation 1. */
@@ -48,35 +62,44 @@ export interface OpCase<P> {
   readonly full?: boolean;
 }
 
-export type OpSpec<A extends unknown[], P, R = Tensor> = OpCommon<A, P, R> & (ComputedOp<P> | ViewOp<P>);
-
-/** An op with outputs of its own. */
-export interface ComputedOp<P> {
+/**
+ * An op: `I` are its inputs and `O` its outputs, as tuples where their number is fixed, so that kernels, reference and vjp name them and a
+ * gradient that is missing doesn't compile.
+ */
+export interface OpSpec<A extends unknown[], I extends Inputs, O extends readonly OutputSpec[], P, R>
+  extends OpCommon<A, I, O, P, R> {
   /** The shape rule. Throws `shape` or `dtype` with the op's name. */
-  readonly infer: (inputs: readonly Tensor[], params: P) => readonly OutputSpec[];
+  readonly infer: (inputs: I, params: P) => O;
   /** Records dispatches that fill the outputs. Not called when all outputs are empty. */
-  readonly run: (device: Device, inputs: readonly Tensor[], outputs: readonly Tensor[], params: P) => void;
+  readonly run: (device: Device, inputs: I, outputs: Tensors<O>, params: P) => void;
 }
 
-/** An op whose output shares an input's storage. */
-export interface ViewOp<P> {
-  readonly view: (inputs: readonly Tensor[], params: P) => Tensor;
+/** An op whose output shares its input's storage. */
+export interface ViewSpec<A extends unknown[], P>
+  extends OpCommon<A, readonly [Tensor], readonly [OutputSpec], P, Tensor> {
+  readonly view: (input: Tensor, params: P) => Tensor;
 }
 
-interface OpCommon<A extends unknown[], P, R> {
+/** Positions of the inputs and outputs whose contents are kept. */
+interface Saved {
+  readonly inputs?: readonly number[];
+  readonly outputs?: readonly number[];
+}
+
+interface OpCommon<A extends unknown[], I extends Inputs, O extends readonly OutputSpec[], P, R> {
   readonly name: string;
   /** One line for the op table. */
   readonly summary: string;
   /** From the public arguments to inputs and parameters. */
-  readonly call: (...args: A) => { inputs: readonly Tensor[]; params: P };
+  readonly call: (...args: A) => { inputs: I; params: P };
   /** Gradients by input, in ops. Absent: not differentiable. */
-  readonly vjp?: (context: VjpContext<P>) => readonly (Tensor | undefined)[];
-  /** What the vjp reads. Default: all inputs, no outputs. */
-  readonly saves?: { readonly inputs?: readonly number[]; readonly outputs?: readonly number[] };
+  readonly vjp?: (context: VjpContext<I, O, P>) => Each<I, Tensor | undefined>;
+  /** What the vjp reads, also by the parameters. Default: all inputs, no outputs. */
+  readonly saves?: Saved | ((params: P) => Saved);
   /** From outputs to the public result. Default: the first output. */
-  readonly result?: (outputs: readonly Tensor[]) => R;
+  readonly result?: (outputs: Tensors<O>) => R;
   /** Slow f64 reference of all outputs. */
-  readonly reference: (inputs: readonly ReferenceArray[], params: P) => readonly ReferenceArray[];
+  readonly reference: (inputs: Each<I, ReferenceArray>, params: P) => Each<O, ReferenceArray>;
   readonly cases: readonly OpCase<P>[];
 }
 
@@ -88,27 +111,62 @@ export interface Op {
   readonly cases: readonly OpCase<unknown>[];
   readonly reference: (inputs: readonly ReferenceArray[], params: unknown) => readonly ReferenceArray[];
   /** Applies the op to inputs and parameters as a case gives them; returns all outputs. */
-  readonly apply: (inputs: readonly Tensor[], params: unknown) => Tensor[];
+  readonly apply: (inputs: readonly Tensor[], params: unknown) => readonly Tensor[];
 }
+
+/** A definition, and a view's, as the machinery sees them: their tuples are for those who write one. */
+type AnySpec = OpSpec<unknown[], readonly Tensor[], readonly OutputSpec[], unknown, unknown>;
+type AnyViewSpec = ViewSpec<unknown[], unknown>;
+type AnyCommon = OpCommon<unknown[], readonly Tensor[], readonly OutputSpec[], unknown, unknown>;
+type Callable<A extends unknown[], R> = ((...args: A) => R) & Op;
 
 /** Makes an op callable with its public arguments; the definition stays attached for the registry. */
-export function defineOp<A extends unknown[], P, R = Tensor>(spec: OpSpec<A, P, R>): ((...args: A) => R) & Op {
-  const apply = (inputs: readonly Tensor[], params: P): Tensor[] => applyOp(spec, inputs, params);
-  const result = spec.result ?? ((outputs: readonly Tensor[]) => firstOf(outputs) as R);
-  const op = (...args: A): R => {
-    const { inputs, params } = spec.call(...args);
-    return result(apply(inputs, params));
+export function defineOp<
+  A extends unknown[],
+  const I extends Inputs,
+  const O extends readonly OutputSpec[],
+  P,
+  R = Tensor,
+>(spec: OpSpec<A, I, O, P, R>): Callable<A, R> {
+  const any = spec as unknown as AnySpec;
+  const evaluate = (inputs: readonly Tensor[], params: unknown): readonly Tensor[] => {
+    const device = deviceOf(spec.name, inputs);
+    const outputs = any.infer(inputs, params).map(({ shape, dtype }) => device.empty(shape, dtype));
+    if (outputs.some((t) => t.size > 0)) fillOutputs(any, device, inputs, outputs, params);
+    return outputs;
   };
-  return Object.assign(op, {
-    opName: spec.name,
-    summary: spec.summary,
-    differentiable: spec.vjp !== undefined,
-    cases: spec.cases as readonly OpCase<unknown>[],
-    reference: spec.reference as Op["reference"],
-    apply: apply as Op["apply"],
-  });
+  return callable(any, evaluate) as unknown as Callable<A, R>;
 }
 
+/** The same for an op whose output shares its input's storage. */
+export function defineView<A extends unknown[], P>(spec: ViewSpec<A, P>): Callable<A, Tensor> {
+  const any = spec as unknown as AnyCommon & AnyViewSpec;
+  const evaluate = (inputs: readonly Tensor[], params: unknown): readonly Tensor[] => {
+    deviceOf(spec.name, inputs);
+    return inputs.map((x) => any.view(x, params));
+  };
+  return callable(any, evaluate) as unknown as Callable<A, Tensor>;
+}
+
+function callable(
+  spec: AnyCommon,
+  evaluate: (inputs: readonly Tensor[], params: unknown) => readonly Tensor[],
+): Callable<unknown[], unknown> {
+  const { name, summary, call, result = firstOf, reference, cases, vjp } = spec;
+  const apply: Op["apply"] = (inputs, params) => {
+    const outputs = evaluate(inputs, params);
+    const tape = currentTape();
+    if (tape && inputs.some((t) => tape.tracks(t))) recordOn(tape, spec, inputs, outputs, params);
+    return outputs;
+  };
+  return Object.assign(
+    (...args: unknown[]) => {
+      const { inputs, params } = call(...args);
+      return result(apply(inputs, params));
+    },
+    { opName: name, summary, differentiable: vjp !== undefined, cases, reference, apply },
+  );
+}
 /** Throws `shape` in the name of an op. */
 export function shapeError(op: string, message: string): never {
   throw new TensorError("shape", `${op}: ${message}`);
@@ -120,41 +178,40 @@ export function expectDType(op: string, tensor: Tensor, ...allowed: DType[]): vo
     throw new TensorError("dtype", `${op} takes ${allowed.join(" or ")}, not ${tensor}`);
 }
 
-function applyOp<A extends unknown[], P, R>(spec: OpSpec<A, P, R>, inputs: readonly Tensor[], params: P): Tensor[] {
-  const device = deviceOf(spec.name, inputs);
-  const outputs = "view" in spec ? [spec.view(inputs, params)] : compute(spec, device, inputs, params);
-  const tape = currentTape();
-  const needs = inputs.map((t) => tape?.tracks(t) ?? false);
-  if (!tape || !needs.includes(true)) return outputs;
-  if (!spec.vjp)
-    throw new TensorError("tape", `${spec.name} has no gradient: wrap it in noGrad, or do not track its inputs`);
-  const { vjp, saves = {} } = spec;
-  const keptInputs = inputs.map((t, k) => (!saves.inputs || saves.inputs.includes(k) ? t.alias() : t.ghost()));
-  const keptOutputs = outputs.map((t, k) => (saves.outputs?.includes(k) ? t.alias() : t.ghost()));
+/** Puts what an op made on a tape that tracks one of its inputs. */
+function recordOn(
+  tape: Tape,
+  { name, vjp, saves = {} }: AnyCommon,
+  inputs: readonly Tensor[],
+  outputs: readonly Tensor[],
+  params: unknown,
+): void {
+  if (!vjp) throw new TensorError("tape", `${name} has no gradient: wrap it in noGrad, or do not track its inputs`);
+  const kept = typeof saves === "function" ? saves(params) : saves;
+  const needs = inputs.map((t) => tape.tracks(t));
+  const keptInputs = inputs.map((t, k) => (!kept.inputs || kept.inputs.includes(k) ? t.alias() : t.ghost()));
+  const keptOutputs = outputs.map((t, k) => (kept.outputs?.includes(k) ? t.alias() : t.ghost()));
   tape.add({
-    name: spec.name,
+    name,
     inputs: keptInputs,
     outputs: keptOutputs,
     needs,
-    vjp: (cotangents) => {
+    vjp: (incoming) => {
       const copies: Tensor[] = []; // freed by the scope that a vjp runs in
       const bindable = (tensors: readonly Tensor[]) => tensors.map((t) => aligned(t, copies));
-      return vjp({
-        inputs: bindable(keptInputs),
-        outputs: bindable(keptOutputs),
-        params,
-        cotangents: cotangents.map((t) => t && aligned(t, copies)),
-        needs,
-      });
+      const cotangents = incoming.map((t) => t && aligned(t, copies));
+      return vjp({ inputs: bindable(keptInputs), outputs: bindable(keptOutputs), params, cotangents, needs });
     },
   });
-  return outputs;
 }
 
-function compute<P>(spec: ComputedOp<P>, device: Device, inputs: readonly Tensor[], params: P): Tensor[] {
-  const specs = spec.infer(inputs, params);
-  const outputs = specs.map(({ shape, dtype }) => device.empty(shape, dtype));
-  if (outputs.every((t) => t.size === 0)) return outputs;
+function fillOutputs(
+  spec: AnySpec,
+  device: Device,
+  inputs: readonly Tensor[],
+  outputs: readonly Tensor[],
+  params: unknown,
+): void {
   const temporary: Tensor[] = [];
   try {
     spec.run(
@@ -169,7 +226,6 @@ function compute<P>(spec: ComputedOp<P>, device: Device, inputs: readonly Tensor
   } finally {
     for (const tensor of temporary) tensor.dispose();
   }
-  return outputs;
 }
 
 function deviceOf(op: string, inputs: readonly Tensor[]): Device {
@@ -185,6 +241,8 @@ function deviceOf(op: string, inputs: readonly Tensor[]): Device {
 }
 
 function firstOf(outputs: readonly Tensor[]): Tensor {
-  for (const extra of outputs.slice(1)) extra.dispose();
-  return outputs[0]!;
+  const [first, ...extras] = outputs;
+  if (!first) throw new TensorError("argument", "an op has at least one output");
+  for (const extra of extras) extra.dispose();
+  return first;
 }

@@ -1,15 +1,15 @@
-// Quotient of two tensors.
+// Quotient of two operands.
 import { defineBinary } from "./binary.ts";
 import { multiply } from "./multiply.ts";
 import { negate } from "./negate.ts";
 
-/** `a / b` with broadcasting; f32. */
+/** `a / b` with broadcasting; f32 or numbers. */
 export const divide: ReturnType<typeof defineBinary> = defineBinary({
   name: "divide",
   summary: "a / b",
   forward: "a / b",
   gradients: (g, { b, y }) => [() => divide(g, b), () => negate(divide(multiply(g, y), b))],
-  saves: { inputs: [1], outputs: [0] },
+  saves: ["b", "y"],
   value: (a, b) => a / b,
   divisor: true,
 });

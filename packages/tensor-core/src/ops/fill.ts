@@ -32,6 +32,12 @@ export function fill(
   return out;
 }
 
+/** An f32 tensor of the shape and shards of `like`, its contents undefined. */
+export function emptyLike({ device, shape, shards }: Tensor): Tensor {
+  if (!shards) return device.empty(shape);
+  return new Tensor(device, shape, "f32", { shards: shards.map((shard) => device.empty(shard.shape)) });
+}
+
 /** Sets every element of `target` in place; not sharded. */
 export function fillInto(target: Tensor, value: number): void {
   const { device, dtype } = target;
@@ -47,6 +53,6 @@ export function fillInto(target: Tensor, value: number): void {
 }
 
 function wordOf(value: number, dtype: DType): number {
-  if (dtype === "f32") return new Uint32Array(Float32Array.of(value).buffer)[0]!;
+  if (dtype === "f32") return new DataView(Float32Array.of(value).buffer).getUint32(0, true);
   return value >>> 0;
 }

@@ -1,8 +1,10 @@
 // The kernel behind gatherRows, lookupRows and the gradient of scatterRows.
+import { rowsOf } from "../checked.ts";
 import { defineKernel } from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
 import { grid, perItemHead } from "./wgsl.ts";
 
+// A thread per vector of the result; it writes where its row lies in this part of the matrix.
 const kernel = defineKernel((source: "bf16" | "f32" | "vec4f") => ({
   name: `gather_rows/${source}`,
   reads: { x: source === "bf16" ? "u32" : source, words: "u32" },
@@ -20,7 +22,7 @@ const kernel = defineKernel((source: "bf16" | "f32" | "vec4f") => ({
 
 /** Fills `out` (f32): its row i is row `words[i]` of `x` (f32 or bf16, also row-sharded). */
 export function gatherInto(out: Tensor, x: Tensor, words: Tensor): void {
-  const length = out.shape[0]!;
+  const length = rowsOf(out);
   if (out.size === 0) return;
   const columns = out.size / length;
   const source = x.dtype === "bf16" ? "bf16" : columns % 4 === 0 ? "vec4f" : "f32";
@@ -29,7 +31,7 @@ export function gatherInto(out: Tensor, x: Tensor, words: Tensor): void {
     out.device.dispatch(kernel(source), {
       reads: [tensor, words],
       writes: [out],
-      uniforms: [length * width, width, start, tensor.shape[0]!],
+      uniforms: [length * width, width, start, rowsOf(tensor)],
       groups: grid(out.device, length * width),
     });
   }

@@ -1,4 +1,5 @@
 // Rows of a matrix by number: embedding lookup, reordering, picking rows.
+import { at, rowsOf } from "../checked.ts";
 import { Tensor } from "../tensor.ts";
 import { defineOp, expectDType, shapeError } from "./define.ts";
 import { gatherInto } from "./gather-into.ts";
@@ -10,7 +11,6 @@ interface Params extends IndexSizes {
   readonly shards: readonly number[] | undefined;
 }
 
-// A thread per vector of the result; it writes where its row lies in this part of the matrix.
 /**
  * Rows `index` of `x`: f32 [index.length, ...]. `x` is f32 or bf16 [index.rows, ...], also row-sharded. Its gradient is the sum of the
  * cotangent rows that name a row, in ascending position (f32, sharded as `x`). Throws `shape` where `index` is of another number of rows.
@@ -20,30 +20,29 @@ export const gatherRows = defineOp({
   summary: "rows by number; the embedding lookup",
   call: (x: Tensor, index: RowIndex) => ({
     inputs: [x, index.words],
-    params: { ...sizesOf(index), shards: x.shards?.map((shard) => shard.shape[0]!) },
+    params: { ...sizesOf(index), shards: x.shards?.map(rowsOf) },
   }),
   infer: ([x], { length, rows }: Params) => {
-    expectDType("gatherRows", x!, "f32", "bf16");
-    if (x!.shape[0] !== rows) shapeError("gatherRows", `an index into ${rows} rows does not fit ${x}`);
-    return [{ shape: [length, ...x!.shape.slice(1)] }];
+    expectDType("gatherRows", x, "f32", "bf16");
+    if (x.shape[0] !== rows) shapeError("gatherRows", `an index into ${rows} rows does not fit ${x}`);
+    return [{ shape: [length, ...x.shape.slice(1)] }];
   },
-  run: (_device, [x, words], [out]) => gatherInto(out!, x!, words!),
+  run: (_device, [x, words], [out]) => gatherInto(out, x, words),
   vjp: ({ inputs: [x, words], cotangents: [g], params }) => {
-    const { device } = g!;
-    const rest = x!.shape.slice(1);
-    const shards = params.shards?.map((count) => device.empty([count, ...rest]));
-    const gradient = shards ? new Tensor(device, x!.shape, "f32", { shards }) : device.empty(x!.shape);
-    scatterInto(gradient, g!, words!, params);
-    return [gradient];
+    const { device } = g;
+    const shards = params.shards?.map((count) => device.empty([count, ...x.shape.slice(1)]));
+    const gradient = shards ? new Tensor(device, x.shape, "f32", { shards }) : device.empty(x.shape);
+    scatterInto(gradient, g, words, params);
+    return [gradient, undefined];
   },
   saves: { inputs: [1] },
   reference: ([x, words], { length }) => {
-    const columns = x!.data.length / (x!.shape[0] || 1);
-    const shape = [length, ...x!.shape.slice(1)];
+    const columns = x.data.length / (x.shape[0] || 1);
+    const shape = [length, ...x.shape.slice(1)];
     const data = new Float64Array(length * columns);
     for (let i = 0; i < length; i++) {
-      const row = words!.data[i]!;
-      data.set(x!.data.subarray(row * columns, (row + 1) * columns), i * columns);
+      const row = at(words.data, i);
+      data.set(x.data.subarray(row * columns, (row + 1) * columns), i * columns);
     }
     return [{ shape, data }];
   },
@@ -66,10 +65,10 @@ export const gatherRows = defineOp({
 });
 
 function gatherCase(name: string, shape: number[], indices: number[]) {
-  const { input, sizes } = indexCase(indices, shape[0]!);
+  const { input, sizes } = indexCase(indices, at(shape, 0));
   return { name, inputs: [{ shape }, input], params: { ...sizes, shards: undefined } };
 }
 
 function bf16Inputs(shape: number[], indices: number[]) {
-  return [{ shape, dtype: "bf16" as const }, indexCase(indices, shape[0]!).input];
+  return [{ shape, dtype: "bf16" as const }, indexCase(indices, at(shape, 0)).input];
 }

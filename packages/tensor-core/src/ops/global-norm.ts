@@ -33,12 +33,12 @@ export const globalNorm = defineOp({
     });
     const total = device.empty([]);
     dispatchReduce(device, "sum", [squares], total, { outer: 1, length: tensors.length, inner: 1 });
-    dispatchFlat(rootKernel(), [total], out!);
+    dispatchFlat(rootKernel(), [total], out);
     squares.dispose();
     total.dispose();
   },
   vjp: ({ inputs, outputs: [norm], cotangents: [g], needs }) => {
-    const factor = divide(g!, clamp(norm!, SMALLEST, LARGEST)); // of zeros the norm has a kink: gradient 0
+    const factor = divide(g, clamp(norm, SMALLEST, LARGEST)); // of zeros the norm has a kink: gradient 0
     return inputs.map((x, k) => (needs[k] ? multiply(x, factor) : undefined));
   },
   saves: { outputs: [0] },

@@ -29,16 +29,16 @@ export const logSoftmax = defineOp({
   summary: "log-softmax over the last dimension",
   call: (x: Tensor) => ({ inputs: [x], params: {} }),
   infer: ([x]) => {
-    expectDType("logSoftmax", x!, "f32");
-    return [{ shape: x!.shape }];
+    expectDType("logSoftmax", x, "f32");
+    return [{ shape: x.shape }];
   },
-  run: (device, [x], [out]) => dispatchRows(device, forward(), { reads: [x!], writes: [out!], ...asRows(x!) }),
+  run: (device, [x], [out]) => dispatchRows(device, forward(), { reads: [x], writes: [out], ...asRows(x) }),
   vjp: ({ outputs: [y], cotangents: [g] }) => {
-    const dx = y!.device.empty(y!.shape);
-    dispatchRows(y!.device, backward(), { reads: [y!, g!], writes: [dx], ...asRows(y!) });
+    const dx = y.device.empty(y.shape);
+    dispatchRows(y.device, backward(), { reads: [y, g], writes: [dx], ...asRows(y) });
     return [dx];
   },
   saves: { inputs: [], outputs: [0] },
-  reference: ([x]) => [byRows(x!, (row, largest, total) => row.map((v) => v - largest - Math.log(total)))],
+  reference: ([x]) => [byRows(x, (row, largest, total) => row.map((v) => v - largest - Math.log(total)))],
   cases: rowCases(4e-6),
 });

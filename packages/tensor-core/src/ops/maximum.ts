@@ -1,11 +1,10 @@
-// The larger of two tensors, element by element.
+// The larger of two operands, element by element.
 import { defineBinary } from "./binary.ts";
 import { cast } from "./cast.ts";
-import { greaterEqual } from "./greater-equal.ts";
-import { less } from "./less.ts";
+import { greaterEqual, less } from "./comparison.ts";
 import { multiply } from "./multiply.ts";
 
-/** `max(a, b)` element by element, with broadcasting; f32. Where they are equal the gradient goes to `a`. */
+/** `max(a, b)` element by element, with broadcasting; f32 or numbers. Where they are equal the gradient goes to `a`. */
 export const maximum = defineBinary({
   name: "maximum",
   summary: "max(a, b), element by element",

@@ -1,11 +1,10 @@
-// The smaller of two tensors, element by element.
+// The smaller of two operands, element by element.
 import { defineBinary } from "./binary.ts";
 import { cast } from "./cast.ts";
-import { greater } from "./greater.ts";
-import { lessEqual } from "./less-equal.ts";
+import { greater, lessEqual } from "./comparison.ts";
 import { multiply } from "./multiply.ts";
 
-/** `min(a, b)` element by element, with broadcasting; f32. Where they are equal the gradient goes to `a`. */
+/** `min(a, b)` element by element, with broadcasting; f32 or numbers. Where they are equal the gradient goes to `a`. */
 export const minimum = defineBinary({
   name: "minimum",
   summary: "min(a, b), element by element",

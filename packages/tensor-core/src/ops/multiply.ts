@@ -1,7 +1,7 @@
-// Product of two tensors, element by element.
+// Product of two operands, element by element.
 import { defineBinary } from "./binary.ts";
 
-/** `a · b` element by element, with broadcasting; f32. */
+/** `a · b` element by element, with broadcasting; f32 or numbers. */
 export const multiply: ReturnType<typeof defineBinary> = defineBinary({
   name: "multiply",
   summary: "a · b, element by element",

@@ -1,24 +1,24 @@
 // Another shape for the same elements.
 import { sizeOf } from "../dtype.ts";
 import type { Tensor } from "../tensor.ts";
-import { defineOp, shapeError } from "./define.ts";
+import { defineView, shapeError } from "./define.ts";
 
 interface Params {
   readonly shape: readonly number[];
 }
 
 /** The elements of `x` in row-major order under `shape`, without a copy; every dtype. Throws `shape` where the sizes differ. */
-export const reshape = defineOp({
+export const reshape = defineView({
   name: "reshape",
   summary: "another shape, no copy",
   call: (x: Tensor, shape: readonly number[]) => ({ inputs: [x], params: { shape } }),
-  view: ([x], { shape }: Params) => {
-    if (sizeOf(shape) !== x!.size) shapeError("reshape", `${x} does not fit [${shape.join(", ")}]`);
-    return x!.viewAs(shape);
+  view: (x, { shape }: Params) => {
+    if (sizeOf(shape) !== x.size) shapeError("reshape", `${x} does not fit [${shape.join(", ")}]`);
+    return x.viewAs(shape);
   },
-  vjp: ({ inputs: [x], cotangents: [g] }) => [g!.viewAs(x!.shape)],
+  vjp: ({ inputs: [x], cotangents: [g] }) => [g.viewAs(x.shape)],
   saves: { inputs: [] },
-  reference: ([x], { shape }) => [{ shape, data: x!.data }],
+  reference: ([x], { shape }) => [{ shape, data: x.data }],
   cases: [
     { name: "matrix", inputs: [{ shape: [3, 8] }], params: { shape: [6, 4] } },
     { name: "to nothing", inputs: [{ shape: [1, 1] }], params: { shape: [] } },

@@ -1,4 +1,5 @@
 // Rotary position embedding (Su et al. 2021, arXiv 2104.09864), halves convention: column j turns with column j + D/2 of its head.
+import { at, matrixShape } from "../checked.ts";
 import { defineKernel } from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
 import { defineOp, expectDType, shapeError } from "./define.ts";
@@ -29,10 +30,12 @@ const kernel = defineKernel((wide: boolean) => {
 
 /** Records the turn by the table's angles times `direction` (1 or -1). */
 function turn(x: Tensor, cosines: Tensor, sines: Tensor, out: Tensor, direction: number): void {
-  const wide = cosines.shape[1]! % 4 === 0;
-  const half = wide ? cosines.shape[1]! / 4 : cosines.shape[1]!;
+  const [, columns] = matrixShape(cosines);
+  const [, width] = matrixShape(x);
+  const wide = columns % 4 === 0;
+  const half = wide ? columns / 4 : columns;
   const items = x.size / (wide ? 8 : 2);
-  const heads = x.shape[1]! / (2 * cosines.shape[1]!);
+  const heads = width / (2 * columns);
   x.device.dispatch(kernel(wide), {
     reads: [x, cosines, sines],
     writes: [out],
@@ -50,35 +53,37 @@ export const rope = defineOp({
   summary: "rotary position embedding from given angles",
   call: (x: Tensor, cosines: Tensor, sines: Tensor) => ({ inputs: [x, cosines, sines], params: {} }),
   infer: ([x, cosines, sines]) => {
-    for (const t of [x!, cosines!, sines!]) expectDType("rope", t, "f32");
-    const [rows, half] = cosines!.shape;
-    const fits = x!.shape.length === 2 && cosines!.shape.length === 2 && x!.shape[0] === rows;
-    if (!fits || String(sines!.shape) !== String(cosines!.shape) || !half || x!.shape[1]! % (2 * half) !== 0)
+    for (const t of [x, cosines, sines]) expectDType("rope", t, "f32");
+    const [rows, half] = cosines.shape;
+    const [xRows, width = 0] = x.shape;
+    const fits = x.shape.length === 2 && cosines.shape.length === 2 && xRows === rows;
+    if (!fits || String(sines.shape) !== String(cosines.shape) || !half || width % (2 * half) !== 0)
       shapeError("rope", `angles ${cosines} and ${sines} do not fit ${x}: [rows, D/2] and [rows, heads·D] are needed`);
-    return [{ shape: x!.shape }];
+    return [{ shape: x.shape }];
   },
-  run: (_device, [x, cosines, sines], [out]) => turn(x!, cosines!, sines!, out!, 1),
+  run: (_device, [x, cosines, sines], [out]) => turn(x, cosines, sines, out, 1),
   vjp: ({ inputs: [, cosines, sines], cotangents: [g] }) => {
-    const dx = g!.device.empty(g!.shape);
-    turn(g!, cosines!, sines!, dx, -1);
-    return [dx];
+    const dx = g.device.empty(g.shape);
+    turn(g, cosines, sines, dx, -1);
+    return [dx, undefined, undefined];
   },
   saves: { inputs: [1, 2] },
   reference: ([x, cosines, sines]) => {
-    const [rows, half] = cosines!.shape as [number, number];
-    const width = x!.shape[1]!;
-    const data = new Float64Array(x!.data.length);
+    const [rows, half] = matrixShape(cosines);
+    const [, width] = matrixShape(x);
+    const data = new Float64Array(x.data.length);
     for (let row = 0; row < rows; row++) {
       for (let column = 0; column < width; column++) {
         const j = column % half;
         const isFirst = column % (2 * half) < half;
-        const at = row * width + column;
-        const c = cosines!.data[row * half + j]!;
-        const s = sines!.data[row * half + j]!;
-        data[at] = isFirst ? x!.data[at]! * c - x!.data[at + half]! * s : x!.data[at]! * c + x!.data[at - half]! * s;
+        const index = row * width + column;
+        const c = at(cosines.data, row * half + j);
+        const s = at(sines.data, row * half + j);
+        const other = isFirst ? -at(x.data, index + half) : at(x.data, index - half);
+        data[index] = at(x.data, index) * c + other * s;
       }
     }
-    return [{ shape: x!.shape, data }];
+    return [{ shape: x.shape, data }];
   },
   cases: [
     ropeCase("head of 12", 5, 3, 12),

@@ -1,4 +1,5 @@
 // A list of row numbers on a device, with its inverse (which positions name a row), so that gathers and their gradients need no atomics.
+import { at } from "../checked.ts";
 import type { Device } from "../device/device.ts";
 import { TensorError } from "../errors.ts";
 import type { Tensor } from "../tensor.ts";
@@ -8,16 +9,17 @@ function indexWords(indices: ArrayLike<number>, rows: number): Uint32Array {
   const n = indices.length;
   const positions = Uint32Array.from({ length: n }, (_, i) => i);
   for (let i = 0; i < n; i++) {
-    const row = indices[i]!;
+    const row = at(indices, i);
     if (!Number.isInteger(row) || row < 0 || row >= rows)
       throw new TensorError("argument", `row ${row} at position ${i} is not one of ${rows} rows (0 to ${rows - 1})`);
   }
-  positions.sort((a, b) => indices[a]! - indices[b]! || a - b);
+  positions.sort((a, b) => at(indices, a) - at(indices, b) || a - b);
   const distinct: number[] = [];
   const offsets: number[] = [];
   positions.forEach((position, k) => {
-    if (indices[position] === distinct.at(-1)) return;
-    distinct.push(indices[position]!);
+    const row = at(indices, position);
+    if (row === distinct.at(-1)) return;
+    distinct.push(row);
     offsets.push(k);
   });
   return Uint32Array.from([...Array.from(indices), ...distinct, ...offsets, n, ...positions]);

@@ -1,4 +1,5 @@
 // The kernel behind scatterRows and the gradient of gatherRows.
+import { rowsOf } from "../checked.ts";
 import { defineKernel } from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
 import { fillInto } from "./fill.ts";
@@ -37,11 +38,11 @@ export function scatterInto(out: Tensor, rows: Tensor, words: Tensor, { length, 
   const width = wide ? columns / 4 : columns;
   const items = distinct * width;
   for (const { start, tensor } of out.parts()) {
-    if (distinct < out.shape[0]!) fillInto(tensor, 0);
+    if (distinct < rowsOf(out)) fillInto(tensor, 0);
     device.dispatch(kernel(wide), {
       reads: [rows, words],
       writes: [tensor],
-      uniforms: [items, width, length, distinct, start, tensor.shape[0]!],
+      uniforms: [items, width, length, distinct, start, rowsOf(tensor)],
       groups: grid(device, items),
     });
   }

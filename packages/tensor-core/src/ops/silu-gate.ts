@@ -1,4 +1,5 @@
 // The gate of a SwiGLU feed-forward layer (Shazeer 2020, arXiv 2002.05202, equation 6), fused.
+import { at } from "../checked.ts";
 import { defineKernel } from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
 import { sigmoidWgsl, siluReference } from "./activation-wgsl.ts";
@@ -34,24 +35,24 @@ export const siluGate = defineOp({
   summary: "silu(gate) · up",
   call: (gate: Tensor, up: Tensor) => ({ inputs: [gate, up], params: {} }),
   infer: ([gate, up]) => {
-    for (const x of [gate!, up!]) expectDType("siluGate", x, "f32");
-    if (String(gate!.shape) !== String(up!.shape)) shapeError("siluGate", `${gate} and ${up} differ in shape`);
-    return [{ shape: gate!.shape }];
+    for (const x of [gate, up]) expectDType("siluGate", x, "f32");
+    if (String(gate.shape) !== String(up.shape)) shapeError("siluGate", `${gate} and ${up} differ in shape`);
+    return [{ shape: gate.shape }];
   },
-  run: (_device, reads, [out]) => dispatchFlat(forward(), reads, out!),
+  run: (_device, reads, [out]) => dispatchFlat(forward(), reads, out),
   vjp: ({ inputs: [gate, up], cotangents: [g] }) => {
-    const { device } = gate!;
-    const gradients = [device.empty(gate!.shape), device.empty(gate!.shape)];
-    const items = Math.ceil(gate!.size / 4);
+    const { device } = gate;
+    const gradients = [device.empty(gate.shape), device.empty(gate.shape)] as const;
+    const items = Math.ceil(gate.size / 4);
     device.dispatch(backward(), {
-      reads: [gate!, up!, g!],
+      reads: [gate, up, g],
       writes: gradients,
       uniforms: [items],
       groups: grid(device, items),
     });
     return gradients;
   },
-  reference: ([gate, up]) => [{ shape: gate!.shape, data: gate!.data.map((x, i) => siluReference(x) * up!.data[i]!) }],
+  reference: ([gate, up]) => [{ shape: gate.shape, data: gate.data.map((x, i) => siluReference(x) * at(up.data, i)) }],
   cases: [
     { name: "ragged", inputs: [{ shape: [3, 7] }, { shape: [3, 7] }], params: {} },
     { name: "one element", inputs: [{ shape: [1] }, { shape: [1] }], params: {} },

@@ -1,4 +1,5 @@
 // A range along an axis, as a copy.
+import { at } from "../checked.ts";
 import type { Tensor } from "../tensor.ts";
 import { aroundAxis, resolveAxis } from "./axis.ts";
 import { copyColumns } from "./copy-columns.ts";
@@ -20,26 +21,26 @@ export const slice = defineOp({
     params: { axis: resolveAxis("slice", x.shape, axis), start, end },
   }),
   infer: ([x], { axis, start, end }: Params) => {
-    expectRange("slice", x!, axis, start, end);
-    return [{ shape: x!.shape.map((n, k) => (k === axis ? end - start : n)), dtype: x!.dtype }];
+    expectRange("slice", x, axis, start, end);
+    return [{ shape: x.shape.map((n, k) => (k === axis ? end - start : n)), dtype: x.dtype }];
   },
   run: (_device, [x], [out], { axis, start, end }) => {
-    const { outer, length, inner } = aroundAxis(x!.shape, axis);
+    const { outer, length, inner } = aroundAxis(x.shape, axis);
     const width = (end - start) * inner;
-    const from = { tensor: x!, start: start * inner, stride: length * inner };
-    copyColumns(from, { tensor: out!, start: 0, stride: width }, outer, width);
+    const from = { tensor: x, start: start * inner, stride: length * inner };
+    copyColumns(from, { tensor: out, start: 0, stride: width }, outer, width);
   },
-  vjp: ({ inputs: [x], cotangents: [g], params }) => [padded(g!, x!.shape, params)],
+  vjp: ({ inputs: [x], cotangents: [g], params }) => [padded(g, x.shape, params)],
   saves: { inputs: [] },
   reference: ([x], { axis, start, end }) => {
-    const { outer, length, inner } = aroundAxis(x!.shape, axis);
+    const { outer, length, inner } = aroundAxis(x.shape, axis);
     const width = (end - start) * inner;
     const data = new Float64Array(outer * width);
     for (let o = 0; o < outer; o++) {
       const from = (o * length + start) * inner;
-      data.set(x!.data.subarray(from, from + width), o * width);
+      data.set(x.data.subarray(from, from + width), o * width);
     }
-    return [{ shape: x!.shape.map((n, k) => (k === axis ? end - start : n)), data }];
+    return [{ shape: x.shape.map((n, k) => (k === axis ? end - start : n)), data }];
   },
   cases: [
     { name: "columns, vec4", inputs: [{ shape: [5, 12] }], params: { axis: 1, start: 4, end: 12 } },
@@ -55,7 +56,7 @@ export const slice = defineOp({
 /** Throws `shape` in the name of `op` for a range that is not inside. */
 export function expectRange(op: string, x: Tensor, axis: number, start: number, end: number): void {
   const whole = Number.isInteger(start) && Number.isInteger(end);
-  if (!whole || start < 0 || end < start || end > x.shape[axis]!)
+  if (!whole || start < 0 || end < start || end > at(x.shape, axis))
     shapeError(op, `${x} has no range ${start} to ${end} along axis ${axis}`);
 }
 

@@ -33,17 +33,17 @@ export const softmax = defineOp({
   summary: "softmax over the last dimension",
   call: (x: Tensor) => ({ inputs: [x], params: {} }),
   infer: ([x]) => {
-    expectDType("softmax", x!, "f32");
-    return [{ shape: x!.shape }];
+    expectDType("softmax", x, "f32");
+    return [{ shape: x.shape }];
   },
-  run: (device, [x], [out]) => dispatchRows(device, forward(), { reads: [x!], writes: [out!], ...asRows(x!) }),
+  run: (device, [x], [out]) => dispatchRows(device, forward(), { reads: [x], writes: [out], ...asRows(x) }),
   vjp: ({ outputs: [y], cotangents: [g] }) => {
-    const dx = y!.device.empty(y!.shape);
-    dispatchRows(y!.device, backward(), { reads: [y!, g!], writes: [dx], ...asRows(y!) });
+    const dx = y.device.empty(y.shape);
+    dispatchRows(y.device, backward(), { reads: [y, g], writes: [dx], ...asRows(y) });
     return [dx];
   },
   saves: { inputs: [], outputs: [0] },
-  reference: ([x]) => [byRows(x!, (row, largest, total) => row.map((v) => Math.exp(v - largest) / total))],
+  reference: ([x]) => [byRows(x, (row, largest, total) => row.map((v) => Math.exp(v - largest) / total))],
   cases: rowCases(4e-6),
 });
 

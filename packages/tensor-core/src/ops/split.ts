@@ -1,4 +1,5 @@
 // One tensor cut into several along an axis, as copies. Its gradient joins the pieces' in one pass, where slices would pad and add each.
+import { at } from "../checked.ts";
 import type { Tensor } from "../tensor.ts";
 import { aroundAxis, resolveAxis } from "./axis.ts";
 import { concat } from "./concat.ts";
@@ -21,19 +22,19 @@ export const split = defineOp({
   }),
   infer: ([x], { axis, sizes }: Params) => {
     const whole = sizes.reduce((sum, size) => sum + size, 0);
-    if (whole !== x!.shape[axis] || sizes.some((size) => !Number.isInteger(size) || size < 0))
+    if (whole !== x.shape[axis] || sizes.some((size) => !Number.isInteger(size) || size < 0))
       shapeError("split", `${x} has no pieces of ${sizes.join(", ")} along axis ${axis}`);
-    return sizes.map((size) => ({ shape: withLength(x!.shape, axis, size), dtype: x!.dtype }));
+    return sizes.map((size) => ({ shape: withLength(x.shape, axis, size), dtype: x.dtype }));
   },
   result: (outputs: readonly Tensor[]) => outputs,
   run: (_device, [x], outputs, { axis, sizes }) => {
-    const { outer, length, inner } = aroundAxis(x!.shape, axis);
+    const { outer, length, inner } = aroundAxis(x.shape, axis);
     let start = 0;
     sizes.forEach((size, k) => {
       const width = size * inner;
       copyColumns(
-        { tensor: x!, start, stride: length * inner },
-        { tensor: outputs[k]!, start: 0, stride: width },
+        { tensor: x, start, stride: length * inner },
+        { tensor: at(outputs, k), start: 0, stride: width },
         outer,
         width,
       );
@@ -48,17 +49,17 @@ export const split = defineOp({
   ],
   saves: { inputs: [] },
   reference: ([x], { axis, sizes }) => {
-    const { outer, length, inner } = aroundAxis(x!.shape, axis);
+    const { outer, length, inner } = aroundAxis(x.shape, axis);
     let start = 0;
     return sizes.map((size): ReferenceArray => {
       const width = size * inner;
       const data = new Float64Array(outer * width);
       for (let o = 0; o < outer; o++) {
         const from = o * length * inner + start;
-        data.set(x!.data.subarray(from, from + width), o * width);
+        data.set(x.data.subarray(from, from + width), o * width);
       }
       start += width;
-      return { shape: withLength(x!.shape, axis, size), data };
+      return { shape: withLength(x.shape, axis, size), data };
     });
   },
   cases: [

@@ -1,9 +1,11 @@
 // The k largest elements of each row, in order.
+import { at } from "../checked.ts";
 import type { Device } from "../device/device.ts";
+import { sizeOf } from "../dtype.ts";
 import { TensorError } from "../errors.ts";
 import { defineKernel } from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
-import { defineOp, expectDType, type OutputSpec, type ReferenceArray, shapeError } from "./define.ts";
+import { defineOp, expectDType, type ReferenceArray, shapeError } from "./define.ts";
 import { grid, perItemHead } from "./wgsl.ts";
 
 const LARGEST_K = 64;
@@ -75,15 +77,19 @@ export function dispatchTopK(
 }
 
 /** Rows of the last dimension and its length. Throws `shape` where there is nothing to choose from. */
-export function searchedRows(op: string, x: Tensor): { rows: number; width: number } {
-  const width = x.shape.at(-1);
-  if (width === undefined || width === 0) shapeError(op, `${x} has nothing to choose from in its last dimension`);
-  return { rows: x.size / width, width };
+export function searchedRows(
+  op: string,
+  { shape }: { readonly shape: readonly number[] },
+): { rows: number; width: number } {
+  const width = shape.at(-1);
+  if (width === undefined || width === 0)
+    shapeError(op, `[${shape.join(", ")}] has nothing to choose from in its last dimension`);
+  return { rows: sizeOf(shape) / width, width };
 }
 
 /** Columns of one row in the order of the search: value descending, then column ascending. For references. */
 export function orderOf(row: Float64Array): number[] {
-  return Array.from(row.keys()).sort((a, b) => row[b]! - row[a]! || a - b);
+  return Array.from(row.keys()).sort((a, b) => at(row, b) - at(row, a) || a - b);
 }
 
 export interface TopK {
@@ -101,30 +107,29 @@ export const topK = defineOp({
   name: "topK",
   summary: "k largest elements of each row and their columns",
   call: (x: Tensor, k: number) => ({ inputs: [x], params: { k } }),
-  infer: ([x], { k }: { readonly k: number }): OutputSpec[] => {
-    expectDType("topK", x!, "f32");
-    const { width } = searchedRows("topK", x!);
+  infer: ([x], { k }) => {
+    expectDType("topK", x, "f32");
+    const { width } = searchedRows("topK", x);
     const most = Math.min(LARGEST_K, width);
     if (!Number.isInteger(k) || k < 1 || k > most)
       throw new TensorError("argument", `topK: k is ${k}, but must be a whole number from 1 to ${most} for ${x}`);
-    const shape = [...x!.shape.slice(0, -1), k];
-    return [{ shape }, { shape, dtype: "u32" }];
+    const shape = [...x.shape.slice(0, -1), k];
+    return [{ shape }, { shape, dtype: "u32" as const }];
   },
   run: (device, [x], [values, indices], { k }) =>
-    dispatchTopK(device, x!, undefined, [values!, indices!], { ...searchedRows("topK", x!), k }),
-  result: ([values, indices]): TopK => ({ values: values!, indices: indices! }),
+    dispatchTopK(device, x, undefined, [values, indices], { ...searchedRows("topK", x), k }),
+  result: ([values, indices]): TopK => ({ values, indices }),
   reference: ([x], { k }) => {
-    const width = x!.shape.at(-1)!;
-    const rows = x!.data.length / width;
-    const shape = [...x!.shape.slice(0, -1), k];
+    const { rows, width } = searchedRows("topK", x);
+    const shape = [...x.shape.slice(0, -1), k];
     const values: ReferenceArray = { shape, data: new Float64Array(rows * k) };
     const indices: ReferenceArray = { shape, data: new Float64Array(rows * k) };
     for (let r = 0; r < rows; r++) {
-      const row = x!.data.subarray(r * width, (r + 1) * width);
+      const row = x.data.subarray(r * width, (r + 1) * width);
       orderOf(row)
         .slice(0, k)
         .forEach((column, j) => {
-          values.data[r * k + j] = row[column]!;
+          values.data[r * k + j] = at(row, column);
           indices.data[r * k + j] = column;
         });
     }

@@ -1,7 +1,8 @@
 // Transpose of a matrix.
+import { at, matrixShape } from "../checked.ts";
 import { defineKernel } from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
-import { defineOp, expectDType, shapeError } from "./define.ts";
+import { defineOp, expectDType, type Op, shapeError } from "./define.ts";
 import { grid, perItemHead } from "./wgsl.ts";
 
 const kernel = defineKernel(() => ({
@@ -15,28 +16,28 @@ const kernel = defineKernel(() => ({
 }));
 
 /** `x` [rows, columns] as [columns, rows]; f32, i32 or u32. */
-export const transpose: ReturnType<typeof defineOp<[x: Tensor], object>> = defineOp({
+export const transpose: ((x: Tensor) => Tensor) & Op = defineOp({
   name: "transpose",
   summary: "transpose of a matrix",
   call: (x: Tensor) => ({ inputs: [x], params: {} }),
   infer: ([x]) => {
-    expectDType("transpose", x!, "f32", "i32", "u32");
-    const [rows, columns, ...rest] = x!.shape;
+    expectDType("transpose", x, "f32", "i32", "u32");
+    const [rows, columns, ...rest] = x.shape;
     if (rows === undefined || columns === undefined || rest.length > 0) shapeError("transpose", `${x} is no matrix`);
-    return [{ shape: [columns, rows], dtype: x!.dtype }];
+    return [{ shape: [columns, rows], dtype: x.dtype }];
   },
   run: (device, [x], [out]) =>
     device.dispatch(kernel(), {
-      reads: [x!],
-      writes: [out!],
-      uniforms: [x!.size, x!.shape[0]!, x!.shape[1]!],
-      groups: grid(device, x!.size),
+      reads: [x],
+      writes: [out],
+      uniforms: [x.size, ...matrixShape(x)],
+      groups: grid(device, x.size),
     }),
-  vjp: ({ cotangents: [g] }) => [transpose(g!)],
+  vjp: ({ cotangents: [g] }) => [transpose(g)],
   saves: { inputs: [] },
   reference: ([x]) => {
-    const [rows, columns] = x!.shape as [number, number];
-    const data = x!.data.map((_, i) => x!.data[(i % rows) * columns + Math.floor(i / rows)]!);
+    const [rows, columns] = matrixShape(x);
+    const data = x.data.map((_, i) => at(x.data, (i % rows) * columns + Math.floor(i / rows)));
     return [{ shape: [columns, rows], data }];
   },
   cases: [

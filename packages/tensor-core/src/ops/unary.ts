@@ -41,23 +41,23 @@ export function defineUnary<Parameters extends number[] = []>(
     reads: saves ? { g: "vec4f", [saves]: "vec4f" } : { g: "vec4f" },
     expression: spec.backward,
   }));
-  return defineOp<[x: Tensor, ...parameters: Parameters], Parameters>({
+  return defineOp({
     name,
     summary: spec.summary,
-    call: (x, ...values) => ({ inputs: [x], params: values }),
+    call: (x: Tensor, ...values: Parameters) => ({ inputs: [x], params: values }),
     infer: ([x]) => {
-      expectDType(name, x!, "f32");
-      return [{ shape: x!.shape }];
+      expectDType(name, x, "f32");
+      return [{ shape: x.shape }];
     },
-    run: (_device, [x], [out], values) => dispatchFlat(forward(), [x!], out!, values),
+    run: (_device, [x], [out], values) => dispatchFlat(forward(), [x], out, values),
     vjp: ({ inputs: [x], outputs: [y], cotangents: [g], params }) => {
       if (spec.backward === "g") return [g];
-      const gradient = g!.device.empty(x!.shape);
-      dispatchFlat(backward(), saves ? [g!, saves === "x" ? x! : y!] : [g!], gradient, params);
+      const gradient = g.device.empty(x.shape);
+      dispatchFlat(backward(), saves ? [g, saves === "x" ? x : y] : [g], gradient, params);
       return [gradient];
     },
     saves: { inputs: saves === "x" ? [0] : [], outputs: saves === "y" ? [0] : [] },
-    reference: ([x], values) => [{ shape: x!.shape, data: x!.data.map((v) => spec.value(v, ...values)) }],
+    reference: ([x], values) => [{ shape: x.shape, data: x.data.map((v) => spec.value(v, ...values)) }],
     cases: casesOf(spec),
   });
 }

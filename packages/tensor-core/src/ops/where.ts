@@ -1,55 +1,96 @@
-// Choice between two tensors, element by element.
-import type { Tensor } from "../tensor.ts";
-import { broadcastKernel, broadcastShape, dispatchBroadcast, eachBroadcast } from "./broadcast.ts";
-import { defineOp, expectDType } from "./define.ts";
-import { fill } from "./fill.ts";
+// Choice between two operands, element by element.
+import { sizeOf } from "../dtype.ts";
+import type { Operand, Tensor } from "../tensor.ts";
+import { broadcastShape, defineBroadcastKernel, dispatchBroadcast, stretchedReader } from "./broadcast.ts";
+import { type CaseInput, defineOp, expectDType, type Op, type ReferenceArray } from "./define.ts";
 import { sumTo } from "./sum-to.ts";
 
-const kernel = broadcastKernel("where", {
+/** The condition, and those of `a` and `b` that are tensors. */
+type Inputs<T> = readonly [condition: T, first?: T, second?: T];
+
+/** Those of `a` and `b` that are numbers. */
+interface Numbers {
+  readonly a?: number;
+  readonly b?: number;
+}
+
+const kernel = defineBroadcastKernel((aIsNumber: boolean, bIsNumber: boolean) => ({
+  name: "where",
   operands: { c: "u32", a: "f32", b: "f32" },
+  numbers: [...(aIsNumber ? ["a"] : []), ...(bIsNumber ? ["b"] : [])],
   out: "f32",
   expression: "select(b, a, c != U(0u))",
-});
+}));
 
-/** `a` where `condition` (u32) is not 0, else `b` (f32), with broadcasting. */
-export const where: WhereOp = defineOp({
+/** `a` where `condition` (u32) is not 0, else `b`, with broadcasting; `a` and `b` f32 or numbers. */
+export const where: ((condition: Tensor, a: Operand, b: Operand) => Tensor) & Op = defineOp({
   name: "where",
   summary: "a where condition is not 0, else b",
-  call: (condition: Tensor, a: Tensor, b: Tensor) => ({ inputs: [condition, a, b], params: {} }),
-  infer: ([condition, a, b]) => {
-    expectDType("where", condition!, "u32");
-    for (const operand of [a!, b!]) expectDType("where", operand, "f32");
-    return [{ shape: broadcastShape("where", [condition!.shape, a!.shape, b!.shape]) }];
+  call: (condition: Tensor, a: Operand, b: Operand): { inputs: Inputs<Tensor>; params: Numbers } => {
+    if (typeof a !== "number")
+      return typeof b === "number"
+        ? { inputs: [condition, a], params: { b } }
+        : { inputs: [condition, a, b], params: {} };
+    return typeof b === "number"
+      ? { inputs: [condition], params: { a, b } }
+      : { inputs: [condition, b], params: { a } };
   },
-  run: (_device, reads, [out]) => dispatchBroadcast(kernel, reads, out!),
-  vjp: ({ inputs: [condition, a, b], cotangents: [g], needs }) => {
-    const zero = fill(g!.device, [], 0);
+  infer: ([condition, ...operands]) => {
+    expectDType("where", condition, "u32");
+    const tensors = operands.filter((t) => t !== undefined);
+    for (const operand of tensors) expectDType("where", operand, "f32");
+    return [
+      {
+        shape: broadcastShape(
+          "where",
+          [condition, ...tensors].map((t) => t.shape),
+        ),
+      },
+    ];
+  },
+  run: (_device, inputs, [out], { a, b }) =>
+    dispatchBroadcast(
+      kernel(a !== undefined, b !== undefined),
+      inputs.filter((t) => t !== undefined),
+      out,
+      [a, b].filter((n) => n !== undefined),
+    ),
+  vjp: ({ inputs: [condition, first, second], cotangents: [g], params: { a }, needs }) => {
+    const ofA = (x: Tensor) => sumTo(where(condition, g, 0), x.shape);
+    const ofB = (x: Tensor) => sumTo(where(condition, 0, g), x.shape);
     return [
       undefined,
-      needs[1] ? sumTo(where(condition!, g!, zero), a!.shape) : undefined,
-      needs[2] ? sumTo(where(condition!, zero, g!), b!.shape) : undefined,
+      needs[1] && first ? (a === undefined ? ofA(first) : ofB(first)) : undefined,
+      needs[2] && second ? ofB(second) : undefined,
     ];
   },
   saves: { inputs: [0] },
-  reference: ([condition, a, b]) => {
-    const shapes = [condition!.shape, a!.shape, b!.shape];
-    const shape = broadcastShape("where", shapes);
-    const data = new Float64Array(shape.reduce((product, length) => product * length, 1));
-    eachBroadcast(shape, shapes, (at, i, j, k) => {
-      data[at] = condition!.data[i!] ? a!.data[j!]! : b!.data[k!]!;
-    });
-    return [{ shape, data }];
+  reference: ([condition, first, second]: Inputs<ReferenceArray>, { a, b }) => {
+    const full = (value = 0): ReferenceArray => ({ shape: [], data: Float64Array.of(value) });
+    const [ofA, ofB] = a === undefined ? [first, second ?? full(b)] : [full(a), first ?? full(b)];
+    const arrays = [condition, ofA ?? full(), ofB] as const;
+    const shape = broadcastShape(
+      "where",
+      arrays.map((array) => array.shape),
+    );
+    const [c, p, q] = [
+      stretchedReader(arrays[0], shape),
+      stretchedReader(arrays[1], shape),
+      stretchedReader(arrays[2], shape),
+    ];
+    return [{ shape, data: Float64Array.from({ length: sizeOf(shape) }, (_, i) => (c(i) ? p(i) : q(i))) }];
   },
   cases: [
     { name: "equal shapes", inputs: [flags([5, 7]), { shape: [5, 7] }, { shape: [5, 7] }], params: {} },
     { name: "mask of rows", inputs: [flags([6, 1]), { shape: [6, 8] }, { shape: [] }], params: {} },
     { name: "mask of columns", inputs: [flags([7]), { shape: [4, 7] }, { shape: [4, 1] }], params: {} },
     { name: "empty", inputs: [flags([0]), { shape: [0] }, { shape: [1] }], params: {} },
+    { name: "number first", inputs: [flags([7]), { shape: [4, 7] }], params: { a: 0.5 } },
+    { name: "number last", inputs: [flags([6, 1]), { shape: [6, 8] }], params: { b: -2 } },
+    { name: "two numbers", inputs: [flags([5, 7])], params: { a: 1, b: -1 } },
   ],
 });
 
-type WhereOp = ReturnType<typeof defineOp<[condition: Tensor, a: Tensor, b: Tensor], object>>;
-
-function flags(shape: number[]): { shape: number[]; dtype: "u32"; below: number } {
+function flags(shape: number[]): CaseInput {
   return { shape, dtype: "u32", below: 2 };
 }

@@ -1,4 +1,5 @@
 // AdamW: Loshchilov and Hutter, "Decoupled weight decay regularization" (2019), with the update order of PyTorch's torch.optim.AdamW.
+import { at } from "../checked.ts";
 import type { Device } from "../device/device.ts";
 import { TensorError } from "../errors.ts";
 import { withTag } from "../memory/scope.ts";
@@ -82,7 +83,7 @@ export class AdamW {
       throw new TensorError("argument", `AdamW: ${counts}`);
     }
     gradients.forEach((gradient, k) => {
-      expectLike("gradient", gradient, this.parameters[k]!.master, ["f32"]);
+      expectLike("gradient", gradient, at(this.parameters, k).master, ["f32"]);
     });
     const [beta1, beta2] = this.#betas;
     this.#device.dispatch(countKernel(), {
@@ -92,7 +93,7 @@ export class AdamW {
       groups: [1],
     });
     gradients.forEach((gradient, k) => {
-      const { weightDecay = this.#weightDecay } = this.parameters[k]!;
+      const { weightDecay = this.#weightDecay } = at(this.parameters, k);
       const decay = 1 - learningRate * weightDecay;
       this.#update(k, gradient, clip, [learningRate, decay, 1 - beta1, beta2, 1 - beta2, this.#epsilon]);
     });
@@ -100,8 +101,8 @@ export class AdamW {
 
   /** How many steps were applied and skipped so far; waits for them. */
   async readSteps(): Promise<{ applied: number; skipped: number }> {
-    const [applied, skipped] = await this.counter.values();
-    return { applied: applied!, skipped: skipped! };
+    const counts = await this.counter.values();
+    return { applied: at(counts, 0), skipped: at(counts, 1) };
   }
 
   /** Frees the moments; parameters stay their owner's. */
@@ -114,8 +115,8 @@ export class AdamW {
   }
 
   #update(k: number, gradient: Tensor, clip: Tensor, constants: readonly number[]): void {
-    const { master, runCopy } = this.parameters[k]!;
-    const { first, second } = this.moments[k]!;
+    const { master, runCopy } = at(this.parameters, k);
+    const { first, second } = at(this.moments, k);
     const parts = [master, first, second, ...(runCopy ? [runCopy] : [])].map((tensor) => tensor.parts());
     const kernel = updateKernel(runCopy ? (runCopy.dtype as "f32" | "bf16") : "none");
     gradient.parts().forEach(({ tensor }, part) => {
@@ -123,7 +124,7 @@ export class AdamW {
       const items = Math.ceil(tensor.size / 4);
       this.#device.dispatch(kernel, {
         reads: [aligned(tensor, temporary), clip, this.counter],
-        writes: parts.map((list) => list[part]!.tensor),
+        writes: parts.map((list) => at(list, part).tensor),
         uniforms: [items, ...constants],
         groups: grid(this.#device, items),
       });

@@ -1,5 +1,7 @@
 // Clipping by global norm, decided on the GPU: the step that follows reads the decision from a small buffer, so nothing waits for it.
+
 import { noGrad } from "../autograd/tape.ts";
+import { at } from "../checked.ts";
 import { TensorError } from "../errors.ts";
 import { allFinite } from "../ops/all-finite.ts";
 import { globalNorm } from "../ops/global-norm.ts";
@@ -78,6 +80,6 @@ export interface ClipDecision {
 
 /** Reads what `clipByGlobalNorm` decided. */
 export async function readClipDecision(decision: Tensor): Promise<ClipDecision> {
-  const [norm, factor, finite] = await decision.values();
-  return { norm: norm!, factor: factor!, finite: finite === 1 };
+  const values = await decision.values();
+  return { norm: at(values, 0), factor: at(values, 1), finite: at(values, 2) === 1 };
 }

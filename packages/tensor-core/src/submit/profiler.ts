@@ -1,4 +1,5 @@
 // Times kernels by timestamp query: one compute pass per dispatch while a profile is taken.
+import { at } from "../checked.ts";
 import { BufferUsage, MAP_READ } from "../device/constants.ts";
 
 export interface KernelTime {
@@ -55,7 +56,7 @@ export class Profiler {
       names.forEach((name, i) => {
         const sum = sums.get(name) ?? { calls: 0, milliseconds: 0 };
         sum.calls++;
-        sum.milliseconds += Number(times[i * 2 + 1]! - times[i * 2]!) / 1e6;
+        sum.milliseconds += Number(at(times, i * 2 + 1) - at(times, i * 2)) / 1e6;
         sums.set(name, sum);
       });
     }

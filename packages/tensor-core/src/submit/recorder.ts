@@ -177,10 +177,11 @@ function writeUniforms(view: DataView, offset: number, kernel: Kernel, values: r
   if (types.length !== values.length) {
     throw new TensorError("argument", `${kernel.name} takes ${types.length} uniforms, not ${values.length}`);
   }
-  for (let i = 0; i < types.length; i++) {
-    const at = offset + i * 4;
-    if (types[i] === "f32") view.setFloat32(at, values[i]!, true);
-    else if (types[i] === "i32") view.setInt32(at, values[i]!, true);
-    else view.setUint32(at, values[i]!, true);
+  let at = offset;
+  for (const [i, value] of values.entries()) {
+    if (types[i] === "f32") view.setFloat32(at, value, true);
+    else if (types[i] === "i32") view.setInt32(at, value, true);
+    else view.setUint32(at, value, true);
+    at += 4;
   }
 }

@@ -1,5 +1,7 @@
 // The conformance suite's one check: an op's case against its f64 reference, its vjp against central differences, twice for equal bits.
+
 import { record } from "../autograd/tape.ts";
+import { at } from "../checked.ts";
 import type { Device } from "../device/device.ts";
 import { type DType, fromBf16, sizeOf, toBf16 } from "../dtype.ts";
 import { scope } from "../memory/scope.ts";
@@ -24,28 +26,32 @@ export async function checkCase(device: Device, op: Op, testCase: OpCase<unknown
   const where = `${op.opName} / ${testCase.name}`;
   const random = seededRandom(where);
   const before = device.memory().liveBytes;
-  const inputs = testCase.inputs.map((input) => makeInput(input, random));
-  const tensors = inputs.map((array, k) => upload(device, array, testCase.inputs[k]!));
+  const given = testCase.inputs.map((input): CaseValue => {
+    const array = makeInput(input, random);
+    return { input, array, tensor: upload(device, array, input) };
+  });
+  const tensors = given.map(({ tensor }) => tensor);
   try {
-    const expected = op.reference(inputs, testCase.params);
+    const expected = op.reference(
+      given.map(({ array }) => array),
+      testCase.params,
+    );
     const first = await outputsOf(op, tensors, testCase);
     const second = await outputsOf(op, tensors, testCase);
     let forward = 0;
-    expected.forEach((array, k) => {
-      const got = first[k]!;
+    for (const [k, array] of expected.entries()) {
+      const got = at(first, k);
       if (String(got.shape) !== String(array.shape))
         throw new Error(`${where}: output ${k} is [${got.shape}], expected [${array.shape}]`);
       const bits = (a: Values) => new Uint8Array(a.data.buffer);
       const firstBits = bits(got);
-      if (bits(second[k]!).some((byte, i) => byte !== firstBits[i]))
+      if (bits(at(second, k)).some((byte, i) => byte !== firstBits[i]))
         throw new Error(`${where}: two runs give different bits`);
       forward = Math.max(forward, relativeDifference(got.data, array.data));
-    });
+    }
     const tolerance = testCase.tolerance ?? FORWARD_TOLERANCE;
     if (!(forward <= tolerance)) throw new Error(`${where}: forward differs by ${forward} (allowed ${tolerance})`);
-    const backward = op.differentiable
-      ? await checkVjp(device, op, testCase, inputs, tensors, expected, random)
-      : undefined;
+    const backward = op.differentiable ? await checkVjp(device, op, testCase, given, expected, random) : undefined;
     const backwardTolerance = Math.max(BACKWARD_TOLERANCE, tolerance * 10);
     if (backward !== undefined && !(backward <= backwardTolerance)) {
       throw new Error(`${where}: vjp differs by ${backward} (allowed ${backwardTolerance})`);
@@ -57,6 +63,13 @@ export async function checkCase(device: Device, op: Op, testCase: OpCase<unknown
   } finally {
     for (const tensor of tensors) tensor.dispose();
   }
+}
+
+/** A case's input as it is made, for the reference and for the op. */
+interface CaseValue {
+  readonly input: CaseInput;
+  readonly array: ReferenceArray;
+  readonly tensor: Tensor;
 }
 
 interface Values {
@@ -79,39 +92,42 @@ async function checkVjp(
   device: Device,
   op: Op,
   testCase: OpCase<unknown>,
-  inputs: readonly ReferenceArray[],
-  tensors: readonly Tensor[],
+  given: readonly CaseValue[],
   expected: readonly ReferenceArray[],
   random: () => number,
 ): Promise<number> {
-  const wrt = tensors.filter((t, k) => (t.dtype === "f32" || t.dtype === "bf16") && !testCase.inputs[k]?.constant);
-  const flowing = expected.map((array) => array.shape.length >= 0);
-  const cotangents = expected.map((array) =>
-    Float64Array.from({ length: array.data.length }, () => Math.fround(normal(random))),
-  );
+  const wrt = given.filter(({ input, tensor }) => /^(f32|bf16)$/.test(tensor.dtype) && !input.constant);
+  const cotangents = expected.map(({ shape, data }) => ({
+    shape,
+    data: Float64Array.from(data, () => Math.fround(normal(random))),
+  }));
   if (wrt.length === 0) return 0;
   const gradients = scope(() => {
-    const recorded = record(wrt, () => op.apply(tensors, testCase.params));
+    const recorded = record(
+      wrt.map(({ tensor }) => tensor),
+      () =>
+        op.apply(
+          given.map(({ tensor }) => tensor),
+          testCase.params,
+        ),
+    );
     const seeds = recorded.value
-      .map((output, k) => [output, device.tensor(Float32Array.from(cotangents[k]!), output.shape)] as const)
-      .filter(([output], k) => flowing[k] && output.dtype === "f32");
+      .map((output, k) => [output, device.tensor([...at(cotangents, k).data], output.shape)] as const)
+      .filter(([output]) => output.dtype === "f32");
     return recorded.backward(seeds);
   });
   let worst = 0;
-  for (let k = 0; k < tensors.length; k++) {
-    const index = wrt.indexOf(tensors[k]!);
-    if (index < 0) continue;
-    const gradient = await gradients[index]!.values();
-    gradients[index]!.dispose();
+  for (const [k, { array }] of wrt.entries()) {
+    const tensor = at(gradients, k);
+    const gradient = await tensor.values();
+    tensor.dispose();
     const loss = (data: Float64Array): number => {
-      const outputs = op.reference(
-        inputs.map((array, j) => (j === k ? { shape: array.shape, data } : array)),
-        testCase.params,
-      );
-      return outputs.reduce((sum, array, o) => sum + dot(array.data, cotangents[o]!), 0);
+      const moved = given.map((other) => (other.array === array ? { shape: array.shape, data } : other.array));
+      const outputs = op.reference(moved, testCase.params);
+      return outputs.reduce((sum, output, o) => sum + dot(output.data, at(cotangents, o).data), 0);
     };
     for (const direction of directions(gradient.length, random)) {
-      const along = (h: number) => loss(inputs[k]!.data.map((x, i) => x + h * direction[i]!));
+      const along = (h: number) => loss(array.data.map((x, i) => x + h * at(direction, i)));
       const slope = (along(DIFFERENCE_STEP) - along(-DIFFERENCE_STEP)) / (2 * DIFFERENCE_STEP);
       const scale = Math.max(norm(gradient) * norm(direction), Math.abs(slope), 1e-3);
       worst = Math.max(worst, Math.abs(dot(gradient, direction) - slope) / scale);
@@ -151,12 +167,11 @@ function upload(device: Device, array: ReferenceArray, input: CaseInput): Tensor
 export function relativeDifference(got: ArrayLike<number>, expected: ArrayLike<number>): number {
   if (got.length !== expected.length) return Number.POSITIVE_INFINITY;
   let scale = 1e-3;
-  for (let i = 0; i < expected.length; i++)
-    if (Number.isFinite(expected[i]!)) scale = Math.max(scale, Math.abs(expected[i]!));
+  for (const value of Array.from(expected)) if (Number.isFinite(value)) scale = Math.max(scale, Math.abs(value));
   let worst = 0;
   for (let i = 0; i < expected.length; i++) {
-    if (Object.is(got[i], expected[i])) continue;
-    const difference = Math.abs(got[i]! - expected[i]!);
+    if (Object.is(at(got, i), at(expected, i))) continue;
+    const difference = Math.abs(at(got, i) - at(expected, i));
     worst = Math.max(worst, Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference);
   }
   return worst / scale;
@@ -164,7 +179,7 @@ export function relativeDifference(got: ArrayLike<number>, expected: ArrayLike<n
 
 function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  for (let i = 0; i < a.length; i++) sum += at(a, i) * at(b, i);
   return sum;
 }
 

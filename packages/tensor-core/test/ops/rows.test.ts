@@ -3,7 +3,6 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   castInto,
   type Device,
-  embedding,
   fromBf16,
   gatherRows,
   openDevice,
@@ -43,7 +42,7 @@ const ids = [599, 0, 17, 17, 255, 256, 511, 512, 17, 300];
 test.each(["f32", "bf16"] as const)("embedding lookup in a row-sharded %s table", async (dtype) => {
   const { table, values } = shardedTable(dtype);
   expect(table.shards).toHaveLength(3);
-  const out = scope(() => embedding(table, RowIndex.of(device, ids, ROWS)));
+  const out = scope(() => gatherRows(table, RowIndex.of(device, ids, ROWS)));
   expect(await out.values()).toEqual(
     Float32Array.from(ids.flatMap((row) => [...values.slice(row * COLUMNS, (row + 1) * COLUMNS)])),
   );

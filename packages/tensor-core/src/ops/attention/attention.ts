@@ -31,39 +31,39 @@ export const attention = defineOp({
   }),
   infer: ([q, k, v], params) => {
     const { plan, heads, kvHeads, headDim } = params;
-    for (const x of [q!, k!, v!]) expectDType("attention", x, "f32");
+    for (const x of [q, k, v]) expectDType("attention", x, "f32");
     if (!(headDim > 0 && headDim <= LARGEST_HEAD && headDim % 4 === 0)) {
       throw new TensorError("argument", `attention: a head dimension is a multiple of 4 up to 128, not ${headDim}`);
     }
     if (!(kvHeads > 0 && heads % kvHeads === 0)) {
       throw new TensorError("argument", `attention: ${heads} heads do not share ${kvHeads} key heads evenly`);
     }
-    if (String(q!.shape) !== String([plan.queries, heads * headDim])) {
+    if (String(q.shape) !== String([plan.queries, heads * headDim])) {
       shapeError("attention", `q must be [${plan.queries}, ${heads} * ${headDim}] for these segments, not ${q}`);
     }
-    const [keys, width] = k!.shape;
-    if (k!.shape.length !== 2 || width !== kvHeads * headDim || keys! < plan.keys) {
+    const [keys = 0, width, ...more] = k.shape;
+    if (more.length > 0 || width !== kvHeads * headDim || keys < plan.keys) {
       shapeError(
         "attention",
         `k must be [at least ${plan.keys}, ${kvHeads} * ${headDim}] for these segments, not ${k}`,
       );
     }
-    if (String(v!.shape) !== String(k!.shape)) shapeError("attention", `k and v differ in shape: ${k}, ${v}`);
-    return [{ shape: q!.shape }, { shape: [plan.queries, heads] }];
+    if (String(v.shape) !== String(k.shape)) shapeError("attention", `k and v differ in shape: ${k}, ${v}`);
+    return [{ shape: q.shape }, { shape: [plan.queries, heads] }];
   },
   run: (device, inputs, outputs, params) => {
     device.flops += FORWARD_PRODUCTS * productFlops(params);
     forward(inputs, outputs, params);
   },
   vjp: ({ inputs, outputs, cotangents, needs, params }) => {
-    inputs[0]!.device.flops += BACKWARD_PRODUCTS * productFlops(params);
+    inputs[0].device.flops += BACKWARD_PRODUCTS * productFlops(params);
     return backward(inputs, outputs, cotangents, needs, params);
   },
   saves: { outputs: [0, 1] },
   reference: (inputs, params) => {
     const { out, logSumExp } = attentionReference(inputs, params.plan, params);
     return [
-      { shape: inputs[0]!.shape, data: out },
+      { shape: inputs[0].shape, data: out },
       { shape: [params.plan.queries, params.heads], data: logSumExp },
     ];
   },

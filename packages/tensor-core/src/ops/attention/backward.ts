@@ -1,10 +1,18 @@
 // Chooses and dispatches the backward kernels.
+import { rowsOf } from "../../checked.ts";
 import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
 import { fill } from "../fill.ts";
 import { grid, perItemHead } from "../wgsl.ts";
-import { type AttentionParams, registerTile, type TiledKernel, uniformsOf, workgroupColumns } from "./forward.ts";
+import {
+  type AttentionInputs,
+  type AttentionParams,
+  registerTile,
+  type TiledKernel,
+  uniformsOf,
+  workgroupColumns,
+} from "./forward.ts";
 import { TILE } from "./plan.ts";
 import { softwareGradient } from "./software-gradient.ts";
 import { workgroupGradient } from "./workgroup-gradient.ts";
@@ -29,19 +37,19 @@ const statsKernel = defineKernel(() => ({
 
 /** Gradients of [q, k, v, table]. */
 export function backward(
-  [q, k, v, table]: readonly Tensor[],
-  [out, logSumExp]: readonly Tensor[],
-  [gOut, gLogSumExp]: readonly (Tensor | undefined)[],
-  needs: readonly boolean[],
+  [q, k, v, table]: AttentionInputs,
+  [out, logSumExp]: readonly [Tensor, Tensor],
+  [gOut, gLogSumExp]: readonly [Tensor | undefined, Tensor | undefined],
+  needs: readonly [boolean, boolean, boolean, boolean],
   params: AttentionParams,
-): readonly (Tensor | undefined)[] {
-  const { device } = q!;
+): readonly [Tensor | undefined, Tensor | undefined, Tensor | undefined, undefined] {
+  const { device } = q;
   const { plan, heads, kvHeads, headDim } = params;
-  const g = gOut ?? fill(device, out!.shape, 0);
-  const size = logSumExp!.size;
+  const g = gOut ?? fill(device, out.shape, 0);
+  const size = logSumExp.size;
   const stats = device.empty([size, 2]);
   device.dispatch(statsKernel(), {
-    reads: [out!, g, logSumExp!, gLogSumExp ?? logSumExp!],
+    reads: [out, g, logSumExp, gLogSumExp ?? logSumExp],
     writes: [stats],
     uniforms: [size, headDim / 4, gLogSumExp ? 1 : 0],
     groups: grid(device, size),
@@ -53,12 +61,12 @@ export function backward(
     errors: boolean,
   ): Tensor => {
     // Rows beyond all segments are nobody's: their gradient is zero.
-    const spare = byKey && like.shape[0]! > plan.keys;
+    const spare = byKey && rowsOf(like) > plan.keys;
     const to = spare ? fill(device, like.shape, 0) : device.empty(like.shape);
     const { kernel, rows } = gradientKernel(device, headDim);
     const tileRows = byKey ? TILE : (TILE * heads) / kvHeads;
     device.dispatch(kernel, {
-      reads: [own, ownError, other, otherError, summed, stats, table!],
+      reads: [own, ownError, other, otherError, summed, stats, table],
       writes: [to],
       uniforms: [...uniformsOf(params), byKey ? 1 : 0, errors ? 0 : 1],
       groups: [byKey ? plan.keyTiles : plan.queryTiles, Math.ceil(tileRows / rows), kvHeads],
@@ -66,9 +74,10 @@ export function backward(
     return to;
   };
   return [
-    needs[0] ? gradient(q!, [q!, g, k!, v!, k!], false, true) : undefined,
-    needs[1] ? gradient(k!, [k!, v!, q!, g, q!], true, true) : undefined,
-    needs[2] ? gradient(v!, [k!, v!, q!, g, g], true, false) : undefined,
+    needs[0] ? gradient(q, [q, g, k, v, k], false, true) : undefined,
+    needs[1] ? gradient(k, [k, v, q, g, q], true, true) : undefined,
+    needs[2] ? gradient(v, [k, v, q, g, g], true, false) : undefined,
+    undefined,
   ];
 }
 

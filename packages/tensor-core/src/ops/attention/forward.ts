@@ -12,6 +12,8 @@ import type { SoftwareShape } from "./text.ts";
 import { workgroupForward } from "./workgroup-forward.ts";
 import { ACROSS, ROWS } from "./workgroup-text.ts";
 
+export type AttentionInputs = readonly [q: Tensor, k: Tensor, v: Tensor, table: Tensor];
+
 export interface AttentionParams extends AttentionShape {
   readonly plan: SegmentPlan;
 }
@@ -59,12 +61,13 @@ function forwardKernel(device: Device, { plan, heads, kvHeads, headDim }: Attent
 }
 
 /** Fills [out, logSumExp] from [q, k, v, table]. */
-export function forward(reads: readonly Tensor[], writes: readonly Tensor[], params: AttentionParams): void {
-  const { device } = reads[0]!;
+export function forward(reads: AttentionInputs, writes: readonly [Tensor, Tensor], params: AttentionParams): void {
+  const [q, k] = reads;
+  const { device } = q;
   const { plan, heads, kvHeads, headDim } = params;
   const { kernel, rows } = forwardKernel(device, params);
   const parts = Math.ceil((Math.min(TILE, plan.mostQueries) * heads) / kvHeads / rows);
-  const splits = splitsOf(device, reads[1]!, params);
+  const splits = splitsOf(device, k, params);
   const groups = [plan.queryTiles * splits, parts, kvHeads] as const;
   const uniforms = uniformsOf(params, splits);
   if (splits === 1) {

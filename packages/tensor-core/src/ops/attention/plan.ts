@@ -50,7 +50,7 @@ interface Reader {
 
 /**
  * Validates the segments and lays out their table. Throws `argument` unless their query ranges follow one another from row 0 on
- * without a gap, and all numbers are whole, not negative and below 2^31.
+ * without a gap, and all numbers are whole, not negative and below 2^30.
  */
 export function planSegments(segments: readonly Segment[]): SegmentPlan {
   let queries = 0;
@@ -121,9 +121,10 @@ function invert(
   const intervals: number[] = [];
   const readers: number[] = [];
   let keyTiles = 0;
-  for (let e = 0; e + 1 < sorted.length; e++) {
-    const start = sorted[e]!;
-    const count = sorted[e + 1]! - start;
+  for (const [e, end] of sorted.entries()) {
+    const start = sorted[e - 1];
+    if (start === undefined) continue;
+    const count = end - start;
     for (const reader of ending.get(start) ?? []) active.delete(reader);
     for (const reader of starting.get(start) ?? []) active.add(reader);
     intervals.push(start, count, readers.length / 2, keyTiles);

@@ -1,4 +1,5 @@
 // Slow f64 attention over segments: what the kernels are held to.
+import { at, rowsOf } from "../../checked.ts";
 import type { ReferenceArray } from "../define.ts";
 import { keyRow, type SegmentPlan, visibleKeys } from "./plan.ts";
 
@@ -13,12 +14,12 @@ export interface AttentionShape {
 
 /** Output and row log-sum-exp of softmax(scale q k^T) v, by segment and head. */
 export function attentionReference(
-  [q, k, v]: readonly ReferenceArray[],
+  [q, k, v]: readonly [ReferenceArray, ReferenceArray, ReferenceArray, ReferenceArray],
   plan: SegmentPlan,
   { heads, kvHeads, headDim, scale }: AttentionShape,
 ): { out: Float64Array; logSumExp: Float64Array } {
-  const out = new Float64Array(q!.data.length);
-  const logSumExp = new Float64Array(q!.shape[0]! * heads);
+  const out = new Float64Array(q.data.length);
+  const logSumExp = new Float64Array(rowsOf(q) * heads);
   for (const segment of plan.segments) {
     for (let i = 0; i < segment.queryCount; i++) {
       const count = visibleKeys(segment, i);
@@ -28,16 +29,20 @@ export function attentionReference(
         const keyAt = (logical: number) => (keyRow(segment, logical) * kvHeads + kvHead) * headDim;
         const scores = Float64Array.from({ length: count }, (_, j) => {
           let s = 0;
-          for (let d = 0; d < headDim; d++) s += q!.data[row * headDim + d]! * k!.data[keyAt(j) + d]!;
+          for (let d = 0; d < headDim; d++) s += at(q.data, row * headDim + d) * at(k.data, keyAt(j) + d);
           return s * scale;
         });
         if (count === 0) continue;
         const top = scores.reduce((a, b) => Math.max(a, b));
         const sum = scores.reduce((a, s) => a + Math.exp(s - top), 0);
-        logSumExp[row] = top + Math.log(sum);
-        for (let j = 0; j < count; j++) {
-          const p = Math.exp(scores[j]! - logSumExp[row]!);
-          for (let d = 0; d < headDim; d++) out[row * headDim + d]! += p * v!.data[keyAt(j) + d]!;
+        const total = top + Math.log(sum);
+        logSumExp[row] = total;
+        for (const [j, score] of scores.entries()) {
+          const p = Math.exp(score - total);
+          for (let d = 0; d < headDim; d++) {
+            const to = row * headDim + d;
+            out[to] = at(out, to) + p * at(v.data, keyAt(j) + d);
+          }
         }
       }
     }

@@ -1,10 +1,10 @@
 // Gradients of the head. With z = logit / T, p = softmax(z), H the entropy: d logp_t / dz_j = [j = t] - p_j, dH / dz_j = -p_j (log p_j + H),
 // and the log-normalizer's is p_j. Slices of the logits are made again, turned into their gradient in place, and multiplied on.
+import { matrixShape } from "../../checked.ts";
 import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";
-import { Tensor } from "../../tensor.ts";
-import { aligned } from "../aligned.ts";
-import { fill } from "../fill.ts";
+import type { Tensor } from "../../tensor.ts";
+import { emptyLike, fill } from "../fill.ts";
 import { matmulInto } from "../matmul/dispatch.ts";
 import { grid, perItemHead, THREADS } from "../wgsl.ts";
 import type { GroupedPairs } from "./pairs.ts";
@@ -93,18 +93,22 @@ export interface HeadBackward {
   readonly entropy: Tensor;
   readonly logNormalizer: Tensor;
   /** Of log-prob [pairs], entropy [pairs], log-normalizer [rows]. */
-  readonly cotangents: readonly (Tensor | undefined)[];
+  readonly cotangents: readonly [Tensor | undefined, Tensor | undefined, Tensor | undefined];
   readonly inverseTemperature: number;
   /** Whether the gradients of hidden and of weight are asked for. */
-  readonly needs: readonly boolean[];
+  readonly needs: readonly [boolean, boolean];
 }
 
 /** Gradients by hidden and weight (f32, sharded as the weight is). */
-export function headBackward(device: Device, call: HeadBackward): (Tensor | undefined)[] {
+export function headBackward(
+  device: Device,
+  call: HeadBackward,
+): readonly [hidden: Tensor | undefined, weight: Tensor | undefined] {
   const { hidden, weight, needs } = call;
-  const [rows, d] = hidden.shape as [number, number];
+  const [rows, d] = matrixShape(hidden);
+  const [vocabulary] = matrixShape(weight);
   if (rows === 0 || d === 0) return [fill(device, hidden.shape, 0), fill(device, weight.shape, 0, weight)];
-  const [ofLogProb, ofEntropy, ofNormalizer] = call.cotangents.map((t) => t && aligned(t, [])); // the tape's scope frees copies
+  const [ofLogProb, ofEntropy, ofNormalizer] = call.cotangents;
   const { starts, entries } = call.pairs;
   const logProbGradient = ofLogProb ?? fill(device, call.entropy.shape, 0);
   const coefficients = device.empty([rows, 4]);
@@ -124,7 +128,7 @@ export function headBackward(device: Device, call: HeadBackward): (Tensor | unde
   });
   const hiddenGradient = needs[0] ? device.empty([rows, d]) : undefined;
   const weightGradient = needs[1] ? emptyLike(weight) : undefined;
-  const stride = sliceStride(weight.shape[0]!);
+  const stride = sliceStride(vocabulary);
   forEachSlice(weight, (slice) => {
     const { firstColumn, columns } = slice;
     const sweep = (ofWeight: Tensor | undefined) => {
@@ -173,10 +177,4 @@ function toGradient(
     uniforms: [rows, columns, stride, firstRow, firstColumn, call.inverseTemperature],
     groups: grid(device, rows),
   });
-}
-
-function emptyLike(weight: Tensor): Tensor {
-  const { device, shape } = weight;
-  if (!weight.shards) return device.empty(shape);
-  return new Tensor(device, shape, "f32", { shards: weight.shards.map((shard) => device.empty(shard.shape)) });
 }

@@ -1,4 +1,5 @@
 // The set of banned ids as a bit mask on the device: one definition for the head and for sampling.
+import { at } from "../../checked.ts";
 import type { Device } from "../../device/device.ts";
 import { TensorError } from "../../errors.ts";
 import type { Tensor } from "../../tensor.ts";
@@ -10,7 +11,7 @@ export function bannedMask(device: Device, vocabulary: number, bannedIds: Iterab
   for (const id of ids) {
     if (!Number.isInteger(id) || id < 0 || id >= vocabulary)
       throw new TensorError("argument", `banned id ${id} is not in a vocabulary of ${vocabulary}`);
-    words[id >>> 5]! |= 1 << (id & 31);
+    words[id >>> 5] = at(words, id >>> 5) | (1 << (id & 31));
   }
   if (vocabulary > 0 && ids.size >= vocabulary)
     throw new TensorError("argument", `all ${vocabulary} ids are banned: nothing is left to choose`);

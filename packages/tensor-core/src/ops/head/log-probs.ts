@@ -1,4 +1,5 @@
 // The head: log-probs and entropies of wanted ids, fused with the last linear layer. Full logits are never stored.
+import { rowsOf } from "../../checked.ts";
 import { TensorError } from "../../errors.ts";
 import type { Tensor } from "../../tensor.ts";
 import { defineOp, expectDType, shapeError } from "../define.ts";
@@ -43,33 +44,36 @@ export function inverseTemperature(temperature: number): number {
  * and are those that `sample` gives with the same logits. Throws `shape`, `dtype`, and `argument` for a pair outside the matrices or
  * a banned target.
  */
-export const logProbs = defineOp<[Tensor, Tensor, TargetPairs, LogProbOptions?], HeadParams, LogProbs>({
+export const logProbs = defineOp({
   name: "logProbs",
   summary: "linear, log-prob and entropy of (row, target) pairs in one, over slices of the vocabulary",
-  call: (hidden, weight, pairs, options = {}) => ({ inputs: [hidden, weight], params: { ...options, pairs } }),
+  call: (hidden: Tensor, weight: Tensor, pairs: TargetPairs, options: LogProbOptions = {}) => {
+    const params: HeadParams = { ...options, pairs };
+    return { inputs: [hidden, weight], params };
+  },
   infer: ([hidden, weight], { pairs, temperature = 1, bannedIds = [] }) => {
-    expectDType("logProbs", hidden!, "f32");
-    expectDType("logProbs", weight!, "f32", "bf16");
-    const [rows, d] = hidden!.shape;
-    const [vocabulary, width] = weight!.shape;
-    if (hidden!.shape.length !== 2 || weight!.shape.length !== 2 || d !== width || !vocabulary)
+    expectDType("logProbs", hidden, "f32");
+    expectDType("logProbs", weight, "f32", "bf16");
+    const [rows, d, ...more] = hidden.shape;
+    const [vocabulary, width, ...others] = weight.shape;
+    if (rows === undefined || d !== width || !vocabulary || more.length + others.length > 0)
       shapeError("logProbs", `takes hidden [rows, d] and weight [vocabulary, d], not ${hidden} and ${weight}`);
     inverseTemperature(temperature);
-    checkPairs(pairs, rows!, vocabulary!, new Set(bannedIds));
-    return [{ shape: [pairs.rows.length] }, { shape: [pairs.rows.length] }, { shape: [rows!] }];
+    checkPairs(pairs, rows, vocabulary, new Set(bannedIds));
+    return [{ shape: [pairs.rows.length] }, { shape: [pairs.rows.length] }, { shape: [rows] }];
   },
   run: (device, [hidden, weight], outputs, { pairs, temperature = 1, bannedIds = [] }) => {
     const inverse = inverseTemperature(temperature);
-    const [rows] = hidden!.shape as [number];
-    const vocabulary = weight!.shape[0]!;
+    const rows = rowsOf(hidden);
+    const vocabulary = rowsOf(weight);
     const banned = bannedMask(device, vocabulary, bannedIds);
     const grouped = groupPairs(device, pairs, rows);
     const states = fill(device, [rows, 4], 0);
     const picked = device.empty([pairs.rows.length]);
     const stride = sliceStride(vocabulary);
-    forEachSlice(weight!, (slice) => {
+    forEachSlice(weight, (slice) => {
       for (const chunk of rowChunks(rows)) {
-        const input = chunkOf(hidden!, chunk);
+        const input = chunkOf(hidden, chunk);
         const made = sliceLogits(input, slice, stride);
         const partial = blockStates(device, made, banned, inverse);
         const running = chunkOf(states, chunk);
@@ -81,26 +85,26 @@ export const logProbs = defineOp<[Tensor, Tensor, TargetPairs, LogProbOptions?],
     finishPairs(device, states, picked, grouped, outputs, inverse);
     for (const tensor of [banned, grouped.starts, grouped.entries, states, picked]) tensor.dispose();
   },
-  result: ([logProb, entropy, logNormalizer]) => {
-    logNormalizer!.dispose();
-    return { logProb: logProb!, entropy: entropy! };
+  result: ([logProb, entropy, logNormalizer]): LogProbs => {
+    logNormalizer.dispose();
+    return { logProb, entropy };
   },
   saves: { inputs: [0, 1], outputs: [1, 2] },
   vjp: ({ inputs: [hidden, weight], outputs: [, entropy, logNormalizer], params, cotangents, needs }) => {
-    const { device } = hidden!;
+    const { device } = hidden;
     const { pairs, temperature = 1, bannedIds = [] } = params;
     return headBackward(device, {
-      hidden: hidden!,
-      weight: weight!,
-      pairs: groupPairs(device, pairs, hidden!.shape[0]!),
-      banned: bannedMask(device, weight!.shape[0]!, bannedIds),
-      entropy: entropy!,
-      logNormalizer: logNormalizer!,
+      hidden,
+      weight,
+      pairs: groupPairs(device, pairs, rowsOf(hidden)),
+      banned: bannedMask(device, rowsOf(weight), bannedIds),
+      entropy,
+      logNormalizer,
       cotangents,
       inverseTemperature: inverseTemperature(temperature),
       needs,
     });
   },
-  reference: ([hidden, weight], params) => headReference(hidden!, weight!, params),
+  reference: ([hidden, weight], params) => headReference(hidden, weight, params),
   cases: headCases,
 });

@@ -1,4 +1,5 @@
 // (row, target) pairs grouped by row: a row's targets lie together, in the order they were given.
+import { at } from "../../checked.ts";
 import type { Device } from "../../device/device.ts";
 import { TensorError } from "../../errors.ts";
 import type { Tensor } from "../../tensor.ts";
@@ -24,8 +25,8 @@ export function checkPairs(pairs: TargetPairs, rows: number, vocabulary: number,
     throw new TensorError("argument", `logProbs: ${counts} do not make pairs`);
   }
   for (let i = 0; i < pairs.rows.length; i++) {
-    const row = pairs.rows[i]!;
-    const target = pairs.targets[i]!;
+    const row = at(pairs.rows, i);
+    const target = at(pairs.targets, i);
     const refuse = (why: string): never => {
       throw new TensorError("argument", `logProbs: pair ${i} (row ${row}, target ${target}): ${why}`);
     };
@@ -38,16 +39,15 @@ export function checkPairs(pairs: TargetPairs, rows: number, vocabulary: number,
 
 /** Uploads checked pairs, grouped by row. */
 export function groupPairs(device: Device, pairs: TargetPairs, rows: number): GroupedPairs {
-  const count = pairs.rows.length;
+  const ofRow = Array.from({ length: rows }, (): number[] => []);
+  for (let i = 0; i < pairs.rows.length; i++) at(ofRow, at(pairs.rows, i)).push(i);
   const starts = new Uint32Array(rows + 1);
-  for (let i = 0; i < count; i++) starts[pairs.rows[i]! + 1]!++;
-  for (let r = 0; r < rows; r++) starts[r + 1]! += starts[r]!;
-  const next = starts.slice();
-  const entries = new Uint32Array(Math.max(count, 1) * 2);
-  for (let i = 0; i < count; i++) {
-    const at = next[pairs.rows[i]!]!++;
-    entries[at * 2] = pairs.targets[i]!;
-    entries[at * 2 + 1] = i;
+  const entries = new Uint32Array(Math.max(pairs.rows.length, 1) * 2);
+  let next = 0;
+  for (const [row, members] of ofRow.entries()) {
+    starts[row] = next;
+    for (const i of members) entries.set([at(pairs.targets, i), i], 2 * next++);
   }
+  starts[rows] = next;
   return { starts: device.tensor(starts, [rows + 1]), entries: device.tensor(entries, [entries.length / 2, 2]) };
 }

@@ -1,11 +1,16 @@
 // The head's slow f64 reference.
+import { at, matrixShape } from "../../checked.ts";
 import type { ReferenceArray } from "../define.ts";
 import type { HeadParams } from "./log-probs.ts";
 
 /** Log-prob [pairs], entropy [pairs] and log-normalizer [rows] of hidden [rows, d] and weight [vocabulary, d]. */
-export function headReference(hidden: ReferenceArray, weight: ReferenceArray, params: HeadParams): ReferenceArray[] {
-  const [rows, d] = hidden.shape as [number, number];
-  const vocabulary = weight.shape[0]!;
+export function headReference(
+  hidden: ReferenceArray,
+  weight: ReferenceArray,
+  params: HeadParams,
+): readonly [ReferenceArray, ReferenceArray, ReferenceArray] {
+  const [rows, d] = matrixShape(hidden);
+  const [vocabulary] = matrixShape(weight);
   const { pairs, bannedIds = [] } = params;
   const temperature = params.temperature || 1;
   const banned = new Set(bannedIds);
@@ -16,7 +21,7 @@ export function headReference(hidden: ReferenceArray, weight: ReferenceArray, pa
     const z = Float64Array.from({ length: vocabulary }, (_, v) => {
       if (banned.has(v)) return Number.NEGATIVE_INFINITY;
       let sum = 0;
-      for (let k = 0; k < d; k++) sum += hidden.data[r * d + k]! * weight.data[v * d + k]!;
+      for (let k = 0; k < d; k++) sum += at(hidden.data, r * d + k) * at(weight.data, v * d + k);
       return sum / temperature;
     });
     const largest = z.reduce((a, b) => Math.max(a, b));
@@ -32,9 +37,9 @@ export function headReference(hidden: ReferenceArray, weight: ReferenceArray, pa
   const logProb = new Float64Array(count);
   const entropy = new Float64Array(count);
   for (let i = 0; i < count; i++) {
-    const row = pairs.rows[i]!;
-    logProb[i] = scores[row]![pairs.targets[i]!]! - logNormalizer[row]!;
-    entropy[i] = entropyOfRow[row]!;
+    const row = at(pairs.rows, i);
+    logProb[i] = at(at(scores, row), at(pairs.targets, i)) - at(logNormalizer, row);
+    entropy[i] = at(entropyOfRow, row);
   }
   return [
     { shape: [count], data: logProb },

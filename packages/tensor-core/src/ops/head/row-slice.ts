@@ -1,10 +1,11 @@
 // Contiguous row ranges of a matrix that may be sharded: a view where one buffer holds the rows, else a copy.
+import { matrixShape, rowsOf } from "../../checked.ts";
 import type { Tensor } from "../../tensor.ts";
 
 /** Rows `start` to `start + count` of a matrix, for reading, as a tensor of their own. */
 export function readRows(matrix: Tensor, start: number, count: number): Tensor {
   const [only, ...more] = overlaps(matrix, start, count);
-  const width = matrix.shape[1]!;
+  const [, width] = matrixShape(matrix);
   if (only && more.length === 0) return only.part.viewAs([count, width], only.from * rowBytes(matrix));
   const copy = matrix.device.empty([count, width], matrix.dtype);
   copyRows(matrix, start, copy, "read");
@@ -14,7 +15,7 @@ export function readRows(matrix: Tensor, start: number, count: number): Tensor {
 /** Calls `fill` with a tensor of rows `start` to `start + count`, whose contents then are the matrix's. */
 export function writeRows(matrix: Tensor, start: number, count: number, fill: (rows: Tensor) => void): void {
   const [only, ...more] = overlaps(matrix, start, count);
-  const width = matrix.shape[1]!;
+  const [, width] = matrixShape(matrix);
   const { device } = matrix;
   if (only && more.length === 0 && (only.from * rowBytes(matrix)) % device.facts.offsetAlignment === 0) {
     const view = only.part.viewAs([count, width], only.from * rowBytes(matrix));
@@ -39,19 +40,19 @@ interface Overlap {
 function overlaps(matrix: Tensor, start: number, count: number): Overlap[] {
   return matrix.parts().flatMap(({ start: partStart, tensor }) => {
     const first = Math.max(start, partStart);
-    const end = Math.min(start + count, partStart + tensor.shape[0]!);
+    const end = Math.min(start + count, partStart + rowsOf(tensor));
     return first < end ? [{ part: tensor, from: first - partStart, at: first - start, rows: end - first }] : [];
   });
 }
 
 function copyRows(matrix: Tensor, start: number, rows: Tensor, direction: "read" | "write"): void {
   const bytes = rowBytes(matrix);
-  for (const { part, from, at, rows: n } of overlaps(matrix, start, rows.shape[0]!)) {
+  for (const { part, from, at, rows: n } of overlaps(matrix, start, rowsOf(rows))) {
     if (direction === "read") matrix.device.copyBytes(part, from * bytes, rows, at * bytes, n * bytes);
     else matrix.device.copyBytes(rows, at * bytes, part, from * bytes, n * bytes);
   }
 }
 
 function rowBytes(matrix: Tensor): number {
-  return matrix.bytes / matrix.shape[0]!;
+  return matrix.bytes / rowsOf(matrix);
 }

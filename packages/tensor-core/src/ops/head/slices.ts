@@ -1,4 +1,5 @@
 // The sweep over slices of the vocabulary: logits of some rows and ids at a time, in a scratch of at most 8 MiB.
+import { matrixShape, rowsOf } from "../../checked.ts";
 import type { Tensor } from "../../tensor.ts";
 import { matmulInto } from "../matmul/dispatch.ts";
 import { readRows } from "./row-slice.ts";
@@ -25,7 +26,7 @@ export function rowChunks(rows: number): RowChunk[] {
 
 /** Rows of a chunk as a tensor that shares the storage of `matrix` [rows, width]. */
 export function chunkOf(matrix: Tensor, { firstRow, rows }: RowChunk): Tensor {
-  const width = matrix.size / matrix.shape[0]!;
+  const width = matrix.size / rowsOf(matrix);
   return matrix.viewAs([rows, width], firstRow * width * 4);
 }
 
@@ -38,7 +39,7 @@ export interface VocabularySlice {
 
 /** Calls `visit` with each slice of the weight's rows, ascending. */
 export function forEachSlice(weight: Tensor, visit: (slice: VocabularySlice) => void): void {
-  const vocabulary = weight.shape[0]!;
+  const vocabulary = rowsOf(weight);
   for (let firstColumn = 0; firstColumn < vocabulary; firstColumn += SLICE_COLUMNS) {
     const columns = Math.min(SLICE_COLUMNS, vocabulary - firstColumn);
     const rows = readRows(weight, firstColumn, columns);
@@ -54,7 +55,7 @@ export function sliceStride(vocabulary: number): number {
 
 /** Logits of the rows `hidden` [rows, d] in a slice, in a new tensor [rows, stride] whose columns beyond the slice are undefined. */
 export function sliceLogits(hidden: Tensor, slice: VocabularySlice, stride: number): LogitSlice {
-  const [rows, d] = hidden.shape as [number, number];
+  const [rows, d] = matrixShape(hidden);
   const { columns, firstColumn, weight } = slice;
   const logits = hidden.device.empty([rows, stride]);
   matmulInto(hidden.device, {

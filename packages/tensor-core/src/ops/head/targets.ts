@@ -1,4 +1,5 @@
 // Kernels over (row, target) pairs: the targets' logits, and log-prob and entropy from them and the rows' softmax states.
+import { rowsOf } from "../../checked.ts";
 import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
@@ -75,7 +76,7 @@ export function finishPairs(
   outputs: readonly Tensor[],
   inverseTemperature: number,
 ): void {
-  const rows = states.shape[0]!;
+  const rows = rowsOf(states);
   device.dispatch(finishKernel(), {
     reads: [states, picked, pairs.starts, pairs.entries],
     writes: outputs,

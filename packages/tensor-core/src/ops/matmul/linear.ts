@@ -1,7 +1,8 @@
 // A linear layer: torch's weight layout, f32 or bf16, whole or in row shards.
-import { Tensor } from "../../tensor.ts";
+import { at, matrixShape, rowsOf } from "../../checked.ts";
+import type { Tensor } from "../../tensor.ts";
 import { defineOp, expectDType, type OpCase, shapeError } from "../define.ts";
-import { fill } from "../fill.ts";
+import { emptyLike, fill } from "../fill.ts";
 import { matmulInto } from "./dispatch.ts";
 
 /**
@@ -12,44 +13,47 @@ import { matmulInto } from "./dispatch.ts";
 export const linear = defineOp({
   name: "linear",
   summary: "x weight^T + bias; weight f32 or bf16, may be row-sharded",
-  call: (x: Tensor, weight: Tensor, bias?: Tensor) => ({ inputs: bias ? [x, weight, bias] : [x, weight], params: {} }),
+  call: (x: Tensor, weight: Tensor, bias?: Tensor): { inputs: readonly [Tensor, Tensor, Tensor?]; params: object } => ({
+    inputs: bias ? [x, weight, bias] : [x, weight],
+    params: {},
+  }),
   infer: ([x, weight, bias]) => {
-    expectDType("linear", x!, "f32");
-    expectDType("linear", weight!, "f32", "bf16");
-    const [rows, width] = x!.shape;
-    const [out, inner] = weight!.shape;
-    if (x!.shape.length !== 2 || weight!.shape.length !== 2 || inner !== width)
+    expectDType("linear", x, "f32");
+    expectDType("linear", weight, "f32", "bf16");
+    const [rows, width, ...more] = x.shape;
+    const [out, inner, ...others] = weight.shape;
+    if (rows === undefined || out === undefined || inner !== width || more.length + others.length > 0)
       shapeError("linear", `${x} does not fit the weight ${weight}: [rows, in] and [out, in] are wanted`);
     if (bias) {
       expectDType("linear", bias, "f32");
       if (String(bias.shape) !== String([out])) shapeError("linear", `${bias} is no bias of ${weight}`);
     }
-    return [{ shape: [rows!, out!] }];
+    return [{ shape: [rows, out] }];
   },
   run: (device, [x, weight, bias], [out]) => {
-    const [rows, width] = x!.shape as [number, number];
-    const stride = weight!.shape[0]!;
-    for (const { start, tensor: part } of weight!.parts()) {
-      const n = part.shape[0]!;
-      const problem = { layout: "nt", a: x!, b: part, out: out!, m: rows, n, k: width } as const;
+    const [rows, width] = matrixShape(x);
+    const stride = rowsOf(weight);
+    for (const { start, tensor: part } of weight.parts()) {
+      const n = rowsOf(part);
+      const problem = { layout: "nt", a: x, b: part, out: out, m: rows, n, k: width } as const;
       const offset = start === 0 && n === stride ? {} : { outColumns: { column: start, stride } };
       matmulInto(device, { ...problem, ...offset, ...(bias ? { bias, biasStart: start } : {}) });
     }
   },
   vjp: ({ inputs: [x, weight, bias], cotangents: [g], needs }) => [
-    needs[0] ? inputGradient(x!, weight!, g!) : undefined,
-    needs[1] ? weightGradient(x!, weight!, g!) : undefined,
-    bias && needs[2] ? columnSums(g!) : undefined,
+    needs[0] ? inputGradient(x, weight, g) : undefined,
+    needs[1] ? weightGradient(x, weight, g) : undefined,
+    bias && needs[2] ? columnSums(g) : undefined,
   ],
   saves: { inputs: [0, 1] },
   reference: ([x, weight, bias]) => {
-    const [rows, width] = x!.shape as [number, number];
-    const out = weight!.shape[0]!;
+    const [rows, width] = matrixShape(x);
+    const out = rowsOf(weight);
     const data = new Float64Array(rows * out);
     for (let i = 0; i < rows; i++)
       for (let j = 0; j < out; j++) {
-        let sum = bias?.data[j] ?? 0;
-        for (let q = 0; q < width; q++) sum += x!.data[i * width + q]! * weight!.data[j * width + q]!;
+        let sum = bias ? at(bias.data, j) : 0;
+        for (let q = 0; q < width; q++) sum += at(x.data, i * width + q) * at(weight.data, j * width + q);
         data[i * out + j] = sum;
       }
     return [{ shape: [rows, out], data }];
@@ -68,32 +72,31 @@ export const linear = defineOp({
 
 function inputGradient(x: Tensor, weight: Tensor, g: Tensor): Tensor {
   const { device, shape } = x;
-  const [m, n] = shape as [number, number];
+  const [m, n] = matrixShape(x);
   const out = device.empty(shape);
   for (const { start, tensor: part } of weight.parts()) {
-    const problem = { layout: "nn", a: g, b: part, out, m, n, k: part.shape[0]! } as const;
-    matmulInto(device, { ...problem, aColumns: { column: start, stride: weight.shape[0]! }, accumulate: start > 0 });
+    const problem = { layout: "nn", a: g, b: part, out, m, n, k: rowsOf(part) } as const;
+    matmulInto(device, { ...problem, aColumns: { column: start, stride: rowsOf(weight) }, accumulate: start > 0 });
   }
   return out;
 }
 
 function weightGradient(x: Tensor, weight: Tensor, g: Tensor): Tensor {
   const { device } = x;
-  const [k, n] = x.shape as [number, number];
-  const stride = weight.shape[0]!;
-  const gradients = weight.parts().map(({ start, tensor: part }) => {
-    const out = device.empty(part.shape);
-    const problem = { layout: "tn", a: g, b: x, out, m: part.shape[0]!, n, k } as const;
+  const [k, n] = matrixShape(x);
+  const stride = rowsOf(weight);
+  const gradient = emptyLike(weight);
+  for (const { start, tensor: out } of gradient.parts()) {
+    const problem = { layout: "tn", a: g, b: x, out, m: rowsOf(out), n, k } as const;
     matmulInto(device, { ...problem, aColumns: { column: start, stride } });
-    return out;
-  });
-  return weight.shards ? new Tensor(device, weight.shape, "f32", { shards: gradients }) : gradients[0]!;
+  }
+  return gradient;
 }
 
 /** Sums over rows, in the canonical order: a product with ones, which `fma` leaves exact. */
 function columnSums(g: Tensor): Tensor {
   const { device } = g;
-  const [k, n] = g.shape as [number, number];
+  const [k, n] = matrixShape(g);
   const ones = fill(device, [k, 1], 1);
   const out = device.empty([n]);
   matmulInto(device, { layout: "tn", a: ones, b: g, out, m: 1, n, k });

@@ -1,4 +1,5 @@
 // The public matrix product, single and batched.
+import { at, matrixShape, rowsOf } from "../../checked.ts";
 import type { Tensor } from "../../tensor.ts";
 import { defineOp, expectDType, type OpCase, type ReferenceArray, shapeError } from "../define.ts";
 import { type MatmulLayout, matmulInto } from "./dispatch.ts";
@@ -22,13 +23,13 @@ interface Sizes {
 }
 
 function sizes(a: { shape: readonly number[] }, b: { shape: readonly number[] }, layout: MatmulLayout): Sizes {
-  const what = `matmul ${layout} of [${a.shape}] and [${b.shape}]`;
+  const what = `${layout} of [${a.shape}] and [${b.shape}]`;
   const rank = a.shape.length;
   if ((rank !== 2 && rank !== 3) || b.shape.length !== rank) shapeError("matmul", `${what}: both are 2-D or both 3-D`);
-  const [aRows, aColumns] = [a.shape.at(-2)!, a.shape.at(-1)!];
-  const [bRows, bColumns] = [b.shape.at(-2)!, b.shape.at(-1)!];
-  const batch = rank === 3 ? a.shape[0]! : 1;
-  if (rank === 3 && b.shape[0] !== batch) shapeError("matmul", `${what}: batches differ`);
+  const [aRows, aColumns] = matrixShape({ shape: a.shape.slice(-2) });
+  const [bRows, bColumns] = matrixShape({ shape: b.shape.slice(-2) });
+  const batch = rank === 3 ? rowsOf(a) : 1;
+  if (rank === 3 && rowsOf(b) !== batch) shapeError("matmul", `${what}: batches differ`);
   const [m, k] = layout === "tn" ? [aColumns, aRows] : [aRows, aColumns];
   const [n, inner] = layout === "nt" ? [bRows, bColumns] : [bColumns, bRows];
   if (inner !== k) shapeError("matmul", `${what}: ${k} and ${inner} are to be summed over and differ`);
@@ -56,28 +57,28 @@ export const matmul = defineOp({
     return { inputs: [a, b], params: { layout } };
   },
   infer: ([a, b], { layout }: Params) => {
-    expectDType("matmul", a!, "f32");
-    if (layout === "tn") expectDType("matmul with transposeA", b!, "f32");
-    else expectDType("matmul", b!, "f32", "bf16");
-    const { batch, m, n } = sizes(a!, b!, layout);
-    return [{ shape: a!.shape.length === 3 ? [batch, m, n] : [m, n] }];
+    expectDType("matmul", a, "f32");
+    if (layout === "tn") expectDType("matmul with transposeA", b, "f32");
+    else expectDType("matmul", b, "f32", "bf16");
+    const { batch, m, n } = sizes(a, b, layout);
+    return [{ shape: a.shape.length === 3 ? [batch, m, n] : [m, n] }];
   },
   run: (device, [a, b], [out], { layout }) => {
-    matmulInto(device, { layout, a: a!, b: b!, out: out!, ...sizes(a!, b!, layout) });
+    matmulInto(device, { layout, a: a, b: b, out: out, ...sizes(a, b, layout) });
   },
   vjp: ({ inputs: [a, b], cotangents: [g], params: { layout }, needs }) => {
-    const operands = { a: a!, b: b!, g: g! };
-    return (["a", "b"] as const).map((name, i) => {
-      if (!needs[i]) return undefined;
+    const operands = { a, b, g };
+    const gradient = (name: "a" | "b"): Tensor => {
       const [product, left, right] = gradientOf[layout][name];
-      const out = a!.device.empty(operands[name].shape);
+      const out = a.device.empty(operands[name].shape);
       const call = { layout: product, a: operands[left], b: operands[right] };
-      matmulInto(a!.device, { ...call, out, ...sizes(call.a, call.b, product) });
+      matmulInto(a.device, { ...call, out, ...sizes(call.a, call.b, product) });
       return out;
-    });
+    };
+    return [needs[0] ? gradient("a") : undefined, needs[1] ? gradient("b") : undefined];
   },
   reference: ([a, b], { layout }) => {
-    const { batch, m, n, k } = sizes(a!, b!, layout);
+    const { batch, m, n, k } = sizes(a, b, layout);
     const data = new Float64Array(batch * m * n);
     const [aRow, aStep] = layout === "tn" ? [1, m] : [k, 1];
     const [bColumn, bStep] = layout === "nt" ? [k, 1] : [1, n];
@@ -86,10 +87,10 @@ export const matmul = defineOp({
         for (let j = 0; j < n; j++) {
           let sum = 0;
           for (let q = 0; q < k; q++)
-            sum += a!.data[z * m * k + i * aRow + q * aStep]! * b!.data[z * n * k + j * bColumn + q * bStep]!;
+            sum += at(a.data, z * m * k + i * aRow + q * aStep) * at(b.data, z * n * k + j * bColumn + q * bStep);
           data[(z * m + i) * n + j] = sum;
         }
-    const reference: ReferenceArray = { shape: a!.shape.length === 3 ? [batch, m, n] : [m, n], data };
+    const reference: ReferenceArray = { shape: a.shape.length === 3 ? [batch, m, n] : [m, n], data };
     return [reference];
   },
   cases: [

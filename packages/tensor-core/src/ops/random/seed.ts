@@ -1,4 +1,5 @@
 // Seeds by purpose: every random number is a pure function of (run seed, purpose, step, task, sample, ...).
+import { at } from "../../checked.ts";
 import { TensorError } from "../../errors.ts";
 import { philox, type Seed } from "./philox.ts";
 
@@ -28,10 +29,10 @@ function absorbNumber(key: Seed, value: number): Seed {
 function absorbText(key: Seed, text: string): Seed {
   const bytes = new TextEncoder().encode(text);
   const words = new Uint32Array(Math.ceil(bytes.length / 16) * 4);
-  for (let i = 0; i < bytes.length; i++) words[i >>> 2]! |= bytes[i]! << ((i & 3) * 8);
+  for (const [i, byte] of bytes.entries()) words[i >>> 2] = at(words, i >>> 2) | (byte << ((i & 3) * 8));
   let state = absorb(key, [TEXT_TAG, bytes.length, 0, 0]);
   for (let i = 0; i < words.length; i += 4) {
-    state = absorb(state, [words[i]!, words[i + 1]!, words[i + 2]!, words[i + 3]!]);
+    state = absorb(state, [at(words, i), at(words, i + 1), at(words, i + 2), at(words, i + 3)]);
   }
   return state;
 }

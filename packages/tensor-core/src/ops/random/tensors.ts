@@ -58,7 +58,7 @@ export function randomWords(count: number, seed: Seed): Uint32Array {
   const words = new Uint32Array(count);
   for (let block = 0; block * 4 < count; block++) {
     const bits = philox([block, 0, 0, 0], seed);
-    for (let k = 0; k < 4 && block * 4 + k < count; k++) words[block * 4 + k] = bits[k]!;
+    words.set(bits.slice(0, count - block * 4), block * 4);
   }
   return words;
 }

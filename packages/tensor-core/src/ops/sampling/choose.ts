@@ -1,4 +1,5 @@
 // The choice itself: by inverse distribution function over the blocks of a row, then over the ids of one block; and its log-prob.
+import { at, matrixShape } from "../../checked.ts";
 import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
@@ -90,12 +91,12 @@ export function chooseIds(
   inverseTemperature: number,
 ): Tensor {
   const { logits, banned, thresholds, states, totals } = distribution;
-  const [rows, vocabulary] = logits.shape as [number, number];
+  const [rows, vocabulary] = matrixShape(logits);
   const ids = device.empty([rows], "u32");
   device.dispatch(chooseKernel(), {
     reads: [logits, banned, thresholds, states, totals, seeds],
     writes: [ids],
-    uniforms: [rows, vocabulary, states.shape[1]!, position, greedy ? 1 : 0, inverseTemperature],
+    uniforms: [rows, vocabulary, at(states.shape, 1), position, greedy ? 1 : 0, inverseTemperature],
     groups: grid(device, rows),
   });
   return ids;
@@ -121,7 +122,7 @@ export function logProbsOf(
   ids: Tensor,
   inverseTemperature: number,
 ): Tensor {
-  const [rows, vocabulary] = logits.shape as [number, number];
+  const [rows, vocabulary] = matrixShape(logits);
   const logProbs = device.empty([rows]);
   device.dispatch(logProbKernel(), {
     reads: [logits, totals, ids],

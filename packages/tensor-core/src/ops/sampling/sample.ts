@@ -1,4 +1,5 @@
 // Sampling ids from logits on the GPU: nothing is read back, and a row's sample depends on that row alone.
+import { matrixShape } from "../../checked.ts";
 import type { Device } from "../../device/device.ts";
 import { TensorError } from "../../errors.ts";
 import { scope } from "../../memory/scope.ts";
@@ -51,7 +52,7 @@ export function sample(logits: Tensor, options: SampleOptions): Sample {
 
 function recordSample(device: Device, given: Tensor, options: SampleOptions): Sample {
   const { temperature, position, repetition, bias, topK = 0, topP = 1 } = options;
-  const [rows, vocabulary] = given.shape as [number, number];
+  const [rows, vocabulary] = matrixShape(given);
   const logits = aligned(given, []); // sample's scope frees copies
   const seeds = aligned(options.seeds, []);
   const inverse = inverseTemperature(temperature);

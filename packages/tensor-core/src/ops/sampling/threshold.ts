@@ -1,5 +1,6 @@
 // top-k and top-p as one threshold per row, without sorting: floats are ordered as their sort keys, so the largest key that still leaves
 // enough ids (top-k) or enough probability (top-p) is found digit by digit, in eight passes over the row.
+import { matrixShape } from "../../checked.ts";
 import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
@@ -93,7 +94,7 @@ export function thresholdsOf(
   { topK, topP }: Truncation,
   inverseTemperature: number,
 ): Tensor {
-  const [rows, vocabulary] = logits.shape as [number, number];
+  const [rows, vocabulary] = matrixShape(logits);
   const thresholds = device.empty([rows], "u32");
   device.dispatch(kernel(), {
     reads: [logits, banned, totals],

@@ -1,5 +1,0 @@
-// Comparison: at least.
-import { defineComparison } from "./comparison.ts";
-
-/** 1 where `a >= b`, else 0, as u32, with broadcasting; f32, i32 or u32. */
-export const greaterEqual = defineComparison("greaterEqual", ">=", (a, b) => a >= b);

@@ -1,5 +1,0 @@
-// Comparison: not equal.
-import { defineComparison } from "./comparison.ts";
-
-/** 1 where `a != b`, else 0, as u32, with broadcasting; f32, i32 or u32. */
-export const notEqual = defineComparison("notEqual", "!=", (a, b) => a !== b);
