@@ -24,17 +24,17 @@ fn main() {
 }`,
 }));
 
-const requireKernel = () =>
-  defineKernel("clip_require", () => ({
-    reads: { required: "u32" },
-    writes: { decision: "vec4f" },
-    uniforms: {},
-    code: /* wgsl */ `
+const requireKernel = defineKernel(() => ({
+  name: "clip_require",
+  reads: { required: "u32" },
+  writes: { decision: "vec4f" },
+  uniforms: {},
+  code: /* wgsl */ `
 @compute @workgroup_size(1)
 fn main() {
   if (required[0] == 0u) { decision[0].z = 0.0; }
 }`,
-  }));
+}));
 
 /**
  * What a step is to do with its gradients: f32 [4], (global norm, factor for the gradients, 1 if the norm is finite else 0, unused). The factor is
