@@ -15,6 +15,7 @@ const mayImport: Record<string, string[]> = {
   "tensor-core": [],
   "visual-tools": [],
   "nano-vl": [],
+  "run-config": [],
   "vqa-tasks": ["visual-tools"],
   "qwen-vl-model": ["tensor-core"],
   attribution: ["tensor-core"],
@@ -24,12 +25,12 @@ const mayImport: Record<string, string[]> = {
   iapo: ["grpo", "attribution", "tensor-core", "evaluation", "run-report", "vqa-tasks"],
   trainer: [
     ...["iapo", "grpo", "attribution", "tensor-core", "qwen-vl-model"],
-    ...["visual-tools", "vqa-tasks", "nano-vl", "run-report", "evaluation"],
+    ...["visual-tools", "vqa-tasks", "nano-vl", "run-config", "run-report", "evaluation"],
   ],
 };
 
 /** Packages that run where there is no GPU, and entries that do so in every package. */
-const gpuFreePackages = new Set(["visual-tools", "vqa-tasks", "rollout-trace", "nano-vl", "run-report"]);
+const gpuFreePackages = new Set(["visual-tools", "vqa-tasks", "rollout-trace", "nano-vl", "run-config", "run-report"]);
 const gpuFreeEntries = new Set(["./processor", "./config", "./math", "./pictures"]);
 /** Dawn's Node binding: whoever loads it has loaded GPU code. */
 const dawn = "webgpu";

@@ -1,4 +1,5 @@
 // Exit codes, and errors as messages of one screen.
+import { ConfigError } from "@iapo/run-config";
 import { TensorError } from "@iapo/tensor-core";
 import { TrainerError } from "./error.ts";
 
@@ -6,6 +7,7 @@ export const ExitCode = { done: 0, failed: 1, usage: 2, noAdapter: 3, busy: 4, i
 
 export function exitCodeOf(error: unknown): number {
   if (error instanceof TensorError && error.code === "no_adapter") return ExitCode.noAdapter;
+  if (error instanceof ConfigError) return ExitCode.usage;
   if (!(error instanceof TrainerError)) return ExitCode.failed;
   if (error.code === "config" || error.code === "argument") return ExitCode.usage;
   return error.code === "busy" ? ExitCode.busy : ExitCode.failed;

@@ -21,7 +21,7 @@ export interface AblateFlags {
   readonly tests: number;
   readonly split: "validation" | "test";
   /** Directories by the names that recipes use. */
-  readonly models: Readonly<Record<string, string>>;
+  readonly models: ReadonlyMap<string, string>;
   readonly set: readonly string[];
   readonly out: string;
   readonly dryRun?: true | undefined;
@@ -89,7 +89,7 @@ function modelsAsTheyAre(jobs: readonly AblationJob[], { models }: AblateFlags):
     "directory" in one && one.initialize === undefined ? [one.directory] : [],
   );
   return [...new Set(names)].flatMap((id) => {
-    const path = models[id] ?? shippedModels[id] ?? resolve(id);
+    const path = models.get(id) ?? shippedModels.get(id) ?? resolve(id);
     return existsSync(path) ? [{ id, path }] : [];
   });
 }

@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { grpoSettingsSchema } from "@iapo/grpo/config";
 import { type ExperimentRecipe, type ModelReference, nanoPreparations, nanoRecipes } from "@iapo/iapo";
 import { type AblationJob, modelName, modelPath } from "@iapo/iapo/study";
-import { nearest } from "../config/nearest.ts";
+import { nearest } from "@iapo/run-config";
 import { shippedModels } from "../config/shipped.ts";
 import { TrainerError } from "../error.ts";
 
@@ -15,7 +15,7 @@ export interface JobOptions {
   /** In place of the recipes' number of steps. */
   readonly steps: number | undefined;
   /** Directories in place of models of these names. */
-  readonly models: Readonly<Record<string, string>>;
+  readonly models: ReadonlyMap<string, string>;
   /** Where runs are made. */
   readonly directory: string;
 }
@@ -84,7 +84,7 @@ function runOf(reference: ModelReference | undefined): string[] {
 }
 
 function pathOf(name: string, models: JobOptions["models"]): string {
-  return models[name] ?? shippedModels[name] ?? resolve(name);
+  return models.get(name) ?? shippedModels.get(name) ?? resolve(name);
 }
 
 function missing(reference: ModelReference, { models }: JobOptions): string[] {

@@ -38,7 +38,7 @@ export const addAblate: AddCommand = (program, run) => {
       "--model <name=directory>",
       "a model in place of the one that configurations call so; may be repeated",
       assign,
-      {},
+      new Map(),
     )
     .option("--set <key=value>", "replace a setting of every run; may be repeated", collect, [])
     .option("--out <directory>", "where runs and results are written", "runs/ablate")
@@ -73,12 +73,12 @@ function positive(text: string): number {
   return value;
 }
 
-function assign(text: string, before: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+function assign(text: string, before: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
   const [, name, path] = /^([\w-]+)=(.+)$/.exec(text) ?? [];
   if (name === undefined || path === undefined) throw new InvalidArgumentError("It must be NAME=DIRECTORY.");
   const directory = resolve(path);
   if (!existsSync(directory)) throw new InvalidArgumentError(`${directory}: there is no such directory.`);
-  return { ...before, [name]: directory };
+  return new Map([...before, [name, directory]]);
 }
 
 function collect(value: string, before: readonly string[]): string[] {

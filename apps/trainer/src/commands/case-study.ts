@@ -1,7 +1,8 @@
 // iapo case-study
+
+import { nearest } from "@iapo/run-config";
 import { InvalidArgumentError, Option } from "commander";
 import type { CaseStudyFlags } from "../case-study/case-study.ts";
-import { nearest } from "../config/nearest.ts";
 import { type AddCommand, wholeNumber } from "./command.ts";
 
 const help = `

@@ -1,8 +1,8 @@
 // iapo data inspect | convert | render
+import { nearest } from "@iapo/run-config";
 import { type DataFormat, dataFormats } from "@iapo/vqa-tasks/loaders";
 import { writtenForms } from "@iapo/vqa-tasks/sources";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { nearest } from "../config/nearest.ts";
 import { convert } from "../data/convert.ts";
 import { inspect } from "../data/inspect.ts";
 import { render } from "../data/render.ts";

@@ -1,8 +1,8 @@
 // iapo eval
 
+import { nearest } from "@iapo/run-config";
 import { type SetName, setNames, testSetNames } from "@iapo/vqa-tasks/sources";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { nearest } from "../config/nearest.ts";
 import { shippedModels } from "../config/shipped.ts";
 import { TrainerError } from "../error.ts";
 import type { EvalOptions } from "../eval/eval.ts";
@@ -83,7 +83,7 @@ function optionsOf(model: string | undefined, given: Given): EvalOptions {
     throw new TrainerError("argument", "--judge and --judge-name go together");
   return {
     ...rest,
-    model: model === undefined ? undefined : (shippedModels[model] ?? model),
+    model: model === undefined ? undefined : (shippedModels.get(model) ?? model),
     endpoint:
       endpoint === undefined
         ? undefined

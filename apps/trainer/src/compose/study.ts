@@ -1,13 +1,14 @@
 // What a study of models looks at: student and teacher by name or configuration, nano-charts, and the environment of their episodes.
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import { studentDirectory, teacherDirectory } from "@iapo/nano-vl";
+import { nearest } from "@iapo/run-config";
 import { iapoPresets } from "@iapo/iapo/config";
 import type { StudySubject } from "@iapo/iapo/study";
 import { createEnvironment } from "@iapo/vqa-tasks";
 import { createNanoCharts } from "@iapo/vqa-tasks/nano";
 import { type LoadedConfig, loadConfig } from "../config/load.ts";
 import type { ModelSource } from "../config/model.ts";
-import { nearest } from "../config/nearest.ts";
 import { shippedModels } from "../config/shipped.ts";
 import { TrainerError } from "../error.ts";
 import { checkModelDirectory } from "../eval/local-model.ts";
@@ -75,10 +76,10 @@ export async function namedModel(name: string): Promise<ModelSource> {
 }
 
 function directoryOf(name: string): string {
-  const directory = shippedModels[name] ?? resolve(name);
+  const directory = shippedModels.get(name) ?? resolve(name);
   if (existsSync(directory)) return directory;
-  const near = nearest(name, Object.keys(shippedModels));
+  const near = nearest(name, [...shippedModels.keys()]);
   const hint =
-    near === undefined ? `shipped models are ${Object.keys(shippedModels).join(", ")}` : `did you mean ${near}?`;
+    near === undefined ? `shipped models are ${[...shippedModels.keys()].join(", ")}` : `did you mean ${near}?`;
   throw new TrainerError("missing", `${directory}: there is no such directory or shipped model; ${hint}`);
 }

@@ -79,7 +79,7 @@ function directoriesOf({ config }: LoadedConfig): Pick<World, "student" | "teach
     const { directory } = settings;
     if (directory === undefined)
       throw new TrainerError("config", "the demo takes models from directories; download the hub's first");
-    return shippedModels[directory] ?? directory;
+    return shippedModels.get(directory) ?? directory;
   };
   return { student: of(config.model), teacher: config.teacher && of(config.teacher) };
 }

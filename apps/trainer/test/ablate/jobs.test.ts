@@ -9,10 +9,10 @@ import { loadConfig } from "../../src/config/load.ts";
 import { temporaryFolder } from "../support/iapo.ts";
 
 /** Directories that look like models', one for each name. */
-function modelsIn(directory: string): Record<string, string> {
+function modelsIn(directory: string): Map<string, string> {
   const names = ["nano-student", "nano-teacher", "nano-teacher-large"];
   for (const name of names) modelAt(join(directory, name));
-  return Object.fromEntries(names.map((name) => [name, join(directory, name)]));
+  return new Map(names.map((name) => [name, join(directory, name)]));
 }
 
 function modelAt(directory: string): void {
@@ -48,7 +48,10 @@ test("every configuration with every seed is a configuration that iapo train tak
 });
 
 test("a model that is not there makes a configuration unavailable and says how to give one", () => {
-  const known = { "nano-student": baseDirectory, "nano-teacher-large": "nowhere" };
+  const known = new Map([
+    ["nano-student", baseDirectory],
+    ["nano-teacher-large", "nowhere"],
+  ]);
   const options = { seeds: [1], steps: undefined, directory: temporaryFolder() };
   const [larger] = ablationJobs({ ...options, only: ["teacher-larger"], models: known });
   expect(larger?.unavailable).toMatch(/no model nano-teacher-large; give one by --model nano-teacher-large=DIRECTORY/);

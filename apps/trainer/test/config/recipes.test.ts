@@ -2,9 +2,9 @@
 import { nanoRecipes, resolveRecipe } from "@iapo/iapo";
 import { expect, test } from "vitest";
 import { loadConfig } from "../../src/config/load.ts";
-import { recipeNames } from "../../src/config/shipped.ts";
+import { recipes } from "../../src/config/recipes.ts";
 
-const twice = nanoRecipes.filter(({ name }) => recipeNames().includes(name));
+const twice = nanoRecipes.filter(({ name }) => recipes.has(name));
 
 test("those that are there twice", () => {
   const names = ["nano-grpo", "nano-iapo-occlusion", "nano-iapo-paper", "nano-torl", "nano-trm"];

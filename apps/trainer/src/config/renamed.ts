@@ -1,0 +1,9 @@
+// Keys and values that had another name before this version: a configuration that uses one is told the name of today.
+import type { Renamed } from "@iapo/run-config";
+
+export const renamed: readonly Renamed[] = [
+  { key: "iapo.normalise", now: "iapo.normalize" },
+  { key: "iapo.normalisation", now: "iapo.normalization" },
+  { key: "grpo.loss.importance.normalise", now: "grpo.loss.importance.normalize" },
+  { key: "grpo.rollout.onFailure", value: "penalise", now: "penalize" },
+];
