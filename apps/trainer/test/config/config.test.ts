@@ -82,13 +82,13 @@ test.each([
     "a missing directory",
     "model: {directory: ./nowhere}",
     [],
-    /run.yaml:3:20: .*nowhere: there is no such model directory[\s\S]*relative to .*shipped models are nano-base/,
+    /run.yaml:3:20: .*nowhere: there is no such model directory[\s\S]*relative to .*names are nano-base/,
   ],
   [
     "a directory without a model",
     "model: {directory: .}",
     [],
-    /run.yaml:3:20: .*is not a model's directory: it holds no config.json/,
+    /run.yaml:3:20: .*is no model directory: it holds no config.json/,
   ],
   [
     "a missing data file",
