@@ -121,7 +121,7 @@ test("refusals: one screen, and nothing is measured", async () => {
     /holds no tasks.*\(missing\)\n.*wtq: .*row [01]: /,
   );
   await expectRefusal(["demo", "--real", join(empty, "none"), ...out], 1, /none cannot be read: ENOENT.*\(missing\)/);
-  await expectRefusal(["demo", "--student", empty, ...out], 2, /is not a model's directory: it holds no config\.json/);
+  await expectRefusal(["demo", "--student", empty, ...out], 2, /is not a model directory: it holds no config\.json/);
   await expectRefusal(["demo", "--student", join(empty, "none"), ...out], 2, /there is no such model directory/);
   await expectRefusal(["demo", "--recipe", "nano-grop", ...out], 2, /did you mean the recipe nano-grpo\?/);
   expect(existsSync(join(empty, "out"))).toBe(false);

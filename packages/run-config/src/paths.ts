@@ -61,7 +61,7 @@ export function problemsOfPaths(layers: readonly Layer[], pathKeys: readonly Pat
     if (kind === "folder" && !isFolder) return [{ message: `${file} is not a folder`, place }];
     if (kind === "file" && isFolder) return [{ message: `${file} is a folder, not a ${noun}`, place }];
     if (holds !== undefined && !existsSync(join(file, holds)))
-      return [{ message: `${file} is no ${noun}: it holds no ${holds}`, place }];
+      return [{ message: `${file} is not a ${noun}: it holds no ${holds}`, place }];
     return [];
   });
 }

@@ -1,10 +1,10 @@
 // What a study of models looks at: student and teacher by name or configuration, nano-charts, and the environment of their episodes.
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { studentDirectory, teacherDirectory } from "@iapo/nano-vl";
-import { nearest } from "@iapo/run-config";
 import { iapoPresets } from "@iapo/iapo/config";
 import type { StudySubject } from "@iapo/iapo/study";
+import { studentDirectory, teacherDirectory } from "@iapo/nano-vl";
+import { nearest } from "@iapo/run-config";
 import { createEnvironment } from "@iapo/vqa-tasks";
 import { createNanoCharts } from "@iapo/vqa-tasks/nano";
 import { type LoadedConfig, loadConfig } from "../config/load.ts";
@@ -44,7 +44,9 @@ export async function openStudy({ source, student, teacher, seed }: StudyFlags):
   return {
     loaded,
     student:
-      student === undefined ? await checked(config?.model ?? shipped("nano-student")) : await namedModel(student),
+      student === undefined
+        ? await checked(config?.model ?? { directory: studentDirectory })
+        : await namedModel(student),
     teacher: teacher === undefined ? await checkedTeacher(config) : await namedModel(teacher),
     charts: await createNanoCharts(charts),
     environment: createEnvironment({ options }),
@@ -60,12 +62,8 @@ async function checked<Source extends ModelSource>(source: Source): Promise<Sour
 }
 
 async function checkedTeacher(config: LoadedConfig["config"] | undefined): Promise<ModelSource | undefined> {
-  const source: ModelSource | undefined = config ? config.teacher : shipped("nano-teacher");
+  const source: ModelSource | undefined = config ? config.teacher : { directory: teacherDirectory };
   return source && checked(source);
-}
-
-function shipped(name: string): ModelSource {
-  return { directory: shippedModels[name] };
 }
 
 /** By the name of a shipped one, or a path. @throws TrainerError `missing`, `invalid` */

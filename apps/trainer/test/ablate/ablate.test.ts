@@ -89,7 +89,7 @@ test.each([
   [["--seeds", "1,x"], 2, /whole number of at least 1/],
   [["--model", "nano-student"], 2, /must be NAME=DIRECTORY/],
   [["--model", "nano-student=/nowhere"], 2, /\/nowhere: there is no such directory/],
-  [["--model", `nano-student=${import.meta.dirname}`], 2, /is not a model's directory: it holds no config\.json/],
+  [["--model", `nano-student=${import.meta.dirname}`], 2, /is not a model directory: it holds no config\.json/],
 ] as const)("%j is refused", async (args, code, message) => {
   const out = join(temporaryFolder(), "out");
   await expectRefusal(["ablate", ...args, "--out", out], code, message);

@@ -88,7 +88,7 @@ test.each([
     "a directory without a model",
     "model: {directory: .}",
     [],
-    /run.yaml:3:20: .*is no model directory: it holds no config.json/,
+    /run.yaml:3:20: .*is not a model directory: it holds no config.json/,
   ],
   [
     "a missing data file",

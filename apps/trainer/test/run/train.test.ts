@@ -126,7 +126,7 @@ test("refusals: one screen, the code as documented, nothing written", async () =
   );
   await expectRefusal(["train", config, "--set", "grpo.steps=many", ...out], 2, /grpo.steps: expected number/);
   await expectRefusal(["train", join(folder, "none.yaml"), ...out], 2, /none.yaml: there is no such file or recipe/);
-  await expectRefusal(["train", config, "--set", `model.directory=${folder}`, ...out], 2, /is not a model's directory/);
+  await expectRefusal(["train", config, "--set", `model.directory=${folder}`, ...out], 2, /is not a model directory/);
   await expectRefusal(["sft", config, ...out], 2, /no section supervised/);
   expect(readdirSync(folder)).toEqual([]);
   writeFileSync(join(folder, "letter.txt"), "");
