@@ -2,9 +2,10 @@
 
 /**
  * `shape`, `argument`: a call that makes no sense; `rollout`: an episode failed and the run is to stop then; `checkpoint`: a checkpoint that
- * cannot be written or read, or is not whole; `module`: a user's function that cannot be loaded; `data`: a task source that ran dry.
+ * cannot be written or read, or is not whole; `module`: a user's function that cannot be loaded; `data`: a task source that ran dry;
+ * `diverged`: numbers are not finite any more, and the run is over.
  */
-export type GrpoErrorCode = "shape" | "argument" | "rollout" | "checkpoint" | "module" | "data";
+export type GrpoErrorCode = "shape" | "argument" | "rollout" | "checkpoint" | "module" | "data" | "diverged";
 
 /** Every error this package throws on purpose. */
 export class GrpoError extends Error {

@@ -14,6 +14,8 @@ const steady: Row = {
   "reward/tool_misuse": 0.4,
   "actor/ppo_kl": 0.01,
   "actor/kl_loss": 0.01,
+  "actor/skipped_steps": 0,
+  "response_length/clip_ratio": 0.4,
 };
 
 /** Ten steady steps, then ten of `later`; the alarms by step. */
@@ -40,11 +42,18 @@ test.each([
   ["names_traded", { "reward/tool_names": 0.5, "reward/tool_misuse": 0.2 }],
   ["kl_blow_up", { "actor/ppo_kl": 2 }],
   ["kl_blow_up", { "actor/kl_loss": 8 }],
+  ["truncated", { "response_length/clip_ratio": 0.9 }],
+  ["non_finite", { "actor/skipped_steps": 1 }],
 ])("%s", (name, later) => {
   const raised = alarmsOf(later);
   expect(raised.map(([found]) => found)).toEqual([name]);
   expect(raised[0]![1]).toBeGreaterThanOrEqual(10);
   expect(raised[0]![1]).toBeLessThan(15);
+});
+
+test("a step that was skipped raises an alarm at once", () => {
+  const { raised } = watch(noAlarms, 0, { ...steady, "actor/skipped_steps": 2 });
+  expect(raised.map(({ name, numbers }) => [name, numbers["actor/skipped_steps"]])).toEqual([["non_finite", 2]]);
 });
 
 test("names that fall while misuse stays raise nothing, nor does a metric that is not there", () => {

@@ -26,6 +26,7 @@ export interface Job {
   readonly seed: number;
   readonly steps: number;
   readonly checkpoint: TrainOptions["checkpoint"];
+  readonly maxSkippedSteps?: TrainOptions["maxSkippedSteps"];
   /** What decides the result, for the resume to insist on: plain data, with the keys of a configuration. */
   readonly settings: object;
   /** Tokens that a step with these metrics wrote, or learned from. */

@@ -71,6 +71,7 @@ async function trainOn(
     resume,
     steps: job.steps,
     checkpoint: job.checkpoint,
+    maxSkippedSteps: job.maxSkippedSteps,
     settings: { command: job.command, ...job.settings },
     evaluate,
     signal,

@@ -9,7 +9,7 @@ import { openBaseline, openTeacher, openTeacherInTurns, userFunctions } from "./
 
 export function grpoJob(config: TrainerConfig): Job {
   const { model, teacher, data, environment, judge, grpo, iapo, baseline, verifier } = config;
-  const { steps, checkpoint, ...decisive } = grpo;
+  const { steps, checkpoint, maxSkippedSteps, ...decisive } = grpo;
   const { loss } = grpo;
   const decisiveTeacher = teacher && { ...teacher, residence: undefined }; // the numbers are the same: a resume may change it
   // What is turned off says so: left out, it would be read back as the preset's.
@@ -19,6 +19,7 @@ export function grpoJob(config: TrainerConfig): Job {
     seed: grpo.seed,
     steps,
     checkpoint,
+    maxSkippedSteps,
     settings: { model, teacher: decisiveTeacher, data, environment, judge, grpo: settings, iapo, baseline, verifier },
     tokensOf: (metrics) =>
       (metrics["response_length/mean"] ?? 0) * (metrics["rollout/groups"] ?? 0) * grpo.rollout.samples,

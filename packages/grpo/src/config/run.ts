@@ -93,6 +93,8 @@ export type GrpoSettings = {
   readonly overlong?: OverlongOptions | undefined;
   readonly recomputeOldLogProbs: boolean;
   readonly optimizer: OptimizerSettings;
+  /** Optimizer steps in a row that may be skipped because their numbers are not finite. */
+  readonly maxSkippedSteps: number;
   readonly checkpoint: { readonly every: number; readonly keep: number };
   /** Tasks, and responses to each, every so many steps. */
   readonly evaluate?: { readonly every: number; readonly tasks: number; readonly n: number } | undefined;
@@ -126,6 +128,7 @@ export const grpoSettingsSchema: z.ZodType<GrpoSettings, unknown> = z
       .optional(),
     recomputeOldLogProbs: z.boolean().default(false),
     optimizer: optimizerSettingsSchema.prefault({}),
+    maxSkippedSteps: count.default(3),
     checkpoint: z.strictObject({ every: count.default(10), keep: count.default(3) }).prefault({}),
     evaluate: z.strictObject({ every: count, tasks: count, n: count.default(1) }).optional(),
     functions: z

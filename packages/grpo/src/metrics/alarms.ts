@@ -8,7 +8,9 @@ export type AlarmName =
   | "entropy_collapse"
   | "noop_calls"
   | "names_traded"
-  | "kl_blow_up";
+  | "kl_blow_up"
+  | "non_finite"
+  | "truncated";
 
 export interface Alarm {
   readonly name: AlarmName;
@@ -43,6 +45,8 @@ interface Rule {
   readonly watches: readonly string[];
   /** Comparisons with NaN, of a metric that is not there, do not hold. */
   readonly holds: (windows: Windows) => boolean;
+  /** From the first step on, before a window is full. */
+  readonly atOnce?: true;
 }
 
 const rules: readonly Rule[] = [
@@ -86,20 +90,35 @@ const rules: readonly Rule[] = [
     watches: ["actor/ppo_kl", "actor/kl_loss"],
     holds: ({ now }) => Math.abs(now("actor/ppo_kl")) > 0.5 || now("actor/kl_loss") > 1,
   },
+  {
+    name: "non_finite",
+    watches: ["actor/skipped_steps"],
+    holds: ({ now }) => now("actor/skipped_steps") > 0,
+    atOnce: true,
+  },
+  {
+    name: "truncated",
+    watches: ["response_length/clip_ratio"],
+    holds: ({ now }) => now("response_length/clip_ratio") > 0.5,
+  },
 ];
 
 const watched = [...new Set(rules.flatMap(({ watches }) => watches))];
 
-/** Takes the metrics of a step; alarms that begin to hold with it. The first windows must be full before any is raised. */
+/** Takes the metrics of a step; alarms that begin to hold with it. Most need full windows. */
 export function watch(state: AlarmState, step: number, metrics: Metrics): { state: AlarmState; raised: Alarm[] } {
-  const entries = watched.flatMap((name) => (Number.isFinite(metrics[name]) ? [[name, metrics[name]!] as const] : []));
+  const entries = watched.flatMap((name) => {
+    const value = metrics[name];
+    return value !== undefined && Number.isFinite(value) ? [[name, value] as const] : [];
+  });
   const own = Object.fromEntries(entries);
   const first = state.first.length < WINDOW ? [...state.first, own] : state.first;
   const recent = [...state.recent, own].slice(-WINDOW);
   const mean = (rows: AlarmState["recent"]) => (metric: string) =>
     rows.reduce((sum, row) => sum + (row[metric] ?? Number.NaN), 0) / rows.length;
   const windows = { first: mean(first), now: mean(recent) };
-  const holding = recent.length < WINDOW ? [] : rules.filter(({ holds }) => holds(windows));
+  const isFull = recent.length === WINDOW;
+  const holding = rules.filter(({ atOnce, holds }) => (isFull || atOnce) && holds(windows));
   const raised = holding
     .filter(({ name }) => !state.active.includes(name))
     .map(({ name, watches }): Alarm => {

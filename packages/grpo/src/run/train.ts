@@ -6,6 +6,7 @@ import { listCheckpoints, pruneCheckpoints, readCheckpoint, writeCheckpoint } fr
 import { type Alarm, noAlarms, watch } from "../metrics/alarms.ts";
 import type { Metrics } from "../metrics/rollout-metrics.ts";
 import { appendTimings, openRunDirectory, type RunPaths } from "./directory.ts";
+import { MOST_SKIPPED_STEPS, stopIfOnlySkipping, stopUnlessFinite } from "./divergence.ts";
 import { type Recipe, type RecipeStep, Stopwatch } from "./recipe.ts";
 import { checkpointTensors, type RunState, restoreLearner, runStateSchema } from "./state.ts";
 
@@ -21,6 +22,8 @@ export interface TrainOptions {
   readonly settings: object;
   /** After every so many steps: metrics of `val/...`, and the score that decides which step is the best. */
   readonly evaluate?: { readonly every: number; run(): Promise<{ metrics: Metrics; score: number }> } | undefined;
+  /** Optimizer steps in a row that may be skipped because their numbers are not finite; default 3. */
+  readonly maxSkippedSteps?: number | undefined;
   readonly onMetrics?: ((step: number, metrics: Metrics) => void) | undefined;
   readonly onAlarm?: ((alarm: Alarm) => void) | undefined;
   /** Hears what the run is at: rollout, update, evaluate, checkpoint and the like. */
@@ -30,7 +33,7 @@ export interface TrainOptions {
 }
 
 /**
- * Runs a recipe to its last step. @throws GrpoError `checkpoint`, TraceError `write_failed`: what was checkpointed stands, and the run can be
+ * Runs a recipe to its last step. @throws GrpoError `diverged` where its numbers are not finite any more; `checkpoint`, TraceError `write_failed`: what was checkpointed stands, and the run can be
  * resumed.
  */
 export async function train(recipe: Recipe, options: TrainOptions): Promise<RunState> {
@@ -45,6 +48,7 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<RunS
     if (!made) break;
     const done = await finishStep(recipe, state, made, options, paths, clock);
     state = done.state;
+    stopIfOnlySkipping(recipe.learner, options.maxSkippedSteps ?? MOST_SKIPPED_STEPS, state.step, saved);
     if (state.step % checkpoint.every === 0 || state.step === steps || done.isBest) {
       await clock.time("checkpoint", () => save(recipe, paths, state, saved, checkpoint.keep));
       saved = state.step;
@@ -139,6 +143,7 @@ function groupsOf(traces: readonly Trace[]): Trace[][] {
 
 /** Writes a checkpoint, then publishes the steps that it holds. */
 async function save({ learner }: Recipe, paths: RunPaths, state: RunState, saved: number, keep: number): Promise<void> {
+  await stopUnlessFinite(learner, state.step, saved);
   await writeCheckpoint(paths.checkpoints, state.step, checkpointTensors(learner), state);
   for (let step = saved; step < state.step; step++) await publishStep(paths.steps, step);
   await pruneCheckpoints(paths.checkpoints, keep, state.best ? [state.best.step] : []);

@@ -3,10 +3,14 @@ import type { Trajectory } from "@iapo/rollout-trace";
 import {
   AdamW,
   type AdamWOptions,
+  allFinite,
   clipByGlobalNorm,
+  concat,
   type LogProbs,
+  noGrad,
   readClipDecision,
   record,
+  reshape,
   scope,
   type Tensor,
 } from "@iapo/tensor-core";
@@ -53,6 +57,8 @@ export class Learner {
   /** How many of the latest steps were skipped, one after the other. */
   skippedInARow = 0;
   readonly #options: LearnerOptions;
+  /** From the latest step. */
+  #example: Trajectory | undefined;
 
   /** @throws GrpoError `argument` for a policy without parameters; TensorError `argument` for a setting out of range */
   constructor(policy: TrainablePolicy, options: LearnerOptions) {
@@ -69,6 +75,7 @@ export class Learner {
   /** Makes one step; the policy's version rises unless it was skipped. Whether it is applied is decided on the GPU: nothing waits. */
   async step(pieces: readonly Piece[]): Promise<StepOutcome> {
     const { maxNorm = 1 } = this.#options;
+    this.#example = pieces[0]?.groups[0]?.[0];
     const learningRate = this.#options.learningRate(this.steps);
     const { gradients, outputs } = this.gradients(pieces);
     const constants = this.policy.device.tensor([pieces.every(({ finite = true }) => finite) ? 0 : Number.NaN], []);
@@ -83,6 +90,24 @@ export class Learner {
     else this.skipped++;
     this.skippedInARow = finite ? 0 : this.skippedInARow + 1;
     return { ...read, gradientNorm: norm, skipped: !finite, learningRate };
+  }
+
+  /** Whether the weights as they are now are finite, and give finite log-probs and entropies of an example of the latest step. */
+  async isFinite(): Promise<boolean> {
+    const { policy } = this;
+    const packed = this.#example && policy.pack([[this.#example]]);
+    const finite = scope(() =>
+      noGrad(() => {
+        const made = packed?.logProbs();
+        const all = [...policy.parameters.map(({ master }) => master), ...(made ? [made.logProb, made.entropy] : [])];
+        const flags = all.flatMap((tensor) => tensor.parts()).map(({ tensor }) => reshape(allFinite(tensor), [1]));
+        return concat(flags, 0);
+      }),
+    );
+    packed?.dispose();
+    const flags = await finite.values();
+    finite.dispose();
+    return flags.every((flag) => flag === 1);
   }
 
   /** Gradients of the sum of the pieces' losses, one per parameter; the caller disposes what is returned. */

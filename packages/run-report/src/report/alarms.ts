@@ -8,6 +8,8 @@ export const alarmMeanings = {
   group_collapse: "In most groups all rewards are equal: there is next to nothing to learn from.",
   entropy_collapse: "The policy has become nearly certain of its tokens: it no longer explores.",
   noop_calls: "More calls than at the start change nothing in the image.",
+  non_finite: "Numbers were not finite: an optimizer step was skipped. A run of such steps ends.",
+  truncated: "Over half of the turns are cut at their most tokens: they end in the middle.",
   names_traded: "Misuse falls while right names are lost: the penalty may be satisfied the wrong way.",
   kl_blow_up: "The policy moves far in one step, or far from its reference.",
 } as const;
