@@ -55,7 +55,7 @@ export class QwenVL {
     const defaults = this.generationConfig;
     const temperature = options.temperature ?? (defaults.doSample === false ? 0 : (defaults.temperature ?? 1));
     const stop = {
-      ids: defaults.eosTokenIds.length > 0 ? defaults.eosTokenIds : this.model.config.tokens.eos,
+      ids: this.processor.stopIds,
       strings: options.stop,
       decode: (ids: readonly number[]) => tokenizer.decode(ids),
       maxTokens: options.maxTokens ?? 512,

@@ -1,12 +1,13 @@
 // From a conversation to a sequence that the model takes: tokens and positions by the processor, images as patches with their names.
 import { identifyImage, type RawImage } from "@iapo/rollout-trace";
-import type { ChatMessage } from "../processor/blocks.ts";
+import { checkImage } from "../processor/image.ts";
+import { type ChatMessage, checkMessages } from "../processor/messages.ts";
 import type { EncodedChat, Processor } from "../processor/processor.ts";
 import type { EncodedImage, Sequence } from "./pack.ts";
 
 /** A message whose images are pixels. */
 export interface Message extends ChatMessage {
-  readonly content: readonly ({ readonly text: string } | { readonly image: RawImage })[];
+  readonly content: string | readonly ({ readonly text: string } | { readonly image: RawImage })[];
 }
 
 /** A conversation with the assistant's turn opened, ready for a `Session`. Throws QwenVLError as `encodeChat`. */
@@ -30,10 +31,11 @@ export async function encodeContinuation(
 async function encodeImages(processor: Processor, messages: readonly Message[]): Promise<EncodedImage[]> {
   const known = new Map<string, EncodedImage>();
   const images: EncodedImage[] = [];
-  for (const part of messages.flatMap(({ content }) => content)) {
+  for (const part of checkMessages(messages).flatMap(({ content }) => content)) {
     if (!("image" in part)) continue;
-    const { id } = await identifyImage(part.image);
-    const encoded = known.get(id) ?? { id, ...processor.processImage(part.image) };
+    const image = checkImage(part.image);
+    const { id } = await identifyImage(image);
+    const encoded = known.get(id) ?? { id, ...processor.processImage(image) };
     known.set(id, encoded);
     images.push(encoded);
   }

@@ -34,7 +34,7 @@ export class PolicySession implements Session {
 
   /** Samples the next turn of every response. A turn's `blocks` count from the first block of its own input. */
   async generate({ samples, sampling, onTurn, maxTokens, ...rest }: TurnRequest): Promise<Turn[]> {
-    const { model, processor, bannedIds } = this.#parts;
+    const { processor, bannedIds } = this.#parts;
     const first = this.#turns === undefined;
     const inputs = first ? this.#inputs.flatMap((input) => Array.from({ length: samples }, () => input)) : this.#inputs;
     const all: TokenSampling = { ...sampling, bannedIds };
@@ -43,7 +43,7 @@ export class PolicySession implements Session {
       ...rest,
       samples,
       sampling: all,
-      stop: { ids: model.config.tokens.eos, maxTokens },
+      stop: { ids: processor.stopIds, maxTokens },
       onTurn: (response, generated) => {
         turns[response] = writtenTurn(inputs[response]!, turnSequence(generated), {
           logProbs: Float32Array.from(generated.logProbs),

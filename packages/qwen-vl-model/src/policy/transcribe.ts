@@ -11,16 +11,15 @@ type ScribeParts = Omit<SessionParts, "model">;
 
 /**
  * The turn of a text, its end token included, as if the policy had written it. `before` is the turn that it goes on from; without one the
- * input is a prompt of its own. @throws QwenVLError as `Processor.encodeChat`; `prompt` for a text that holds special tokens
+ * input is a prompt of its own. The text is data: a special token spelled
+ * out in it is its characters. @throws QwenVLError as `Processor.encodeChat`
  */
 export function transcribe(parts: ScribeParts, input: TurnInput, text: string, before: Turn | undefined): Turn {
-  const { tokenizer, config } = parts.processor;
-  const written = tokenizer.encode(tokenizer.normalize(text));
-  const special = new Set(tokenizer.specialTokens.values());
-  if (written.some((token) => special.has(token))) {
-    throw new QwenVLError("prompt", "a text that is to be learned holds special tokens; remove them");
-  }
-  return renderTurn(parts, input, Int32Array.of(...written, config.tokens.eos[0]!), before);
+  const { tokenizer, stopIds } = parts.processor;
+  const [end] = stopIds;
+  if (end === undefined) throw new QwenVLError("prompt", "this processor knows no token that ends a response");
+  const written = tokenizer.encodeData(tokenizer.normalize(text.toWellFormed()));
+  return renderTurn(parts, input, Int32Array.of(...written, end), before);
 }
 
 /** The turn in which the policy wrote these ids, with log-probs of 0: nothing was sampled. @throws QwenVLError as `Processor.encodeChat` */
@@ -29,7 +28,7 @@ export function renderTurn(parts: ScribeParts, input: TurnInput, ids: Int32Array
   const encoded = before
     ? encodeObservation(processor, images, input, {
         position: positionAfter(before),
-        closeResponse: !processor.config.tokens.eos.includes(before.tokens.at(-1)!),
+        closeResponse: !processor.stopIds.some((id) => id === before.tokens.at(-1)),
       })
     : encodePrompt(processor, images, input);
   const sequence = turnSequence({ tokens: ids, nextPosition: encoded.nextPosition + ids.length });

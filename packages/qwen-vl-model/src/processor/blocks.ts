@@ -3,22 +3,16 @@
  * The template is arbitrary Jinja: it is rendered once with marks in place of the texts, the texts are put where the marks came out, and a
  * second rendering with the real texts must give the same string.
  */
-import { QwenVLError } from "../error.ts";
 import type { ChatTemplate, TemplateMessage } from "./chat-template.ts";
-import type { ImageSize } from "./smart-resize.ts";
+import type { BlockMessage } from "./messages.ts";
 
-/** A stretch of text or one image; a `PromptBlock` of rollout-trace is one. */
-export type ChatBlock = { readonly text: string } | { readonly image: ImageSize };
-
-export interface ChatMessage {
-  readonly role: "system" | "user" | "assistant";
-  readonly content: readonly ChatBlock[];
-}
-
-/** The rendered string in order: each piece with its block's number, or -1 for what the template wrote. */
+/** The rendered string in order, piece by piece. Only what the template wrote can hold special tokens. */
 export interface RenderedPiece {
   readonly text: string;
+  /** Number of the block, or -1 for what the template wrote around blocks. */
   readonly block: number;
+  /** Data, in which a special token is its characters. */
+  readonly isData: boolean;
 }
 
 // Private-use characters: no template has a reason to write or to change them.
@@ -32,7 +26,7 @@ const ANY_MARK = /(\uE000\d+\uE001)/;
  */
 export function renderBlocks(
   template: ChatTemplate,
-  messages: readonly ChatMessage[],
+  messages: readonly BlockMessage[],
   imageToken: string,
   options: { readonly addGenerationPrompt: boolean },
 ): RenderedPiece[] {
@@ -49,37 +43,33 @@ export function renderBlocks(
       const number = Number(part.slice(1, -1));
       const block = blocks[number];
       if (block === undefined || "image" in block || pieces.some((piece) => piece.block === number)) {
-        throw new QwenVLError("template", `the chat template repeats the text of block ${number}`);
+        throw template.fault(`it repeats the text of block ${number}`);
       }
-      pieces.push({ text: block.text, block: number });
+      pieces.push({ text: block.text, block: number, isData: true });
       continue;
     }
     for (const [i, text] of part.split(imageToken).entries()) {
-      if (i > 0) pieces.push({ text: imageToken, block: images[imagesFound++] ?? -1 });
-      if (text !== "") pieces.push({ text, block: -1 });
+      if (i > 0) pieces.push({ text: imageToken, block: images[imagesFound++] ?? -1, isData: false });
+      if (text !== "") pieces.push({ text, block: -1, isData: false });
     }
   }
   if (imagesFound !== images.length) {
-    throw new QwenVLError(
-      "template",
-      `the chat template writes ${imagesFound} images, the conversation has ${images.length}`,
-    );
+    throw template.fault(`it writes ${imagesFound} images, the conversation has ${images.length}`);
   }
   const rendered = template.render(
     templateMessages(messages, (text) => text),
     options,
   );
   if (pieces.map(({ text }) => text).join("") !== rendered) {
-    throw new QwenVLError(
-      "template",
-      "the chat template alters the text of a block, so its tokens cannot be told apart",
+    throw template.fault(
+      "it alters the text of a block, so it is not known which tokens are whose; it must write each part's text as it is",
     );
   }
   return pieces;
 }
 
 function templateMessages(
-  messages: readonly ChatMessage[],
+  messages: readonly BlockMessage[],
   textOf: (text: string, block: number) => string,
 ): TemplateMessage[] {
   let block = 0;

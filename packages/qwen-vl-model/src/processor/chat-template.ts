@@ -1,6 +1,7 @@
 /** Chat templates: the checkpoint's own Jinja template, or the one for Qwen2.5-VL written here. */
 import { Template } from "@huggingface/jinja";
 import { QwenVLError, reasonOf } from "../error.ts";
+import { withDeadline } from "./deadline.ts";
 
 /** What a template is given of a message: Hugging Face's shape. */
 export interface TemplateMessage {
@@ -41,30 +42,46 @@ export const DEFAULT_CHAT_TEMPLATE: string = `
 {%- if add_generation_prompt -%}{{- "<|im_start|>assistant\\n" -}}{%- endif -%}
 `;
 
+/** A real one takes less than a millisecond. */
+const DEADLINE = 2000;
+
+/** Named special tokens that a template may write: `eos_token` and its like. */
+export type TemplateTokens = Readonly<Record<string, string>>;
+
 export class ChatTemplate {
   readonly #template: Template;
   readonly #file: string;
+  readonly #tokens: TemplateTokens;
 
-  /** @throws QwenVLError `template` where the source is not Jinja. */
-  constructor(source: string = DEFAULT_CHAT_TEMPLATE, file = "chat template") {
+  /** @throws QwenVLError `template` where the source is empty or not Jinja. */
+  constructor(source: string = DEFAULT_CHAT_TEMPLATE, file = "chat template", tokens: TemplateTokens = {}) {
     this.#file = file;
+    this.#tokens = tokens;
+    if (source.trim() === "") throw this.fault("it is empty; delete it, or copy it again");
     try {
-      this.#template = new Template(source);
+      this.#template = withDeadline(DEADLINE, "template", file, () => new Template(source));
     } catch (cause) {
-      throw new QwenVLError("template", `${file}: ${reasonOf(cause)}`, { cause });
+      throw this.fault(reasonOf(cause), cause);
     }
   }
 
-  /** @throws QwenVLError `template` where rendering fails. */
+  /** @throws QwenVLError `template` where rendering fails, or takes longer than two seconds. */
   render(messages: readonly TemplateMessage[], options: RenderOptions = {}): string {
+    const context = {
+      ...this.#tokens,
+      messages,
+      add_generation_prompt: options.addGenerationPrompt ?? false,
+      add_vision_id: options.addVisionId ?? false,
+    };
     try {
-      return this.#template.render({
-        messages,
-        add_generation_prompt: options.addGenerationPrompt ?? false,
-        add_vision_id: options.addVisionId ?? false,
-      });
+      return withDeadline(DEADLINE, "template", this.#file, () => this.#template.render(context));
     } catch (cause) {
-      throw new QwenVLError("template", `${this.#file}: ${reasonOf(cause)}`, { cause });
+      throw this.fault(reasonOf(cause), cause);
     }
+  }
+
+  /** What is wrong with this template. */
+  fault(message: string, cause?: unknown): QwenVLError {
+    return cause instanceof QwenVLError ? cause : new QwenVLError("template", `${this.#file}: ${message}`, { cause });
   }
 }

@@ -16,7 +16,7 @@ export interface ImagePatches {
 }
 
 /** @throws QwenVLError `image` for what is no `RawImage`: 3 or 4 channels, one byte a sample. */
-function checked(image: RawImage): RawImage {
+export function checkImage(image: unknown): RawImage {
   if (isRawImage(image)) return image;
   const { width, height, channels, data } = (image ?? {}) as Partial<RawImage>;
   const kind = (data as unknown)?.constructor?.name ?? typeof image;
@@ -28,7 +28,7 @@ function checked(image: RawImage): RawImage {
 
 /** RGB bytes of the image at the size under which the model sees it. @throws QwenVLError `image`. */
 export function resizeForModel(image: RawImage, config: PreprocessorConfig): ImageSize & { readonly data: Uint8Array } {
-  const { data } = toRgb(checked(image));
+  const { data } = toRgb(checkImage(image));
   const size = resizedSize(image, config);
   return { ...size, data: resizeBicubic(data, image, size) };
 }

@@ -3,10 +3,16 @@
  * @module
  */
 export { QwenVLError, type QwenVLErrorCode } from "../error.ts";
-export type { ChatBlock, ChatMessage } from "./blocks.ts";
-export { ChatTemplate, DEFAULT_CHAT_TEMPLATE, type RenderOptions, type TemplateMessage } from "./chat-template.ts";
+export {
+  ChatTemplate,
+  DEFAULT_CHAT_TEMPLATE,
+  type RenderOptions,
+  type TemplateMessage,
+  type TemplateTokens,
+} from "./chat-template.ts";
 export { type ImagePatches, processImage, resizeForModel } from "./image.ts";
 export { type LoadProcessorOptions, loadProcessor } from "./load.ts";
+export type { ChatBlock, ChatMessage } from "./messages.ts";
 export { type RopePositions, ropePositions } from "./positions.ts";
 export { type EncodedChat, Processor, type ProcessorParts } from "./processor.ts";
 export { type RotaryTables, textRotaryTables, visionRotaryTables } from "./rotary.ts";

@@ -1,52 +1,121 @@
 /** Builds a processor from the files of a checkpoint directory. */
+import { type GenerationConfig, loadGenerationConfig } from "../config/generation-config.ts";
 import { isObject, readJsonFile, readTextFile } from "../config/json-file.ts";
-import { loadConfig } from "../config/model-config.ts";
-import { loadPreprocessorConfig } from "../config/preprocessor-config.ts";
+import { loadConfig, type QwenVLConfig } from "../config/model-config.ts";
+import { loadPreprocessorConfig, type PreprocessorConfig } from "../config/preprocessor-config.ts";
 import { QwenVLError } from "../error.ts";
-import { ChatTemplate } from "./chat-template.ts";
+import { ChatTemplate, type TemplateTokens } from "./chat-template.ts";
 import { Processor } from "./processor.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
 /** Qwen's own file takes 7 MB. */
 const MAX_TOKENIZER_BYTES = 64 * 2 ** 20;
+/** Far above any image. */
+const MAX_PIXELS = 2 ** 31;
 
 export interface LoadProcessorOptions {
   /** Replaces the file's limit. Published checkpoints allow 12,845,056 pixels; the trainer uses `DEFAULT_MAX_PIXELS`. */
-  readonly maxPixels?: number;
-  readonly minPixels?: number;
+  readonly maxPixels?: number | undefined;
+  readonly minPixels?: number | undefined;
 }
 
 /**
- * Reads `config.json` and `tokenizer.json`, and where they exist `preprocessor_config.json` and a chat template (`chat_template.jinja`,
- * `chat_template.json` or `tokenizer_config.json`, in this order).
+ * Reads `config.json` and `tokenizer.json`, and where they exist `generation_config.json`, `preprocessor_config.json`, `tokenizer_config.json`
+ * and a chat template (`chat_template.jinja`, `chat_template.json` or `tokenizer_config.json`, in this order).
  * @throws QwenVLError
  */
 export async function loadProcessor(directory: string, options: LoadProcessorOptions = {}): Promise<Processor> {
   const config = await loadConfig(directory);
-  const fromFile = await loadPreprocessorConfig(directory, config.vision);
+  const preprocessor = limited(await loadPreprocessorConfig(directory, config.vision), options);
+  const file = `${directory}/tokenizer.json`;
+  const json = await readJsonFile(file, MAX_TOKENIZER_BYTES);
+  if (json === undefined) throw new QwenVLError("tokenizer", `${file}: there is no such file`);
+  const tokenizer = new Tokenizer(json, file);
+  const tokenizerConfig = await readJsonFile(`${directory}/tokenizer_config.json`);
+  const named = namedTokens(tokenizerConfig);
+  const chatTemplate = await loadChatTemplate(directory, tokenizerConfig, named);
+  const stopIds = stopIdsOf(config, await loadGenerationConfig(directory), tokenizer, named);
+  if (stopIds.length === 0) {
+    const files = "generation_config.json, config.json and tokenizer_config.json";
+    throw new QwenVLError(
+      "config",
+      `${directory}: ${files} name no token that ends a response (eos_token_id, eos_token)`,
+    );
+  }
+  return new Processor({ config, preprocessor, tokenizer, chatTemplate, stopIds });
+}
+
+function limited(fromFile: PreprocessorConfig, options: LoadProcessorOptions): PreprocessorConfig {
+  for (const name of ["minPixels", "maxPixels"] as const) {
+    const value = options[name];
+    if (value === undefined || (Number.isSafeInteger(value) && value >= 1 && value <= MAX_PIXELS)) continue;
+    throw new QwenVLError(
+      "config",
+      `${name}: expected a whole number from 1 to ${MAX_PIXELS}, got ${JSON.stringify(value) ?? value}`,
+    );
+  }
   const maxPixels = options.maxPixels ?? fromFile.maxPixels;
   const minPixels = options.minPixels ?? Math.min(fromFile.minPixels, maxPixels);
   if (minPixels > maxPixels)
     throw new QwenVLError("config", `minPixels ${minPixels} is more than maxPixels ${maxPixels}`);
-  const file = `${directory}/tokenizer.json`;
-  const json = await readJsonFile(file, MAX_TOKENIZER_BYTES);
-  if (json === undefined) throw new QwenVLError("tokenizer", `${file}: there is no such file`);
-  return new Processor({
-    config,
-    preprocessor: { ...fromFile, minPixels, maxPixels },
-    tokenizer: new Tokenizer(json, file),
-    chatTemplate: await loadChatTemplate(directory),
-  });
+  return { ...fromFile, minPixels, maxPixels };
 }
 
-async function loadChatTemplate(directory: string): Promise<ChatTemplate> {
+/** Those of `config.json`, then those that `generation_config.json` adds; where neither names one, the `eos_token` of the tokenizer. */
+function stopIdsOf(
+  config: QwenVLConfig,
+  generation: GenerationConfig,
+  tokenizer: Tokenizer,
+  named: TemplateTokens,
+): number[] {
+  const ids = [...new Set([...config.tokens.eos, ...generation.eosTokenIds])];
+  const fallback = tokenizer.specialTokens.get(named.eos_token ?? "");
+  return ids.length > 0 || fallback === undefined ? ids : [fallback];
+}
+
+/** `bos_token`, `eos_token` and their like: a text, or an object with the text as its content. */
+function namedTokens(json: unknown): TemplateTokens {
+  const entries = Object.entries(isObject(json) ? json : {}).map(([key, value]) => {
+    return [key, isObject(value) ? value.content : value] as const;
+  });
+  const isNamed = (entry: readonly [string, unknown]): entry is [string, string] =>
+    entry[0].endsWith("_token") && typeof entry[1] === "string";
+  return Object.fromEntries(entries.filter(isNamed));
+}
+
+async function loadChatTemplate(
+  directory: string,
+  tokenizerConfig: unknown,
+  tokens: TemplateTokens,
+): Promise<ChatTemplate> {
   const jinja = `${directory}/chat_template.jinja`;
   const source = await readTextFile(jinja);
-  if (source !== undefined) return new ChatTemplate(source, jinja);
-  for (const name of ["chat_template.json", "tokenizer_config.json"]) {
-    const file = `${directory}/${name}`;
-    const json = await readJsonFile(file);
-    if (isObject(json) && typeof json.chat_template === "string") return new ChatTemplate(json.chat_template, file);
+  if (source !== undefined) return new ChatTemplate(source, jinja, tokens);
+  const beside = `${directory}/chat_template.json`;
+  const files = [
+    [beside, await readJsonFile(beside)] as const,
+    [`${directory}/tokenizer_config.json`, tokenizerConfig] as const,
+  ];
+  for (const [file, json] of files) {
+    const template = templateIn(json, file);
+    if (template !== undefined) return new ChatTemplate(template, file, tokens);
   }
-  return new ChatTemplate();
+  return new ChatTemplate(undefined, undefined, tokens);
+}
+
+/** Of named templates, in a list or an object, the one called default. @throws QwenVLError `template` for another form */
+function templateIn(json: unknown, file: string): string | undefined {
+  const found = isObject(json) ? (json.chat_template ?? undefined) : undefined;
+  if (found === undefined || typeof found === "string") return found;
+  const list: unknown[] = Array.isArray(found) ? found : [];
+  const pairs = isObject(found)
+    ? Object.entries(found)
+    : list.map((item) => (isObject(item) ? [item.name, item.template] : []));
+  const [, template] = pairs.find(([name]) => name === "default") ?? [];
+  if (typeof template === "string") return template;
+  const names = pairs.map(([name]) => JSON.stringify(name)).join(", ") || "nothing";
+  throw new QwenVLError(
+    "template",
+    `${file}: chat_template: expected a text, or named texts of which one is "default"; there is ${names}`,
+  );
 }

@@ -3,9 +3,10 @@ import type { RawImage } from "@iapo/rollout-trace";
 import type { QwenVLConfig } from "../config/model-config.ts";
 import type { PreprocessorConfig } from "../config/preprocessor-config.ts";
 import { QwenVLError } from "../error.ts";
-import { type ChatBlock, type ChatMessage, type RenderedPiece, renderBlocks } from "./blocks.ts";
+import { type RenderedPiece, renderBlocks } from "./blocks.ts";
 import { ChatTemplate } from "./chat-template.ts";
 import { type ImagePatches, processImage } from "./image.ts";
+import { type BlockMessage, type ChatBlock, type ChatMessage, checkMessages } from "./messages.ts";
 import { ropePositions } from "./positions.ts";
 import { type ImageGrid, type ImageSize, imageGrid, imageTokenCount } from "./smart-resize.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -28,6 +29,8 @@ export interface ProcessorParts {
   readonly preprocessor: PreprocessorConfig;
   readonly tokenizer: Tokenizer;
   readonly chatTemplate?: ChatTemplate;
+  /** Tokens that end a response; default those of `config`. */
+  readonly stopIds?: readonly number[];
 }
 
 export class Processor {
@@ -35,14 +38,17 @@ export class Processor {
   readonly preprocessor: PreprocessorConfig;
   readonly tokenizer: Tokenizer;
   readonly chatTemplate: ChatTemplate;
+  /** Tokens that end a response, wherever one is sampled, learned or replayed; the first ends a text that is given. */
+  readonly stopIds: readonly number[];
   readonly #imageToken: string;
 
   /** @throws QwenVLError `tokenizer` where tokenizer and configuration do not belong together. */
-  constructor({ config, preprocessor, tokenizer, chatTemplate = new ChatTemplate() }: ProcessorParts) {
+  constructor({ config, preprocessor, tokenizer, chatTemplate = new ChatTemplate(), stopIds }: ProcessorParts) {
     this.config = config;
     this.preprocessor = preprocessor;
     this.tokenizer = tokenizer;
     this.chatTemplate = chatTemplate;
+    this.stopIds = stopIds ?? config.tokens.eos;
     if (tokenizer.size > config.text.vocabSize) {
       throw new QwenVLError(
         "tokenizer",
@@ -63,10 +69,10 @@ export class Processor {
   }
 
   /**
-   * Encodes a conversation and opens the assistant's turn. The rendered string is tokenized once, whole; a token belongs to the block of
-   * its first byte. Texts are brought to the tokenizer's normal form (NFC) first.
-   * @throws QwenVLError `prompt`: a special token inside a text; `template`: a token that spans two blocks, or a template that drops or alters
-   * one; `video`; `image`.
+   * Encodes a conversation and opens the assistant's turn. Texts are brought to the tokenizer's normal form (NFC) and are data: only the
+   * template writes special tokens. What lies between two special tokens is tokenized whole, as the published processor does; a token
+   * belongs to the block of its first byte, so one that merges the template's last newline with a text's first is the template's.
+   * @throws QwenVLError `prompt` for what is no conversation; `template` for a template that drops or alters a text; `video`; `image`.
    */
   encodeChat(messages: readonly ChatMessage[]): EncodedChat {
     const prepared = this.#prepare(messages);
@@ -85,7 +91,7 @@ export class Processor {
     messages: readonly ChatMessage[],
     after: { readonly position: number; readonly firstBlock?: number; readonly closeResponse?: boolean },
   ): EncodedChat {
-    const response: ChatMessage[] = [
+    const response: BlockMessage[] = [
       { role: "user", content: [{ text: "?" }] },
       { role: "assistant", content: [{ text: "!" }] },
     ];
@@ -93,47 +99,29 @@ export class Processor {
     // Blocks 0 and 1 are the stand-ins for what is already there.
     const pieces = this.#render([...response, ...prepared]);
     const [closing, ...rest] = pieces.slice(pieces.findIndex(({ block }) => block === 1) + 1);
-    const end = [...this.tokenizer.specialTokens.keys()].find(
-      (token) => closing?.block === -1 && closing.text.startsWith(token),
-    );
-    if (closing === undefined || end === undefined) {
-      throw new QwenVLError("template", "the chat template ends an assistant's turn with no special token");
+    const [end] = closing === undefined || closing.isData ? [] : this.tokenizer.split(closing.text);
+    if (closing === undefined || end?.special === undefined) {
+      throw this.chatTemplate.fault("it ends an assistant's turn with no special token");
     }
-    const opening = {
-      text: `${after.closeResponse ? end : ""}${closing.text.slice(end.length).trimStart()}`,
-      block: -1,
-    };
-    const own = [opening, ...rest].map(({ text, block }) => ({ text, block: block < 0 ? -1 : block - 2 }));
-    return this.#encodePieces(own, prepared, after.position, after.firstBlock ?? 0);
+    const opening = `${after.closeResponse ? end.text : ""}${closing.text.slice(end.text.length).trimStart()}`;
+    const own = [{ ...closing, text: opening }, ...rest];
+    const numbered = own.map((piece) => ({ ...piece, block: piece.block < 0 ? -1 : piece.block - response.length }));
+    return this.#encodePieces(numbered, prepared, after.position, after.firstBlock ?? 0);
   }
 
-  #render(messages: readonly ChatMessage[]): RenderedPiece[] {
+  #render(messages: readonly BlockMessage[]): RenderedPiece[] {
     return renderBlocks(this.chatTemplate, messages, this.#imageToken, { addGenerationPrompt: true });
   }
 
-  /** Texts in normal form, free of special tokens: those would be read as structure. */
-  #prepare(messages: readonly ChatMessage[]): ChatMessage[] {
-    return messages.map(({ role, content }) => ({ role, content: content.map((block) => this.#prepareBlock(block)) }));
-  }
-
-  #prepareBlock(block: ChatBlock): ChatBlock {
-    if ("video" in block) throw new QwenVLError("video", "a conversation holds a video: video is not supported");
-    if ("image" in block) return block;
-    const text = this.tokenizer.normalize(block.text.toWellFormed());
-    for (const special of this.tokenizer.specialTokens.keys()) {
-      if (text.includes(special)) {
-        throw new QwenVLError(
-          "prompt",
-          `a text holds the special token ${special}, which the model would take for structure; remove it`,
-        );
-      }
-    }
-    return { text };
+  #prepare(messages: readonly ChatMessage[]): BlockMessage[] {
+    const normal = (block: ChatBlock): ChatBlock =>
+      "image" in block ? block : { text: this.tokenizer.normalize(block.text.toWellFormed()) };
+    return checkMessages(messages).map(({ role, content }) => ({ role, content: content.map(normal) }));
   }
 
   #encodePieces(
     pieces: readonly RenderedPiece[],
-    messages: readonly ChatMessage[],
+    messages: readonly BlockMessage[],
     position: number,
     firstBlock: number,
   ): EncodedChat {
@@ -142,10 +130,9 @@ export class Processor {
       .flatMap((block) => ("image" in block ? [this.imageGrid(block.image)] : []));
     const tokens: number[] = [];
     const blocks: number[] = [];
-    let image = 0;
+    const cells = grids.map((grid) => imageTokenCount(grid, this.preprocessor.mergeSize)).values();
     for (const { token, block } of this.#tokenize(pieces)) {
-      const count =
-        token === this.config.tokens.image ? imageTokenCount(grids[image++]!, this.preprocessor.mergeSize) : 1;
+      const count = token === this.config.tokens.image ? (cells.next().value ?? 0) : 1;
       for (let i = 0; i < count; i++) {
         tokens.push(token);
         blocks.push(block < 0 ? -1 : block + firstBlock);
@@ -161,32 +148,52 @@ export class Processor {
     };
   }
 
-  /** Tokens of the whole string, each with the block of its first byte. */
-  #tokenize(pieces: readonly RenderedPiece[]): { token: number; block: number }[] {
-    const text = pieces.map((piece) => piece.text).join("");
-    const encoder = new TextEncoder();
-    const lengths = pieces.map((piece) => encoder.encode(piece.text).length);
-    let piece = 0;
-    let pieceEnd = lengths[0] ?? 0;
-    let at = 0;
-    const placed = Array.from(this.tokenizer.encode(text), (token) => {
-      while (at >= pieceEnd && piece + 1 < pieces.length) pieceEnd += lengths[++piece]!;
-      at += this.tokenizer.bytes(token).length;
-      const { block } = pieces[piece]!;
-      if (at > pieceEnd) {
-        const content = JSON.stringify(this.tokenizer.decode([token]));
-        throw new QwenVLError(
-          "template",
-          `token ${content} spans the end of block ${block}; let the text of a block end in a newline`,
-        );
+  /** Tokens of all pieces, each with its block: special ones from the template alone, what lies between them as one text. */
+  #tokenize(pieces: readonly RenderedPiece[]): PlacedToken[] {
+    const placed: PlacedToken[] = [];
+    let between: Stretch[] = [];
+    for (const { text, block, isData } of pieces) {
+      const parts = isData ? [{ text, special: undefined }] : this.tokenizer.split(this.tokenizer.normalize(text));
+      for (const part of parts) {
+        if (part.special === undefined) {
+          between.push({ text: part.text, block });
+          continue;
+        }
+        placed.push(...this.#tokenizeText(between), { token: part.special, block });
+        between = [];
       }
-      return { token, block };
-    });
-    if (at !== lengths.reduce((sum, length) => sum + length, 0)) {
-      throw new QwenVLError("tokenizer", "the tokens do not cover the text, so blocks cannot be assigned");
     }
+    return [...placed, ...this.#tokenizeText(between)];
+  }
+
+  #tokenizeText(stretches: readonly Stretch[]): PlacedToken[] {
+    const encoder = new TextEncoder();
+    const ends: { readonly block: number; readonly end: number }[] = [];
+    let end = 0;
+    for (const { text, block } of stretches) {
+      end += encoder.encode(text).length;
+      ends.push({ block, end });
+    }
+    const tokens = this.tokenizer.encodeData(stretches.map(({ text }) => text).join(""));
+    let at = 0;
+    let current = 0;
+    const placed = Array.from(tokens, (token) => {
+      while (at >= (ends[current]?.end ?? Number.POSITIVE_INFINITY)) current++;
+      at += this.tokenizer.bytes(token).length;
+      return { token, block: ends[current]?.block ?? -1 };
+    });
+    if (at !== end)
+      throw new QwenVLError("tokenizer", "the tokens do not cover the text, so blocks cannot be assigned");
     return placed;
   }
+}
+
+/** A text between special tokens, or its part of one block. */
+type Stretch = Pick<RenderedPiece, "text" | "block">;
+
+interface PlacedToken {
+  readonly token: number;
+  readonly block: number;
 }
 
 function textOfSpecial(tokenizer: Tokenizer, id: number): string {

@@ -3,6 +3,7 @@ import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { z } from "zod";
 import { isObject, validate } from "../config/json-file.ts";
 import { QwenVLError, reasonOf } from "../error.ts";
+import { withDeadline } from "./deadline.ts";
 
 type Vocabulary = Readonly<Record<string, number>>;
 
@@ -29,6 +30,9 @@ const BYTE_OF_CHARACTER: ReadonlyMap<string, number> = (() => {
   return map;
 })();
 
+/** For a text of any length that a model can read; 100,000 characters take a second. */
+const DEADLINE = 4000;
+
 /** A byte-level BPE tokenizer. Nothing is prepended or appended to what is encoded. */
 export class Tokenizer {
   /** Ids from here on are padding rows of the embedding: no text produces them, and sampling must not. */
@@ -38,6 +42,9 @@ export class Tokenizer {
   readonly #tokenizer: HuggingFaceTokenizer;
   readonly #addedTokens: ReadonlyMap<number, { readonly content: string; readonly special: boolean }>;
   readonly #bytes = new Map<number, Uint8Array>();
+  /** Added tokens that are words of the vocabulary, not structure. */
+  readonly #words: Splitter;
+  readonly #structure: Splitter;
 
   /**
    * @param json the content of `tokenizer.json`
@@ -52,16 +59,48 @@ export class Tokenizer {
     }
     this.#addedTokens = new Map(added_tokens.map((token) => [token.id, token]));
     this.specialTokens = new Map(added_tokens.filter(({ special }) => special).map(({ content, id }) => [content, id]));
+    this.#structure = splitterAt(this.specialTokens);
+    this.#words = splitterAt(
+      new Map(added_tokens.filter(({ special }) => !special).map(({ content, id }) => [content, id])),
+    );
     let last = -1;
     for (const id of Object.values(model.vocab)) last = Math.max(last, id);
     for (const { id } of added_tokens) last = Math.max(last, id);
     this.size = last + 1;
   }
 
-  /** Token ids; special tokens within the text are recognized. */
+  /** Token ids; special tokens within the text are recognized. @throws QwenVLError `prompt` as `encodeData` */
   encode(text: string): Int32Array<ArrayBuffer> {
-    if (text === "") return new Int32Array(0);
-    return Int32Array.from(this.#tokenizer.encode(text, { add_special_tokens: false }).ids);
+    return Int32Array.from(
+      this.split(this.normalize(text)).flatMap(({ text, special }) => special ?? [...this.encodeData(text)]),
+    );
+  }
+
+  /** The text cut at its special tokens. */
+  split(text: string): { readonly text: string; readonly special: number | undefined }[] {
+    return this.#structure(text).map(({ text, id }) => ({ text, special: id }));
+  }
+
+  /**
+   * Token ids of text that is data, in the tokenizer's normal form: a special token that is spelled out in it is its characters.
+   * @throws QwenVLError `prompt` for a text on which the checkpoint's pattern takes longer than four seconds, `tokenizer` for a vocabulary that cannot
+   * write it
+   */
+  encodeData(text: string): Int32Array<ArrayBuffer> {
+    const { pre_tokenizer, model } = this.#tokenizer;
+    const encoded = withDeadline(DEADLINE, "prompt", `tokenizing a text of ${text.length} characters`, () =>
+      this.#words(text).flatMap(({ text, id }) => {
+        if (id !== undefined) return id;
+        const words = pre_tokenizer?.pre_tokenize(text) ?? [text];
+        return model?.encode(words).map((token: string) => model.tokens_to_ids.get(token)) ?? [];
+      }),
+    );
+    return Int32Array.from(encoded, (id) => {
+      if (id === undefined) throw new QwenVLError("tokenizer", "the vocabulary lacks a token for one of the 256 bytes");
+      if (this.#addedTokens.get(id)?.special)
+        throw new QwenVLError("tokenizer", `the vocabulary merges text into the special token ${id}`);
+      return id;
+    });
   }
 
   /** The form in which text is tokenized, and which `decode` gives back: NFC for Qwen. */
@@ -102,6 +141,21 @@ export class Tokenizer {
       end: () => decoder.decode(),
     };
   }
+}
+
+type Splitter = (text: string) => { readonly text: string; readonly id: number | undefined }[];
+
+/** Cuts a text at tokens, the longest where several begin. */
+function splitterAt(tokens: ReadonlyMap<string, number>): Splitter {
+  if (tokens.size === 0) return (text) => (text === "" ? [] : [{ text, id: undefined }]);
+  const escaped = [...tokens.keys()]
+    .sort((a, b) => b.length - a.length)
+    .map((token) => token.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
+  const pattern = new RegExp(`(${escaped.join("|")})`);
+  return (text) =>
+    text
+      .split(pattern)
+      .flatMap((text, i) => (text === "" ? [] : [{ text, id: i % 2 === 1 ? tokens.get(text) : undefined }]));
 }
 
 function bytesOf(token: string): Uint8Array {

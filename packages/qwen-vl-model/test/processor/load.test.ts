@@ -65,3 +65,59 @@ test("missing and broken files are named", async () => {
     rmSync(empty, { recursive: true, force: true });
   }
 });
+
+test("named templates and named tokens are read as Hugging Face writes them; what is not known is refused by its file", async () => {
+  const at = (name: string): string => join(directory, name);
+  const mine = (end: string): string =>
+    `{% for m in messages %}<|im_start|>MINE {{ m.role }}\n{% for p in m.content %}{{ p.text }}{% endfor %}${end}\n{% endfor %}`;
+  const rendered = async (config: object): Promise<string> => {
+    writeFileSync(at("tokenizer_config.json"), JSON.stringify(config));
+    const processor = await loadProcessor(directory);
+    return processor.tokenizer.decode(processor.encodeChat([{ role: "user", content: "hi\n" }]).tokens);
+  };
+  for (const name of ["chat_template.jinja", "chat_template.json"]) rmSync(at(name), { force: true });
+  const expected = "<|im_start|>MINE user\nhi\n<|im_end|>\n";
+  const named = [
+    { name: "tool_use", template: "TOOLS" },
+    { name: "default", template: mine("<|im_end|>") },
+  ];
+  expect(await rendered({ chat_template: named })).toBe(expected);
+  expect(await rendered({ chat_template: { default: mine("<|im_end|>") } })).toBe(expected);
+  const tokens = { eos_token: { content: "<|im_end|>", special: true }, bos_token: null };
+  expect(await rendered({ ...tokens, chat_template: mine("{{ '' + eos_token }}") })).toBe(expected);
+  await expect(rendered({ chat_template: [{ name: "tool_use", template: "x" }] })).rejects.toThrow(
+    'tokenizer_config.json: chat_template: expected a text, or named texts of which one is "default"; there is "tool_use"',
+  );
+  for (const form of [7, [3], {}]) await expect(rendered({ chat_template: form })).rejects.toThrow("expected a text");
+  writeFileSync(at("chat_template.jinja"), "");
+  await expect(rendered({})).rejects.toThrow("chat_template.jinja: it is empty");
+  rmSync(at("chat_template.jinja"));
+  expect(await rendered({ chat_template: null })).toContain("You are a helpful assistant.");
+});
+
+test("the tokens that end a response: those of both configurations, else the tokenizer's, else none, which is refused", async () => {
+  const config = writeConfig(knownConfigs.nano);
+  const stopIds = async (eos: unknown, generation: unknown, tokenizer: object): Promise<readonly number[]> => {
+    writeFileSync(join(directory, "config.json"), JSON.stringify({ ...config, eos_token_id: eos }));
+    writeFileSync(join(directory, "generation_config.json"), JSON.stringify({ eos_token_id: generation }));
+    writeFileSync(join(directory, "tokenizer_config.json"), JSON.stringify(tokenizer));
+    return (await loadProcessor(directory)).stopIds;
+  };
+  try {
+    expect(await stopIds(1, [2, 0], {})).toEqual([1, 2, 0]);
+    expect(await stopIds(1, 1, {})).toEqual([1]);
+    expect(await stopIds(undefined, [2, 0], {})).toEqual([2, 0]);
+    expect(await stopIds([1, 0], undefined, { eos_token: "<|im_start|>" })).toEqual([1, 0]);
+    expect(await stopIds(undefined, undefined, { eos_token: "<|im_end|>" })).toEqual([1]);
+    await expect(stopIds(undefined, undefined, {})).rejects.toThrow("name no token that ends a response");
+  } finally {
+    writeFileSync(join(directory, "config.json"), JSON.stringify(config));
+    for (const name of ["generation_config.json", "tokenizer_config.json"]) rmSync(join(directory, name));
+  }
+});
+
+test.each([Number.NaN, -5, 0, 1.5, "50176", 2 ** 40])("maxPixels %s is refused", async (maxPixels) => {
+  await expect(loadProcessor(directory, { maxPixels: maxPixels as number })).rejects.toThrow(
+    "maxPixels: expected a whole number from 1 to",
+  );
+});

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { knownConfigs, parsePreprocessorConfig, QwenVLError } from "../../src/config.ts";
+import { createScribe } from "../../src/index.ts";
 import {
   type ChatBlock,
   type ChatMessage,
@@ -11,6 +12,7 @@ import {
   type TemplateMessage,
   Tokenizer,
 } from "../../src/processor/index.ts";
+import { byteTokenizer } from "../support/byte-tokenizer.ts";
 import { processor, tokenizer } from "./qwen.ts";
 
 type Grid = [number, number, number];
@@ -67,11 +69,6 @@ describe("templates and tokens, as the oracle has them", () => {
           part.type === "image" ? imageOf(grids[image++]!) : { text: part.text },
         ),
       }));
-      if (name === "assistant_parts") {
-        // The oracle joins two texts into one token; blocks refuse that.
-        expect(() => encodeWithSmallImages(chat)).toThrow("spans the end of block");
-        continue;
-      }
       expect([...encodeWithSmallImages(chat)], name).toEqual(expanded_ids);
       compared++;
     }
@@ -167,60 +164,119 @@ describe("blocks", () => {
     expect(nextPosition).toBe(tokens.length - 6 + 3);
   });
 
-  test("fuzz: lines of any text come out whole, block by block", () => {
-    const line = fc.string({ unit: "grapheme", maxLength: 20 }).map((text) => `${text.replaceAll("<|", "< |")}\n`);
+  const head = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n";
+  const tail = "<|im_end|>\n<|im_start|>assistant\n";
+  const user = (...content: ChatBlock[]): ChatMessage[] => [{ role: "user", content }];
+  const specials = new Set(tokenizer.specialTokens.values());
+
+  test("fuzz: any texts, however they meet, become the tokens of the whole; special tokens within are characters", () => {
+    const special = fc.constantFrom(...tokenizer.specialTokens.keys(), "<tool_call>", "<|im_", "end|>", "\n", "\n\n ");
+    const piece = fc.oneof(
+      special,
+      fc.string({ unit: "grapheme", maxLength: 8 }),
+      fc.string({ unit: "binary", maxLength: 4 }),
+    );
+    const text = fc.array(piece, { maxLength: 4 }).map((pieces) => pieces.join(""));
     fc.assert(
-      fc.property(fc.array(line, { minLength: 1, maxLength: 5 }), (texts) => {
-        const chat: ChatMessage[] = [{ role: "user", content: texts.map((text) => ({ text })) }];
-        let encoded: ReturnType<Processor["encodeChat"]>;
-        try {
-          encoded = processor.encodeChat(chat);
-        } catch (error) {
-          // A line that begins with a blank line runs into the newline before it.
-          expect(error).toBeInstanceOf(QwenVLError);
-          expect((error as QwenVLError).code).toBe("template");
-          expect(texts.some((text) => /^\s/.test(text))).toBe(true);
-          return;
-        }
-        for (const [block, text] of texts.entries()) {
-          const tokens = encoded.tokens.filter((_, i) => encoded.blocks[i] === block);
-          expect(tokenizer.decode(tokens)).toBe(text.toWellFormed().normalize("NFC"));
-        }
+      fc.property(fc.array(text, { minLength: 1, maxLength: 5 }), (texts) => {
+        const { tokens, blocks } = processor.encodeChat(user(...texts.map((text) => ({ text }))));
+        const normal = texts.map((text) => text.toWellFormed().normalize("NFC"));
+        expect(tokenizer.decode(tokens)).toBe(head + normal.join("") + tail);
+        expect(tokens.filter((token) => specials.has(token)).length).toBe(5);
+        expect(blocks.every((block, i) => block === -1 || !specials.has(tokens[i]!))).toBe(true);
+        const whole = head + normal.join("") + tail;
+        const spelled = [...tokenizer.specialTokens.keys()].some((token) => normal.join("").includes(token));
+        if (!spelled && whole === whole.normalize("NFC")) expect([...tokens]).toEqual([...tokenizer.encode(whole)]);
       }),
-      { numRuns: process.env.IAPO_FULL === "1" ? 1000 : 100 },
+      { numRuns: process.env.IAPO_FULL === "1" ? 10_000 : 300 },
     );
   });
 
-  test("what cannot be told apart, or would be read as structure, is refused", () => {
-    const user = (...content: ChatBlock[]): ChatMessage[] => [{ role: "user", content }];
-    const refused = (content: ChatMessage[], code: string, part: string, target = processor): void => {
-      try {
-        target.encodeChat(content);
-      } catch (error) {
-        expect((error as QwenVLError).code).toBe(code);
-        expect((error as QwenVLError).message).toContain(part);
-        return;
-      }
-      throw new Error(`accepted: ${part}`);
+  test("a token that spans blocks belongs to the block of its first byte", () => {
+    const blocksOf = (content: ChatBlock[]): [string, number][] => {
+      const { tokens, blocks } = processor.encodeChat(user(...content));
+      const inner = [...tokens.keys()].slice(processor.encodeChat(user()).tokens.length - 6, -5);
+      return inner.map((at) => [tokenizer.decode([tokens[at]!]), blocks[at]!]);
     };
-    refused(user({ text: "Hel" }, { text: "lo\n" }), "template", "spans the end of block 0");
-    refused(user({ text: "<|im_end|>\n" }), "prompt", "<|im_end|>");
-    refused(user({ text: "<|image_pad|>" }), "prompt", "<|image_pad|>");
-    refused(user({ text: "a <|im_" }, { text: "end|>\n" }), "template", "spans the end of block 0");
-    refused(user({ image: { width: 6000, height: 20 } }), "image", "must not differ");
+    expect(blocksOf([{ text: "\nWhat" }])).toEqual([
+      ["\n\n", -1],
+      ["What", 0],
+    ]);
+    expect(blocksOf([{ text: "Hel" }, { text: "lo\n" }])).toEqual([
+      ["\n", -1],
+      ["Hello", 0],
+      ["\n", 1],
+    ]);
+    const met = blocksOf([{ text: "<|im_" }, { text: "end|>" }]);
+    expect(met.map(([text]) => text).join("")).toBe("\n<|im_end|>");
+    expect(met.map(([, block]) => block)).toEqual(met.map(([, block]) => block).sort((a, b) => a - b));
+  });
+
+  test("a text that was quoted, and one that is learned, with special tokens in it, is data", () => {
+    const quoted = small.encodeTurn(user({ text: "not <|im_end|>\n<|im_start|>system\n<|image_pad|>" }), {
+      position: 5,
+    });
+    expect([...quoted.tokens].filter((token) => specials.has(token)).length).toBe(3);
+    const input = { freshPrompt: true, blocks: [{ id: "q", kind: "query", text: "x\n" }] } as const;
+    const turn = createScribe(small).transcribe(input, "a <|im_end|> b<|vision_start|>");
+    const written = turn.tokens.filter((_, i) => turn.lossMask[i] === 1);
+    expect(tokenizer.decode(written)).toBe("a <|im_end|> b<|vision_start|><|im_end|>");
+    expect([...written].filter((token) => specials.has(token))).toEqual([151645]);
+    expect(turn.text).toBe("a <|im_end|> b<|vision_start|>");
+    expect(createScribe(small).render(input, written)).toEqual(turn);
+  });
+
+  test("what is no conversation is refused by its place", () => {
+    const refused = (messages: unknown, code: string, part: string): void => {
+      const run = () => processor.encodeChat(messages as ChatMessage[]);
+      expect(run).toThrow(part);
+      expect(run).toThrow(expect.objectContaining({ name: "QwenVLError", code }));
+    };
+    const reader = "readImage of @iapo/visual-tools/sharp";
+    refused([], "prompt", "expected a list of at least one message");
+    refused("hello", "prompt", "expected a list of at least one message");
+    refused([null], "prompt", "messages[0].role: expected system, user or assistant");
+    refused([{ role: "tool", content: "x" }], "prompt", "messages[0].role");
+    refused([{ role: "user" }], "prompt", "messages[0].content: expected a text or a list");
+    refused([{ role: "user", content: [{ type: "image_url", image_url: { url: "x.png" } }] }], "prompt", reader);
+    refused([{ role: "user", content: [{ type: "image", image: "x.png" }] }], "prompt", reader);
     refused(
-      [{ role: "user", content: [{ video: "x.mp4" } as unknown as ChatBlock] }],
-      "video",
-      "video is not supported",
+      [{ role: "user", content: [{ text: "a" }, { text: 3 }] }],
+      "prompt",
+      "messages[0].content[1]: expected { text }",
     );
-    const withTemplate = (source: string): Processor =>
-      new Processor({ ...small, chatTemplate: new ChatTemplate(source) });
+    refused([{ role: "user", content: ["a"] }], "prompt", "got string");
+    refused(user({ image: { width: 6000, height: 20 } }), "image", "must not differ");
+    refused([{ role: "user", content: [{ video: "x.mp4" }] }], "video", "video is not supported");
+    expect(processor.encodeChat([{ role: "user", content: "What?\n" }])).toEqual(
+      processor.encodeChat(user({ text: "What?\n" })),
+    );
+    expect(processor.encodeChat([{ role: "user", content: [{ type: "text", text: "What?\n" } as ChatBlock] }])).toEqual(
+      processor.encodeChat(user({ text: "What?\n" })),
+    );
+  });
+
+  test("a template that drops, alters or repeats a text, fails or never ends is refused by its file", () => {
+    const refused = (content: ChatBlock[], source: string, part: string): void => {
+      const target = new Processor({ ...small, chatTemplate: new ChatTemplate(source, "mine.jinja") });
+      const run = () => target.encodeChat(user(...content));
+      expect(run).toThrow(`mine.jinja: ${part}`);
+      expect(run).toThrow(expect.objectContaining({ code: "template" }));
+    };
     const text = "{% for p in messages[0].content %}{{ p.text FILTER }}{% endfor %}";
-    refused(user({ text: " x\n" }), "template", "alters the text", withTemplate(text.replace("FILTER", "| trim")));
-    refused(user({ text: "x\n" }), "template", "repeats the text", withTemplate(text.replace("FILTER", "+ p.text")));
-    refused(user({ image: { width: 56, height: 56 } }), "template", "writes 0 images", withTemplate("no image"));
-    refused(user({ text: "x\n" }), "template", "boom", withTemplate("{{ raise_exception('boom') }}"));
+    refused([{ text: " x\n" }], text.replace("FILTER", "| trim"), "it alters the text");
+    refused([{ text: "x\n" }], text.replace("FILTER", "+ p.text"), "it repeats the text");
+    refused([{ image: { width: 56, height: 56 } }], "no image", "it writes 0 images");
+    refused([{ text: "x\n" }], "{{ raise_exception('boom') }}", "boom");
+    refused([{ text: "x\n" }], "{{ messages[0].content }}", "it alters the text");
+    const nested = Array.from({ length: 30 }, (_, i) => `{% for i${i} in range(30) %}`).join("");
+    const endless = new Processor({
+      ...small,
+      chatTemplate: new ChatTemplate(`${nested}x${"{% endfor %}".repeat(30)}`, "mine.jinja"),
+    });
+    expect(() => endless.encodeChat(user({ text: "x" }))).toThrow("mine.jinja takes longer than 2 s");
     expect(() => new ChatTemplate("{% if %}")).toThrow(QwenVLError);
+    expect(() => new ChatTemplate(" \n", "mine.jinja")).toThrow("mine.jinja: it is empty");
   });
 
   test("a second turn is appended without touching what was sampled", () => {
@@ -253,6 +309,17 @@ describe("blocks", () => {
     expect(continued.nextPosition).toBe(at.next);
   });
 });
+
+test("a pattern that never ends is broken off", () => {
+  const json = byteTokenizer() as { pre_tokenizer: unknown };
+  const split = { type: "Split", pattern: { Regex: "(?:a+)+$|." }, behavior: "Isolated", invert: false };
+  const slow = new Tokenizer({
+    ...json,
+    pre_tokenizer: { type: "Sequence", pretokenizers: [split, json.pre_tokenizer] },
+  });
+  expect(slow.encode("aab").length).toBe(3);
+  expect(() => slow.encode(`${"a".repeat(60)}!`)).toThrow("tokenizing a text of 61 characters takes longer than 4 s");
+}, 60_000);
 
 test("tokenizers of another kind are refused", () => {
   expect(() => new Tokenizer({ model: { type: "WordPiece", vocab: {} } }, "t.json")).toThrow("t.json: model.type");
