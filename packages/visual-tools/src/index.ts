@@ -18,7 +18,7 @@ export type { ProgramUsage } from "./program/execute.ts";
 export { type Extracted, extractProgram, trimToProgramEnd } from "./program/extract.ts";
 export { type ProgramInput, type ProgramRun, type ToolInterpreter, toolInterpreter } from "./program/interpreter.ts";
 export { defaultTemplate } from "./prompt/default-template.ts";
-export { failureBlocks, observationBlocks, type PromptInput, toolPrompt } from "./prompt/prompt.ts";
+export { failureBlocks, observationBlocks, type PromptInput, toolPrompt, unchangedBlocks } from "./prompt/prompt.ts";
 export { parseTemplate, type TemplatePart, type ToolTemplate } from "./prompt/template.ts";
 export {
   type ArgumentKind,

@@ -4,6 +4,7 @@ import { VisualToolsError } from "../error.ts";
 import type { Geometry, UnknownKey } from "../options.ts";
 import type { Names, Scalar } from "../tool.ts";
 import type { Action } from "./geometry.ts";
+import { boxesByName, boxesBySpelling } from "./spelling.ts";
 
 export type Axis = "columns" | "rows" | "x_values" | "y_values";
 
@@ -16,6 +17,8 @@ export type KeyRule = {
   readonly lettersOfString: boolean;
   /** Membership of a bare string is "contains", as in Python's `name in "text"`. */
   readonly stringContains: boolean;
+  /** Names are compared as Python compares them; else spellings that look alike are one name. */
+  readonly asWritten: boolean;
   /** None fails the call; else it means no names. */
   readonly refusesNone: boolean;
 };
@@ -29,13 +32,20 @@ function publishedLookup(geometry: Geometry, action: Action, axis: Axis): Lookup
 export function keyRule(unknownKey: UnknownKey, geometry: Geometry, action: Action, axis: Axis): KeyRule {
   if (unknownKey !== "published") {
     const lookup = unknownKey === "fuzzy" ? "fuzzy_first" : unknownKey;
-    return { lookup, lettersOfString: false, stringContains: false, refusesNone: unknownKey === "error" };
+    return {
+      lookup,
+      lettersOfString: false,
+      stringContains: false,
+      asWritten: false,
+      refusesNone: unknownKey === "error",
+    };
   }
   const first = geometry !== "vtool_v2";
   return {
     lookup: publishedLookup(geometry, action, axis),
     lettersOfString: true,
     stringContains: first && action === "mask",
+    asWritten: true,
     refusesNone: first,
   };
 }
@@ -51,10 +61,10 @@ export function nameList(names: Names, rule: KeyRule): readonly Scalar[] {
 function findBox(
   name: Scalar,
   boxes: Boxes,
-  byName: ReadonlyMap<Scalar, NamedBox>,
+  boxOf: (name: Scalar) => NamedBox | undefined,
   { lookup }: KeyRule,
 ): NamedBox | undefined {
-  const exact = byName.get(name);
+  const exact = boxOf(name);
   if (exact !== undefined || lookup === "ignore") return exact;
   if (lookup === "error") {
     throw new VisualToolsError("unknown_key", `no box is called ${JSON.stringify(name)}`);
@@ -70,10 +80,10 @@ function findBox(
  * @throws VisualToolsError `unknown_key` where the rule asks for it
  */
 export function namedBoxes(names: readonly Scalar[], boxes: Boxes, rule: KeyRule): ReadonlySet<NamedBox> {
-  const byName = new Map<Scalar, NamedBox>(boxes.map((box) => [box.name, box]));
+  const boxOf = rule.asWritten ? boxesByName(boxes) : boxesBySpelling(boxes);
   const found = new Set<NamedBox>();
   for (const name of names) {
-    const box = findBox(name, boxes, byName, rule);
+    const box = findBox(name, boxes, boxOf, rule);
     if (box !== undefined) found.add(box);
   }
   return found;

@@ -1,9 +1,10 @@
 /** Binds the arguments of a call to a tool's parameters, by Python's rules, and checks their kinds. */
-import type { Boxes } from "@iapo/rollout-trace";
+import type { Boxes, NamedBox } from "@iapo/rollout-trace";
+import { boxesByName, boxesBySpelling } from "../focus/spelling.ts";
 import type { ArgumentKind, Names, Scalar, Tool } from "../tool.ts";
 import { runError } from "./fault.ts";
 import type { Call } from "./syntax.ts";
-import { boxesOf, boxOf, type ImageValue, namesOf, type Value } from "./values.ts";
+import { boxesOf, boxOf, type ImageValue, namesOf, none, type Value } from "./values.ts";
 
 export type EvaluatedCall = {
   readonly call: Call;
@@ -34,7 +35,7 @@ function byParameter(parameters: readonly string[], { call, positional, keywords
   if (positional.length > parameters.length) {
     throw runError("bad_argument", `${callee} takes ${parameters.length} arguments, not ${positional.length}`, at);
   }
-  const values = new Map(positional.map((value, index) => [parameters[index]!, value]));
+  const values = new Map(positional.map((value, index) => [parameters[index] ?? "", value]));
   for (const [name, value] of keywords) {
     if (!parameters.includes(name)) throw runError("bad_argument", `${callee} has no parameter "${name}"`, at);
     if (values.has(name)) throw runError("bad_argument", `${callee} is given "${name}" twice`, at);
@@ -49,11 +50,12 @@ function byParameter(parameters: readonly string[], { call, positional, keywords
 export function bindArguments(tool: Tool, evaluated: EvaluatedCall): BoundCall {
   const { callee, at } = evaluated.call;
   const values = byParameter(["image", ...Object.keys(tool.signature)], evaluated);
-  const image = values.get("image")!;
-  if (image.kind !== "image") throw runError("bad_argument", `the first argument of ${callee} must be an image`, at);
+  const image = values.get("image");
+  if (image?.kind !== "image") throw runError("bad_argument", `the first argument of ${callee} must be an image`, at);
   const args: Record<string, unknown> = {};
   for (const [name, kind] of Object.entries(tool.signature)) {
-    args[name] = argument(kind, values.get(name)!);
+    const value = values.get(name);
+    args[name] = value === undefined ? undefined : argument(kind, value);
     if (args[name] === undefined) {
       throw runError("bad_argument", `the argument "${name}" of ${callee} must be ${kindNames[kind]}`, at);
     }
@@ -63,26 +65,30 @@ export function bindArguments(tool: Tool, evaluated: EvaluatedCall): BoundCall {
 
 /** The value of `display`'s one argument. */
 export function displayArgument(evaluated: EvaluatedCall): Value {
-  return byParameter(["image"], evaluated).get("image")!;
+  return byParameter(["image"], evaluated).get("image") ?? none;
 }
 
-/** The names a call asks for, parted into those with a box in the call and those without. */
+/** The names a call asks for: those of the boxes they mean, and those without a box as they were written. */
 export function requestedKeys(
   tool: Tool,
   args: BoundCall["args"],
+  asWritten: boolean,
 ): { readonly keys: string[]; readonly unknown: string[] } {
   const requested: Scalar[] = [];
-  const boxNames = new Set<Scalar>();
+  const finders: ((name: Scalar) => NamedBox | undefined)[] = [];
   for (const [name, kind] of Object.entries(tool.signature)) {
-    if (kind === "boxes") for (const box of args[name] as Boxes) boxNames.add(box.name);
+    if (kind === "boxes") finders.push((asWritten ? boxesByName : boxesBySpelling)(args[name] as Boxes));
     if (kind === "names") {
       const names = args[name] as Names;
       requested.push(...(typeof names === "string" ? [names] : (names ?? [])));
     }
   }
-  const isKnown = (name: Scalar): boolean => boxNames.has(name);
-  return {
-    keys: requested.filter(isKnown).map(String),
-    unknown: requested.filter((name) => !isKnown(name)).map(String),
-  };
+  const keys: string[] = [];
+  const unknown: string[] = [];
+  for (const name of requested) {
+    const box = finders.map((find) => find(name)).find((found) => found !== undefined);
+    if (box === undefined) unknown.push(String(name));
+    else keys.push(box.name);
+  }
+  return { keys, unknown };
 }

@@ -42,8 +42,10 @@ export function withDisplay(program: Program, toolNames: ReadonlySet<string>): P
       toolNames.has(statement.value.callee),
   );
   const last = program[index];
-  if (last?.kind === "assign")
-    return [...program, display(last.at, { kind: "name", at: last.at, name: last.targets[0]! })];
+  if (last?.kind === "assign") {
+    const [name] = last.targets;
+    return name === undefined ? program : [...program, display(last.at, { kind: "name", at: last.at, name })];
+  }
   return last?.kind === "expression" ? program.with(index, display(last.at, last.value)) : program;
 }
 

@@ -15,7 +15,7 @@ export type ProgramUsage = { steps: number; statements: number; calls: number; p
 
 /** The state of one run; it also holds what happened when a fault stops it. */
 export type Execution = {
-  readonly options: Pick<ToolOptions, "inPlace" | "limits">;
+  readonly options: Pick<ToolOptions, "inPlace" | "limits" | "unknownKey">;
   readonly variables: Map<string, Value>;
   readonly usage: ProgramUsage;
   readonly tools: string[];
@@ -84,7 +84,7 @@ function callTool(execution: Execution, tool: Tool, evaluated: EvaluatedCall): V
   const { at } = evaluated.call;
   execution.tools.push(tool.name);
   const { image, args } = bindArguments(tool, evaluated);
-  const { keys, unknown } = requestedKeys(tool, args);
+  const { keys, unknown } = requestedKeys(tool, args, execution.options.unknownKey === "published");
   for (const key of keys) execution.keys.add(key);
   for (const key of unknown) execution.unknownKeys.add(key);
   spend(execution, "steps", keys.length + unknown.length, at);

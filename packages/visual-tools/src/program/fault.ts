@@ -33,5 +33,5 @@ export function runError(code: string, message: string, at: number): ProgramFaul
 /** The reason with its line and column, both from 1; CR, LF and CR LF each end a line. */
 export function reasonOf(fault: ProgramFault, program: string): ToolReason {
   const before = program.slice(0, fault.at).split(/\r\n|\r|\n/);
-  return { code: fault.code, message: fault.message, line: before.length, column: before.at(-1)!.length + 1 };
+  return { code: fault.code, message: fault.message, line: before.length, column: (before.at(-1) ?? "").length + 1 };
 }

@@ -103,7 +103,7 @@ export function toolInterpreter(
       }
       const { code } = extracted;
       try {
-        const program = parseProgram(code, options.limits);
+        const program = parseProgram(code, options.limits, options.extraction === "plain");
         execute(execution, options.autoDisplay ? withDisplay(program, toolNames) : program);
         return finish({ status: "ok", image: shownImage(execution, given, options.autoDisplay, code.length) });
       } catch (fault) {

@@ -36,8 +36,8 @@ function resolveEscapes(text: string, at: number): string {
 export function stringValue(source: string, at: number): string {
   const parts = /^([A-Za-z]*)("""|'''|"|')([\s\S]*)\2$/.exec(source);
   if (parts === null) throw syntaxError("a string that does not end", at);
-  const prefix = parts[1]!.toLowerCase();
-  const content = parts[3]!;
+  const [, letters = "", , content = ""] = parts;
+  const prefix = letters.toLowerCase();
   if (prefix.includes("b")) {
     if (/\P{ASCII}/u.test(content)) throw syntaxError("bytes hold ASCII characters only", at);
     throw unsupported("bytes literal", at);

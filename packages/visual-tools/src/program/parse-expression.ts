@@ -15,8 +15,9 @@ function dictionary(node: SyntaxNode, context: Context, depth: number): Expressi
   const parts = operands(node);
   const entries = [];
   for (let i = 0; i < parts.length; i += 3) {
-    const [key, colon, value] = [parts[i]!, parts[i + 1], parts[i + 2]];
-    if (colon?.name !== ":" || value === undefined) throw unsupported("unpacking", key.from);
+    const [key, colon, value] = parts.slice(i, i + 3);
+    if (key === undefined || colon?.name !== ":" || value === undefined)
+      throw unsupported("unpacking", (key ?? node).from);
     entries.push({ key: expression(key, context, depth), value: expression(value, context, depth) });
   }
   return { kind: "dict", at: node.from, entries };
@@ -29,14 +30,17 @@ function call(node: SyntaxNode, context: Context, depth: number): Call {
   const parts = operands(list);
   const positional: Expression[] = [];
   const keywords: Call["keywords"][number][] = [];
-  for (let i = 0; i < parts.length; i++) {
-    const part = parts[i]!;
-    if (parts[i + 1]?.name === "AssignOp" && part.name === "VariableName") {
-      if (text(parts[i + 1]!, context) !== "=") throw unsupported("assignment in an expression", part.from);
+  let taken = 0;
+  for (const [i, part] of parts.entries()) {
+    if (i < taken) continue;
+    const [, operator, value] = parts.slice(i, i + 3);
+    if (operator?.name === "AssignOp" && part.name === "VariableName") {
+      if (value === undefined || text(operator, context) !== "=")
+        throw unsupported("assignment in an expression", part.from);
       const name = nameValue(text(part, context), part.from);
       if (keywords.some((keyword) => keyword.name === name)) throw syntaxError(`"${name}" is given twice`, part.from);
-      keywords.push({ name, at: part.from, value: expression(parts[i + 2]!, context, depth) });
-      i += 2;
+      keywords.push({ name, at: part.from, value: expression(value, context, depth) });
+      taken = i + 3;
     } else if (keywords.length > 0 && part.name !== "*" && part.name !== "**" && part.name !== "for") {
       throw syntaxError("a positional argument after a keyword argument", part.from);
     } else {
@@ -44,6 +48,12 @@ function call(node: SyntaxNode, context: Context, depth: number): Call {
     }
   }
   return { kind: "call", at: node.from, callee: nameValue(text(callee, context), callee.from), positional, keywords };
+}
+
+/** A string with an `f` before it and no field in it is a string. */
+function formatString(node: SyntaxNode, context: Context): string {
+  if (node.getChild("FormatReplacement") !== null) throw unsupported(describe(node), node.from);
+  return stringValue(text(node, context), node.from).replaceAll("{{", "{").replaceAll("}}", "}");
 }
 
 function expression(node: SyntaxNode, context: Context, outerDepth: number): Expression {
@@ -55,11 +65,16 @@ function expression(node: SyntaxNode, context: Context, outerDepth: number): Exp
       return { kind: "name", at, name: nameValue(text(node, context), at) };
     case "String":
       return { kind: "scalar", at, value: stringValue(text(node, context), at) };
+    case "FormatString":
+      return { kind: "scalar", at, value: formatString(node, context) };
     case "ContinuedString": {
       const parts = [...children(node)];
-      const formatted = parts.find((part) => part.name !== "String");
-      if (formatted !== undefined) throw unsupported(describe(formatted), formatted.from);
-      return { kind: "scalar", at, value: parts.map((part) => stringValue(text(part, context), part.from)).join("") };
+      const other = parts.find((part) => part.name !== "String" && part.name !== "FormatString");
+      if (other !== undefined) throw unsupported(describe(other), other.from);
+      const texts = parts.map((part) =>
+        part.name === "FormatString" ? formatString(part, context) : stringValue(text(part, context), part.from),
+      );
+      return { kind: "scalar", at, value: texts.join("") };
     }
     case "Number":
       return { kind: "scalar", at, value: numberValue(text(node, context), at) };
@@ -69,8 +84,11 @@ function expression(node: SyntaxNode, context: Context, outerDepth: number): Exp
       return { kind: "scalar", at, value: null };
     case "UnaryExpression":
       return signedNumber(node, context);
-    case "ParenthesizedExpression":
-      return expression(operands(node)[0]!, context, depth);
+    case "ParenthesizedExpression": {
+      const [inner] = operands(node);
+      if (inner === undefined) throw syntaxError("empty parentheses", at);
+      return expression(inner, context, depth);
+    }
     case "ArrayExpression":
     case "TupleExpression":
       return { kind: "list", at, items: operands(node).map((item) => expression(item, context, depth)) };
@@ -88,6 +106,8 @@ function expression(node: SyntaxNode, context: Context, outerDepth: number): Exp
 /** The one expression of `nodes`; several, parted by commas, make a tuple. */
 export function expressionList(nodes: readonly SyntaxNode[], context: Context, depth: number): Expression {
   const items = nodes.filter((node) => node.name !== ",");
-  if (nodes.length === 1) return expression(items[0]!, context, depth);
-  return { kind: "list", at: items[0]!.from, items: items.map((item) => expression(item, context, depth + 1)) };
+  const [first] = items;
+  if (first === undefined) throw syntaxError("an expression is missing", nodes[0]?.from ?? 0);
+  if (nodes.length === 1) return expression(first, context, depth);
+  return { kind: "list", at: first.from, items: items.map((item) => expression(item, context, depth + 1)) };
 }

@@ -9,7 +9,8 @@ import { type Context, children, describe, operands, type SyntaxNode, syntaxTree
 const functionOnly = new Set(["ReturnStatement", "YieldStatement"]);
 
 function target(nodes: readonly SyntaxNode[], context: Context): string {
-  const node = nodes[0]!;
+  const [node] = nodes;
+  if (node === undefined) throw syntaxError("a target is missing", 0);
   if (nodes.length === 1 && node.name === "VariableName") return nameValue(text(node, context), node.from);
   if (nodes.length === 1 && !["MemberExpression", "TupleExpression", "ArrayExpression"].includes(node.name)) {
     throw syntaxError(`cannot assign to a ${describe(node)}`, node.from);
@@ -18,13 +19,16 @@ function target(nodes: readonly SyntaxNode[], context: Context): string {
 }
 
 function assignment(node: SyntaxNode, context: Context, depth: number): Statement {
-  const sides: SyntaxNode[][] = [[]];
+  let side: SyntaxNode[] = [];
+  const sides: SyntaxNode[][] = [];
   for (const child of children(node)) {
     if (child.name === "TypeDef") throw unsupported("type annotation", child.from);
-    if (child.name === "AssignOp") sides.push([]);
-    else sides.at(-1)!.push(child);
+    if (child.name === "AssignOp") {
+      sides.push(side);
+      side = [];
+    } else side.push(child);
   }
-  const value = expressionList(sides.pop()!, context, depth);
+  const value = expressionList(side, context, depth);
   return { kind: "assign", at: node.from, targets: sides.map((side) => target(side, context)), value };
 }
 
@@ -32,8 +36,10 @@ function loop(node: SyntaxNode, context: Context, outerDepth: number): Statement
   const depth = outerDepth + 1;
   if (depth > context.nestingLimit) throw overLimit("levels of nesting", context.nestingLimit, node.from);
   const parts = [...children(node)];
-  const [start, keyword, end] = [parts[0]!, parts.findIndex((part) => part.name === "in"), parts.at(-1)!];
-  if (start.name !== "for") throw syntaxError("an asynchronous loop outside of a function", node.from);
+  const keyword = parts.findIndex((part) => part.name === "in");
+  const [start, end] = [parts[0], parts.at(-1)];
+  if (start?.name !== "for" || end === undefined)
+    throw syntaxError("an asynchronous loop outside of a function", node.from);
   if (parts.filter((part) => part.name === "Body").length !== 1) throw unsupported("else branch of a loop", node.from);
   return {
     kind: "for",
@@ -57,6 +63,12 @@ function statement(node: SyntaxNode, context: Context, depth: number): Statement
   throw unsupported(text, node.from);
 }
 
+function showsNothing(node: SyntaxNode, context: Context): boolean {
+  if (!context.passesOver) return false;
+  if (node.name === "ImportStatement") return true;
+  return node.name === "ExpressionStatement" && /^print\s*\((?![\s\S]*\bdisplay\s*\()/.test(text(node, context));
+}
+
 /** The white space before a statement that starts its line; undefined for one that follows another on its line. */
 function indentation(node: SyntaxNode, { code }: Context): string | undefined {
   const lineStart = Math.max(code.lastIndexOf("\n", node.from - 1), code.lastIndexOf("\r", node.from - 1)) + 1;
@@ -76,15 +88,20 @@ function statements(block: SyntaxNode, context: Context, depth: number): readonl
       expected = indent;
     }
     const group = child.name === "StatementGroup" ? operands(child) : [child];
-    for (const node of group) result.push(statement(node, context, depth));
+    for (const node of group) if (!showsNothing(node, context)) result.push(statement(node, context, depth));
   }
   return result;
 }
 
 /**
+ * @param passesOver leave out imports, and prints that show no picture
  * @throws ProgramFault `parse_error` where it is no Python, `unsupported` where it is more than the tool language or its limits
  */
-export function parseProgram(code: string, limits: { readonly characters: number; readonly nesting: number }): Program {
+export function parseProgram(
+  code: string,
+  limits: { readonly characters: number; readonly nesting: number },
+  passesOver = false,
+): Program {
   if (code.length > limits.characters) throw overLimit("characters", limits.characters, 0);
-  return statements(syntaxTree(code), { code, nestingLimit: limits.nesting }, 0);
+  return statements(syntaxTree(code), { code, nestingLimit: limits.nesting, passesOver }, 0);
 }

@@ -4,7 +4,12 @@ import { overLimit, syntaxError } from "./fault.ts";
 
 type Tree = ReturnType<typeof parser.parse>;
 export type SyntaxNode = Tree["topNode"];
-export type Context = { readonly code: string; readonly nestingLimit: number };
+export type Context = {
+  readonly code: string;
+  readonly nestingLimit: number;
+  /** Imports and prints, which show nothing, are passed over. */
+  readonly passesOver: boolean;
+};
 
 /** "\0" and halves of surrogate pairs are no source text. */
 function checkText(code: string): void {
@@ -21,18 +26,23 @@ const bracketLimit = 200;
 function checkBrackets(code: string): void {
   let depth = 0;
   for (let at = 0; at < code.length; at++) {
-    const character = code[at]!;
+    const character = code.charAt(at);
     if ("([{".includes(character)) depth += 1;
     else if (")]}".includes(character)) depth -= 1;
     if (depth > bracketLimit) throw overLimit("open brackets", bracketLimit, at);
   }
 }
 
-function checkErrors(tree: Tree): void {
-  const cursor = tree.cursor();
-  do {
-    if (cursor.type.isError) throw syntaxError("not valid Python", cursor.from);
-  } while (cursor.next());
+/** Stops at the first error: repairing what is thrown away takes most of the time of bad programs. */
+const strictParser = parser.configure({ strict: true });
+
+function parsed(code: string): Tree {
+  try {
+    return strictParser.parse(code);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw syntaxError("not valid Python", Number(/\d+$/.exec(error.message)?.[0] ?? 0));
+  }
 }
 
 export function* children(node: SyntaxNode): Generator<SyntaxNode> {
@@ -59,7 +69,5 @@ export const operands = (node: SyntaxNode): SyntaxNode[] =>
 export function syntaxTree(code: string): SyntaxNode {
   checkText(code);
   checkBrackets(code);
-  const tree = parser.parse(code);
-  checkErrors(tree);
-  return tree.topNode;
+  return parsed(code).topNode;
 }

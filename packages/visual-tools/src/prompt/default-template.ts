@@ -28,6 +28,8 @@ Columns: {columns}
 Rows: {rows}
 [[observation]]
 This is the picture as your program edited it. Now answer the question.
+[[unchanged]]
+Your program marked nothing: no box that it was given is called {names}. Answer the question from the picture you have.
 [[failure]]
 Your program gave no picture: {reason}. Answer the question from the picture you have.
 `);

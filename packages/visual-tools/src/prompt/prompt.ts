@@ -13,7 +13,7 @@ export type PromptInput<I extends ImageRef = Image> = {
 
 /** Puts values in, in one pass: what a value holds is never read as a placeholder. */
 function fill(text: string, values: Readonly<Record<string, string>>): string {
-  return text.replace(/\{(\w+)\}/g, (whole, name) => (Object.hasOwn(values, name) ? values[name]! : whole));
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (Object.hasOwn(values, name) ? (values[name] ?? whole) : whole));
 }
 
 /** A Python list of the names; coordinates are never shown. */
@@ -72,6 +72,16 @@ export function observationBlocks<I extends ImageRef = Image>(
     { id: "edited-image", kind: "image", image },
     { id: "observation", kind: "observation", text: template.observation },
   ];
+}
+
+/** What follows a program whose names have no box; undefined where the template says nothing of it. */
+export function unchangedBlocks(
+  names: readonly string[],
+  template: ToolTemplate = defaultTemplate,
+): PromptBlock<never>[] | undefined {
+  if (template.unchanged === undefined) return undefined;
+  const shown = names.slice(0, 16).map((name) => JSON.stringify(oneLine(name).slice(0, 80)));
+  return [{ id: "observation", kind: "observation", text: fill(template.unchanged, { names: shown.join(" or ") }) }];
 }
 
 /** What follows a program that failed. */

@@ -12,6 +12,8 @@ export type ToolTemplate = {
   readonly parts: readonly TemplatePart[];
   /** What comes with the edited image. */
   readonly observation: string;
+  /** What comes instead where no name of the program has a box; without it that is an observation like others. */
+  readonly unchanged?: string | undefined;
   /** What comes instead where the program failed. */
   readonly failure: string;
 };
@@ -24,6 +26,7 @@ const markLine = /^\[\[(\w+)(?: (\w+))?\]\]$/;
 const placeholders: Readonly<Record<string, readonly string[]>> = {
   query: ["question", "columns", "rows"],
   failure: ["reason"],
+  unchanged: ["names"],
 };
 
 function fail(line: number, message: string): never {
@@ -34,8 +37,9 @@ function sections(source: string): readonly Section[] {
   const result: { mark: string; tool: string; line: number; lines: string[] }[] = [];
   for (const [index, text] of source.split(/\r?\n/).entries()) {
     const match = markLine.exec(text.trimEnd());
-    if (match !== null) result.push({ mark: match[1]!, tool: match[2] ?? "", line: index + 1, lines: [] });
-    else if (result.length > 0) result.at(-1)!.lines.push(text);
+    const section = result.at(-1);
+    if (match !== null) result.push({ mark: match[1] ?? "", tool: match[2] ?? "", line: index + 1, lines: [] });
+    else if (section !== undefined) section.lines.push(text);
     else if (text.trim() !== "") fail(index + 1, "text before the first mark; start with a line such as [[context]]");
   }
   return result.map(({ lines, ...section }) => ({ ...section, text: `${lines.join("\n").trim()}\n` }));
@@ -43,10 +47,10 @@ function sections(source: string): readonly Section[] {
 
 function checkSection({ mark, tool, line, text }: Section): void {
   const isEmpty = text.trim() === "";
-  if (!/^(context|tools|tool|image|query|example|observation|failure)$/.test(mark)) {
+  if (!/^(context|tools|tool|image|query|example|observation|unchanged|failure)$/.test(mark)) {
     fail(
       line,
-      `unknown mark [[${mark}]]; use context, tools, tool NAME, image, query, example, observation or failure`,
+      `unknown mark [[${mark}]]; use context, tools, tool NAME, image, query, example, observation, unchanged or failure`,
     );
   }
   if ((mark === "tool") !== (tool !== "")) fail(line, `[[tool NAME]] names its tool, and no other mark does`);
@@ -57,7 +61,7 @@ function checkSection({ mark, tool, line, text }: Section): void {
   }
   for (const [, name] of text.matchAll(/\{(\w+)\}/g)) {
     const allowed = placeholders[mark];
-    if (allowed !== undefined && !allowed.includes(name!)) {
+    if (allowed !== undefined && !allowed.includes(name ?? "")) {
       fail(
         line,
         `unknown placeholder {${name}} in [[${mark}]]; it may hold ${allowed.map((word) => `{${word}}`).join(", ")}`,
@@ -68,8 +72,10 @@ function checkSection({ mark, tool, line, text }: Section): void {
 
 function only(all: readonly Section[], mark: string): Section {
   const found = all.filter((section) => section.mark === mark);
-  if (found.length !== 1) fail(found[1]?.line ?? 1, `needs exactly one [[${mark}]], has ${found.length}`);
-  return found[0]!;
+  const [section, second] = found;
+  if (section === undefined || second !== undefined)
+    fail(second?.line ?? 1, `needs exactly one [[${mark}]], has ${found.length}`);
+  return section;
 }
 
 function part({ mark, tool, text }: Section): TemplatePart[] {
@@ -81,7 +87,7 @@ function part({ mark, tool, text }: Section): TemplatePart[] {
 
 /**
  * Reads a template. Blocks follow one another in the order of the file; `[[query]]` may hold `{question}`, `{columns}` and
- * `{rows}`, `[[failure]]` may hold `{reason}`; braces elsewhere are plain text.
+ * `{rows}`, `[[failure]]` may hold `{reason}`, `[[unchanged]]`, which may be left out, `{names}`; braces elsewhere are plain text.
  *
  * @throws VisualToolsError `bad_template`, with the line, for an unknown mark or placeholder, an empty block, or where `image`,
  *   `query`, `observation` and `failure` are not there exactly once
@@ -95,6 +101,7 @@ export function parseTemplate(source: string): ToolTemplate {
   return {
     parts: all.flatMap(part),
     observation: only(all, "observation").text,
+    unchanged: all.some(({ mark }) => mark === "unchanged") ? only(all, "unchanged").text : undefined,
     failure: only(all, "failure").text,
   };
 }

@@ -20,6 +20,7 @@ import {
   type Tool,
   type ToolTemplate,
   trimToProgramEnd,
+  unchangedBlocks,
 } from "@iapo/visual-tools";
 import { VqaTasksError } from "../error.ts";
 import type { Judge } from "../scoring/judge.ts";
@@ -69,6 +70,10 @@ export function createEnvironment({ preset = "default", options, judge }: Enviro
         const blocks = failureBlocks(tool.reason?.message ?? tool.status, template);
         return { tool, next: { freshPrompt: false, blocks } };
       }
+      const missed = !tool.changed && tool.keys.length === 0 && tool.unknownKeys.length > 0;
+      const unchanged = missed ? unchangedBlocks(tool.unknownKeys, template) : undefined;
+      if (unchanged !== undefined && all.tools.unknownKey !== "published")
+        return { tool, next: { freshPrompt: false, blocks: unchanged } };
       const blocks = observationBlocks(image, template);
       const next =
         all.secondTurn === "append" ? { freshPrompt: false, blocks } : rebuilt(opening(task), blocks, turn, template);

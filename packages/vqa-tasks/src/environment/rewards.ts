@@ -31,21 +31,25 @@ export function rewardParts(task: Omit<Task, "image">, tool: ToolOutcome): Rewar
 /** On the wrong axis of a chart no name has a box, so unknown names count as asked for. */
 function asksForNamed(task: Omit<Task, "image">, tool: ToolOutcome): boolean {
   const named = namesInQuestion(task);
-  const asked = new Set([...tool.keys, ...tool.unknownKeys]);
-  return asked.size === named.length && named.length > 0 && named.every((name) => asked.has(name));
+  const asked = new Set([...tool.keys, ...tool.unknownKeys].map(composed));
+  return asked.size === named.length && named.length > 0 && named.every((name) => asked.has(composed(name)));
 }
 
 /** Names of columns and rows that the question holds as whole words, the longest first: "St Louis" is not "St". */
 export function namesInQuestion({ question, columns, rows }: Pick<Task, "question" | "columns" | "rows">): string[] {
   const names = [...new Set([...columns, ...rows].map((box) => box.name))].sort((a, b) => b.length - a.length);
-  let rest = question;
+  let rest = composed(question);
   return names.filter((name) => {
-    const at = indexOfWords(rest, name);
+    const words = composed(name);
+    const at = indexOfWords(rest, words);
     if (at < 0) return false;
-    rest = `${rest.slice(0, at)}\n${rest.slice(at + name.length)}`;
+    rest = `${rest.slice(0, at)}\n${rest.slice(at + words.length)}`;
     return true;
   });
 }
+
+/** As prompts are encoded: é is one character however it was written. */
+const composed = (text: string): string => text.normalize("NFC");
 
 function indexOfWords(text: string, words: string): number {
   const isPartOfWord = (character: string): boolean => /[\p{L}\p{N}]/u.test(character);
