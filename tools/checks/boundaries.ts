@@ -22,7 +22,7 @@ const mayImport: Record<string, string[]> = {
   "run-report": ["attribution", "visual-tools"],
   grpo: ["tensor-core"],
   evaluation: ["grpo", "tensor-core", "visual-tools", "vqa-tasks"],
-  iapo: ["grpo", "attribution", "tensor-core", "evaluation", "run-report", "vqa-tasks"],
+  iapo: ["grpo", "attribution", "tensor-core", "evaluation", "run-report", "visual-tools", "vqa-tasks"],
   trainer: [
     ...["iapo", "grpo", "attribution", "tensor-core", "qwen-vl-model"],
     ...["visual-tools", "vqa-tasks", "nano-vl", "run-config", "run-report", "evaluation"],

@@ -38,6 +38,8 @@ describe("the call of a turn", () => {
   test.each([
     ["```python\ndisplay(image_1)\n```\nyes ```python\nother```", "\ndisplay(image_1)\n"],
     ["so: ```python\nx = 1", "\nx = 1"],
+    ["```python\nx = 1\n```\n```py\ndisplay(image_1)\n```", "\ndisplay(image_1)\n"],
+    ["a ```python block:\n```\ndisplay(image_1)\n```", "\ndisplay(image_1)\n"],
     ["no program", undefined],
     ["``` plain ```", undefined],
     ["```python```", undefined],

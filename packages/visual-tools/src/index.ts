@@ -16,6 +16,7 @@ export {
 } from "./options.ts";
 export type { ProgramUsage } from "./program/execute.ts";
 export { type Extracted, extractProgram, trimToProgramEnd } from "./program/extract.ts";
+export { findProgram, type ProgramPlace } from "./program/fences.ts";
 export { type ProgramInput, type ProgramRun, type ToolInterpreter, toolInterpreter } from "./program/interpreter.ts";
 export { defaultTemplate } from "./prompt/default-template.ts";
 export { failureBlocks, observationBlocks, type PromptInput, toolPrompt, unchangedBlocks } from "./prompt/prompt.ts";

@@ -40,6 +40,17 @@ const call = (axis: string, names = '["A B", "C"]'): string =>
   `\`\`\`python\ndisplay(focus_on_${axis}_with_mask(image_1, ${names}, ${axis}_bbox))\n\`\`\`\n`;
 const kinds = (blocks: readonly PromptBlock[] | undefined): string[] => (blocks ?? []).map((block) => block.kind);
 
+test("a call whose names have no box is told so in the second turn; not by the compact prompt, nor as published", async () => {
+  const missed = { text: call("columns", '["Nobody"]') };
+  const { tool, next } = await createEnvironment().step(chart, missed);
+  expect(tool).toMatchObject({ status: "ok", keys: [], unknownKeys: ["Nobody"], changed: false });
+  expect(next?.blocks).toMatchObject([{ kind: "observation", text: expect.stringContaining('is called "Nobody"') }]);
+  const { done } = await createEnvironment().step(chart, { text: "FINAL ANSWER: yes" }, [{ ...missed, tool }]);
+  expect(await done?.rewards).toMatchObject({ outcome: 1, tool_names: 0, tool_changed: 0 });
+  for (const setup of [{ options: { prompt: "compact" } }, { preset: "vtool_v1" }] as const)
+    expect(kinds((await createEnvironment(setup).step(chart, missed)).next?.blocks)).toContain("image");
+});
+
 test("default: prompt, tool call, edited picture, answer", async () => {
   const environment = createEnvironment();
   const prompt = environment.prompt(chart);

@@ -1,16 +1,16 @@
 // Which tokens of a turn are its tool call (docs/method.md F3).
 import type { ImageRef, Turn } from "@iapo/rollout-trace";
+import { findProgram } from "@iapo/visual-tools";
 import type { AttributionModel, Call } from "./model.ts";
 
-/** `code`: the program in the first fenced Python block; `turn1`: all that the first turn says. */
+const opening = "```python";
+
+/** `code`: the fenced block that the environment reads as the tool program; `turn1`: all that the first turn says. */
 export type CallTarget = "code" | "turn1";
 
-const opening = "```python";
-const fence = "```";
-
 /**
- * The call of a turn, or undefined where there is none: no fenced block, or nothing but white space in it. A block without a closing fence
- * goes on to the end. A token belongs to the call if its first byte does, as tokens belong to prompt blocks.
+ * The call of a turn, or undefined where there is none: no fenced block, or nothing but white space in it. A block without a
+ * closing fence goes on to the end. A token belongs to the call if its first byte does, as tokens belong to prompt blocks.
  */
 export function findCall(
   turn: Turn,
@@ -19,6 +19,14 @@ export function findCall(
 ): Call | undefined {
   const targets = target === "turn1" ? turn.lossMask : programTokens(turn, model);
   return targets?.includes(1) ? { turn, targets } : undefined;
+}
+
+/** What the published presets take for the program where no block holds a word of a tool. */
+function firstBlock(text: string): { readonly start: number; readonly end: number } | undefined {
+  const start = text.indexOf(opening) + opening.length;
+  if (start < opening.length) return undefined;
+  const closing = text.indexOf("```", start);
+  return { start, end: closing === -1 ? text.length : closing };
 }
 
 function programTokens(
@@ -33,10 +41,8 @@ function programTokens(
     startOf[i] = text.length;
     text += String.fromCharCode(...model.tokenBytes(id));
   });
-  const start = text.indexOf(opening) + opening.length;
-  if (start < opening.length) return undefined;
-  const closing = text.indexOf(fence, start);
-  const end = closing === -1 ? text.length : closing;
-  if (text.slice(start, end).trim() === "") return undefined;
+  const found = findProgram(text) ?? firstBlock(text);
+  if (found === undefined || text.slice(found.start, found.end).trim() === "") return undefined;
+  const { start, end } = found;
   return Uint8Array.from(startOf, (at) => Number(at >= start && at < end));
 }

@@ -33,7 +33,7 @@ export function findProgram(text: string, toolNames: readonly string[] = []): Pr
     const closing = text.indexOf(fence, start);
     const end = closing === -1 ? text.length : closing;
     if (pythons.has(name) && (isOpening || isInline)) {
-      const code = text.slice(start, end);
+      const code = text.slice(start, end).replaceAll("\\_", "_"); // Markdown's escape
       const place = { start, end, closed: closing !== -1 };
       if (hasProgramWord(code, toolNames)) return place;
       if (isOpening && name !== "" && code.trim() === "") blank ??= place;
