@@ -31,7 +31,7 @@ const mayImport: Record<string, string[]> = {
 
 /** Packages that run where there is no GPU, and entries that do so in every package. */
 const gpuFreePackages = new Set(["visual-tools", "vqa-tasks", "rollout-trace", "nano-vl", "run-config", "run-report"]);
-const gpuFreeEntries = new Set(["./processor", "./config", "./math", "./pictures"]);
+const gpuFreeEntries = new Set(["./processor", "./config", "./math", "./pictures", "./recipes"]);
 /** Dawn's Node binding: whoever loads it has loaded GPU code. */
 const dawn = "webgpu";
 

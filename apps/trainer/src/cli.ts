@@ -11,6 +11,7 @@ import { addDoctor } from "./commands/doctor.ts";
 import { addEval } from "./commands/eval.ts";
 import { addExport } from "./commands/export.ts";
 import { addPlan } from "./commands/plan.ts";
+import { addRecipes } from "./commands/recipes.ts";
 import { addReplay } from "./commands/replay.ts";
 import { addReport } from "./commands/report.ts";
 import { addSft } from "./commands/sft.ts";
@@ -22,6 +23,7 @@ import type { CliIo } from "./io.ts";
 const commands: readonly AddCommand[] = [
   addDoctor,
   addDemo,
+  addRecipes,
   addPlan,
   addSft,
   addTrain,
@@ -44,6 +46,7 @@ Examples:
   $ iapo demo                       a student before and after IAPO, beside its teacher
   $ iapo --quiet demo --seed 2      the result only
   $ iapo train nano-grpo            a shipped recipe, into runs/nano-grpo
+  $ iapo recipes                    all recipes; iapo recipes show NAME prints one
   $ iapo train my.yaml --set grpo.steps=20 --out runs/a
   $ iapo train --resume runs/a      goes on with a run that was stopped
   $ iapo plan my.yaml --memory 24   bytes and time of a step, and what to change where it does not fit

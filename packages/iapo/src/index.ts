@@ -58,9 +58,6 @@ export { blockNames, divergenceAnew, type PenaltyEvidence, penaltyEvidence } fro
 export { type IapoOptions, type IapoParts, iapoRecipe } from "./recipe/iapo.ts";
 export { iapoMetrics, type LoggedStep } from "./recipe/metrics.ts";
 export { iapoReplay } from "./recipe/replay.ts";
-export { nanoPreparations, nanoRecipes } from "./recipes/nano.ts";
-export { paperRecipes } from "./recipes/paper.ts";
-export { type ExperimentRecipe, type ModelReference, type ResolvedRecipe, resolveRecipe } from "./recipes/types.ts";
 export type { AttributionModel, Call } from "./scoring/model.ts";
 export { scoreCalls } from "./scoring/score.ts";
 export { blockMethod, partitionOptions } from "./scoring/settings.ts";

@@ -5,11 +5,10 @@ import { join, resolve } from "node:path";
 import { type AblationJob, type QueueItem, QueueState, runQueue, writeAblation } from "@iapo/iapo/study";
 import { openDevice } from "@iapo/tensor-core";
 import { loadConfig } from "../config/load.ts";
-import { shippedModels } from "../config/shipped.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 import { lockDirectory } from "../run/lock.ts";
-import { ablationJobs } from "./jobs.ts";
+import { ablationJobs, modelDirectory } from "./jobs.ts";
 import { measureModel, type WorkOptions, workOn } from "./work.ts";
 
 export interface AblateFlags {
@@ -84,12 +83,14 @@ interface NamedModel {
 
 /** Those that runs begin with or look up to, with weights of their own. */
 function modelsAsTheyAre(jobs: readonly AblationJob[], { models }: AblateFlags): NamedModel[] {
-  const references = jobs.flatMap(({ recipe: { student, teacher } }) => [student, ...(teacher ? [teacher] : [])]);
-  const names = references.flatMap((one) =>
-    "directory" in one && one.initialize === undefined ? [one.directory] : [],
+  const references = jobs.flatMap(({ recipe: { config, needs } }) =>
+    needs === undefined && config.teacher ? [config.model, config.teacher] : [config.model],
+  );
+  const names = references.flatMap(({ directory, initialize }) =>
+    directory !== undefined && initialize === undefined ? [directory] : [],
   );
   return [...new Set(names)].flatMap((id) => {
-    const path = models.get(id) ?? shippedModels.get(id) ?? resolve(id);
+    const path = modelDirectory(id, models);
     return existsSync(path) ? [{ id, path }] : [];
   });
 }

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { grpoSettingsSchema } from "@iapo/grpo/config";
-import { type ExperimentRecipe, type ModelReference, nanoPreparations, nanoRecipes } from "@iapo/iapo";
+import { type ExperimentRecipe, nanoRecipes, type RecipeModel, recipes } from "@iapo/iapo/recipes";
 import { type AblationJob, modelName, modelPath } from "@iapo/iapo/study";
 import { nearest } from "@iapo/run-config";
 import { shippedModels } from "../config/shipped.ts";
@@ -24,8 +24,8 @@ export interface JobOptions {
 export function ablationJobs(options: JobOptions): AblationJob[] {
   const chosen = chooseRecipes(options.only);
   const [firstSeed = 1] = options.seeds;
-  const needed = new Set(chosen.flatMap(({ student, teacher }) => [student, teacher].flatMap(runOf)));
-  const preparations = nanoPreparations.filter(({ name }) => needed.has(name));
+  const needed = new Set(chosen.flatMap(({ needs = [] }) => needs));
+  const preparations = [...recipes.values()].filter(({ name }) => needed.has(name));
   return [
     ...preparations.map((recipe) => jobOf(recipe, firstSeed, options, true)),
     ...options.seeds.flatMap((seed) => chosen.map((recipe) => jobOf(recipe, seed, options, false))),
@@ -48,49 +48,48 @@ function chooseRecipes(only: readonly string[] | undefined): readonly Experiment
 }
 
 function jobOf(recipe: ExperimentRecipe, seed: number, options: JobOptions, isPreparation: boolean): AblationJob {
-  const { name, student, teacher, grpo, iapo, baseline } = recipe;
+  const { name, config, needs } = recipe;
   const steps = stepsOf(recipe, options);
-  const needs = [student, teacher].flatMap(runOf)[0];
-  const config = {
-    extends: "nano-grpo",
-    model: modelOf(student, options),
-    ...(teacher && { teacher: modelOf(teacher, options) }),
-    grpo: { ...grpo, seed, steps },
-    ...(iapo && { iapo }),
-    ...(baseline && { baseline }),
-  };
+  const teacher = teacherOf(recipe, options);
   return {
     id: `${name}-seed-${seed}`,
-    ...{ recipe, seed, steps, config, isPreparation },
+    ...{ recipe, seed, steps, isPreparation },
+    config: {
+      ...config,
+      model: placed(config.model, options),
+      ...(teacher && { teacher }),
+      grpo: { ...config.grpo, seed, steps },
+    },
     needs: needs === undefined ? undefined : `${needs}-seed-${options.seeds[0]}`,
-    unavailable: [student, teacher].flatMap((model) => (model ? missing(model, options) : []))[0],
+    unavailable: [config.model, ...(needs === undefined && config.teacher ? [config.teacher] : [])].flatMap((model) =>
+      missing(model, options),
+    )[0],
   };
 }
 
-function stepsOf({ grpo }: ExperimentRecipe, { steps }: JobOptions): number {
-  return steps ?? grpoSettingsSchema.parse(grpo).steps;
+function stepsOf({ config }: ExperimentRecipe, { steps }: JobOptions): number {
+  return steps ?? grpoSettingsSchema.parse(config.grpo).steps;
 }
 
-function modelOf(reference: ModelReference, options: JobOptions): object {
-  if ("hub" in reference) return reference;
-  if ("directory" in reference) return { ...reference, directory: pathOf(reference.directory, options.models) };
-  const made = nanoPreparations.find(({ name }) => name === reference.run)!;
-  const name = modelName(`${made.name}-seed-${options.seeds[0]}`, stepsOf(made, options));
+/** The recipe's, or what a job has made. */
+function teacherOf({ config, needs }: ExperimentRecipe, options: JobOptions): RecipeModel | undefined {
+  const maker = needs === undefined ? undefined : recipes.get(needs);
+  if (!maker) return config.teacher && placed(config.teacher, options);
+  const name = modelName(`${maker.name}-seed-${options.seeds[0]}`, stepsOf(maker, options));
   return { directory: modelPath(options.directory, name) };
 }
 
-function runOf(reference: ModelReference | undefined): string[] {
-  return reference && "run" in reference ? [reference.run] : [];
+function placed<Model extends RecipeModel>(model: Model, { models }: JobOptions): Model {
+  return model.directory === undefined ? model : { ...model, directory: modelDirectory(model.directory, models) };
 }
 
-function pathOf(name: string, models: JobOptions["models"]): string {
+/** By a name that was given one, a shipped model's name, or a path. */
+export function modelDirectory(name: string, models: JobOptions["models"]): string {
   return models.get(name) ?? shippedModels.get(name) ?? resolve(name);
 }
 
-function missing(reference: ModelReference, { models }: JobOptions): string[] {
-  if (!("directory" in reference)) return [];
-  const path = pathOf(reference.directory, models);
-  return existsSync(path)
+function missing({ directory }: RecipeModel, { models }: JobOptions): string[] {
+  return directory === undefined || existsSync(modelDirectory(directory, models))
     ? []
-    : [`there is no model ${reference.directory}; give one by --model ${reference.directory}=DIRECTORY`];
+    : [`there is no model ${directory}; give one by --model ${directory}=DIRECTORY`];
 }

@@ -1,10 +1,20 @@
 // The keys of a configuration whose values are paths, and what must be there before a run starts.
+import { basename, resolve } from "node:path";
+import { madeModel, recipes } from "@iapo/iapo/recipes";
 import type { PathKey } from "@iapo/run-config";
 import { shippedModels } from "./shipped.ts";
+
+/** Of a model that another recipe makes. */
+function howItIsMade(path: string): string | undefined {
+  const name = basename(path);
+  if (!recipes.has(name) || !path.endsWith(resolve("/", madeModel(name)))) return undefined;
+  return `make it first: iapo train ${name}; iapo export runs/${name} --out ${madeModel(name)}`;
+}
 
 const model = {
   wants: { noun: "model directory", kind: "folder", holds: "config.json" },
   names: shippedModels,
+  advice: howItIsMade,
 } as const;
 
 export const pathKeys: readonly PathKey[] = [

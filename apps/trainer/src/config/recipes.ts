@@ -1,13 +1,4 @@
-// Recipes by name.
-import { readdirSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { parse } from "yaml";
+// Recipes by name, as configurations to load and extend.
+import { recipes as book } from "@iapo/iapo/recipes";
 
-const folder = fileURLToPath(new URL("../../recipes/", import.meta.url));
-
-export const recipes: ReadonlyMap<string, object> = new Map(
-  readdirSync(folder)
-    .filter((file) => file.endsWith(".yaml"))
-    .sort()
-    .map((file) => [file.slice(0, -".yaml".length), parse(readFileSync(`${folder}${file}`, "utf8")) as object]),
-);
+export const recipes: ReadonlyMap<string, object> = new Map([...book].map(([name, { config }]) => [name, config]));

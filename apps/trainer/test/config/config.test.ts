@@ -5,8 +5,6 @@ import { dirname, join, relative } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { stringify } from "yaml";
 import { loadConfig, trainerConfig } from "../../src/config/load.ts";
-import { recipes } from "../../src/config/recipes.ts";
-import { shippedModels } from "../../src/config/shipped.ts";
 
 const base = "model: {directory: nano-base, initialize: 1}\ndata: {nanoCharts: {}}\n";
 
@@ -172,10 +170,4 @@ test("paths are relative to the file they stand in", () => {
 test("the committed JSON Schema is up to date (vitest -u writes it)", async () => {
   const text = `${JSON.stringify(trainerConfig.jsonSchema, null, 2)}\n`;
   await expect(text).toMatchFileSnapshot("../../schema/iapo.schema.json");
-});
-
-test.each([...recipes.keys()])("recipe %s is a whole configuration", (name) => {
-  const here = ["model.directory=nano-base", "teacher.directory=nano-base", "model.hub=", "teacher.hub="];
-  const shipped = loadConfig(name, here);
-  expect(shipped.config.model.directory).toBe(shippedModels.get("nano-base"));
 });

@@ -1,22 +1,50 @@
-// Some recipes are there twice: as files, to run and extend, and as data, for the queue of experiments. Both say the same.
-import { nanoRecipes, resolveRecipe } from "@iapo/iapo";
+// Every recipe of the book runs by its name, and as the YAML that is printed of it.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { recipes } from "@iapo/iapo/recipes";
 import { expect, test } from "vitest";
 import { loadConfig } from "../../src/config/load.ts";
-import { recipes } from "../../src/config/recipes.ts";
+import { expectRefusal, iapo, temporaryFolder } from "../support/iapo.ts";
 
-const twice = nanoRecipes.filter(({ name }) => recipes.has(name));
+/** Models that are downloaded, or that another recipe makes, by one that is here. */
+function modelsHere(name: string): string[] {
+  const { model, teacher } = recipes.get(name)?.config ?? {};
+  return [
+    ...(model?.hub ? ["model.hub=", "model.directory=nano-student"] : []),
+    ...(teacher && (teacher.hub || teacher.directory?.startsWith("models/"))
+      ? ["teacher.hub=", "teacher.directory=nano-teacher"]
+      : []),
+  ].flatMap((one) => ["--set", one]);
+}
 
-test("those that are there twice", () => {
-  const names = ["nano-grpo", "nano-iapo-occlusion", "nano-iapo-paper", "nano-torl", "nano-trm"];
-  expect(twice.map(({ name }) => name).sort()).toEqual(names);
+test.each([...recipes.keys()])("%s", async (name) => {
+  const command = name === "nano-sft" ? "sft" : "train";
+  const settings = modelsHere(name);
+  const ended = await iapo([command, name, "--dry-run", ...settings]);
+  expect(ended.err).toBe("");
+  expect(ended.code).toBe(0);
+  expect(ended.out).toMatch(new RegExp(`^# iapo ${command}: \\d+ steps in .*runs[\\\\/]${name}\n`));
+  const { code, out: yaml } = await iapo(["recipes", "show", name]);
+  expect(code).toBe(0);
+  const file = join(temporaryFolder(), "shown.yaml");
+  writeFileSync(file, yaml);
+  const sets = settings.filter((one) => one !== "--set");
+  expect(loadConfig(file, sets)).toEqual({ ...loadConfig(name, sets), name: "shown" });
 });
 
-test.each(twice.map((recipe) => [recipe.name, recipe] as const))("%s", (name, recipe) => {
-  const { grpo, iapo, baseline } = loadConfig(name).config;
-  const data = resolveRecipe(recipe);
-  // A queue gives the seed, has no use for more than the last checkpoint, and starts with a student that calls tools.
-  expect({ ...grpo, seed: 0, checkpoint: data.grpo.checkpoint }).toEqual(data.grpo);
-  expect(grpo.checkpoint.every).toBe(data.grpo.checkpoint.every);
-  expect(iapo && { ...iapo, coldStartSteps: 0 }).toEqual(data.iapo && { ...data.iapo, coldStartSteps: 0 });
-  expect(baseline).toEqual(data.baseline);
+test("the list has each with one line", async () => {
+  const { code, out } = await iapo(["recipes"]);
+  expect(code).toBe(0);
+  const lines = out.trimEnd().split("\n");
+  expect(lines.map((line) => line.split(" ")[0])).toEqual([...recipes.keys()]);
+  expect(out).toMatch(/^nano-iapo-paper +IAPO, the paper's method$/m);
+});
+
+test("a name that is none, and a teacher that another recipe has not made yet, say what to do", async () => {
+  await expectRefusal(["recipes", "show", "nano-gpro"], 2, /no recipe nano-gpro; did you mean nano-grpo\?/);
+  await expectRefusal(["recipes", "show", "constructor"], 2, /no recipe constructor; `iapo recipes` lists them/);
+  await expectRefusal(["train", "lambda-0-5"], 2, /no such file or recipe; `iapo recipes` lists the recipes/);
+  const made =
+    /make it first: iapo train nano-make-teacher-grpo; iapo export runs\/nano-make-teacher-grpo --out models\/nano-make-teacher-grpo/;
+  await expectRefusal(["train", "nano-teacher-grpo", "--dry-run"], 2, made);
 });

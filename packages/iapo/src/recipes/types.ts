@@ -1,47 +1,55 @@
-// An experiment as plain data: which models, and the sections of a configuration that make it.
-import { type GrpoSettings, grpoSettingsSchema } from "@iapo/grpo/config";
-import { type BaselineOptions, baselineOptionsSchema } from "../baselines/config.ts";
+// An experiment as plain data: a complete configuration of `iapo train` or `iapo sft`, with its name and where it comes from.
+import type { GrpoSettings } from "@iapo/grpo/config";
+import type { NanoChartOptions } from "@iapo/vqa-tasks/nano";
+import type { BaselineOptions } from "../baselines/config.ts";
 import type { IapoPreset } from "../config/presets.ts";
-import { iapoSettingsSchema } from "../config/settings.ts";
 import type { IapoSettings } from "../config/types.ts";
 
 /** What may be left out, at every level. */
 export type Partly<T> = T extends object ? { readonly [K in keyof T]?: Partly<T[K]> } : T;
 
-export type ModelReference =
-  /** On a hub. */
-  | { readonly hub: { readonly repository: string } }
-  /** A directory, or the name of a shipped model; `initialize`: random weights from this seed in place of its own. */
-  | { readonly directory: string; readonly initialize?: number }
-  /** What the run of another recipe, by name, has made. */
-  | { readonly run: string };
+export interface RecipeModel {
+  /** A directory, or the name of a shipped model. */
+  readonly directory?: string;
+  /** In place of `directory`. */
+  readonly hub?: { readonly repository: string };
+  /** Random weights from this seed, in place of the model's own. */
+  readonly initialize?: number;
+  readonly dtype?: "f32" | "bf16";
+}
+
+export interface RecipeConfig {
+  readonly model: RecipeModel & {
+    readonly lora?: { readonly rank: number; readonly alpha: number };
+    readonly recompute?: boolean;
+  };
+  /** With `iapo`. */
+  readonly teacher?: RecipeModel & { readonly residence?: "resident" | "turns" };
+  readonly data: { readonly nanoCharts: Partly<NanoChartOptions> };
+  readonly environment?: { readonly prompt: "full" | "compact" };
+  readonly grpo?: Partly<GrpoSettings>;
+  readonly iapo?: { readonly preset: IapoPreset } & Partial<IapoSettings>;
+  /** In place of `iapo`; plain GRPO has neither. */
+  readonly baseline?: Partial<BaselineOptions> & Pick<BaselineOptions, "kind">;
+  /** Of a baseline whose verifier is a language model. */
+  readonly verifier?: { readonly endpoint: string; readonly model: string };
+  /** Of `iapo sft`, in place of all of them. */
+  readonly supervised?: { readonly [key: string]: unknown };
+}
 
 export interface ExperimentRecipe {
   /** Unique; letters, digits and hyphens. */
   readonly name: string;
+  /** One line. */
   readonly title: string;
   /** Which experiment of the paper it is, or is the small form of. */
   readonly source: string;
-  readonly student: ModelReference;
-  /** With `iapo`. */
-  readonly teacher?: ModelReference;
-  readonly grpo: Partly<GrpoSettings>;
-  readonly iapo?: { readonly preset: IapoPreset } & Partial<IapoSettings>;
-  /** In place of `iapo`; plain GRPO has neither. */
-  readonly baseline?: Partial<BaselineOptions> & Pick<BaselineOptions, "kind">;
+  readonly config: RecipeConfig;
+  /** The recipe that makes its teacher, to be trained and exported to `config.teacher.directory` before. */
+  readonly needs?: string;
 }
 
-export interface ResolvedRecipe {
-  readonly grpo: GrpoSettings;
-  readonly iapo?: IapoSettings;
-  readonly baseline?: BaselineOptions;
-}
-
-/** With all defaults in their places. @throws ZodError for a key or value that the schemas refuse */
-export function resolveRecipe({ grpo, iapo, baseline }: ExperimentRecipe): ResolvedRecipe {
-  return {
-    grpo: grpoSettingsSchema.parse(grpo),
-    ...(iapo && { iapo: iapoSettingsSchema.parse(iapo) }),
-    ...(baseline && { baseline: baselineOptionsSchema.parse(baseline) }),
-  };
+/** Where the model that a recipe makes for others is exported to, relative to the working directory. */
+export function madeModel(name: string): string {
+  return `models/${name}`;
 }

@@ -1,7 +1,7 @@
 // The jobs of an ablation, and where what they leave lies below its directory.
 import { join, resolve } from "node:path";
 import { readTimings } from "@iapo/run-report";
-import type { ExperimentRecipe } from "../../recipes/types.ts";
+import type { ExperimentRecipe, RecipeConfig } from "../../recipes/types.ts";
 
 export interface AblationJob {
   /** Its run's directory, and its file, are called so. */
@@ -10,7 +10,7 @@ export interface AblationJob {
   readonly seed: number;
   readonly steps: number;
   /** What `iapo train` reads. */
-  readonly config: { readonly model: object };
+  readonly config: RecipeConfig;
   /** A job whose model this one takes. */
   readonly needs: string | undefined;
   /** Why it cannot be run; undefined where it can. */
