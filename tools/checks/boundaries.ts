@@ -21,7 +21,7 @@ const mayImport: Record<string, string[]> = {
   attribution: ["tensor-core"],
   "run-report": ["attribution", "visual-tools"],
   grpo: ["tensor-core"],
-  evaluation: ["grpo", "tensor-core", "visual-tools", "vqa-tasks"],
+  evaluation: ["grpo", "tensor-core", "visual-tools", "vqa-tasks", "run-report"],
   iapo: ["grpo", "attribution", "tensor-core", "evaluation", "run-report", "visual-tools", "vqa-tasks"],
   trainer: [
     ...["iapo", "grpo", "attribution", "tensor-core", "qwen-vl-model"],

@@ -36,9 +36,9 @@ test("measures, trains, measures again: a table beside teacher and plain GRPO, a
     for await (const trace of readRun(join(whole, title))) rewards.push(trace.rewards);
     expect(rewards.length).toBe(16);
     const rate = (part: string): number => rewards.reduce((sum, of) => sum + (of[part] ?? 0), 0) / 16;
-    expect(measured.metrics.accuracy?.value).toBeCloseTo(rate("outcome"), 12);
-    expect(measured.metrics.calls?.value).toBeCloseTo(rate("tool_call"), 12);
-    expect(measured.metrics.misuse?.value).toBeCloseTo(rate("tool_misuse"), 12);
+    expect(measured.metrics["reward/outcome"]?.value).toBeCloseTo(rate("outcome"), 12);
+    expect(measured.metrics.tool_call_ratio?.value).toBeCloseTo(rate("tool_call"), 12);
+    expect(measured.metrics["reward/tool_misuse"]?.value).toBeCloseTo(rate("tool_misuse"), 12);
   }
   expect(out).toMatch(/^ +before +after +teacher /m);
   for (const rate of ["accuracy", "tool-call ratio", "call success", "misuse", "right names", "image changed"])

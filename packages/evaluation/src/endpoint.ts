@@ -1,5 +1,5 @@
 // A model behind an OpenAI-compatible endpoint as a policy that rollouts sample from. Its turns hold text, and no tokens.
-import type { Policy, PromptBlock, Session, Turn, TurnInput } from "@iapo/rollout-trace";
+import type { Policy, PromptBlock, Session, Turn, TurnInput, TurnRequest } from "@iapo/rollout-trace";
 import type { Seed } from "@iapo/tensor-core";
 import { pngDataUrl } from "@iapo/visual-tools/sharp";
 import { VqaTasksError } from "@iapo/vqa-tasks";
@@ -18,7 +18,7 @@ export interface EndpointOptions {
   readonly maxTokens: number;
 }
 
-/** Its sessions throw EvaluationError `endpoint` where the model does not answer. */
+/** Its sessions throw EvaluationError `endpoint` where the model does not answer, `refused` where it will not answer this request. */
 export function endpointPolicy({ maxTokens, ...options }: EndpointOptions): Policy {
   const client = createChatClient({ ...options, maximumTokens: maxTokens });
   return {
@@ -43,13 +43,13 @@ class EndpointSession implements Session {
     this.#open = prompts;
   }
 
-  async generate(request: Parameters<Session["generate"]>[0]): Promise<Turn[]> {
-    const { samples, sampling, seeds, signal, onTurn } = request;
+  async generate({ samples, sampling, seeds, signal, onTurn }: TurnRequest): Promise<Turn[]> {
     const { temperature } = sampling;
     if (!this.#texts) this.#open = this.#open.flatMap((prompt) => Array.from({ length: samples }, () => prompt));
     const turns = await Promise.all(
       this.#open.map(async ({ messages, input }, response) => {
-        const text = await this.#ask(messages, { temperature, seed: seedNumber(seeds[response]!), signal });
+        const seed = seedNumber(seeds[response]);
+        const text = await this.#ask(messages, { temperature, seed, signal });
         const turn = turnOf(input, text, temperature);
         onTurn?.(response, turn);
         return turn;
@@ -61,17 +61,13 @@ class EndpointSession implements Session {
 
   async append(next: readonly (TurnInput | undefined)[]): Promise<void> {
     const texts = this.#texts ?? [];
-    const going = next.flatMap((input, response) => (input ? [{ input, response }] : []));
-    this.#open = await Promise.all(
-      going.map(async ({ input, response }) => ({
-        input,
-        messages: [
-          ...this.#open[response]!.messages,
-          { role: "assistant" as const, content: texts[response]! },
-          ...(await conversation(input)).messages,
-        ],
-      })),
-    );
+    const continued = this.#open.map(async ({ messages }, response) => {
+      const input = next[response];
+      if (!input) return [];
+      const answered: ChatMessage = { role: "assistant", content: texts[response] ?? "" };
+      return [{ input, messages: [...messages, answered, ...(await conversation(input)).messages] }];
+    });
+    this.#open = (await Promise.all(continued)).flat();
   }
 
   close(): void {}
@@ -81,6 +77,7 @@ class EndpointSession implements Session {
       return await this.#client(messages, request);
     } catch (cause) {
       if (!(cause instanceof VqaTasksError)) throw cause;
+      if (cause.code === "request_refused") throw new EvaluationError("refused", cause.message, { cause });
       throw new EvaluationError("endpoint", `the model did not answer: ${cause.message}`, { cause });
     }
   }
@@ -126,6 +123,6 @@ function turnOf({ blocks, assistant = [], freshPrompt }: TurnInput, text: string
 }
 
 /** 31 bits: what servers take. */
-function seedNumber([first]: Seed): number {
-  return first >>> 1;
+function seedNumber(seed: Seed | undefined): number | undefined {
+  return seed && seed[0] >>> 1;
 }

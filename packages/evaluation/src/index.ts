@@ -2,7 +2,23 @@
 export { type EvaluationPaths, keepSettings, openEvaluation } from "./directory.ts";
 export { type EndpointOptions, endpointPolicy } from "./endpoint.ts";
 export { EvaluationError, type EvaluationErrorCode } from "./error.ts";
-export { evaluateSet, groupsOf, type SetEvaluation } from "./evaluate-set.ts";
+export {
+  type EvaluationOptions,
+  type EvaluationResults,
+  estimateSchema,
+  evaluateSets,
+  readResults,
+  writeResults,
+} from "./evaluate.ts";
+export { type Answers, answersOf, evaluateSet, type SetEvaluation } from "./evaluate-set.ts";
 export { type JudgeSettings, openJudge } from "./judge.ts";
-export { type Estimate, type Measured, type MetricName, measure, metricNames, metricTitles } from "./metrics.ts";
-export { metricTable, type TableOne, tableOne, tableOneCsv, tableOneText } from "./tables.ts";
+export {
+  type Estimate,
+  type FailedTask,
+  type Measured,
+  type MetricName,
+  measure,
+  metricNames,
+  metricTitles,
+} from "./metrics.ts";
+export { estimateText, metricTable, type TableOne, tableOne, tableOneCsv, tableOneText } from "./tables.ts";

@@ -1,18 +1,29 @@
 // The results as people read them: a line for each metric, and the paper's Table 1.
 
+import { toCsv } from "@iapo/run-report";
 import { type MissingSet, testSetNames, testSets } from "@iapo/vqa-tasks/sources";
-import { type Measured, metricNames, metricTitles } from "./metrics.ts";
+import { type Estimate, type Measured, metricNames, metricTitles } from "./metrics.ts";
 
 /** `accuracy  0.431 [0.388, 0.472]`, one metric a line. */
-export function metricTable(title: string, { tasks, responses, metrics }: Measured): string {
-  const lines = metricNames.map((name) => {
-    const { value, interval } = metrics[name];
-    const shown = value === null ? "-" : value.toFixed(3);
-    const [low, high] = interval ?? [];
-    const around = low === undefined ? "" : ` [${low.toFixed(3)}, ${high?.toFixed(3)}]`;
-    return `  ${metricTitles[name].padEnd(16)}${shown}${around}`;
-  });
-  return [`${title}: ${responses} responses to ${tasks} tasks, 95 % bootstrap intervals`, ...lines].join("\n");
+export function metricTable(title: string, { tasks, responses, failed, metrics }: Measured): string {
+  const lines = metricNames.map((name) => `  ${metricTitles[name].padEnd(16)}${estimateText(metrics[name])}`);
+  const without = failed.length > 0 ? `, ${failed.length} more failed and are not counted` : "";
+  return [
+    `${title}: ${responses} responses to ${tasks} tasks${without}, 95 % bootstrap intervals`,
+    ...lines,
+    ...failed.slice(0, SHOWN).map(({ task, reason }) => `  failed: ${task}: ${reason}`),
+    ...(failed.length > SHOWN ? [`  and ${failed.length - SHOWN} more`] : []),
+  ].join("\n");
+}
+
+/** Failed tasks that a table names; the results name all. */
+const SHOWN = 10;
+
+/** `0.431 [0.388, 0.472]`; `-` where nothing was counted. */
+export function estimateText({ value, interval }: Estimate): string {
+  if (value === null) return "-";
+  const around = interval ? ` [${interval.map((bound) => bound.toFixed(3)).join(", ")}]` : "";
+  return `${value.toFixed(3)}${around}`;
 }
 
 /** Accuracy in percent; null where a set is missing. `average` is the plain mean of all six, as in the paper. */
@@ -23,7 +34,7 @@ export interface TableOne {
 
 export function tableOne(measured: ReadonlyMap<string, Measured>): TableOne {
   const columns = testSetNames.map((name) => {
-    const value = measured.get(name)?.metrics.accuracy.value ?? null;
+    const value = measured.get(name)?.metrics["reward/outcome"].value ?? null;
     return { title: testSets[name].title, accuracy: value === null ? null : 100 * value };
   });
   const values = columns.flatMap(({ accuracy }) => accuracy ?? []);
@@ -44,16 +55,17 @@ export function tableOneText(
   const notes = missing.map(({ name, missing: what }) => `  ${testSets[name].title} is missing: ${what}`);
   const parts = testSetNames.flatMap((name) => {
     const { title, published } = testSets[name];
-    const tasks = measured.get(name)?.tasks ?? published;
-    return tasks < published ? [`  ${title}: ${tasks} of the ${published} published questions`] : [];
+    const { tasks = published, failed = [] } = measured.get(name) ?? {};
+    const without = failed.length > 0 ? `, ${failed.length} failed and are not counted` : "";
+    return tasks < published ? [`  ${title}: ${tasks} of the ${published} published questions${without}`] : [];
   });
   return [head, row, ...parts, ...notes].join("\n");
 }
 
+/** Cells of missing sets are empty. */
 export function tableOneCsv(model: string, { columns, average }: TableOne): string {
-  const cells = [model, ...columns.map(({ accuracy }) => percent(accuracy)), percent(average)];
-  const quoted = cells.map((cell) => (/[",\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell));
-  return `model,${columns.map(({ title }) => title).join(",")},Avg\n${quoted.join(",")}\n`;
+  const values = [...columns.map(({ accuracy }) => accuracy), average].map((value) => value?.toFixed(1));
+  return toCsv(["model", ...columns.map(({ title }) => title), "Avg"], [[model, ...values]]);
 }
 
 function percent(value: number | null): string {

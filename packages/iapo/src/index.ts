@@ -47,7 +47,7 @@ export {
 } from "./diagnose/explain.ts";
 export { type CellSettings, type DiagnoseGrid, defaultGrid, methodLabel } from "./diagnose/grid.ts";
 export { diagnosisSvg } from "./diagnose/picture.ts";
-export { type Estimate, pairedAuc, pooledAuc, type Resamples, resampleCharts } from "./diagnose/statistics.ts";
+export { type Estimate, pairedAuc, pooledAuc } from "./diagnose/statistics.ts";
 export { diagnosisTable } from "./diagnose/table.ts";
 export { IapoError, type IapoErrorCode } from "./error.ts";
 export { blockMasses, callDivergence } from "./penalty/divergence.ts";

@@ -1,4 +1,5 @@
 // The arithmetic of a diagnosis: areas against brute force, and cells from made-up block scores whose answer is known.
+import { resample } from "@iapo/evaluation/statistics";
 import { deriveSeed, randomWords, uniformOf } from "@iapo/tensor-core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -13,7 +14,6 @@ import {
   labelOf,
   pairedAuc,
   pooledAuc,
-  resampleCharts,
 } from "../src/index.ts";
 
 /** Ties are common. */
@@ -43,7 +43,7 @@ describe("areas under the curve", () => {
   test("a resample is what its charts, written out, give", () => {
     fc.assert(
       fc.property(both, fc.nat(100), ([faults, rights], seed) => {
-        const [times] = resampleCharts(rights.length, 1, seed);
+        const [times] = resample(rights.length, 1, seed);
         const drawn = [...times!].flatMap((count, chart) => new Array<number>(count).fill(chart));
         expect(drawn).toHaveLength(rights.length);
         const of = (from: readonly number[]) => drawn.map((chart) => from[chart]!);
@@ -57,7 +57,7 @@ describe("areas under the curve", () => {
   test("symmetric: faults and right calls change places; unmoved by any increasing function", () => {
     fc.assert(
       fc.property(both, ([faults, rights]) => {
-        const resamples = resampleCharts(rights.length, 50, 3);
+        const resamples = resample(rights.length, 50, 3);
         for (const area of [pairedAuc, pooledAuc]) {
           const one = area(faults, rights, resamples);
           const other = area(rights, faults, resamples);
@@ -80,7 +80,7 @@ describe("areas under the curve", () => {
     for (let run = 0; run < runs; run++) {
       const faults = Array.from(randomWords(40, deriveSeed("faults", run)), (word) => Number(uniformOf(word) < 0.7));
       const rights = faults.map(() => 0.5);
-      const { low, high } = pairedAuc(faults, rights, resampleCharts(40, 200, run));
+      const { low, high } = pairedAuc(faults, rights, resample(40, 200, run));
       if (low <= 0.7 && 0.7 <= high) held += 1;
     }
     expect(held / runs).toBeGreaterThan(0.9);

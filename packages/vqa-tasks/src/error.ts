@@ -8,6 +8,7 @@ export type VqaTasksErrorCode =
   | "missing_image"
   | "undrawable"
   | "judge_failed"
+  | "request_refused"
   | "exists"
   | "write_failed"
   | "wrong_state";

@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import { createChatClient } from "../src/scoring/chat.ts";
 import { createJudge, type JudgeOptions } from "../src/scoring/judge.ts";
 import { createScorer, type Score } from "../src/scoring/score.ts";
 import { openVerdicts } from "../src/scoring/verdicts.ts";
@@ -182,4 +183,32 @@ test("verdicts are on the disk before use and read back without asking", async (
 test("a verdict that cannot be recorded is not used", async () => {
   const record = (): Promise<void> => Promise.reject(new Error("no room"));
   await expect(createJudge({ ...(await serve(honest)), record })(question)).rejects.toThrow("no room");
+});
+
+test.each([
+  ["cut off while thinking", { message: { content: null, reasoning_content: "so far" }, finish_reason: "length" }],
+  ["filtered", { message: { content: "" }, finish_reason: "content_filter" }],
+  ["filtered amid its text", { message: { content: "It is" }, finish_reason: "content_filter" }],
+  ["a refusal", { message: { content: null, refusal: "I cannot help" }, finish_reason: "stop" }],
+])("an answer without a reply is this request's own fault, and not an empty reply: %s", async (_, choice) => {
+  let calls = 0;
+  const at = await serve((_prompt, response) => {
+    calls += 1;
+    response.end(JSON.stringify({ choices: [choice] }));
+  });
+  const ask = createChatClient({ ...at, retries: 2 });
+  await expect(ask([{ role: "user", content: "?" }])).rejects.toMatchObject({ code: "request_refused" });
+  expect(calls).toBe(1);
+});
+
+test("a fault inside of an answer is asked again; what a model wrote, though nothing, is a reply", async () => {
+  let calls = 0;
+  const fault = { message: { content: "" }, finish_reason: "error", error: { code: 502, message: "upstream" } };
+  const at = await serve((_prompt, response) => {
+    calls += 1;
+    const written = { message: { content: "" }, finish_reason: "stop" };
+    response.end(JSON.stringify({ choices: [calls === 1 ? fault : written] }));
+  });
+  expect(await createChatClient({ ...at, retries: 1 })([{ role: "user", content: "?" }])).toBe("");
+  expect(calls).toBe(2);
 });

@@ -8,7 +8,7 @@ import { TrainerError } from "../error.ts";
 import type { EvalOptions } from "../eval/eval.ts";
 import { type AddCommand, wholeNumber } from "./command.ts";
 
-interface Given extends Omit<EvalOptions, "model" | "endpoint" | "judge" | "sets"> {
+interface Given extends Omit<EvalOptions, "model" | "judge" | "sets"> {
   readonly sets: readonly SetName[];
   readonly endpoint?: string;
   readonly name?: string;
@@ -75,31 +75,27 @@ function endpointOptions(command: Command): Command {
 /** @throws TrainerError `argument` */
 function optionsOf(model: string | undefined, given: Given): EvalOptions {
   const { endpoint, name, concurrency, timeout, retries, judge, judgeName, ...rest } = given;
+  return { ...rest, model: modelOf(model, given), judge: judgeOf(judge, judgeName) };
+}
+
+function modelOf(
+  model: string | undefined,
+  { endpoint, name, concurrency, timeout, retries }: Given,
+): EvalOptions["model"] {
   if ((model === undefined) === (endpoint === undefined))
     throw new TrainerError("argument", "give either a model's directory or --endpoint");
-  if (endpoint !== undefined && name === undefined)
-    throw new TrainerError("argument", "--endpoint needs --name, the model's name there");
-  if ((judge === undefined) !== (judgeName === undefined))
+  if (model !== undefined) return { directory: shippedModels.get(model) ?? model };
+  if (name === undefined) throw new TrainerError("argument", "--endpoint needs --name, the model's name there");
+  const apiKey = process.env.IAPO_ENDPOINT_KEY;
+  const [url, timeoutMs] = [address(endpoint ?? "", "--endpoint"), 1000 * timeout];
+  return { endpoint: url, model: name, apiKey, concurrency, timeoutMs, retries };
+}
+
+function judgeOf(url: string | undefined, model: string | undefined): EvalOptions["judge"] {
+  if (url === undefined && model === undefined) return undefined;
+  if (url === undefined || model === undefined)
     throw new TrainerError("argument", "--judge and --judge-name go together");
-  return {
-    ...rest,
-    model: model === undefined ? undefined : (shippedModels.get(model) ?? model),
-    endpoint:
-      endpoint === undefined
-        ? undefined
-        : {
-            endpoint: address(endpoint, "--endpoint"),
-            model: name!,
-            apiKey: process.env.IAPO_ENDPOINT_KEY,
-            concurrency,
-            timeoutMs: 1000 * timeout,
-            retries,
-          },
-    judge:
-      judge === undefined
-        ? undefined
-        : { endpoint: address(judge, "--judge"), model: judgeName!, apiKey: process.env.IAPO_JUDGE_KEY },
-  };
+  return { endpoint: address(url, "--judge"), model, apiKey: process.env.IAPO_JUDGE_KEY };
 }
 
 function address(text: string, option: string): string {

@@ -1,13 +1,8 @@
 // Plain GRPO of the same steps, and of the same time, as it was measured once: what the demo's own result is put beside.
 import { readFile } from "node:fs/promises";
-import { metricNames } from "@iapo/evaluation";
+import { estimateSchema, metricNames } from "@iapo/evaluation";
 import { z } from "zod";
 import type { Column } from "./table.ts";
-
-const estimate = z.strictObject({
-  value: z.number().nullable(),
-  interval: z.tuple([z.number(), z.number()]).nullable(),
-});
 
 const schema = z.strictObject({
   note: z.string(),
@@ -16,7 +11,7 @@ const schema = z.strictObject({
   columns: z.array(
     z.strictObject({
       title: z.string(),
-      measured: z.strictObject({ metrics: z.record(z.enum(metricNames), estimate) }),
+      measured: z.strictObject({ metrics: z.record(z.enum(metricNames), estimateSchema) }),
     }),
   ),
 });

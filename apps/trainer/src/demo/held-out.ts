@@ -1,6 +1,6 @@
 // One model on held-out tasks, sampled: its rates, and its traces in a directory.
 
-import { evaluateSet, groupsOf, type Measured, measure } from "@iapo/evaluation";
+import { evaluateSet, type Measured, measure } from "@iapo/evaluation";
 import type { Environment } from "@iapo/rollout-trace";
 import type { Device } from "@iapo/tensor-core";
 import type { OpenTasks } from "@iapo/vqa-tasks/sources";
@@ -30,7 +30,7 @@ export async function measureModel(
   const { device, environment, tasks, count, maxTokens, signal } = heldOut;
   const policy = await openLocalModel(device, model);
   try {
-    await evaluateSet({
+    const { groups, failed } = await evaluateSet({
       ...{ policy, environment, directory, maxTokens, signal },
       tasks: firstOf(tasks, count),
       name: "held-out",
@@ -41,10 +41,10 @@ export async function measureModel(
       batch: BATCH,
       onBatch: onProgress,
     });
+    return measure(groups, SEED, failed);
   } finally {
     policy.model.dispose();
   }
-  return measure(await groupsOf(directory), SEED);
 }
 
 async function* firstOf({ task }: HeldOut["tasks"], count: number) {

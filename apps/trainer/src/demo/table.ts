@@ -1,5 +1,5 @@
 // The demo's result: a column for each model, a line for each rate.
-import { type Measured, metricNames, metricTitles } from "@iapo/evaluation";
+import { estimateText, type Measured, metricNames, metricTitles } from "@iapo/evaluation";
 
 export interface Column {
   readonly title: string;
@@ -13,12 +13,7 @@ export function comparison(columns: readonly Column[]): string {
   const first = Math.max(...metricNames.map((name) => metricTitles[name].length)) + 2;
   const head = " ".repeat(first) + columns.map(({ title }) => title.padEnd(WIDTH)).join("");
   const lines = metricNames.map((name) => {
-    const cells = columns.map(({ measured }) => {
-      const { value, interval } = measured.metrics[name];
-      if (value === null) return "-".padEnd(WIDTH);
-      const [low, high] = (interval ?? []).map((bound) => bound.toFixed(3));
-      return `${value.toFixed(3)} [${low}, ${high}]`.padEnd(WIDTH);
-    });
+    const cells = columns.map(({ measured }) => estimateText(measured.metrics[name]).padEnd(WIDTH));
     return `${metricTitles[name].padEnd(first)}${cells.join("")}`.trimEnd();
   });
   return [head.trimEnd(), ...lines].join("\n");

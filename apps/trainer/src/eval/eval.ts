@@ -4,20 +4,16 @@ import {
   type EndpointOptions,
   type EvaluationPaths,
   endpointPolicy,
-  evaluateSet,
-  groupsOf,
+  evaluateSets,
   type JudgeSettings,
   type Measured,
-  measure,
   metricTable,
   openEvaluation,
   openJudge,
-  tableOne,
-  tableOneCsv,
   tableOneText,
+  writeResults,
 } from "@iapo/evaluation";
 import type { Environment, Policy } from "@iapo/rollout-trace";
-import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { openDevice } from "@iapo/tensor-core";
 import { createEnvironment, type EnvironmentPreset, environmentPresets } from "@iapo/vqa-tasks";
 import type { NanoSplit } from "@iapo/vqa-tasks/nano";
@@ -30,9 +26,7 @@ import { lockDirectory } from "../run/lock.ts";
 import { checkModelDirectory, modelHash, openLocalModel } from "./local-model.ts";
 
 export interface EvalOptions {
-  /** A model's directory; or an endpoint. */
-  readonly model: string | undefined;
-  readonly endpoint: Omit<EndpointOptions, "maxTokens"> | undefined;
+  readonly model: EvaluatedModel;
   readonly sets: readonly SetName[];
   /** Of nano-charts. */
   readonly split: NanoSplit;
@@ -52,21 +46,14 @@ export interface EvalOptions {
   readonly json?: true | undefined;
 }
 
+export type EvaluatedModel = { readonly directory: string } | Omit<EndpointOptions, "maxTokens">;
+
 const NANO_TASKS = 256;
 
-interface Evaluation {
-  /** The model's. */
-  readonly name: string;
-  readonly measured: ReadonlyMap<string, Measured>;
-  readonly missing: readonly MissingSet[];
-  /** Where results and traces lie. */
-  readonly directory: string;
-}
-
-/** Evaluates, or goes on where it stopped; undefined where it was interrupted. */
-async function runEvaluation(options: EvalOptions, io: CliIo): Promise<Evaluation | undefined> {
-  const { model, endpoint, sets, seed } = options;
-  const name = model === undefined ? endpoint!.model : basename(resolve(model));
+/** Evaluates, or goes on where it stopped. */
+export async function evaluate(options: EvalOptions, io: CliIo): Promise<number> {
+  const { model, sets } = options;
+  const name = "directory" in model ? basename(resolve(model.directory)) : model.model;
   const opened = await Promise.all(sets.map((set) => openSet(set, options)));
   const present = opened.filter((set): set is OpenSet => "tasks" in set);
   const missing = opened.filter((set): set is MissingSet => "missing" in set);
@@ -75,43 +62,26 @@ async function runEvaluation(options: EvalOptions, io: CliIo): Promise<Evaluatio
 
   const directory = options.out ?? `runs/eval-${name.replace(/[^\w.-]/g, "-")}`;
   const settings = await settingsOf(options, present);
-  if (model !== undefined) (await openDevice()).close(); // without an adapter nothing is begun
+  if ("directory" in model) (await openDevice()).close(); // without an adapter nothing is begun
   const lock = await lockDirectory(directory);
-  const paths = await openEvaluation(directory, settings).catch(async (error: unknown) => {
-    await lock.release();
-    throw error;
-  });
-  const finished = await withPolicy(options, async (policy) => runSets(policy, present, options, paths, io)).finally(
-    () => lock.release(),
-  );
-  if (!finished) {
-    io.note(`interrupted; the same command goes on where it stopped: ${directory}`);
-    return undefined;
-  }
-  const measured = new Map<string, Measured>();
-  for (const set of present) measured.set(set.name, measure(await groupsOf(paths.traces(set.name)), seed));
-  const table = tableOne(measured);
-  const results = { model: name, sets: Object.fromEntries(measured), missing, table1: table };
-  await writeFileAtomic(paths.results, `${JSON.stringify(results, null, 2)}\n`);
-  await writeFileAtomic(paths.table, tableOneCsv(name, table));
-  return { name, measured, missing, directory };
-}
-
-/** iapo eval. */
-export async function evaluate(options: EvalOptions, io: CliIo): Promise<number> {
-  const evaluation = await runEvaluation(options, io);
-  if (!evaluation) return ExitCode.interrupted;
-  const { name, measured, missing, directory } = evaluation;
-  if (options.json) {
-    io.out(
-      JSON.stringify({ model: name, sets: Object.fromEntries(measured), missing, table1: tableOne(measured) }, null, 2),
-    );
+  try {
+    const paths = await openEvaluation(directory, settings);
+    const measured = await withPolicy(options, (policy) => measureSets(policy, present, options, paths, io));
+    const results = await writeResults(paths, name, measured, missing);
+    if (options.json) io.out(JSON.stringify(results, null, 2));
+    else {
+      for (const [set, values] of measured) io.out(metricTable(set, values));
+      if (sets.some((set) => set !== "nano")) io.out(`\n${tableOneText(name, measured, missing)}`);
+      io.out(`traces and results: ${directory}`);
+    }
     return ExitCode.done;
+  } catch (error) {
+    if (!io.signal.aborted) throw error;
+    io.note(`interrupted; the same command goes on where it stopped: ${directory}`);
+    return ExitCode.interrupted;
+  } finally {
+    await lock.release();
   }
-  for (const [set, values] of measured) io.out(metricTable(set, values));
-  if (options.sets.some((set) => set !== "nano")) io.out(`\n${tableOneText(name, measured, missing)}`);
-  io.out(`traces and results: ${directory}`);
-  return ExitCode.done;
 }
 
 async function openSet(set: SetName, { split, seed, limit, data }: EvalOptions): Promise<OpenSet | MissingSet> {
@@ -120,12 +90,12 @@ async function openSet(set: SetName, { split, seed, limit, data }: EvalOptions):
 
 /** What decides the answers: a directory of an evaluation goes on only with the same. */
 async function settingsOf(options: EvalOptions, sets: readonly OpenSet[]): Promise<object> {
-  const { model, endpoint, n, temperature, seed, limit = null, maxTokens, batch, preset, prompt = null } = options;
-  if (model !== undefined) await checkModelDirectory(model);
+  const { model, n, temperature, seed, limit = null, maxTokens, batch, preset, prompt = null } = options;
+  if ("directory" in model) await checkModelDirectory(model.directory);
   const judge = options.judge && { endpoint: options.judge.endpoint, model: options.judge.model };
   return {
     version: 1,
-    model: model === undefined ? { endpoint: endpoint!.endpoint, name: endpoint!.model } : await modelHash(model),
+    model: "directory" in model ? await modelHash(model.directory) : { endpoint: model.endpoint, name: model.model },
     sets: Object.fromEntries(sets.map(({ name, content }) => [name, content])),
     sampling: { n, temperature, seed, maxTokens },
     limit,
@@ -135,11 +105,10 @@ async function settingsOf(options: EvalOptions, sets: readonly OpenSet[]): Promi
   };
 }
 
-async function withPolicy<T>(options: EvalOptions, work: (policy: Policy) => Promise<T>): Promise<T> {
-  const { model, endpoint, maxTokens } = options;
-  if (model === undefined) return work(endpointPolicy({ ...endpoint!, maxTokens }));
+async function withPolicy<T>({ model, maxTokens }: EvalOptions, work: (policy: Policy) => Promise<T>): Promise<T> {
+  if (!("directory" in model)) return work(endpointPolicy({ ...model, maxTokens }));
   using device = await openDevice();
-  const policy = await openLocalModel(device, model);
+  const policy = await openLocalModel(device, model.directory);
   try {
     return await work(policy);
   } finally {
@@ -147,44 +116,22 @@ async function withPolicy<T>(options: EvalOptions, work: (policy: Policy) => Pro
   }
 }
 
-/** False where it was interrupted. */
-async function runSets(
+async function measureSets(
   policy: Policy,
   sets: readonly OpenSet[],
   options: EvalOptions,
   paths: EvaluationPaths,
   { note, signal }: CliIo,
-): Promise<boolean> {
+): Promise<Map<string, Measured>> {
   await using judge = options.judge && (await openJudge(options.judge, paths.verdicts));
-  for (const { name, tasks, stated } of sets) {
-    const limit = Math.min(options.limit ?? Number.POSITIVE_INFINITY, stated);
-    let taken = 0;
-    try {
-      await evaluateSet({
-        policy,
-        environment: environmentOf(name, options, judge?.judge),
-        tasks: tasks(),
-        directory: paths.traces(name),
-        name,
-        seed: options.seed,
-        limit,
-        samples: options.n,
-        temperature: options.temperature,
-        maxTokens: options.maxTokens,
-        batch: options.batch,
-        signal,
-        onBatch: (done, isNew) => {
-          taken = done;
-          if (isNew) note(`${name}: ${done} of ${limit} tasks`);
-        },
-      });
-    } catch (error) {
-      if (signal.aborted) return false;
-      throw error;
-    }
-    if (taken < limit) note(`${name}: ${limit - taken} of ${limit} tasks were left out: their pictures cannot be had`);
-  }
-  return true;
+  const inEnvironment = sets.map((set) => ({ ...set, environment: environmentOf(set.name, options, judge?.judge) }));
+  return await evaluateSets(policy, inEnvironment, paths, {
+    ...options,
+    samples: options.n,
+    apart: !("directory" in options.model),
+    signal,
+    onProgress: note,
+  });
 }
 
 function environmentOf(

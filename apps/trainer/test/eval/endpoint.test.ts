@@ -35,10 +35,10 @@ test("samples two turns with the edited picture in the second, and reports rates
     ),
   );
   expect(new Set(pictures.map(({ length }) => length))).toEqual(new Set([1, 2]));
-  const [original, edited] = pictures.find((found) => found.length === 2)!;
-  const bytes = Buffer.from(edited!.url.replace("data:image/png;base64,", ""), "base64");
+  const edited = pictures.flatMap(([original, shown]) => (shown && shown.url !== original?.url ? [shown] : []));
+  expect(edited.length).toBeGreaterThan(0); // a call of the other axis changes nothing
+  const bytes = Buffer.from(edited[0]!.url.replace("data:image/png;base64,", ""), "base64");
   expect(await readImage(bytes)).toMatchObject({ width: 112, height: 112 });
-  expect(original!.url).not.toBe(edited!.url);
 
   const traces: Trace<ImageRef>[] = [];
   for await (const trace of readRun(join(out, "traces/nano"))) traces.push(trace);
@@ -46,17 +46,17 @@ test("samples two turns with the edited picture in the second, and reports rates
   const { metrics } = JSON.parse(text).sets.nano;
   const share = (name: string): number => traces.reduce((sum, { rewards }) => sum + rewards[name]!, 0) / traces.length;
   for (const [metric, part] of [
-    ["accuracy", "outcome"],
-    ["calls", "tool_call"],
-    ["misuse", "tool_misuse"],
-    ["names", "tool_names"],
+    ["reward/outcome", "outcome"],
+    ["tool_call_ratio", "tool_call"],
+    ["reward/tool_misuse", "tool_misuse"],
+    ["reward/tool_names", "tool_names"],
   ]) {
     expect(metrics[metric!].value).toBeCloseTo(share(part!), 12);
     expect(metrics[metric!].interval[0]).toBeLessThanOrEqual(metrics[metric!].value);
     expect(metrics[metric!].interval[1]).toBeGreaterThanOrEqual(metrics[metric!].value);
   }
-  expect(metrics.misuse.value).toBeGreaterThan(0);
-  expect(metrics.misuse.value).toBeLessThan(metrics.calls.value);
+  expect(metrics["reward/tool_misuse"].value).toBeGreaterThan(0);
+  expect(metrics["reward/tool_misuse"].value).toBeLessThan(metrics.tool_call_ratio.value);
   expect(JSON.parse(readFileSync(join(out, "results.json"), "utf8"))).toEqual(JSON.parse(text));
 });
 
@@ -120,6 +120,22 @@ test("a server that is down, slow, garbled or wrong is an error that says so; wh
   expect(readdirSync(join(folder, "failing/traces/nano"))).toContain("step-000000.jsonl");
 });
 
+test("a request that is refused costs its task: said as it happens, and in the table", async () => {
+  let refused: string | undefined;
+  const endpoint = await serve((request, response, raw) => {
+    const asked = JSON.stringify(request.messages);
+    refused ??= asked;
+    if (asked !== refused) return scripted(request, response, raw);
+    response.writeHead(400).end('{"error":{"code":"content_filter","message":"filtered"}}');
+  });
+  const args = ["eval", "--endpoint", endpoint, "--name", "m", "--limit", "6", "--batch", "3", "--concurrency", "1"];
+  const { code, out, err } = await iapo([...args, "--out", join(temporaryFolder(), "out")]);
+  expect(code, err).toBe(0);
+  expect(err).toMatch(/^nano: task nano-\S+ failed and is not counted: POST \S+: status 400 .*content_filter/m);
+  expect(out).toMatch(/^nano: 5 responses to 5 tasks, 1 more failed and are not counted, 95 % bootstrap intervals$/m);
+  expect(out).toMatch(/^ {2}failed: nano-\S+: POST .*content_filter/m);
+});
+
 test("a judge's verdicts are kept and not asked for again", async () => {
   let judged = 0;
   const endpoint = await serve((request, response, raw) => {
@@ -131,7 +147,7 @@ test("a judge's verdicts are kept and not asked for again", async () => {
   const out = join(temporaryFolder(), "eval");
   const args = evalArgs(endpoint, out, "--json", "--judge", endpoint, "--judge-name", "judge");
   const first = await iapo(args);
-  expect(JSON.parse(first.out).sets.nano.metrics.accuracy.value).toBe(1);
+  expect(JSON.parse(first.out).sets.nano.metrics["reward/outcome"].value).toBe(1);
   expect(judged).toBeGreaterThan(0);
   const before = judged;
   rmSync(join(out, "traces"), { recursive: true });

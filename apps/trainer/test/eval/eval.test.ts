@@ -48,7 +48,7 @@ test.each([
   [["eval", "/nowhere/model"], 1, /\/nowhere\/model: there is no such directory.*\(missing\)/],
   [["eval", import.meta.dirname], 1, /holds no config\.json; a model's directory has .*\(invalid\)/],
   [["eval", "x", "--sets", "hbar"], 2, /no set hbar \(Did you mean h_bar\?\)/],
-  [["eval", "x", "--sets", "vwtq", "--data", "/nowhere"], 1, /\/nowhere: there is no such directory \(missing\)/],
+  [["eval", "x", "--sets", "vwtq", "--data", "/nowhere"], 1, /\/nowhere: there is no such directory \(missing_file\)/],
   [["eval", "x", "--sets", "vwtq"], 1, /vwtq is missing: no --data directory is given/],
   [["eval", "--endpoint", "localhost:1", "--name", "m"], 2, /is no http address/],
   [["eval", "--endpoint", "http://localhost:1"], 2, /--endpoint needs --name/],

@@ -94,7 +94,7 @@ export class Episode {
 
   #fail(error: unknown): undefined {
     const { group, sample } = this.place;
-    this.failure = { group, sample, message: error instanceof Error ? error.message : String(error) };
+    this.failure = { group, sample, message: error instanceof Error ? error.message : String(error), cause: error };
   }
 
   async #inTime<T>(work: Promise<T>, what: string): Promise<T> {

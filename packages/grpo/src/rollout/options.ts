@@ -40,4 +40,6 @@ export interface Failure {
   readonly group: number;
   readonly sample: number;
   readonly message: string;
+  /** What the environment threw. */
+  readonly cause: unknown;
 }

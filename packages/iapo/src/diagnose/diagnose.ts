@@ -3,13 +3,15 @@
  * call costs more than the right one, for every setting of a grid. Where it costs less, a policy that is trained on it learns the fault
  * (docs/method.md nano section 4).
  */
+import { type Resamples, resample } from "@iapo/evaluation/statistics";
+import { at } from "../at.ts";
 import type { PenaltySettings } from "../config/types.ts";
 import { IapoError } from "../error.ts";
 import { callDivergence } from "../penalty/divergence.ts";
 import type { CallTarget } from "../scoring/span.ts";
-import { type CallKind, type ChartScores, callKinds, type Explained } from "./explain.ts";
+import type { CallKind, ChartScores, Explained } from "./explain.ts";
 import { type CellSettings, type DiagnoseGrid, methodLabel } from "./grid.ts";
-import { type Estimate, meanOf, pairedAuc, pooledAuc, type Resamples, resampleCharts } from "./statistics.ts";
+import { type Estimate, meanOf, pairedAuc, pooledAuc } from "./statistics.ts";
 
 /** Version of the result as JSON. */
 export const diagnosisVersion = 1;
@@ -62,9 +64,9 @@ export interface Diagnosis {
 export function diagnose(explained: Explained, grid: DiagnoseGrid, options: DiagnoseOptions): Diagnosis {
   const charts = explained[0]?.[0]?.length ?? 0;
   if (charts === 0) throw new IapoError("argument", "a diagnosis needs at least one chart, method and partition");
-  const resamplesOf = memoized((count) => resampleCharts(count, options.replicates, options.seed));
+  const resamplesOf = memoized((count) => resample(count, options.replicates, options.seed, "bootstrap"));
   const cells = settingsOf(grid).flatMap(({ method, partition, settings }) => {
-    const scores = explained[method]![partition]!;
+    const scores = at(at(explained, method), partition);
     return cellOf(scores, settings, options, resamplesOf) ?? [];
   });
   const recommended = recommend(cells);
@@ -97,9 +99,10 @@ function cellOf(
   const divergences = (kind: CallKind): number[] =>
     used.map(({ student, teacher }) => {
       const reference = settings.teacherTarget === "teacher_call" ? teacher.own : teacher[kind];
-      return callDivergence(student[kind], reference!, penalty);
+      if (!reference) throw new IapoError("argument", `a chart's ${kind} call was not scored by the teacher`);
+      return callDivergence(student[kind], reference, penalty);
     });
-  const [rights, ...ofFaults] = callKinds.map(divergences) as [number[], number[], number[]];
+  const rights = divergences("right");
   const resamples = resamplesOf(used.length);
   const separation = (values: readonly number[]): Separation => ({
     mean: meanOf(values),
@@ -110,7 +113,10 @@ function cellOf(
     settings,
     charts: used.length,
     right: meanOf(rights),
-    faults: { wrong_axis: separation(ofFaults[0]), wrong_names: separation(ofFaults[1]) },
+    faults: {
+      wrong_axis: separation(divergences("wrong_axis")),
+      wrong_names: separation(divergences("wrong_names")),
+    },
   };
 }
 
@@ -118,13 +124,13 @@ function cellOf(
 function recommend(cells: readonly DiagnosedCell[]): number | null {
   const weakest = (cell: DiagnosedCell, kind: "paired" | "pooled"): number =>
     Math.min(...faults.map((fault) => cell.faults[fault][kind].auc));
-  const certain = [...cells.keys()].filter((i) => faults.every((fault) => cells[i]!.faults[fault].paired.low > 0.5));
-  const [best] = certain.sort(
-    (a, b) =>
-      weakest(cells[b]!, "paired") - weakest(cells[a]!, "paired") ||
-      weakest(cells[b]!, "pooled") - weakest(cells[a]!, "pooled"),
+  const certain = [...cells.entries()].filter(([, cell]) =>
+    faults.every((fault) => cell.faults[fault].paired.low > 0.5),
   );
-  return best ?? null;
+  const [best] = certain.sort(
+    ([, a], [, b]) => weakest(b, "paired") - weakest(a, "paired") || weakest(b, "pooled") - weakest(a, "pooled"),
+  );
+  return best?.[0] ?? null;
 }
 
 /** Whether the fault costs less than the right call more often than not: a reward with this penalty can be hacked. */

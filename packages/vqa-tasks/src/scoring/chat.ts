@@ -1,8 +1,7 @@
 /** A language model behind an OpenAI-compatible endpoint, as a function from messages to its reply. For judges, verifiers and evaluation. */
 
 import { z } from "zod";
-import { VqaTasksError } from "../error.ts";
-import { postJson, type RetryPolicy } from "./http.ts";
+import { type Outcome, postJson, type RetryPolicy } from "./http.ts";
 import { Semaphore } from "./semaphore.ts";
 
 export type ChatMessage = {
@@ -37,8 +36,9 @@ export type ChatRequest = {
 };
 
 /**
- * The reply as it came; empty where the model wrote nothing. Throws VqaTasksError `judge_failed` where there was no answer after all retries,
- * or one that is no chat completion.
+ * The reply as it came; empty where the model wrote nothing. Throws VqaTasksError `request_refused` where this request has no answer (a refusal,
+ * a filter, a reply cut off before it began) and others may have one; `judge_failed` where there was none after all retries, or no chat
+ * completion.
  */
 export type ChatClient = (messages: readonly ChatMessage[], request?: ChatRequest) => Promise<string>;
 
@@ -50,9 +50,9 @@ export const defaultChatOptions: Omit<ChatOptions, "endpoint" | "model"> = {
   maximumTokens: 64,
 };
 
-const completionSchema = z.object({
-  choices: z.array(z.object({ message: z.object({ content: z.string().nullish() }) })).min(1),
-});
+const messageSchema = z.object({ content: z.string().nullish(), refusal: z.string().nullish() });
+const choiceSchema = z.object({ message: messageSchema, finish_reason: z.string().nullish() });
+const completionSchema = z.object({ choices: z.tuple([choiceSchema], z.unknown()) });
 
 export function createChatClient(options: Pick<ChatOptions, "endpoint" | "model"> & Partial<ChatOptions>): ChatClient {
   const all: ChatOptions = { ...defaultChatOptions, ...options };
@@ -63,12 +63,22 @@ export function createChatClient(options: Pick<ChatOptions, "endpoint" | "model"
       signal?.throwIfAborted();
       const sampling = { temperature, max_tokens: all.maximumTokens, ...(seed === undefined ? {} : { seed }) };
       const body = { model: all.model, messages, ...sampling, stream: false };
-      const answer = await postJson(url, body, all.apiKey, { ...all, signal });
-      const parsed = completionSchema.safeParse(answer);
-      if (parsed.success) return parsed.data.choices[0]?.message.content ?? "";
-      throw new VqaTasksError(
-        "judge_failed",
-        `POST ${url}: ${JSON.stringify(answer)?.slice(0, 200)} is no chat completion; check that the address ends where /chat/completions begins`,
-      );
+      return postJson(url, body, all.apiKey, { ...all, signal }, replyOf);
     });
+}
+
+/** A reply that was cut off is one; nothing, for a reason, is none. */
+function replyOf(answer: unknown): Outcome<string> {
+  const shown = JSON.stringify(answer)?.slice(0, 200);
+  const parsed = completionSchema.safeParse(answer);
+  if (!parsed.success)
+    return { fault: `${shown} is no chat completion; check that the address ends where /chat/completions begins` };
+  const [{ message, finish_reason: reason }] = parsed.data.choices;
+  if (message.content && reason !== "content_filter") return { value: message.content };
+  if (reason === "error") return { fault: `${shown} reports a fault in place of a reply`, repeat: true };
+  if (message.content === "" && !message.refusal && (reason ?? "stop") === "stop") return { value: "" };
+  return {
+    fault: `${shown} holds no reply: ${message.refusal ? "a refusal" : `finish_reason ${reason}`}`,
+    refused: true,
+  };
 }

@@ -15,35 +15,53 @@ export type RetryPolicy = {
 const LONGEST_DELAY_MS = 30_000;
 const MOST_BYTES = 2 ** 20;
 
-/** The parsed JSON of the answer. @throws VqaTasksError `judge_failed`; an AbortError where `signal` aborts */
-export async function postJson(
+/** What a request came to. `repeat`: the fault may pass. `refused`: it is this request's own, and others may succeed. */
+export type Outcome<T> =
+  | { readonly value: T }
+  | {
+      readonly fault: string;
+      readonly repeat?: boolean | undefined;
+      readonly refused?: boolean | undefined;
+      readonly delayMs?: number | undefined;
+    };
+
+/**
+ * What `read` finds in the parsed JSON of the answer.
+ * @throws VqaTasksError `request_refused` where another request may succeed, `judge_failed` else; an AbortError where `signal` aborts
+ */
+export async function postJson<T>(
   url: string,
   body: unknown,
   apiKey: string | undefined,
   policy: RetryPolicy & { readonly signal?: AbortSignal | undefined },
-): Promise<unknown> {
-  let fault = "";
+  read: (answer: unknown) => Outcome<T>,
+): Promise<T> {
+  let [fault, refused] = ["", false];
   for (let attempt = 0; attempt <= policy.retries; attempt += 1) {
-    const outcome = await request(url, body, apiKey, policy);
+    const answer = await request(url, body, apiKey, policy);
+    const outcome = "value" in answer ? read(answer.value) : answer;
     policy.signal?.throwIfAborted();
     if ("value" in outcome) return outcome.value;
     fault = outcome.fault;
+    refused = outcome.refused === true;
     if (!outcome.repeat) break;
     const delay = outcome.delayMs ?? policy.firstDelayMs * 2 ** attempt;
     if (attempt < policy.retries)
       await sleep(Math.min(delay, LONGEST_DELAY_MS), undefined, policy.signal ? { signal: policy.signal } : {});
   }
+  if (refused) throw new VqaTasksError("request_refused", `POST ${url}: ${fault}`);
   throw new VqaTasksError("judge_failed", `POST ${url}: ${fault}; check the endpoint, its key and its load`);
 }
 
-type Outcome = { value: unknown } | { fault: string; repeat: boolean; delayMs?: number | undefined };
+/** Statuses by which a server says that it will not serve what was asked: too large, not understood, not allowed as content. */
+const refusals = new Set([400, 413, 415, 422, 451]);
 
 async function request(
   url: string,
   body: unknown,
   apiKey: string | undefined,
   { timeoutMs, signal }: Parameters<typeof postJson>[3],
-): Promise<Outcome> {
+): Promise<Outcome<unknown>> {
   const timeout = AbortSignal.timeout(timeoutMs);
   try {
     const response = await fetch(url, {
@@ -63,6 +81,7 @@ async function request(
     return {
       fault: `status ${status} ${JSON.stringify(text.slice(0, 200))}`,
       repeat: status === 408 || status === 429 || status >= 500,
+      refused: refusals.has(status),
       delayMs: seconds >= 0 ? seconds * 1000 : undefined,
     };
   } catch (error) {

@@ -122,7 +122,7 @@ function tables(
 function timeFigure(all: readonly ConfigurationResult[]): Record<string, string> {
   const shown = all.filter(({ results }) => results.some(({ curve }) => curve.length > 0));
   if (shown.length === 0) return {};
-  const charts = (["misuse", "names", "accuracy"] as const).map(
+  const charts = (["reward/tool_misuse", "reward/tool_names", "reward/outcome"] as const).map(
     (metric): LineChart => ({
       title: `${metricTitles[metric]}, held out`,
       xLabel: "minutes of training",

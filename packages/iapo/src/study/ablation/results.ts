@@ -1,10 +1,7 @@
 // What a job came to: measured before and after, its held-out values over steps and seconds.
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Measured, type MetricName, metricNames } from "@iapo/evaluation";
+import { type Measured, type MetricName, metricNames, readResults } from "@iapo/evaluation";
 import { type LoadedRun, loadRun } from "@iapo/run-report";
-import { z } from "zod";
-import { IapoError } from "../../error.ts";
 import {
   type AblationJob,
   type Measuring,
@@ -38,29 +35,9 @@ export interface JobResult {
   readonly curve: readonly CurvePoint[];
 }
 
-const estimate = z.object({
-  value: z.number().nullable(),
-  interval: z.tuple([z.number(), z.number()]).nullable(),
-});
-const measured: z.ZodType<Measured> = z.object({
-  tasks: z.int(),
-  responses: z.int(),
-  metrics: z.object(
-    Object.fromEntries(metricNames.map((name) => [name, estimate])) as Record<MetricName, typeof estimate>,
-  ),
-});
-const resultsSchema = z.object({ sets: z.object({ nano: measured }) });
-
-/** What `iapo eval` has left. Undefined where a model was not measured. @throws IapoError `invalid` */
+/** What `iapo eval` has left. Undefined where a model was not measured. @throws EvaluationError `invalid` */
 export async function readMeasured(measuring: Measuring, name: string): Promise<Measured | undefined> {
-  const file = join(measureDirectory(measuring, name), "results.json");
-  try {
-    return resultsSchema.parse(JSON.parse(await readFile(file, "utf8"))).sets.nano;
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    const problem = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
-    throw new IapoError("invalid", `${file} is not the result of an evaluation: ${problem}; delete it`, { cause });
-  }
+  return (await readResults(join(measureDirectory(measuring, name), "results.json")))?.nano;
 }
 
 /** Of a job that was measured. */
@@ -94,20 +71,10 @@ export async function readResult(
   };
 }
 
-/** The names that metrics have in a run's steps. */
-const names: Readonly<Record<MetricName, string>> = {
-  accuracy: "val/reward/outcome",
-  calls: "val/tool_call_ratio",
-  success: "val/tool_call_success_rate",
-  misuse: "val/reward/tool_misuse",
-  names: "val/reward/tool_names",
-  changed: "val/reward/tool_changed",
-};
-
 function curveOf({ steps }: LoadedRun, until: (steps: number) => number): CurvePoint[] {
   return steps.flatMap(({ step, metrics }) => {
     const found = metricNames.flatMap((name) => {
-      const value = metrics[names[name]];
+      const value = metrics[`val/${name}`];
       return value === undefined || value === null ? [] : [[name, value] as const];
     });
     if (found.length === 0) return [];

@@ -1,6 +1,13 @@
 // Tables over configurations: mean and spread over seeds, after equal steps and after equal time.
 
-import { type Measured, type MetricName, metricNames, metricTitles } from "@iapo/evaluation";
+import {
+  type Estimate,
+  estimateText,
+  type Measured,
+  type MetricName,
+  metricNames,
+  metricTitles,
+} from "@iapo/evaluation";
 import { type Cell, type Spread, spreadOf, toCsv, toMarkdown } from "@iapo/run-report";
 import type { CurvePoint, JobResult } from "./results.ts";
 
@@ -24,7 +31,7 @@ const columns = ["configuration", "seeds", "steps", ...metricNames.map((name) =>
 export function stepsTable(models: readonly MeasuredModel[], all: readonly ConfigurationResult[]): string {
   const ofModels = models.map(({ name, measured }): Cell[] => [
     ...[name, "", ""],
-    ...metricNames.map((metric) => withInterval(measured, metric)),
+    ...metricNames.map((metric) => cellOf(measured.metrics[metric])),
     ...["", ""],
   ]);
   return toMarkdown(columns, [
@@ -121,11 +128,8 @@ function valuesOf({ metrics }: Measured): Partial<Record<MetricName, number>> {
   );
 }
 
-function withInterval({ metrics }: Measured, name: MetricName): string {
-  const { value, interval } = metrics[name];
-  if (value === null) return "";
-  const [low, high] = interval ?? [];
-  return low === undefined ? value.toFixed(3) : `${value.toFixed(3)} [${low.toFixed(3)}, ${high?.toFixed(3)}]`;
+function cellOf(estimate: Estimate): string {
+  return estimate.value === null ? "" : estimateText(estimate);
 }
 
 /** A line for each measurement of each job, with bootstrap intervals. */
