@@ -7,6 +7,13 @@ export {
   lossOptionsSchema,
 } from "./config/loss.ts";
 export {
+  type ConfigurationFacts,
+  type ConfigurationProblem,
+  type ConfigurationProblems,
+  configurationProblems,
+  optimizerProblems,
+} from "./config/problems.ts";
+export {
   type GrpoSettings,
   grpoSettingsSchema,
   type OptimizerSettings,

@@ -1,6 +1,11 @@
 // The schemas of a run.
 import { expect, test } from "vitest";
-import { grpoSettingsSchema, optimizerSettingsSchema } from "../src/config.ts";
+import {
+  type ConfigurationFacts,
+  configurationProblems,
+  grpoSettingsSchema,
+  optimizerSettingsSchema,
+} from "../src/config.ts";
 import { type GrpoOptions, learnerOptions } from "../src/index.ts";
 import { lossKinds } from "../src/math/index.ts";
 
@@ -23,6 +28,13 @@ test.each([
   [{ rollout: { onFailure: "ignore" } }, "onFailure"],
   [{ overlong: { maximum: 4, buffer: 5 } }, "buffer"],
   [{ optimizer: { schedule: "cosine" } }, "totalSteps"],
+  [{ groups: 1e8 }, "groups"],
+  [{ rollout: { samples: 1 } }, "lone response"],
+  [{ rollout: { sampling: { temperature: 0 } } }, "temperature above 0"],
+  [{ rollout: { sampling: { temperature: 1, topK: 1 } } }, "topK"],
+  [{ rollout: { maxTokens: 1e9 } }, "maxTokens"],
+  [{ optimizer: { learningRate: 10 } }, "learningRate"],
+  [{ rollout: { maxTokens: 8, maxTurns: 1 }, overlong: { maximum: 20, buffer: 4 } }, "begins at 16 tokens"],
 ])("%o is refused", (settings, name) => {
   const { success, error } = grpoSettingsSchema.safeParse(settings);
   expect(success).toBe(false);
@@ -49,8 +61,38 @@ test("what a run writes of its settings is read back as the same", () => {
   }
 });
 
+test("a lone response is fine where advantages are the user's own", () => {
+  const settings = { rollout: { samples: 1 }, functions: { advantage: "./mine.ts" } };
+  expect(grpoSettingsSchema.safeParse(settings).success).toBe(true);
+});
+
+test("good settings have no problems", () => {
+  const facts = { tasks: 8, heldOut: 10, turns: 2, positions: 4096, promptTokens: 700 };
+  const settings = grpoSettingsSchema.parse({ evaluate: { every: 1, tasks: 10 } });
+  expect(configurationProblems(settings, facts)).toEqual({ errors: [], warnings: [] });
+});
+
+test.each<[object, ConfigurationFacts, "errors" | "warnings", string]>([
+  [{}, { tasks: 7 }, "errors", "groups"],
+  [{ rollout: { maxTurns: 1 } }, { turns: 2 }, "errors", "rollout.maxTurns"],
+  [{ rollout: { maxTokens: 600 } }, { positions: 512 }, "errors", "rollout.maxTokens"],
+  [{ rollout: { maxTokens: 200 } }, { positions: 512, promptTokens: 200 }, "warnings", "rollout.maxTokens"],
+  [{ optimizer: { learningRate: 0.02 } }, {}, "warnings", "optimizer.learningRate"],
+  [{ overlong: { maximum: 2000, buffer: 1000 } }, {}, "warnings", "overlong.maximum"],
+  [{ update: { miniBatch: 9 } }, {}, "warnings", "update.miniBatch"],
+  [{ evaluate: { every: 1, tasks: 10 } }, { heldOut: 9 }, "warnings", "evaluate.tasks"],
+  [{ loss: { kind: "reinforce" }, update: { epochs: 2 } }, {}, "warnings", "loss.kind"],
+  [{ loss: { kind: "sapo", clip: { high: 0.3 } } }, {}, "warnings", "loss.clip"],
+  [{ loss: { kind: "cispo", dualClip: 3 } }, {}, "warnings", "loss.dualClip"],
+  [{ loss: { kind: "dapo", gate: { positive: 2 } } }, {}, "warnings", "loss.gate"],
+])("%o with %o: %s of %s", (settings, facts, severity, name) => {
+  const found = configurationProblems(grpoSettingsSchema.parse(settings), facts);
+  expect(found[severity].map(({ path }) => path.join("."))).toEqual([name]);
+  expect(found[severity === "errors" ? "warnings" : "errors"]).toEqual([]);
+});
+
 test("schedules warm up and end", () => {
-  const settings = { learningRate: 2, schedule: "linear", warmupSteps: 2, totalSteps: 6 };
+  const settings = { learningRate: 0.5, schedule: "linear", warmupSteps: 2, totalSteps: 6 };
   const { learningRate } = learnerOptions(optimizerSettingsSchema.parse(settings));
-  expect([0, 1, 2, 4, 6].map(learningRate)).toEqual([0, 1, 2, 1, 0]);
+  expect([0, 1, 2, 4, 6].map(learningRate)).toEqual([0, 0.25, 0.5, 0.25, 0]);
 });

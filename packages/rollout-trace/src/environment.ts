@@ -18,6 +18,8 @@ export type StepResult = {
 
 /** Keeps no state: many episodes run at one time, and a step can be replayed from a trace. */
 export type Environment = {
+  /** The most turns that an episode can take, where that is known: a run that allows fewer is refused before it begins. */
+  readonly maxTurns?: number | undefined;
   prompt(task: Task): readonly PromptBlock[];
   /**
    * Takes the turn just written.

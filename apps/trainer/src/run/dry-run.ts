@@ -9,6 +9,7 @@ import { modelDirectory } from "../compose/model.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
+import { checkJob } from "./check-job.ts";
 import type { Job } from "./job.ts";
 import { type RunOptions, runDirectory } from "./open-run.ts";
 
@@ -19,17 +20,22 @@ export async function dryRun(loaded: LoadedConfig, job: Job, { out }: RunOptions
   const { minPixels, maxPixels } = config.model;
   const limits = { ...(minPixels !== undefined && { minPixels }), ...(maxPixels !== undefined && { maxPixels }) };
   const processor = await loadProcessor(directory, limits);
-  const { train } = await openTasks(config.data);
+  const tasks = await openTasks(config.data);
+  const { train } = tasks;
   const task = await train.task(0);
   const noJudge = { ...config.environment, scoring: { ...config.environment.scoring, scoring: "relaxed" as const } };
-  const prompt = createEnvironment({ options: noJudge }).prompt(task);
+  const environment = createEnvironment({ options: noJudge });
+  const prompt = environment.prompt(task);
   const encoded = processor.encodeChat([{ role: "user", content: prompt.map(blockContent) }]);
   const weights = tensorTable(model).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  const positions = model.text.maxPositionEmbeddings;
+  const warnings = checkJob(job, { tasks, environment, positions, promptTokens: encoded.tokens.length });
   io.out(
     [
       `# iapo ${job.command}: ${job.steps} steps in ${runDirectory(loaded, out)}`,
       `# model: ${weights} weights in ${directory}`,
       `# data: ${train.length} tasks; the first is ${task.id}, a prompt of ${encoded.tokens.length} tokens`,
+      ...warnings.map((warning) => `# warning: ${warning}`),
       stringify(resolved).trimEnd(),
     ].join("\n"),
   );

@@ -1,5 +1,6 @@
 // What a command that makes a run brings along, and what it is given to make it of.
 import type { Metrics, Recipe, TrainOptions } from "@iapo/grpo";
+import type { ConfigurationFacts, ConfigurationProblems } from "@iapo/grpo/config";
 import type { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Environment } from "@iapo/rollout-trace";
 import type { Device } from "@iapo/tensor-core";
@@ -23,6 +24,8 @@ export interface Parts {
 /** A command's own part. */
 export interface Job {
   readonly command: "train" | "sft";
+  /** Of the configuration. */
+  readonly section: "grpo" | "supervised";
   readonly seed: number;
   readonly steps: number;
   readonly checkpoint: TrainOptions["checkpoint"];
@@ -31,6 +34,8 @@ export interface Job {
   readonly settings: object;
   /** Tokens that a step with these metrics wrote, or learned from. */
   readonly tokensOf: (metrics: Metrics) => number;
+  /** What the settings of its section cannot do, or will hardly do. */
+  problems(facts: ConfigurationFacts): ConfigurationProblems;
   build(
     parts: Parts,
   ): Promise<{ readonly recipe: Recipe & AsyncDisposable; readonly evaluate?: TrainOptions["evaluate"] }>;

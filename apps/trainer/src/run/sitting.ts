@@ -8,6 +8,7 @@ import { openEnvironment } from "../compose/environment.ts";
 import { openPolicy } from "../compose/model.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import type { Progress } from "../progress/progress.ts";
+import { checkJob, positionsOf } from "./check-job.ts";
 import type { Job } from "./job.ts";
 import { keepingImages } from "./keep-images.ts";
 import type { OpenRun } from "./open-run.ts";
@@ -41,6 +42,8 @@ export async function sit({ config, resolved }: LoadedConfig, job: Job, options:
   const tasks = await openTasks(config.data);
   await using world = await openEnvironment(config, directory);
   const { environment } = world;
+  const warnings = checkJob(job, { tasks, environment, positions: await positionsOf(config.model, { signal }) });
+  for (const warning of warnings) onWarning(warning);
   onPhase("load the model");
   const policy = await openPolicy(device, config.model, { seed: job.seed, signal, onPhase });
   try {
@@ -50,7 +53,7 @@ export async function sit({ config, resolved }: LoadedConfig, job: Job, options:
     const start = { command: process.argv.slice(2), config: resolved, adapter: device.facts, parity };
     await run.begin();
     await recordStart(directory, start);
-    return await trainOn(recipe, evaluate, job, options);
+    return await trainOn(recipe, evaluate, job, { ...options, warnings });
   } finally {
     policy.model.dispose();
   }
@@ -60,7 +63,7 @@ async function trainOn(
   recipe: Recipe,
   evaluate: Awaited<ReturnType<Job["build"]>>["evaluate"],
   job: Job,
-  { run: { directory }, progress, signal, resume }: SittingOptions,
+  { run: { directory }, progress, signal, resume, warnings }: SittingOptions & { readonly warnings: readonly string[] },
 ): Promise<Sitting> {
   const events = new EventFile(directory);
   let first: Metrics | undefined;
@@ -72,6 +75,7 @@ async function trainOn(
     steps: job.steps,
     checkpoint: job.checkpoint,
     maxSkippedSteps: job.maxSkippedSteps,
+    warnings,
     settings: { command: job.command, ...job.settings },
     evaluate,
     signal,

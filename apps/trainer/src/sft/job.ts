@@ -1,5 +1,6 @@
 // iapo sft: supervised learning by a configuration's `supervised`, the cold start of reinforcement learning.
 import { evaluatePolicy, learnerOptions, supervisedRecipe } from "@iapo/grpo";
+import { optimizerProblems } from "@iapo/grpo/config";
 import type { TrainerConfig } from "../config/schema.ts";
 import { TrainerError } from "../error.ts";
 import { closing, type Job } from "../run/job.ts";
@@ -19,6 +20,14 @@ export function supervisedJob({ model, data, environment, supervised }: TrainerC
   const { seed, batch, rowBudget, mixture, optimizer, evaluate } = settings;
   return {
     command: "sft",
+    section: "supervised",
+    problems: () => ({
+      errors: [],
+      warnings: optimizerProblems(optimizer).warnings.map(({ path, message }) => ({
+        path: ["optimizer", ...path],
+        message,
+      })),
+    }),
     seed,
     steps,
     checkpoint,

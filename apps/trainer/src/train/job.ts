@@ -1,6 +1,7 @@
 // iapo train: GRPO by a configuration's `grpo`, with a teacher by its `iapo`, or a baseline by its `baseline`.
 import { join } from "node:path";
 import { evaluatePolicy, type GrpoParts, grpoRecipe, learnerOptions, type Recipe } from "@iapo/grpo";
+import { configurationProblems } from "@iapo/grpo/config";
 import { iapoRecipe } from "@iapo/iapo";
 import { DifferentiablePolicy } from "@iapo/qwen-vl-model";
 import type { TrainerConfig } from "../config/schema.ts";
@@ -16,6 +17,8 @@ export function grpoJob(config: TrainerConfig): Job {
   const settings = { ...decisive, loss: { ...loss, dualClip: loss.dualClip ?? null } };
   return {
     command: "train",
+    section: "grpo",
+    problems: (facts) => configurationProblems(grpo, facts),
     seed: grpo.seed,
     steps,
     checkpoint,

@@ -4,9 +4,15 @@ import type { AdvantageOptions } from "../advantages/registry.ts";
 import { lossDefinition } from "../losses/registry.ts";
 import type { LossOptions, OverlongOptions } from "../math/index.ts";
 import { advantageInputSchema, type DynamicSamplingOptions, dynamicSamplingSchema, lossOptionsSchema } from "./loss.ts";
+import { configurationProblems } from "./problems.ts";
 
 const count = z.int().min(1);
 const positive = z.number().gt(0);
+
+/** More than any machine does in one step: such a number is a slip, and is told before it takes the memory. */
+const [MOST_GROUPS, MOST_SAMPLES, MOST_TOKENS, MOST_TURNS] = [65_536, 4096, 1_048_576, 1000];
+/** AdamW moves each weight by about the learning rate in a step: weights are lost at once above this. */
+const MOST_LEARNING_RATE = 1;
 
 export type RolloutSettings = {
   /** Responses per task. */
@@ -26,7 +32,7 @@ export type RolloutSettings = {
 
 /** `{ "samples": 8, "sampling": { "temperature": 1 }, "maxTokens": 512, "onFailure": "drop", "timeout": 60000 }` */
 export const rolloutSettingsSchema: z.ZodType<RolloutSettings, unknown> = z.strictObject({
-  samples: count.default(8),
+  samples: count.max(MOST_SAMPLES).default(8),
   sampling: z
     .strictObject({
       temperature: z.number().min(0).default(1),
@@ -34,8 +40,8 @@ export const rolloutSettingsSchema: z.ZodType<RolloutSettings, unknown> = z.stri
       topK: count.optional(),
     })
     .default({ temperature: 1 }),
-  maxTokens: count.default(512),
-  maxTurns: count.default(2),
+  maxTokens: count.max(MOST_TOKENS).default(512),
+  maxTurns: count.max(MOST_TURNS).default(2),
   onFailure: z.enum(["drop", "penalize", "stop"]).default("stop"),
   failureReward: z.number().default(0),
   timeout: positive.optional(),
@@ -58,7 +64,11 @@ export type OptimizerSettings = {
 /** `{ "learningRate": 1e-6, "schedule": "constant", "warmupSteps": 0 }`: AdamW; toy models need 1e-4 to 1e-3. */
 export const optimizerSettingsSchema: z.ZodType<OptimizerSettings, unknown> = z
   .strictObject({
-    learningRate: positive.default(1e-6),
+    learningRate: positive
+      .max(MOST_LEARNING_RATE, {
+        error: `AdamW moves each weight by about this in a step: at most ${MOST_LEARNING_RATE}`,
+      })
+      .default(1e-6),
     schedule: z.enum(["constant", "linear", "cosine"]).default("constant"),
     warmupSteps: z.int().min(0).default(0),
     totalSteps: count.optional(),
@@ -111,7 +121,7 @@ export const grpoSettingsSchema: z.ZodType<GrpoSettings, unknown> = z
   .strictObject({
     seed: z.int().min(0).default(0),
     steps: count.default(100),
-    groups: count.default(8),
+    groups: count.max(MOST_GROUPS).default(8),
     rollout: rolloutSettingsSchema.prefault({}),
     advantage: advantageInputSchema.prefault({}),
     loss: lossOptionsSchema.prefault({ kind: "dapo" }),
@@ -144,4 +154,8 @@ export const grpoSettingsSchema: z.ZodType<GrpoSettings, unknown> = z
       advantage: { ...others, scale },
       loss: { ...loss, ...(constantLength !== undefined && { constantLength }) },
     };
+  })
+  .superRefine((settings, context) => {
+    for (const { path, message } of configurationProblems(settings).errors)
+      context.addIssue({ code: "custom", path: [...path], message });
   });

@@ -10,7 +10,8 @@ export type AlarmName =
   | "names_traded"
   | "kl_blow_up"
   | "non_finite"
-  | "truncated";
+  | "truncated"
+  | "configuration";
 
 export interface Alarm {
   readonly name: AlarmName;
@@ -27,6 +28,13 @@ export interface AlarmState {
   readonly recent: readonly Readonly<Record<string, number>>[];
   /** Alarms that hold. */
   readonly active: readonly string[];
+}
+
+/** Raised with the first step of a run whose configuration was warned about. */
+export function configurationAlarms(step: number, warnings: readonly string[]): Alarm[] {
+  return step === 0 && warnings.length > 0
+    ? [{ name: "configuration", step, numbers: { warnings: warnings.length } }]
+    : [];
 }
 
 export const noAlarms: AlarmState = { first: [], recent: [], active: [] };

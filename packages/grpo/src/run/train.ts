@@ -3,7 +3,7 @@
 import type { Trace } from "@iapo/rollout-trace";
 import { openStep, publishStep, recoverSteps } from "@iapo/rollout-trace/files";
 import { listCheckpoints, pruneCheckpoints, readCheckpoint, writeCheckpoint } from "../checkpoint/checkpoints.ts";
-import { type Alarm, noAlarms, watch } from "../metrics/alarms.ts";
+import { type Alarm, configurationAlarms, noAlarms, watch } from "../metrics/alarms.ts";
 import type { Metrics } from "../metrics/rollout-metrics.ts";
 import { appendTimings, openRunDirectory, type RunPaths } from "./directory.ts";
 import { MOST_SKIPPED_STEPS, stopIfOnlySkipping, stopUnlessFinite } from "./divergence.ts";
@@ -24,6 +24,8 @@ export interface TrainOptions {
   readonly evaluate?: { readonly every: number; run(): Promise<{ metrics: Metrics; score: number }> } | undefined;
   /** Optimizer steps in a row that may be skipped because their numbers are not finite; default 3. */
   readonly maxSkippedSteps?: number | undefined;
+  /** What was said of the configuration; the run's first step has the alarm `configuration` then. */
+  readonly warnings?: readonly string[] | undefined;
   readonly onMetrics?: ((step: number, metrics: Metrics) => void) | undefined;
   readonly onAlarm?: ((alarm: Alarm) => void) | undefined;
   /** Hears what the run is at: rollout, update, evaluate, checkpoint and the like. */
@@ -104,7 +106,8 @@ async function finishStep(
     evaluate && (step % evaluate.every === 0 || step === options.steps)
       ? await clock.time("evaluate", () => evaluate.run())
       : undefined;
-  const { state: alarms, raised } = watch(before.alarms, before.step, made.metrics);
+  const { state: alarms, raised: found } = watch(before.alarms, before.step, made.metrics);
+  const raised = [...configurationAlarms(before.step, options.warnings ?? []), ...found];
   const isBest = evaluated !== undefined && (before.best === null || evaluated.score > before.best.score);
   const flags = raised.map(({ name }) => [`alarm/${name}`, 1] as const);
   const metrics = { ...made.metrics, ...evaluated?.metrics, ...Object.fromEntries(flags) };

@@ -10,6 +10,7 @@ export const alarmMeanings = {
   noop_calls: "More calls than at the start change nothing in the image.",
   non_finite: "Numbers were not finite: an optimizer step was skipped. A run of such steps ends.",
   truncated: "Over half of the turns are cut at their most tokens: they end in the middle.",
+  configuration: "Settings were warned about when the run began; iapo train --dry-run says which.",
   names_traded: "Misuse falls while right names are lost: the penalty may be satisfied the wrong way.",
   kl_blow_up: "The policy moves far in one step, or far from its reference.",
 } as const;

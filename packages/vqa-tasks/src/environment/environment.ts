@@ -58,6 +58,7 @@ export function createEnvironment({ preset = "default", options, judge }: Enviro
   return {
     options: all,
     tools: documented,
+    maxTurns: 2,
     prompt: opening,
     async step(task, turn, earlier = []) {
       if (earlier.length > 0) return finish(score, task, turn, toolOfSecondTurn(task, earlier));

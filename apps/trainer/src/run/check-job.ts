@@ -1,0 +1,33 @@
+// What stands against a job, told before it begins: by `train`, `sft` and --dry-run alike.
+import type { ConfigurationFacts, ConfigurationProblem } from "@iapo/grpo/config";
+import { loadConfig } from "@iapo/qwen-vl-model/config";
+import type { Environment } from "@iapo/rollout-trace";
+import type { OpenTasks } from "@iapo/vqa-tasks/sources";
+import { modelDirectory } from "../compose/model.ts";
+import type { ModelSource } from "../config/model.ts";
+import { TrainerError } from "../error.ts";
+import type { Job } from "./job.ts";
+
+export interface JobFacts extends Pick<ConfigurationFacts, "positions" | "promptTokens"> {
+  readonly tasks: OpenTasks;
+  readonly environment: Environment;
+}
+
+/** Warnings, to be said and kept as alarms of the run. @throws TrainerError `config` where the job could not run or learn */
+export function checkJob(job: Job, { tasks, environment, ...facts }: JobFacts): string[] {
+  const { errors, warnings } = job.problems({
+    ...facts,
+    tasks: tasks.train.length,
+    heldOut: tasks.validation?.length,
+    turns: environment.maxTurns,
+  });
+  const lines = (problems: readonly ConfigurationProblem[]): string[] =>
+    problems.map(({ path, message }) => `${[job.section, ...path].join(".")}: ${message}`);
+  if (errors.length > 0) throw new TrainerError("config", lines(errors).join("\n"));
+  return lines(warnings);
+}
+
+/** Positions that the model can tell apart. */
+export async function positionsOf(model: ModelSource, options: { readonly signal: AbortSignal }): Promise<number> {
+  return (await loadConfig(await modelDirectory(model, options))).text.maxPositionEmbeddings;
+}
