@@ -5,7 +5,6 @@ export {
   createLlmVerifier,
   type LlmVerdict,
   type LlmVerifierOptions,
-  type VerifierMessage,
 } from "./baselines/llm-verifier.ts";
 export { type TorlRewards, torlReward } from "./baselines/torl.ts";
 export {

@@ -140,7 +140,7 @@ test("goes on after 500, a cut connection, a time-out, garbage and a reply of ma
 
 test("a dead endpoint, or one that is no chat endpoint, is an error, not a verdict", async () => {
   const other = await serve((_content, response) => void response.end(JSON.stringify({ choices: [] })));
-  await expect(createLlmVerifier(other)(madeUpTrace())).rejects.toMatchObject({ code: "judge_failed" });
+  await expect(createLlmVerifier(other)(madeUpTrace())).rejects.toMatchObject({ code: "endpoint_failed" });
   const complete = createChatClient({ endpoint: "http://127.0.0.1:9/v1", model: "test", retries: 1, firstDelayMs: 1 });
   await expect(createLlmVerifier({ complete, model: "test" })(madeUpTrace())).rejects.toThrow(/127\.0\.0\.1:9/);
 });

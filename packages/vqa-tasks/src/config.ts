@@ -6,6 +6,7 @@ import { type EnvironmentOptions, environmentPresets } from "./environment/optio
 import { type DataFormat, dataFormats } from "./loaders/formats.ts";
 import { defaultNanoChartOptions, type NanoChartOptions } from "./nano/options.ts";
 import { type ChatOptions, defaultChatOptions } from "./scoring/chat.ts";
+import { endpointProblem, isSecretHeader } from "./scoring/endpoint-address.ts";
 import { defaultJudgeOptions, type JudgeOptions } from "./scoring/judge.ts";
 import { scoringRules } from "./scoring/rules.ts";
 
@@ -53,14 +54,36 @@ export const environmentOptionsSchema: z.ZodType<EnvironmentOptions, unknown> = 
     };
   });
 
+const headerName = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
+
 const endpoint = z.strictObject({
-  endpoint: z.url({ protocol: /^https?$/ }),
+  endpoint: z.string().superRefine((text, context) => {
+    const message = endpointProblem(text);
+    if (message !== undefined) context.addIssue({ code: "custom", message });
+  }),
   model: z.string().min(1),
   timeoutMs: z.int().min(1).default(defaultChatOptions.timeoutMs),
   retries: z.int().min(0).max(20).default(defaultChatOptions.retries),
   firstDelayMs: z.int().min(0).default(defaultChatOptions.firstDelayMs),
   concurrency: z.int().min(1).max(1024).default(defaultChatOptions.concurrency),
   maximumTokens: z.int().min(1).default(defaultChatOptions.maximumTokens),
+  maxTokensName: z.enum(["max_tokens", "max_completion_tokens"]).optional(),
+  temperature: z.number().min(0).optional(),
+  apiKeyHeader: z.string().regex(headerName).optional(),
+  headers: z
+    .record(z.string().regex(headerName), z.string().regex(/^[\t\x20-\x7e]*$/))
+    .refine((headers) => !Object.keys(headers).some(isSecretHeader), {
+      error:
+        "a file holds no keys; the key comes from the environment, under apiKeyHeader where it has a header of its own",
+    })
+    .optional(),
+  query: z.record(z.string(), z.string()).optional(),
+  body: z
+    .record(z.string(), z.json())
+    .refine((body) => !["model", "messages", "stream"].some((name) => name in body), {
+      error: "model, messages and stream are set by the request itself",
+    })
+    .optional(),
 });
 
 /** All of an endpoint that a file may set: its key is left to the caller's environment. */

@@ -5,18 +5,10 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import type { ImageRef, NamedBox, Trace } from "@iapo/rollout-trace";
+import { recordedVerdicts } from "@iapo/rollout-trace/files";
+import { type ChatMessage, lastWord } from "@iapo/vqa-tasks/scoring";
 import { IapoError } from "../error.ts";
 import type { Verifier } from "./trm.ts";
-
-export type VerifierMessage = {
-  readonly role: "user";
-  readonly content:
-    | string
-    | readonly (
-        | { readonly type: "text"; readonly text: string }
-        | { readonly type: "image_url"; readonly image_url: { readonly url: string } }
-      )[];
-};
 
 export type LlmVerdict = {
   /** SHA-256 of the model's name and of all that it is shown: the same call has the same verdict for a whole run. */
@@ -29,7 +21,7 @@ export type LlmVerdict = {
 
 export type LlmVerifierOptions<I extends ImageRef> = {
   /** Sends messages, gives the reply; time-outs, retries and how many run at one time are its own. */
-  readonly complete: (messages: readonly VerifierMessage[]) => Promise<string>;
+  readonly complete: (messages: readonly ChatMessage[]) => Promise<string>;
   /** Of the model, for the key. */
   readonly model: string;
   /** How often it is asked again where its reply is no verdict; default 4. */
@@ -43,52 +35,44 @@ export type LlmVerifierOptions<I extends ImageRef> = {
 /** Longer programs and lists of names are cut: a prompt has a price. */
 const longestProgram = 4000;
 const mostNames = 200;
-/** Longest part of a reply that is read. */
-const longestReply = 256;
+
+interface Asked {
+  readonly reply: string;
+  readonly words: ReadonlyMap<string, Verdict>;
+}
 
 /** Gives 1 for a call that was both necessary and right. It throws IapoError `verifier`, and what `complete` throws. */
 export function createLlmVerifier<I extends ImageRef = ImageRef>(options: LlmVerifierOptions<I>): Verifier<I> {
-  const verdicts = new Map<string, Promise<LlmVerdict>>();
-  for (const verdict of options.recorded ?? []) verdicts.set(verdict.key, Promise.resolve(verdict));
+  const { model, retries = 4 } = options;
+  const verdictOf = recordedVerdicts<Trace<I>, Asked, LlmVerdict>({
+    key: (trace) => keyOf(model, dataOf(trace), imagesOf(trace)),
+    attempts: retries + 1,
+    ask: (trace) => ask(options, trace),
+    read({ reply, words }, key) {
+      const read = words.get(lastWord(reply, [...words.keys()]) ?? "");
+      return read && { key, ...read, reply };
+    },
+    unclear: ({ reply }) =>
+      new IapoError(
+        "verifier",
+        `verifier ${model} gave no verdict in ${retries + 1} replies, the last one ${JSON.stringify(reply.slice(0, 200))}; check that the model follows the format`,
+      ),
+    recorded: options.recorded,
+    record: options.record,
+  });
   return async (trace) => {
-    const data = dataOf(trace);
-    const key = keyOf(options.model, data, imagesOf(trace));
-    let verdict = verdicts.get(key);
-    if (!verdict) {
-      verdict = ask(options, key, data, trace);
-      verdicts.set(key, verdict);
-      verdict.catch(() => verdicts.delete(key));
-    }
-    const { necessary, correct } = await verdict;
+    const { necessary, correct } = await verdictOf(trace);
     return necessary && correct ? 1 : 0;
   };
 }
 
-async function ask<I extends ImageRef>(
-  options: LlmVerifierOptions<I>,
-  key: string,
-  data: string,
-  trace: Trace<I>,
-): Promise<LlmVerdict> {
-  const { complete, model, picture, retries = 4, record } = options;
+async function ask<I extends ImageRef>({ complete, picture }: LlmVerifierOptions<I>, trace: Trace<I>): Promise<Asked> {
   const shown = picture ? await Promise.all(imagesOf(trace).map(picture)) : [];
   const pictures = shown.map((url) => ({ type: "image_url", image_url: { url } }) as const);
-  let reply = "";
-  for (let attempt = 0; attempt <= retries; attempt++) {
-    const words = verdictWords();
-    const text = promptOf(data, words, shown.length);
-    const content = shown.length > 0 ? [...pictures, { type: "text", text } as const] : text;
-    reply = await complete([{ role: "user", content }]);
-    const read = words.get(reply.slice(0, longestReply).trim());
-    if (!read) continue;
-    const verdict = { key, ...read, reply };
-    await record?.(verdict);
-    return verdict;
-  }
-  throw new IapoError(
-    "verifier",
-    `verifier ${model} gave no verdict in ${retries + 1} replies, the last one ${JSON.stringify(reply.slice(0, 200))}; check that the model follows the format`,
-  );
+  const words = verdictWords();
+  const text = promptOf(dataOf(trace), words, shown.length);
+  const content = shown.length > 0 ? [...pictures, { type: "text", text } as const] : text;
+  return { reply: await complete([{ role: "user", content }]), words };
 }
 
 /** The original picture, and the edited one where there is one. */

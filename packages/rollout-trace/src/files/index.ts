@@ -3,6 +3,7 @@ export { appendLine, writeFileAtomic } from "./atomic.ts";
 export { type Journal, openJournal } from "./journal.ts";
 export { imagePath, listSteps, publishStep, type StepFile, stepPath, syncDirectory } from "./paths.ts";
 export { readEntries, readRun, readStep, readTraces, type StepEntry, type TraceFilter } from "./read.ts";
+export { type RecordedVerdicts, recordedVerdicts } from "./recorded-verdicts.ts";
 export { type StepRecord, stepRecordSchema } from "./records.ts";
 export { type Recovery, recoverSteps } from "./recover.ts";
 export { openStep, type StepWriter, writeStep } from "./write.ts";

@@ -1,7 +1,9 @@
 /** A language model behind an OpenAI-compatible endpoint, as a function from messages to its reply. For judges, verifiers and evaluation. */
 
-import { z } from "zod";
-import { type Outcome, postJson, type RetryPolicy } from "./http.ts";
+import { VqaTasksError } from "../error.ts";
+import { readCompletion } from "./completion.ts";
+import { endpointProblem } from "./endpoint-address.ts";
+import { postJson, type RetryPolicy, withoutSecret } from "./http.ts";
 import { Semaphore } from "./semaphore.ts";
 
 export type ChatMessage = {
@@ -20,9 +22,21 @@ export type ChatOptions = RetryPolicy & {
   readonly endpoint: string;
   readonly model: string;
   readonly apiKey?: string | undefined;
+  /** The header that carries the key, bare; default `Authorization: Bearer KEY`. Azure's is `api-key`. */
+  readonly apiKeyHeader?: string | undefined;
+  /** Further headers; none that carries a key. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Behind the address, such as Azure's `api-version`. */
+  readonly query?: Readonly<Record<string, string>> | undefined;
+  /** Further fields of the request's body, in place of those that stand there; null leaves a field out, such as `seed`. */
+  readonly body?: Readonly<Record<string, unknown>> | undefined;
+  /** In place of a request's own. */
+  readonly temperature?: number | undefined;
+  /** What the server calls the limit of a reply. */
+  readonly maxTokensName?: "max_tokens" | "max_completion_tokens" | undefined;
   /** Requests under way at one time. */
   readonly concurrency: number;
-  /** Of a reply. */
+  /** Of a reply, thinking included. */
   readonly maximumTokens: number;
 };
 
@@ -36,9 +50,8 @@ export type ChatRequest = {
 };
 
 /**
- * The reply as it came; empty where the model wrote nothing. Throws VqaTasksError `request_refused` where this request has no answer (a refusal,
- * a filter, a reply cut off before it began) and others may have one; `judge_failed` where there was none after all retries, or no chat
- * completion.
+ * The reply as it came, but for the key; empty where the model wrote nothing. Throws VqaTasksError `request_refused` where this request is refused
+ * for good (a filter, a refusal, a limit reached while thinking), `endpoint_failed` where there was no answer after all retries, or no chat completion.
  */
 export type ChatClient = (messages: readonly ChatMessage[], request?: ChatRequest) => Promise<string>;
 
@@ -47,38 +60,46 @@ export const defaultChatOptions: Omit<ChatOptions, "endpoint" | "model"> = {
   retries: 4,
   firstDelayMs: 500,
   concurrency: 16,
-  maximumTokens: 64,
+  maximumTokens: 1024,
 };
 
-const messageSchema = z.object({ content: z.string().nullish(), refusal: z.string().nullish() });
-const choiceSchema = z.object({ message: messageSchema, finish_reason: z.string().nullish() });
-const completionSchema = z.object({ choices: z.tuple([choiceSchema], z.unknown()) });
-
+/** @throws VqaTasksError `invalid_config` for an address that is none, or that holds a key */
 export function createChatClient(options: Pick<ChatOptions, "endpoint" | "model"> & Partial<ChatOptions>): ChatClient {
   const all: ChatOptions = { ...defaultChatOptions, ...options };
+  const problem = endpointProblem(all.endpoint);
+  if (problem !== undefined) throw new VqaTasksError("invalid_config", problem);
   const gate = new Semaphore(all.concurrency);
-  const url = `${all.endpoint.replace(/\/+$/, "")}/chat/completions`;
-  return (messages, { temperature = 0, seed, signal } = {}) =>
+  const query = new URLSearchParams(all.query).toString();
+  const url = `${all.endpoint.replace(/\/+$/, "")}/chat/completions${query === "" ? "" : `?${query}`}`;
+  const secret = all.apiKey;
+  const headers = { ...all.headers, ...keyHeader(all) };
+  return (messages, request = {}) =>
     gate.run(async () => {
+      const { signal } = request;
       signal?.throwIfAborted();
-      const sampling = { temperature, max_tokens: all.maximumTokens, ...(seed === undefined ? {} : { seed }) };
-      const body = { model: all.model, messages, ...sampling, stream: false };
-      return postJson(url, body, all.apiKey, { ...all, signal }, replyOf);
+      const body = bodyOf(all, messages, request);
+      return withoutSecret(await postJson(url, body, readCompletion, { ...all, headers, secret, signal }), secret);
     });
 }
 
-/** A reply that was cut off is one; nothing, for a reason, is none. */
-function replyOf(answer: unknown): Outcome<string> {
-  const shown = JSON.stringify(answer)?.slice(0, 200);
-  const parsed = completionSchema.safeParse(answer);
-  if (!parsed.success)
-    return { fault: `${shown} is no chat completion; check that the address ends where /chat/completions begins` };
-  const [{ message, finish_reason: reason }] = parsed.data.choices;
-  if (message.content && reason !== "content_filter") return { value: message.content };
-  if (reason === "error") return { fault: `${shown} reports a fault in place of a reply`, repeat: true };
-  if (message.content === "" && !message.refusal && (reason ?? "stop") === "stop") return { value: "" };
-  return {
-    fault: `${shown} holds no reply: ${message.refusal ? "a refusal" : `finish_reason ${reason}`}`,
-    refused: true,
+function keyHeader({ apiKey, apiKeyHeader }: ChatOptions): Record<string, string> {
+  if (apiKey === undefined) return {};
+  return apiKeyHeader === undefined ? { authorization: `Bearer ${apiKey}` } : { [apiKeyHeader]: apiKey };
+}
+
+function bodyOf(
+  options: ChatOptions,
+  messages: readonly ChatMessage[],
+  { temperature = 0, seed }: ChatRequest,
+): object {
+  const fields = {
+    model: options.model,
+    messages,
+    temperature: options.temperature ?? temperature,
+    [options.maxTokensName ?? "max_tokens"]: options.maximumTokens,
+    ...(seed === undefined ? {} : { seed }),
+    stream: false,
+    ...options.body,
   };
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
 }

@@ -2,92 +2,94 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { VqaTasksError } from "../error.ts";
+import type { Outcome } from "./completion.ts";
 
 export type RetryPolicy = {
   /** For one request, in milliseconds; the body's arrival counts too. */
   readonly timeoutMs: number;
-  /** How often a request is repeated after a network fault, a time-out, or status 408, 429 or 5xx. */
+  /** How often a request is repeated after a network fault, a time-out, status 408, 429 or 5xx, or such a fault inside of an answer. */
   readonly retries: number;
   /** Wait before the first repetition; doubled each time. A server's Retry-After is followed up to {@link LONGEST_DELAY_MS}. */
   readonly firstDelayMs: number;
 };
 
+type JsonRequest = RetryPolicy & {
+  readonly headers: Readonly<Record<string, string>>;
+  /** Never shown: taken out of whatever a server says. */
+  readonly secret: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
+
 const LONGEST_DELAY_MS = 30_000;
 const MOST_BYTES = 2 ** 20;
 
-/** What a request came to. `repeat`: the fault may pass. `refused`: it is this request's own, and others may succeed. */
-export type Outcome<T> =
-  | { readonly value: T }
-  | {
-      readonly fault: string;
-      readonly repeat?: boolean | undefined;
-      readonly refused?: boolean | undefined;
-      readonly delayMs?: number | undefined;
-    };
-
 /**
- * What `read` finds in the parsed JSON of the answer.
- * @throws VqaTasksError `request_refused` where another request may succeed, `judge_failed` else; an AbortError where `signal` aborts
+ * What `read` makes of the parsed answer.
+ * @throws VqaTasksError `endpoint_failed`, or `request_refused` where this request is refused for good; an AbortError where `signal` aborts
  */
 export async function postJson<T>(
   url: string,
   body: unknown,
-  apiKey: string | undefined,
-  policy: RetryPolicy & { readonly signal?: AbortSignal | undefined },
   read: (answer: unknown) => Outcome<T>,
+  options: JsonRequest,
 ): Promise<T> {
-  let [fault, refused] = ["", false];
-  for (let attempt = 0; attempt <= policy.retries; attempt += 1) {
-    const answer = await request(url, body, apiKey, policy);
-    const outcome = "value" in answer ? read(answer.value) : answer;
-    policy.signal?.throwIfAborted();
+  let last: Extract<Outcome<T>, { fault: string }> = { fault: "", repeat: false };
+  for (let attempt = 0; attempt <= options.retries; attempt += 1) {
+    const outcome = await request(url, body, read, options);
+    options.signal?.throwIfAborted();
     if ("value" in outcome) return outcome.value;
-    fault = outcome.fault;
-    refused = outcome.refused === true;
+    last = outcome;
     if (!outcome.repeat) break;
-    const delay = outcome.delayMs ?? policy.firstDelayMs * 2 ** attempt;
-    if (attempt < policy.retries)
-      await sleep(Math.min(delay, LONGEST_DELAY_MS), undefined, policy.signal ? { signal: policy.signal } : {});
+    const delay = outcome.delayMs ?? options.firstDelayMs * 2 ** attempt;
+    if (attempt < options.retries)
+      await sleep(Math.min(delay, LONGEST_DELAY_MS), undefined, options.signal ? { signal: options.signal } : {});
   }
-  if (refused) throw new VqaTasksError("request_refused", `POST ${url}: ${fault}`);
-  throw new VqaTasksError("judge_failed", `POST ${url}: ${fault}; check the endpoint, its key and its load`);
+  const advice = last.refused ? "" : "; check the endpoint, its key and its load";
+  const message = withoutSecret(`POST ${url}: ${last.fault}${advice}`, options.secret);
+  throw new VqaTasksError(last.refused ? "request_refused" : "endpoint_failed", message);
+}
+
+/** A server may send back what it was sent. */
+export function withoutSecret(text: string, secret: string | undefined): string {
+  if (secret === undefined || secret === "") return text;
+  const forms = new Set([secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]);
+  return [...forms].reduce((safe, form) => safe.replaceAll(form, "***"), text);
+}
+
+async function request<T>(
+  url: string,
+  body: unknown,
+  read: (answer: unknown) => Outcome<T>,
+  { timeoutMs, signal, headers, secret }: JsonRequest,
+): Promise<Outcome<T>> {
+  const timeout = AbortSignal.timeout(timeoutMs);
+  try {
+    const response = await fetch(url, {
+      method: "POST",
+      headers: { ...headers, "content-type": "application/json" },
+      body: JSON.stringify(body),
+      redirect: "error",
+      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+    });
+    const text = withoutSecret(await readBounded(response), secret);
+    return response.ok ? read(JSON.parse(text)) : refusal(response, text);
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : "";
+    return { fault: `${error instanceof Error ? error.message : String(error)}${cause}`, repeat: true };
+  }
 }
 
 /** Statuses by which a server says that it will not serve what was asked: too large, not understood, not allowed as content. */
 const refusals = new Set([400, 413, 415, 422, 451]);
 
-async function request(
-  url: string,
-  body: unknown,
-  apiKey: string | undefined,
-  { timeoutMs, signal }: Parameters<typeof postJson>[3],
-): Promise<Outcome<unknown>> {
-  const timeout = AbortSignal.timeout(timeoutMs);
-  try {
-    const response = await fetch(url, {
-      method: "POST",
-      headers: {
-        "content-type": "application/json",
-        ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
-      },
-      body: JSON.stringify(body),
-      redirect: "error",
-      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-    });
-    const text = await readBounded(response);
-    if (response.ok) return { value: JSON.parse(text) };
-    const { status } = response;
-    const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
-    return {
-      fault: `status ${status} ${JSON.stringify(text.slice(0, 200))}`,
-      repeat: status === 408 || status === 429 || status >= 500,
-      refused: refusals.has(status),
-      delayMs: seconds >= 0 ? seconds * 1000 : undefined,
-    };
-  } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : "";
-    return { fault: `${error instanceof Error ? error.message : String(error)}${cause}`, repeat: true };
-  }
+function refusal({ status, headers }: Response, text: string): Outcome<never> {
+  const seconds = Number(headers.get("retry-after") ?? Number.NaN);
+  return {
+    fault: `status ${status} ${JSON.stringify(text.slice(0, 200))}`,
+    repeat: status === 408 || status === 429 || status >= 500,
+    refused: refusals.has(status),
+    ...(seconds >= 0 ? { delayMs: seconds * 1000 } : {}),
+  };
 }
 
 async function readBounded(response: Response): Promise<string> {

@@ -7,6 +7,7 @@ export {
   createChatClient,
   defaultChatOptions,
 } from "./chat.ts";
+export { endpointProblem } from "./endpoint-address.ts";
 export { type AnswerExtraction, extractAnswer } from "./extract.ts";
 export {
   createJudge,
@@ -16,7 +17,7 @@ export {
   type JudgeQuestion,
   type JudgeVerdict,
 } from "./judge.ts";
-export type { VerdictReading } from "./judge-verdict.ts";
+export { lastWord, type VerdictReading } from "./judge-verdict.ts";
 export { exactScore, relaxedScore } from "./relaxed.ts";
 export { ruleOf, ruleScores, type ScoringRule, scoringRules } from "./rules.ts";
 export {

@@ -4,7 +4,7 @@
  */
 
 /**
- * - `nonce` (default): the whole reply is one of two words made for this request.
+ * - `nonce` (default): the last of two words made for this request, in any case and whatever stands around it; thinking does not count.
  * - `vtool_v1`: the last `<...>` on a line is `<|YES|>`.
  * - `vtool_v2`: the reply starts with "1".
  * - `vtool_v2_evaluation`: the first lone 0 or 1.
@@ -13,16 +13,38 @@ export type VerdictReading = "nonce" | "vtool_v1" | "vtool_v2" | "vtool_v2_evalu
 
 export type VerdictWords = { readonly yes: string; readonly no: string };
 
-/** Longest part of a reply that is read, in UTF-16 units: verdicts are short. */
+/** Longest part of a reply that is read, in UTF-16 units: verdicts are short, and stand at the end. */
 const LONGEST_REPLY = 4096;
+
+/** Which of the words a reply says last, in any case, after its thinking; undefined for none. The line that asks for one of them is no answer. */
+export function lastWord<W extends string>(reply: string, words: readonly W[]): W | undefined {
+  const text = withoutThinking(reply)
+    .slice(-LONGEST_REPLY)
+    .toLowerCase()
+    .replace(/nothing else: [^\n]*/g, "");
+  let last: { readonly word: W; readonly at: number } | undefined;
+  for (const word of words) {
+    const at = text.lastIndexOf(word.toLowerCase());
+    if (at >= 0 && at > (last?.at ?? -1)) last = { word, at };
+  }
+  return last?.word;
+}
+
+/** A block that never ends is thinking to the end. */
+function withoutThinking(reply: string): string {
+  const end = reply.lastIndexOf("</think>");
+  const rest = end < 0 ? reply : reply.slice(end + "</think>".length);
+  const open = rest.indexOf("<think>");
+  return open < 0 ? rest : rest.slice(0, open);
+}
 
 /** True for right, false for wrong, null where the reply is no verdict. */
 export function readVerdict(reply: string, reading: VerdictReading, words: VerdictWords): boolean | null {
   const text = reply.slice(0, LONGEST_REPLY);
   switch (reading) {
     case "nonce": {
-      const word = text.trim();
-      return word === words.yes ? true : word === words.no ? false : null;
+      const word = lastWord(reply, [words.yes, words.no]);
+      return word === undefined ? null : word === words.yes;
     }
     case "vtool_v1":
       return [...text.matchAll(/<([^\n]*?)>/g)].at(-1)?.[1] === "|YES|";

@@ -5,8 +5,9 @@
  */
 
 import { createHash, randomBytes } from "node:crypto";
+import { recordedVerdicts } from "@iapo/rollout-trace/files";
 import { VqaTasksError } from "../error.ts";
-import { type ChatClient, type ChatOptions, createChatClient, defaultChatOptions } from "./chat.ts";
+import { type ChatOptions, createChatClient, defaultChatOptions } from "./chat.ts";
 import { readVerdict, type VerdictReading, type VerdictWords } from "./judge-verdict.ts";
 
 export type JudgeQuestion = {
@@ -40,43 +41,31 @@ export type Judge = (question: JudgeQuestion) => Promise<JudgeVerdict>;
 /** Longer answers are cut before they are judged: an answer is short, and a prompt has a price. */
 const LONGEST_ANSWER = 2000;
 
-/** Makes a judge. It throws VqaTasksError `judge_failed` where no verdict was had after all retries. */
+type Asked = { readonly reply: string; readonly words: VerdictWords };
+
+/** Makes a judge. It throws VqaTasksError `judge_failed` where no reply was a verdict, and what the chat client throws. */
 export function createJudge(options: Pick<JudgeOptions, "endpoint" | "model"> & Partial<JudgeOptions>): Judge {
   const all: JudgeOptions = { ...defaultJudgeOptions, ...options };
   const client = createChatClient(all);
-  const verdicts = new Map<string, Promise<JudgeVerdict>>();
-  for (const verdict of all.recorded ?? []) verdicts.set(verdict.key, Promise.resolve(verdict));
-  return (question) => {
-    const key = keyOf(all.model, question);
-    const known = verdicts.get(key);
-    if (known !== undefined) return known;
-    const asked = ask(all, client, key, question);
-    verdicts.set(key, asked);
-    asked.catch(() => verdicts.delete(key));
-    return asked;
-  };
-}
-
-async function ask(
-  options: JudgeOptions,
-  client: ChatClient,
-  key: string,
-  question: JudgeQuestion,
-): Promise<JudgeVerdict> {
-  let reply = "";
-  for (let attempt = 0; attempt <= options.retries; attempt += 1) {
-    const words = verdictWords(options.reading);
-    reply = await client([{ role: "user", content: judgePrompt(question, words) }]);
-    const correct = readVerdict(reply, options.reading, words);
-    if (correct === null) continue;
-    const verdict = { key, correct, reply };
-    await options.record?.(verdict);
-    return verdict;
-  }
-  throw new VqaTasksError(
-    "judge_failed",
-    `judge ${options.model} at ${options.endpoint} gave no verdict in ${options.retries + 1} replies, the last one ${JSON.stringify(reply.slice(0, 200))}; check that the model follows the format, or set another reading`,
-  );
+  return recordedVerdicts<JudgeQuestion, Asked, JudgeVerdict>({
+    key: (question) => keyOf(all.model, question),
+    attempts: all.retries + 1,
+    async ask(question) {
+      const words = verdictWords(all.reading);
+      return { reply: await client([{ role: "user", content: judgePrompt(question, words) }]), words };
+    },
+    read({ reply, words }, key) {
+      const correct = readVerdict(reply, all.reading, words);
+      return correct === null ? undefined : { key, correct, reply };
+    },
+    unclear: ({ reply }) =>
+      new VqaTasksError(
+        "judge_failed",
+        `judge ${all.model} at ${all.endpoint} gave no verdict in ${all.retries + 1} replies, the last one ${JSON.stringify(reply.slice(0, 200))}; check that the model follows the format, or set another reading`,
+      ),
+    recorded: all.recorded,
+    record: all.record,
+  });
 }
 
 function keyOf(model: string, { question, truths, answer }: JudgeQuestion): string {

@@ -1,0 +1,190 @@
+/** The chat client against servers as they are: answers without an answer, faults inside of a 200, keys sent back, own names of parameters. */
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, expect, test } from "vitest";
+import { chatOptionsSchema } from "../src/config.ts";
+import { type ChatOptions, createChatClient } from "../src/scoring/chat.ts";
+import { readCompletion } from "../src/scoring/completion.ts";
+import { createJudge } from "../src/scoring/judge.ts";
+
+type Sent = { readonly body: Record<string, unknown>; readonly request: IncomingMessage };
+
+const servers: Server[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+/** Answers with the bodies in turn; the last one again and again. */
+async function serve(answers: readonly unknown[], sent: Sent[] = []) {
+  const respond = (response: ServerResponse): void => {
+    const answer = answers[Math.min(sent.length, answers.length) - 1];
+    if (typeof answer === "function") answer(response, sent.at(-1));
+    else response.end(typeof answer === "string" ? answer : JSON.stringify(answer));
+  };
+  const server = createServer((request, response) => {
+    const parts: Buffer[] = [];
+    request.on("data", (part: Buffer) => parts.push(part));
+    request.on("end", () => {
+      sent.push({ body: JSON.parse(Buffer.concat(parts).toString()), request });
+      respond(response);
+    });
+  });
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    model: "m",
+    firstDelayMs: 1,
+    retries: 3,
+  };
+}
+
+const good = { choices: [{ message: { content: "hello" }, finish_reason: "stop" }] };
+const ask = (options: Pick<ChatOptions, "endpoint" | "model"> & Partial<ChatOptions>) =>
+  createChatClient(options)([{ role: "user", content: "?" }]);
+
+test.each([
+  ["cut off while thinking", { message: { content: null, reasoning_content: "so far" }, finish_reason: "length" }, 1],
+  ["cut off before a word", { message: { content: "" }, finish_reason: "length" }, 1],
+  ["filtered", { message: { content: "" }, finish_reason: "content_filter" }, 1],
+  ["filtered half way", { message: { content: "It is" }, finish_reason: "content_filter" }, 1],
+  ["a refusal", { message: { content: null, refusal: "I cannot help" }, finish_reason: "stop" }, 1],
+  ["reasoning only", { message: { content: "", reasoning: "hm" }, finish_reason: "stop" }, 4],
+  ["a filter as an error", { error: { code: "content_filter", message: "no" }, message: { content: "" } }, 1],
+])("%s is no empty reply: the request is refused", async (_, choice, requests) => {
+  const sent: Sent[] = [];
+  await expect(ask(await serve([{ choices: [choice] }], sent))).rejects.toMatchObject({ code: "request_refused" });
+  expect(sent).toHaveLength(requests);
+});
+
+test.each([
+  ["429 inside of the answer", { error: { message: "Rate limit exceeded", code: 429 } }],
+  ["502 inside of the answer", { error: { message: "Provider returned error", code: "502" } }],
+  ["an error in words", { error: "overloaded" }],
+  ["an error of the choice", { choices: [{ message: { content: "" }, finish_reason: "error", error: { code: 502 } }] }],
+  ["the server's own end", { choices: [{ message: { content: "hel" }, finish_reason: "error" }] }],
+  ["no choice", { choices: [] }],
+])("%s is asked again", async (_, first) => {
+  const sent: Sent[] = [];
+  expect(await ask(await serve([first, good], sent))).toBe("hello");
+  expect(sent).toHaveLength(2);
+});
+
+test("text in parts is one text; a reply that was cut, and an empty one, are replies", () => {
+  const read = (content: unknown, finish_reason = "stop") =>
+    readCompletion({ choices: [{ message: { content }, finish_reason }] });
+  expect(read([{ type: "text", text: "hel" }, { type: "image_url" }, { type: "output_text", text: "lo" }])).toEqual({
+    value: "hello",
+  });
+  expect(read("hel", "length")).toEqual({ value: "hel" });
+  expect(read("")).toEqual({ value: "" });
+  expect(read(null)).toMatchObject({ refused: true });
+});
+
+test("an answer that is no chat completion names the address, however deep it is", async () => {
+  const deep = `${"[".repeat(200_000)}${"]".repeat(200_000)}`;
+  for (const answer of [deep, `{"choices":${deep}}`, `{"choices":[{"message":{"content":${deep}}}]}`, "5", "null"])
+    await expect(ask(await serve([answer]))).rejects.toMatchObject({
+      code: "endpoint_failed",
+      message: expect.stringMatching(/^POST http:\S+ no chat completion; check that the address/),
+    });
+});
+
+test("names of parameters, further fields and headers, a key in a header of its own", async () => {
+  const sent: Sent[] = [];
+  const at = await serve([good], sent);
+  await createChatClient({
+    ...at,
+    apiKey: "secret-key",
+    apiKeyHeader: "api-key",
+    headers: { "x-org": "us" },
+    query: { "api-version": "2026-01-01" },
+    maxTokensName: "max_completion_tokens",
+    temperature: 1,
+    body: { seed: null, reasoning_effort: "low" },
+  })([{ role: "user", content: "?" }], { seed: 3, temperature: 0.5 });
+  const { body, request } = sent[0] ?? {};
+  expect(request?.url).toBe("/v1/chat/completions?api-version=2026-01-01");
+  expect(request?.headers).toMatchObject({ "api-key": "secret-key", "x-org": "us" });
+  expect(request?.headers.authorization).toBeUndefined();
+  const { messages: _, ...fields } = body ?? {};
+  expect(fields).toEqual({
+    model: "m",
+    max_completion_tokens: 1024,
+    temperature: 1,
+    reasoning_effort: "low",
+    stream: false,
+  });
+});
+
+test("a key that a server sends back is in no message and no reply", async () => {
+  const apiKey = 'sk-very"secret';
+  const echo =
+    (status: number) =>
+    (response: ServerResponse, { request }: Sent) => {
+      response.writeHead(status);
+      const text = `you sent ${request.headers.authorization}`;
+      response.end(
+        status === 200
+          ? JSON.stringify({ choices: [{ message: { content: text } }] })
+          : JSON.stringify({ error: text }),
+      );
+    };
+  expect(await ask({ ...(await serve([echo(200)])), apiKey })).toBe("you sent Bearer ***");
+  await expect(ask({ ...(await serve([echo(401)])), apiKey })).rejects.toThrow(/Bearer \*\*\*/);
+  await expect(ask({ ...(await serve([echo(401)])), apiKey })).rejects.not.toThrow(/very/);
+});
+
+test.each(["http://user:K@h/v1", "http://h/v1?api_key=K", "http://h/v1#K", "ftp://h/v1", "h/v1"])(
+  "the address %s is refused, and a key in it is not shown",
+  (endpoint) => {
+    const message = /no address|by http|user or password|ends before/;
+    expect(() => createChatClient({ endpoint, model: "m" })).toThrow(message);
+    const parsed = chatOptionsSchema.safeParse({ endpoint, model: "m" });
+    expect(parsed.error?.issues[0]?.message).toMatch(message);
+    expect(parsed.error?.issues[0]?.message).not.toMatch(/K\b/);
+  },
+);
+
+test("a configuration holds no keys in headers, and does not set what the request sets", () => {
+  const accepts = (extra: object) =>
+    chatOptionsSchema.safeParse({ endpoint: "http://h/v1", model: "m", ...extra }).success;
+  for (const name of ["Authorization", "api-key", "X-API-Key", "cookie", "x-auth-token"])
+    expect(accepts({ headers: { [name]: "K" } })).toBe(false);
+  expect(accepts({ body: { messages: [] } })).toBe(false);
+  expect(accepts({ headers: { "x-a": "b\nc: d" } })).toBe(false);
+  expect(
+    accepts({ headers: { "HTTP-Referer": "https://example.org" }, body: { max_tokens: null }, temperature: 1 }),
+  ).toBe(true);
+});
+
+const judged = { question: "?", truths: ["5"], answer: "5" };
+const words = (sent: Sent): string[] => JSON.stringify(sent.body).match(/(?:right|wrong)-[0-9a-f]{8}/g) ?? [];
+
+test.each<[string, (word: string) => string]>([
+  ["a full stop", (word) => `${word}.`],
+  ["stars", (word) => `**${word}**`],
+  ["quotes", (word) => `"${word}"`],
+  ["capitals", (word) => word.toUpperCase()],
+  ["thinking before", (word) => `<think>\nwrong or not?\n</think>\n\n${word}`],
+  ["a sentence before", (word) => `They are equal.\n\n${word}`],
+])("a judge's verdict with %s counts", async (_, form) => {
+  const says = (response: ServerResponse, sent: Sent) =>
+    response.end(JSON.stringify({ choices: [{ message: { content: form(words(sent)[0] ?? "") } }] }));
+  expect(await createJudge(await serve([says]))(judged)).toMatchObject({ correct: true });
+});
+
+test("what a judge only thinks is no verdict, and the last word counts", async () => {
+  const thinks = (response: ServerResponse, sent: Sent) =>
+    response.end(JSON.stringify({ choices: [{ message: { content: `<think>${words(sent)[0]}` } }] }));
+  await expect(createJudge(await serve([thinks]))(judged)).rejects.toMatchObject({ code: "judge_failed" });
+  const both = (response: ServerResponse, sent: Sent) =>
+    response.end(
+      JSON.stringify({ choices: [{ message: { content: `Not ${words(sent)[0]}, but ${words(sent)[1]}` } }] }),
+    );
+  expect(await createJudge(await serve([both]))(judged)).toMatchObject({ correct: false });
+});
