@@ -53,21 +53,21 @@ export function readCompletion(answer: unknown): Outcome<string> {
   const text = textOf(message?.content);
   if (reason === "error") return { fault: "the server ended the reply with an error", repeat: true };
   if (reason === "content_filter" || message?.refusal) {
-    const why = message?.refusal ? `: ${JSON.stringify(message.refusal.slice(0, 200))}` : "";
-    return { fault: `the request was filtered or refused${why}`, repeat: false, refused: true };
+    const why = message?.refusal ? `a refusal: ${JSON.stringify(message.refusal.slice(0, 200))}` : "a content filter";
+    return { fault: `the answer holds no reply: ${why}`, repeat: false, refused: true };
   }
   if (text !== "") return { value: text };
   if (reason === "length")
     return {
-      fault: "the reply ended at its limit before it held an answer; allow more tokens",
+      fault: "the answer holds no reply: it ended at its limit before the first word; allow more tokens",
       repeat: false,
       refused: true,
     };
   if (message?.reasoning_content || message?.reasoning)
-    return { fault: "the reply holds reasoning and no answer", repeat: true, refused: true };
+    return { fault: "the answer holds no reply: only reasoning", repeat: true, refused: true };
   if (message?.content === undefined || message.content === null)
     return {
-      fault: `the reply holds nothing, not even an empty text (finish_reason ${reason})`,
+      fault: `the answer holds no reply: no text, finish_reason ${reason}`,
       repeat: false,
       refused: true,
     };
