@@ -19,7 +19,7 @@ const mayImport: Record<string, string[]> = {
   "vqa-tasks": ["visual-tools"],
   "qwen-vl-model": ["tensor-core"],
   attribution: ["tensor-core"],
-  "run-report": ["attribution", "visual-tools"],
+  "run-report": ["grpo", "attribution", "visual-tools"],
   grpo: ["tensor-core"],
   evaluation: ["grpo", "tensor-core", "visual-tools", "vqa-tasks", "run-report"],
   iapo: ["grpo", "attribution", "tensor-core", "evaluation", "run-report", "visual-tools", "vqa-tasks"],
@@ -31,7 +31,7 @@ const mayImport: Record<string, string[]> = {
 
 /** Packages that run where there is no GPU, and entries that do so in every package. */
 const gpuFreePackages = new Set(["visual-tools", "vqa-tasks", "rollout-trace", "nano-vl", "run-config", "run-report"]);
-const gpuFreeEntries = new Set(["./processor", "./config", "./math", "./pictures", "./recipes"]);
+const gpuFreeEntries = new Set(["./processor", "./config", "./math", "./pictures", "./recipes", "./run-directory"]);
 /** Dawn's Node binding: whoever loads it has loaded GPU code. */
 const dawn = "webgpu";
 

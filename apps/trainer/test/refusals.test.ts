@@ -2,8 +2,8 @@
 // that is taken.
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { lockDirectory } from "@iapo/grpo/run-directory";
 import { beforeAll, expect, test, vi } from "vitest";
-import { lockDirectory } from "../src/run/lock.ts";
 import { expectRefusal, sharedFolder, start, temporaryFolder } from "./support/iapo.ts";
 import { smallRun } from "./support/small-run.ts";
 

@@ -215,8 +215,8 @@ test.each<[string, (directory: string) => Promise<unknown>, RegExp]>([
   ["no steps", (directory) => rm(join(directory, "steps"), { recursive: true }), /has no finished step.*\(missing\)/],
   [
     "another version",
-    (directory) => writeFile(join(directory, "run.json"), `{"version":2}`),
-    /version 1.*\(invalid\)/s,
+    (directory) => writeFile(join(directory, "run.json"), `{"version":3}`),
+    /version 2.*\(invalid\)/s,
   ],
   [
     "no JSON",

@@ -1,7 +1,7 @@
 // What goes wrong around a run: lost devices, full disks, tools that fail. It stops with its reason, and goes on to the same bytes.
 import { spawnSync } from "node:child_process";
 import { cpSync } from "node:fs";
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Environment, replayStep, type Step } from "@iapo/rollout-trace";
@@ -29,6 +29,7 @@ beforeAll(async () => {
   };
   await nanoRun(device, { directory, steps: STEPS, onMetrics });
   await rm(join(begun, "steps/step-000002.jsonl.partial"));
+  for (const name of await readdir(begun)) if (name.endsWith(".lock")) await rm(join(begun, name));
   whole = await fingerprint(join(root, "whole"));
 });
 afterAll(async () => {

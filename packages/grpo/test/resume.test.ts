@@ -69,8 +69,10 @@ test("a run is not begun over another, nor resumed with other settings, nor from
   const directory = join(root, "damaged");
   await cp(join(root, "whole"), directory, { recursive: true });
   const again = (more: Parameters<typeof nanoRun>[1], kind = {}) => nanoRun(device, more, kind);
-  await expect(again({ directory, steps: STEPS })).rejects.toThrow("a run is here already");
-  await expect(again({ directory, steps: STEPS, resume: true }, { seed: 2 })).rejects.toThrow("other settings");
+  await expect(again({ directory, steps: STEPS })).rejects.toThrow("holds a run already");
+  await expect(again({ directory, steps: STEPS, resume: true }, { seed: 2 })).rejects.toThrow(
+    "other settings: kind.seed (nothing in the run, 2 now)",
+  );
   const checkpoint = join(directory, `checkpoints/step-${String(STEPS).padStart(6, "0")}`);
   const names = ["parameters.safetensors", "optimizer.safetensors", "state.json", "manifest.json"];
   for (const [i, name] of names.entries()) {

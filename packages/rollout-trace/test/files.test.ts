@@ -7,6 +7,7 @@ import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
+  checkStep,
   listSteps,
   openStep,
   publishStep,
@@ -19,7 +20,7 @@ import {
   writeStep,
 } from "../src/files/index.ts";
 import { openLine, sealLine, splitLines } from "../src/files/lines.ts";
-import { TraceError } from "../src/index.ts";
+import { type StepLog, TraceError } from "../src/index.ts";
 import { exampleStep, smallStep } from "./episodes.ts";
 import { steps } from "./random-steps.ts";
 
@@ -288,7 +289,7 @@ describe("hostile files with right checksums", () => {
 });
 
 describe("a run that goes on", () => {
-  test("finished steps before the cursor are published, all from the cursor on are deleted", async () => {
+  test("finished steps before the cursor are published, unpublished ones from the cursor on are deleted, published ones stay", async () => {
     const place = directory();
     for (const number of [0, 1, 2]) await writeStep(place, (await exampleStep(number)).step);
     const writer = await openStep(place, 3);
@@ -296,13 +297,54 @@ describe("a run that goes on", () => {
     await writer.finish();
     await writeFile(`${stepPath(place, 4)}.partial`, '{"kind":');
     await writeFile(join(place, "notes.txt"), "not ours");
-    expect(await recoverSteps(place, 4)).toEqual({ published: [3], deleted: [4] });
+    expect(await recoverSteps(place, 4)).toEqual({ published: [3], deleted: [4], ahead: [], missing: [] });
     expect((await readdir(place)).sort()).toEqual([
       "notes.txt",
       ...[0, 1, 2, 3].map((step) => `step-00000${step}.jsonl`),
     ]);
-    expect(await recoverSteps(place, 2)).toEqual({ published: [], deleted: [2, 3] });
-    expect((await listSteps(place)).map(({ step }) => step)).toEqual([0, 1]);
+    expect(await recoverSteps(place, 2)).toEqual({ published: [], deleted: [], ahead: [2, 3], missing: [] });
+    expect((await listSteps(place)).map(({ step }) => step)).toEqual([0, 1, 2, 3]);
+    await rm(stepPath(place, 1));
+    expect(await recoverSteps(place, 6)).toEqual({ published: [], deleted: [], ahead: [], missing: [1, 4, 5] });
+  });
+
+  test("a published step that is made again is compared: equal it stays, another is refused and both are kept", async () => {
+    const place = directory();
+    const { step } = await exampleStep(0);
+    const again = async (metrics: StepLog["metrics"]) => {
+      const writer = await openStep(place, 0, true);
+      for (const traces of Map.groupBy(step.traces, ({ group }) => group).values()) await writer.group(traces);
+      await writer.log({ ...step.log, metrics });
+      await writer.finish();
+      return publishStep(place, 0);
+    };
+    await writeStep(place, step);
+    const before = await readFile(stepPath(place, 0));
+    await again(step.log.metrics);
+    expect(await readdir(place)).toEqual(["step-000000.jsonl"]);
+    expect((await failure(again({ other: 1 }))).code).toBe("inconsistent");
+    expect(await readFile(stepPath(place, 0))).toEqual(before);
+    expect((await readdir(place)).sort()).toEqual(["step-000000.jsonl", "step-000000.jsonl.partial"]);
+  });
+
+  test("any flipped bit, and the file of another step, are found without decoding", async () => {
+    const place = directory();
+    const path = await writeStep(place, (await exampleStep(0)).step);
+    await checkStep(path, 0);
+    expect(await failure(checkStep(path, 1))).toMatchObject({
+      code: "invalid",
+      message: `${path}, line 1: it says step 0, not 1`,
+    });
+    const bytes = await readFile(path);
+    for (let at = 0; at < bytes.length; at += full ? 7 : Math.ceil(bytes.length / 60)) {
+      const damaged = Buffer.from(bytes);
+      damaged.writeUInt8(damaged.readUInt8(at) ^ 4, at);
+      await writeFile(path, damaged);
+      const line = bytes.subarray(0, at).filter((byte) => byte === 0x0a).length + 1;
+      expect((await failure(recoverSteps(place, 1))).message).toContain(`${path}, line ${line}: `);
+      await writeFile(path, bytes.subarray(0, at));
+      expect((await failure(checkStep(path, 0))).code).toBe("torn");
+    }
   });
 
   test("a step that the checkpoint holds but the disk does not is named", async () => {

@@ -26,7 +26,7 @@ export { writeReport } from "./report/report-page.ts";
 export { type Cell, toCsv, toMarkdown } from "./report/tables.ts";
 export { bandOf, type Spread, spreadOf } from "./runs/configurations.ts";
 export { type LoadedRun, loadRun, loadRuns } from "./runs/loaded-run.ts";
-export { type RunFile, readTimings, type StepMetrics } from "./runs/run-files.ts";
+export { readTimings, type StepMetrics } from "./runs/run-files.ts";
 export { type BarChart, barChart } from "./svg/bars.ts";
 export {
   type ChartLayout,

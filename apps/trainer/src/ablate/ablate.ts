@@ -7,7 +7,7 @@ import { openDevice } from "@iapo/tensor-core";
 import { loadConfig } from "../config/load.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
-import { lockDirectory } from "../run/lock.ts";
+import { workIn } from "../run/work-in.ts";
 import { ablationJobs, modelDirectory } from "./jobs.ts";
 import { measureModel, type WorkOptions, workOn } from "./work.ts";
 
@@ -39,8 +39,7 @@ export async function ablate(flags: AblateFlags, io: CliIo): Promise<number> {
     return ExitCode.done;
   }
   (await openDevice()).close(); // without an adapter nothing is begun
-  const lock = await lockDirectory(directory);
-  try {
+  return workIn(directory, io, async () => {
     const state = await QueueState.open(join(directory, "queue.json"));
     const work: WorkOptions = { ...flags, directory, note: io.note };
     const models = modelsAsTheyAre(jobs, flags);
@@ -59,9 +58,7 @@ export async function ablate(flags: AblateFlags, io: CliIo): Promise<number> {
     if (finished) return failed.length > 0 ? ExitCode.failed : ExitCode.done;
     io.note(`${io.signal.aborted ? "interrupted" : "the time is over"}; the same command goes on where it stopped`);
     return io.signal.aborted ? ExitCode.interrupted : ExitCode.done;
-  } finally {
-    await lock.release();
-  }
+  });
 }
 
 /** Timers take whole milliseconds, and one of more than 31 bits ends at once. */

@@ -9,7 +9,7 @@ import { namedModel, openStudy, type Study, type StudyFlags } from "../compose/s
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
-import { lockDirectory } from "../run/lock.ts";
+import { workIn } from "../run/work-in.ts";
 import { pointOfModel, pointsOfModels, pointsOfRun, runOf } from "./points.ts";
 
 export interface CaseStudyFlags extends Omit<StudyFlags, "student"> {
@@ -30,8 +30,7 @@ export async function runCaseStudy(flags: CaseStudyFlags, io: CliIo): Promise<nu
   const run = models.length > 0 ? undefined : await runOf(study);
   const sources = models.length > 0 ? await Promise.all(models.map(namedModel)) : [study.student];
   const directory = resolve(flags.out ?? run?.directory ?? "runs/case-study");
-  const lock = await lockDirectory(directory);
-  try {
+  return workIn(directory, io, async () => {
     using device = await openDevice();
     using opened = run === undefined ? await pointsOfModels(device, sources) : await pointsOfRun(device, run);
     await studyModels(study, opened.points, teacherOf(device, study), {
@@ -44,13 +43,7 @@ export async function runCaseStudy(flags: CaseStudyFlags, io: CliIo): Promise<nu
     });
     await show(directory, run?.directory ?? "models", flags, io);
     return ExitCode.done;
-  } catch (error) {
-    if (!io.signal.aborted) throw error;
-    io.note(`interrupted; the same command goes on where it stopped: ${directory}`);
-    return ExitCode.interrupted;
-  } finally {
-    await lock.release();
-  }
+  });
 }
 
 function teacherOf(device: Device, { teacher }: Study): LateStudyPoint | undefined {

@@ -1,7 +1,7 @@
 // iapo sft
 import { loadConfig } from "../config/load.ts";
-import { drive } from "../run/drive.ts";
 import { dryRun } from "../run/dry-run.ts";
+import { runJob } from "../run/run-job.ts";
 import { supervisedJob } from "../sft/job.ts";
 import type { AddCommand } from "./command.ts";
 import { addRunOptions, type RunFlags } from "./run-options.ts";
@@ -13,8 +13,9 @@ export const addSft: AddCommand = (program, run) => {
   addRunOptions(command).action((source: string, flags: RunFlags) =>
     run(async (io) => {
       const loaded = loadConfig(source, flags.set);
-      const job = supervisedJob(loaded.config);
-      return flags.dryRun ? dryRun(loaded, job, flags, io) : drive(loaded, job, flags, io);
+      return flags.dryRun
+        ? dryRun(loaded, supervisedJob(loaded.config), flags, io)
+        : runJob(loaded, supervisedJob, flags, io);
     }),
   );
 };

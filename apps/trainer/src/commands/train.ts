@@ -1,7 +1,7 @@
 // iapo train
 import { loadConfig } from "../config/load.ts";
-import { drive } from "../run/drive.ts";
 import { dryRun } from "../run/dry-run.ts";
+import { runJob } from "../run/run-job.ts";
 import { grpoJob } from "../train/job.ts";
 import type { AddCommand } from "./command.ts";
 import { addRunOptions, type RunFlags } from "./run-options.ts";
@@ -13,8 +13,7 @@ export const addTrain: AddCommand = (program, run) => {
   addRunOptions(command).action((source: string, flags: RunFlags) =>
     run(async (io) => {
       const loaded = loadConfig(source, flags.set);
-      const job = grpoJob(loaded.config);
-      return flags.dryRun ? dryRun(loaded, job, flags, io) : drive(loaded, job, flags, io);
+      return flags.dryRun ? dryRun(loaded, grpoJob(loaded.config), flags, io) : runJob(loaded, grpoJob, flags, io);
     }),
   );
 };

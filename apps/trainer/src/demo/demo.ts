@@ -8,8 +8,8 @@ import { openDevice } from "@iapo/tensor-core";
 import { ExitCode } from "../exit-codes.ts";
 import { exportCheckpoint } from "../export/export.ts";
 import type { CliIo } from "../io.ts";
-import { drive } from "../run/drive.ts";
-import { lockDirectory } from "../run/lock.ts";
+import { runJob } from "../run/run-job.ts";
+import { workIn } from "../run/work-in.ts";
 import { grpoJob } from "../train/job.ts";
 import { baseline } from "./baseline.ts";
 import { measureModel } from "./held-out.ts";
@@ -20,12 +20,8 @@ import { openWorld } from "./world.ts";
 export async function demo(options: DemoOptions, io: CliIo): Promise<number> {
   (await openDevice()).close(); // without an adapter nothing is begun
   const directory = resolve(options.out ?? (await freeDirectory("runs/demo")));
-  const lock = await lockDirectory(directory);
-  try {
-    return await runDemo(options, directory, io);
-  } finally {
-    await lock.release();
-  }
+  const again = `the same command with --out ${directory} goes on where it stopped`;
+  return workIn(directory, io, () => runDemo(options, directory, io), again);
 }
 
 async function runDemo(options: DemoOptions, directory: string, io: CliIo): Promise<number> {
@@ -45,24 +41,18 @@ async function runDemo(options: DemoOptions, directory: string, io: CliIo): Prom
     return { title, measured };
   };
   const columns: Column[] = [];
-  try {
-    note(
-      `1. The student before${teacher === undefined ? "" : ", and its teacher"}: ${count} held-out ${what}, sampled at T = 1`,
-    );
-    columns.push(await column("before", student));
-    const beside = teacher === undefined ? [] : [await column("teacher", teacher)];
-    note(`2. ${options.steps} steps of ${loaded.name}`);
-    const [run, model] = [at("run"), at("model")];
-    const code = await drive(loaded, grpoJob(loaded.config), { out: run, resume: await exists(run) }, silent);
-    if (code !== ExitCode.done) return code;
-    if (!(await exists(model))) await exportCheckpoint({ source: run, out: model, which: "last" }, silent);
-    note("3. The student after");
-    columns.push(await column("after", model), ...beside);
-  } catch (error) {
-    if (!signal.aborted || error !== signal.reason) throw error;
-    note(`interrupted; the same command with --out ${directory} goes on where it stopped`);
-    return ExitCode.interrupted;
-  }
+  note(
+    `1. The student before${teacher === undefined ? "" : ", and its teacher"}: ${count} held-out ${what}, sampled at T = 1`,
+  );
+  columns.push(await column("before", student));
+  const beside = teacher === undefined ? [] : [await column("teacher", teacher)];
+  note(`2. ${options.steps} steps of ${loaded.name}`);
+  const [run, model] = [at("run"), at("model")];
+  const code = await runJob(loaded, grpoJob, { out: run, resume: await exists(run) }, silent);
+  if (code !== ExitCode.done) return code;
+  if (!(await exists(model))) await exportCheckpoint({ source: run, out: model, which: "last" }, silent);
+  note("3. The student after");
+  columns.push(await column("after", model), ...beside);
   columns.push(...(grpo?.columns ?? []));
   await writeReport(await loadRuns([at("run")]), at("report.html"));
   await writeFileAtomic(at("result.json"), `${JSON.stringify({ options, columns }, null, 2)}\n`);

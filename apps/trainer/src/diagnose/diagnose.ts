@@ -18,7 +18,7 @@ import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 import { createPace } from "../progress/pace.ts";
-import { lockDirectory } from "../run/lock.ts";
+import { workIn } from "../run/work-in.ts";
 import { openTeacher } from "../train/parts.ts";
 
 export interface DiagnoseFlags extends StudyFlags {
@@ -39,8 +39,7 @@ export async function runDiagnosis(flags: DiagnoseFlags, io: CliIo): Promise<num
     throw new TrainerError("config", `${flags.source}: a diagnosis compares with a teacher; ${advice}`);
   }
   const directory = resolve(flags.out);
-  const lock = await lockDirectory(directory);
-  try {
+  return workIn(directory, io, async () => {
     const made = await make(study, teacher, directory, flags, io);
     const file = earlier ? compareWithChoice(made, earlier) : made;
     await writeFileAtomic(join(directory, "diagnosis.json"), `${JSON.stringify(file, null, 2)}\n`);
@@ -52,13 +51,7 @@ export async function runDiagnosis(flags: DiagnoseFlags, io: CliIo): Promise<num
       io.out(`\nresult and picture: ${directory}`);
     }
     return ExitCode.done;
-  } catch (error) {
-    if (!io.signal.aborted) throw error;
-    io.note(`interrupted; the same command goes on where it stopped: ${directory}`);
-    return ExitCode.interrupted;
-  } finally {
-    await lock.release();
-  }
+  });
 }
 
 /** @throws TrainerError `argument` where it was made on the same tables */

@@ -22,7 +22,7 @@ import { type MissingSet, type OpenSet, openNano, openTestSet, type SetName } fr
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
-import { lockDirectory } from "../run/lock.ts";
+import { workIn } from "../run/work-in.ts";
 import { checkModelDirectory, modelHash, openLocalModel } from "./local-model.ts";
 
 export interface EvalOptions {
@@ -63,8 +63,7 @@ export async function evaluate(options: EvalOptions, io: CliIo): Promise<number>
   const directory = options.out ?? `runs/eval-${name.replace(/[^\w.-]/g, "-")}`;
   const settings = await settingsOf(options, present);
   if ("directory" in model) (await openDevice()).close(); // without an adapter nothing is begun
-  const lock = await lockDirectory(directory);
-  try {
+  return workIn(directory, io, async () => {
     const paths = await openEvaluation(directory, settings);
     const measured = await withPolicy(options, (policy) => measureSets(policy, present, options, paths, io));
     const results = await writeResults(paths, name, measured, missing);
@@ -75,13 +74,7 @@ export async function evaluate(options: EvalOptions, io: CliIo): Promise<number>
       io.out(`traces and results: ${directory}`);
     }
     return ExitCode.done;
-  } catch (error) {
-    if (!io.signal.aborted) throw error;
-    io.note(`interrupted; the same command goes on where it stopped: ${directory}`);
-    return ExitCode.interrupted;
-  } finally {
-    await lock.release();
-  }
+  });
 }
 
 async function openSet(set: SetName, { split, seed, limit, data }: EvalOptions): Promise<OpenSet | MissingSet> {

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { listCheckpoints, loadCheckpoint, readRunState } from "@iapo/grpo";
+import { checkContent } from "@iapo/grpo/run-directory";
 import { encodeConversation, exportModel, type QwenVLPolicy, type Sequence, verifyExport } from "@iapo/qwen-vl-model";
 import { openDevice } from "@iapo/tensor-core";
 import { createNanoCharts } from "@iapo/vqa-tasks/nano";
@@ -10,6 +11,7 @@ import { modelDirectory, openPolicy } from "../compose/model.ts";
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
+import { modelContent, recordedModel } from "../run/content.ts";
 import { type RecordedRun, readRecordedRun } from "../run/recorded-run.ts";
 
 export interface ExportOptions {
@@ -30,8 +32,14 @@ export async function exportCheckpoint(options: ExportOptions, { out, note, sign
     throw new TrainerError("exists", `${options.out} is there already; choose another --out`);
   using device = await openDevice();
   const { directory, hub, ...rest } = run.config.model;
-  const model = options.model === undefined ? run.config.model : { ...rest, directory: options.model };
+  const commit = run.record.commits.model;
+  const recorded =
+    hub && commit !== undefined ? { ...run.config.model, hub: { ...hub, revision: commit } } : run.config.model;
+  const model = options.model === undefined ? recorded : { ...rest, directory: options.model };
   const companions = await modelDirectory(model, { signal });
+  const parts = { name: "model", weights: model.initialize === undefined, signal };
+  const advice = "give the model that it began with by --model";
+  checkContent(companions, recordedModel(run.record, true), await modelContent(companions, parts), advice);
   const dtype = options.dtype ?? model.dtype;
   const policy = await openPolicy(device, { ...model, dtype }, { seed: run.config.grpo.seed, signal });
   try {

@@ -1,6 +1,7 @@
 // How the turns of a run are made anew, to be compared with its traces: prompts, tools and encoding once more, without a GPU.
 import { join } from "node:path";
 import { traceRenderer } from "@iapo/grpo";
+import { checkContent } from "@iapo/grpo/run-directory";
 import { createScribe } from "@iapo/qwen-vl-model";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
 import { type Image, type ImageRef, identifyImage, type TurnRenderer } from "@iapo/rollout-trace";
@@ -9,13 +10,16 @@ import { createEnvironment } from "@iapo/vqa-tasks";
 import { createNanoCharts, type NanoSplit } from "@iapo/vqa-tasks/nano";
 import { defaultScoringOptions } from "@iapo/vqa-tasks/scoring";
 import { TrainerError } from "../error.ts";
+import { modelContent, recordedModel } from "../run/content.ts";
 import type { RecordedRun } from "../run/recorded-run.ts";
 
 /** @param model a directory with the model's configuration, tokenizer and template; its weights are not read */
-export async function rendererOf({ directory, config }: RecordedRun, model: string): Promise<TurnRenderer> {
+export async function rendererOf({ directory, config, record }: RecordedRun, model: string): Promise<TurnRenderer> {
   const { minPixels, maxPixels } = config.model;
   const limits = { ...(minPixels !== undefined && { minPixels }), ...(maxPixels !== undefined && { maxPixels }) };
   const scribe = createScribe(await loadProcessor(model, limits));
+  const found = await modelContent(model, { name: "model", weights: false });
+  checkContent(model, recordedModel(record, false), found, "give the model that it began with by --model");
   // No answer is scored on the way, so no judge is needed.
   const environment = createEnvironment({ options: { ...config.environment, scoring: defaultScoringOptions } });
   const charts = config.data.nanoCharts && (await createNanoCharts(config.data.nanoCharts));

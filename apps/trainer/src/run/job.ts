@@ -36,9 +36,12 @@ export interface Job {
   readonly tokensOf: (metrics: Metrics) => number;
   /** What the settings of its section cannot do, or will hardly do. */
   problems(facts: ConfigurationFacts): ConfigurationProblems;
-  build(
-    parts: Parts,
-  ): Promise<{ readonly recipe: Recipe & AsyncDisposable; readonly evaluate?: TrainOptions["evaluate"] }>;
+  build(parts: Parts): Promise<JobParts>;
+}
+
+export interface JobParts {
+  readonly recipe: Recipe & AsyncDisposable;
+  readonly evaluate?: TrainOptions["evaluate"];
 }
 
 /** A recipe that frees itself, and then what it was made of. */

@@ -1,9 +1,9 @@
 // The images of a run are kept beside its steps, named by what a model saw of them.
-import { mkdir, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Recipe } from "@iapo/grpo";
 import type { Image, Trace } from "@iapo/rollout-trace";
-import { imagePath } from "@iapo/rollout-trace/files";
+import { imagePath, makeDirectory, syncDirectory } from "@iapo/rollout-trace/files";
 import { writeImage } from "@iapo/visual-tools/sharp";
 
 /** Keeps the images of tasks and tools of these traces, each once. */
@@ -13,15 +13,20 @@ async function keepImages(run: string, traces: readonly Trace[]): Promise<void> 
     images.set(task.image.id, task.image);
     for (const { image } of toolOutcomes) if (image) images.set(image.id, image);
   }
-  await mkdir(dirname(imagePath(run, "")), { recursive: true });
-  for (const [id, image] of images) {
-    const path = imagePath(run, id);
-    const isKept = await stat(path).then(
-      () => true,
-      () => false,
-    );
-    if (!isKept) await writeImage(path, image);
-  }
+  const folder = dirname(imagePath(run, ""));
+  await makeDirectory(folder);
+  const added = await Promise.all(Array.from(images, ([id, image]) => addImage(imagePath(run, id), image)));
+  if (added.includes(true)) await syncDirectory(folder);
+}
+
+/** Whether it was not there. */
+async function addImage(path: string, image: Image): Promise<boolean> {
+  const isKept = await stat(path).then(
+    () => true,
+    () => false,
+  );
+  if (!isKept) await writeImage(path, image);
+  return !isKept;
 }
 
 /** A recipe whose steps keep their images, before the step's file refers to them. */

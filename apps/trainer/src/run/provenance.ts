@@ -39,7 +39,7 @@ export async function recordStart(directory: string, start: Start): Promise<void
 }
 
 /** Of this program and of the packages of the same house. */
-function packageVersions(): Record<string, string> {
+export function packageVersions(): Record<string, string> {
   const require = createRequire(import.meta.url);
   const own = manifestSchema.parse(require("../../package.json"));
   const versionOf = (name: string): string => versionSchema.parse(require(`${name}/package.json`)).version;

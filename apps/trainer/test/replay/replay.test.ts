@@ -121,7 +121,11 @@ test("export refuses what is taken, missing or damaged, and leaves nothing", asy
   const folder = temporaryFolder();
   const out = join(folder, "out");
   await expectRefusal(["export", run, "--out", run], 1, /is there already; choose another --out \(exists\)/);
-  await expectRefusal(["export", "/nowhere", "--out", out], 1, /\/nowhere: there is no run in it.*\(missing\)/);
+  await expectRefusal(
+    ["export", "/nowhere", "--out", out],
+    1,
+    /\/nowhere holds no run: there is no .*run\.json.*\(missing\)/,
+  );
   await expectRefusal(["export", run, "--out", out, "--step", "9"], 1, /no checkpoint after 9 steps; there are: 1, 2/);
   await expectRefusal(["export", run, "--out", out, "--best"], 1, /was not evaluated.*take --last/);
   await expectRefusal(["export", run, "--out", out, "--best", "--last"], 2, /give one of --best, --last and --step/);
@@ -135,7 +139,7 @@ test("export refuses what is taken, missing or damaged, and leaves nothing", asy
 });
 
 test.each([
-  [["replay", "/nowhere"], 1, /\/nowhere: there is no run in it \(no run\.json\).*\(missing\)/],
+  [["replay", "/nowhere"], 1, /\/nowhere holds no run: there is no .*run\.json.*\(missing\)/],
   [["replay", "x", "--step", "-1"], 2, /whole number of at least 0/],
   [["replay", run, "--trust", "--step", "7"], 1, /holds no step 7, but 0 to 1 \(missing\)/],
   [["replay", run, "--trust", "--model", "/nowhere"], 1, /\/nowhere\/config\.json/],

@@ -2,10 +2,10 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { lockDirectory } from "@iapo/grpo/run-directory";
 import { readStep } from "@iapo/rollout-trace/files";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { runCli } from "../../src/cli.ts";
-import { lockDirectory } from "../../src/run/lock.ts";
 import { VirtualTerminal } from "../progress/virtual-terminal.ts";
 import { fingerprint } from "../support/fingerprint.ts";
 import { canFillDisk, onFullDisk } from "../support/full-disk.ts";
@@ -109,7 +109,9 @@ test("an interrupt while it loads leaves nothing", async () => {
 test("a reader who goes away ends the run in order", async () => {
   const directory = join(root, "unread");
   const { child, ended } = start(["train", config, "--out", directory, "--json", "--set", "grpo.steps=1000"]);
-  child.stdout!.once("data", () => child.stdout!.destroy());
+  child.stdout!.on("data", (chunk) => {
+    if (String(chunk).includes('"phase":"rollout"')) child.stdout!.destroy();
+  });
   const { code, err } = await ended;
   expect(code).toBe(130);
   expect(err).not.toMatch(/EPIPE|^ +at /m);

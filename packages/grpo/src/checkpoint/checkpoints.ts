@@ -1,7 +1,7 @@
 // The checkpoints of a run: written beside and renamed, the last few kept. A directory under its final name is whole.
-import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
-import { syncDirectory, writeFileAtomic } from "@iapo/rollout-trace/files";
+import { readdir, readFile, rename, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { makeDirectory, syncDirectory, writeFileAtomic } from "@iapo/rollout-trace/files";
 import { TensorError } from "@iapo/tensor-core";
 import { z } from "zod";
 import { GrpoError } from "../error.ts";
@@ -22,6 +22,10 @@ export interface Checkpoint {
 
 const FILES = ["parameters.safetensors", "optimizer.safetensors", "state.json"] as const;
 const pattern = /^step-(\d{6,})$/;
+
+function nameOf(step: number): string {
+  return `step-${String(step).padStart(6, "0")}`;
+}
 
 /** The whole checkpoints of a directory, ascending; none where there is no directory. */
 export async function listCheckpoints(directory: string): Promise<Checkpoint[]> {
@@ -47,11 +51,11 @@ export async function writeCheckpoint(
   tensors: CheckpointTensors,
   state: object,
 ): Promise<Checkpoint> {
-  const path = join(directory, `step-${String(step).padStart(6, "0")}`);
+  const path = join(directory, nameOf(step));
   const beside = `${path}.partial`;
   try {
     await rm(beside, { recursive: true, force: true });
-    await mkdir(beside, { recursive: true });
+    await makeDirectory(beside);
     await writeTensors(join(beside, FILES[0]), tensors.parameters);
     await writeTensors(join(beside, FILES[1]), tensors.optimizer);
     await writeFileAtomic(join(beside, FILES[2]), `${JSON.stringify(state, null, 2)}\n`);
@@ -72,7 +76,11 @@ export async function writeCheckpoint(
  * Verifies a checkpoint as a whole, then fills the tensors and returns its state.
  * @throws GrpoError `checkpoint` for a damaged one, or one of another model; the tensors then are as they were
  */
-export async function readCheckpoint<S>(path: string, tensors: CheckpointTensors, schema: z.ZodType<S>): Promise<S> {
+export async function readCheckpoint<S extends { readonly step: number }>(
+  path: string,
+  tensors: CheckpointTensors,
+  schema: z.ZodType<S>,
+): Promise<S> {
   await verifyManifest(path, FILES);
   const state = await readState(path, schema);
   const files = [
@@ -96,16 +104,22 @@ export async function readParameters(path: string, parameters: NamedTensors): Pr
 }
 
 /** The state of a checkpoint, as it was written; its tensors are not looked at. @throws GrpoError `checkpoint` */
-export async function readState<S>(path: string, schema: z.ZodType<S>): Promise<S> {
+export async function readState<S extends { readonly step: number }>(path: string, schema: z.ZodType<S>): Promise<S> {
   const file = join(path, FILES[2]);
   const value: unknown = await readFile(file, "utf8")
     .then(JSON.parse)
     .catch((error: unknown) => {
-      throw failed(file, "read", error, "delete its directory to go back to the checkpoint before it");
+      throw failed(file, "read", error, "take another checkpoint");
     });
   const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw new GrpoError("checkpoint", `${file} is not of this version: ${z.prettifyError(parsed.error)}`);
+  if (!parsed.success)
+    throw new GrpoError("checkpoint", `${file} is not of this version: ${z.prettifyError(parsed.error)}`);
+  const named = pattern.exec(basename(path))?.[1];
+  if (named === undefined || Number(named) === parsed.data.step) return parsed.data;
+  throw new GrpoError(
+    "checkpoint",
+    `${path} holds the checkpoint after ${parsed.data.step} steps, not what its name says; call it ${nameOf(parsed.data.step)} again`,
+  );
 }
 
 /** Deletes all but the last `count` checkpoints and those in `spared`, and what an interrupted write has left. */

@@ -29,11 +29,7 @@ export async function writeManifest(directory: string, names: readonly string[])
 export async function verifyManifest(directory: string, names: readonly string[]): Promise<void> {
   const file = join(directory, FILE);
   const refuse = (problem: string, cause?: unknown): GrpoError =>
-    new GrpoError(
-      "checkpoint",
-      `${problem}; delete ${directory} to resume from the checkpoint before it`,
-      cause === undefined ? undefined : { cause },
-    );
+    new GrpoError("checkpoint", problem, cause === undefined ? undefined : { cause });
   const manifest = await readManifest(file).catch((cause: unknown) => {
     throw refuse(`${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
   });

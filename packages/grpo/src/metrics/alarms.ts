@@ -11,7 +11,9 @@ export type AlarmName =
   | "kl_blow_up"
   | "non_finite"
   | "truncated"
-  | "configuration";
+  | "configuration"
+  | "failed_episodes"
+  | "other_adapter";
 
 export interface Alarm {
   readonly name: AlarmName;
@@ -108,6 +110,12 @@ const rules: readonly Rule[] = [
     name: "truncated",
     watches: ["response_length/clip_ratio"],
     holds: ({ now }) => now("response_length/clip_ratio") > 0.5,
+  },
+  {
+    name: "failed_episodes",
+    watches: ["rollout/failed_frac"],
+    holds: ({ now }) => now("rollout/failed_frac") > 0.1,
+    atOnce: true,
   },
 ];
 

@@ -10,6 +10,8 @@ export interface RecipeStep {
   readonly metrics: Metrics;
   /** The place in the order of tasks where the next step begins. */
   readonly cursor: number;
+  /** Why there was nothing to train on, where there was nothing. */
+  readonly empty?: string | undefined;
   /** Milliseconds by part of the work. */
   readonly timings: Readonly<Record<string, number>>;
 }

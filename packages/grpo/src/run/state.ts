@@ -14,6 +14,8 @@ export interface RunState {
   readonly policyVersion: number;
   readonly optimizerSteps: number;
   readonly skippedSteps: number;
+  /** Steps in a row, up to this one, in which there was nothing to train on. */
+  readonly emptySteps: number;
   readonly alarms: AlarmState;
   /** The best evaluation so far, and after how many steps it was. */
   readonly best: { readonly step: number; readonly score: number } | null;
@@ -28,6 +30,7 @@ export const runStateSchema: z.ZodType<RunState> = z.strictObject({
   policyVersion: count,
   optimizerSteps: count,
   skippedSteps: count,
+  emptySteps: count,
   alarms: z.strictObject({ first: windows, recent: windows, active: z.array(z.string()) }),
   best: z.strictObject({ step: count, score: z.number() }).nullable(),
 });
@@ -39,6 +42,7 @@ export async function readRunState(checkpoint: string): Promise<RunState> {
 
 /** Puts a policy where a checkpoint left it, to be used or exported; training goes on by `train`. @throws GrpoError `checkpoint` */
 export async function loadCheckpoint(policy: TrainablePolicy, checkpoint: string): Promise<void> {
+  await readRunState(checkpoint); // the step is what the name says
   await readParameters(checkpoint, new Map(policy.parameters.map(({ name, master }) => [name, master])));
   policy.refresh();
 }

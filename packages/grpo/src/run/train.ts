@@ -1,24 +1,30 @@
 // The loop of a run: step, watch, evaluate, write, checkpoint. Stopped at any moment and resumed, it gives the same bits.
-
-import type { Trace } from "@iapo/rollout-trace";
-import { openStep, publishStep, recoverSteps } from "@iapo/rollout-trace/files";
-import { listCheckpoints, pruneCheckpoints, readCheckpoint, writeCheckpoint } from "../checkpoint/checkpoints.ts";
-import { type Alarm, configurationAlarms, noAlarms, watch } from "../metrics/alarms.ts";
+import { publishStep } from "@iapo/rollout-trace/files";
+import type { Device } from "@iapo/tensor-core";
+import { pruneCheckpoints, writeCheckpoint } from "../checkpoint/checkpoints.ts";
+import { GrpoError } from "../error.ts";
+import { type Alarm, configurationAlarms, watch } from "../metrics/alarms.ts";
 import type { Metrics } from "../metrics/rollout-metrics.ts";
-import { appendTimings, openRunDirectory, type RunPaths } from "./directory.ts";
+import { type DirectoryLock, lockDirectory } from "../run-directory/lock.ts";
+import { type OpenedRun, openRunDirectory } from "../run-directory/open.ts";
+import type { RunRecord } from "../run-directory/record.ts";
 import { MOST_SKIPPED_STEPS, stopIfOnlySkipping, stopUnlessFinite } from "./divergence.ts";
 import { type Recipe, type RecipeStep, Stopwatch } from "./recipe.ts";
-import { checkpointTensors, type RunState, restoreLearner, runStateSchema } from "./state.ts";
+import { restore } from "./restore.ts";
+import { checkpointTensors, type RunState } from "./state.ts";
+import { appendTimings, writeStepFile } from "./step-files.ts";
 
-export interface TrainOptions {
+export interface TrainOptions extends Partial<Pick<RunRecord, "code" | "content" | "commits">> {
   readonly directory: string;
+  /** The directory's, where the caller holds it; else it is taken and released here. */
+  readonly lock?: DirectoryLock | undefined;
   /** Go on with the run in the directory, if there is one; else such a run is an error. */
   readonly resume?: boolean | undefined;
   /** Steps of the whole run. */
   readonly steps: number;
   /** Checkpoint after every so many steps, and keep the last so many. The last step and the best one have one too. */
   readonly checkpoint: { readonly every: number; readonly keep: number };
-  /** Plain data that decides what the run computes, but for `steps`: a resume insists on it. */
+  /** Plain data that decides what the run computes, but for `steps`: a resume insists on it, and on `content` and `code`. */
   readonly settings: object;
   /** After every so many steps: metrics of `val/...`, and the score that decides which step is the best. */
   readonly evaluate?: { readonly every: number; run(): Promise<{ metrics: Metrics; score: number }> } | undefined;
@@ -28,126 +34,143 @@ export interface TrainOptions {
   readonly warnings?: readonly string[] | undefined;
   readonly onMetrics?: ((step: number, metrics: Metrics) => void) | undefined;
   readonly onAlarm?: ((alarm: Alarm) => void) | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
   /** Hears what the run is at: rollout, update, evaluate, checkpoint and the like. */
   readonly onPhase?: ((phase: string) => void) | undefined;
   /** Stops the run after the step at work, or within its rollouts; a checkpoint is written. */
   readonly signal?: AbortSignal | undefined;
 }
 
+/** So many steps in a row with nothing to train on end a run. */
+const MOST_EMPTY_STEPS = 3;
+
 /**
- * Runs a recipe to its last step. @throws GrpoError `diverged` where its numbers are not finite any more; `checkpoint`, TraceError `write_failed`: what was checkpointed stands, and the run can be
- * resumed.
+ * Runs a recipe to its last step. What was checkpointed stands after an error, and the run can be resumed.
+ * @throws GrpoError as `lockDirectory`, `openRunDirectory`, `restore`; `checkpoint`; `rollout` where steps in a row had nothing to train on;
+ * `diverged` where its numbers are not finite any more; TraceError `write_failed`
  */
 export async function train(recipe: Recipe, options: TrainOptions): Promise<RunState> {
-  const { directory, steps, checkpoint, signal, onPhase } = options;
   const { device } = recipe.learner.policy;
-  const paths = await openRunDirectory(directory, device, options.settings, options.resume ?? false);
-  let state = await restore(recipe, paths);
-  let saved = state.step;
-  while (state.step < steps && !signal?.aborted) {
-    const clock = new Stopwatch(onPhase);
-    const made = await stepOrAbort(recipe, state, options);
-    if (!made) break;
-    const done = await finishStep(recipe, state, made, options, paths, clock);
-    state = done.state;
-    stopIfOnlySkipping(recipe.learner, options.maxSkippedSteps ?? MOST_SKIPPED_STEPS, state.step, saved);
-    if (state.step % checkpoint.every === 0 || state.step === steps || done.isBest) {
-      await clock.time("checkpoint", () => save(recipe, paths, state, saved, checkpoint.keep));
-      saved = state.step;
+  const lock = options.lock ?? (await lockDirectory(options.directory));
+  try {
+    const run = await openRunDirectory(options.directory, recordOf(device, options), options.resume ?? false);
+    const state = await restore(recipe.learner, run, options);
+    return await new Training(recipe, options, lock, run, state).run();
+  } finally {
+    if (!options.lock) await lock.release();
+  }
+}
+
+function recordOf({ facts }: Device, { settings, code = {}, content = {}, commits = {} }: TrainOptions): RunRecord {
+  const plain = settings as RunRecord["settings"]; // what of it is no plain data does not come through JSON
+  return { kernelFamily: facts.family, adapter: facts.description, code, content, commits, settings: plain };
+}
+
+class Training {
+  readonly #recipe: Recipe;
+  readonly #options: TrainOptions;
+  readonly #lock: DirectoryLock;
+  readonly #run: OpenedRun;
+  #state: RunState;
+  /** Steps that the last checkpoint holds. */
+  #saved: number;
+  /** Alarms of the start, for the first step that is made. */
+  #pending: readonly Alarm[];
+
+  constructor(recipe: Recipe, options: TrainOptions, lock: DirectoryLock, run: OpenedRun, state: RunState) {
+    this.#recipe = recipe;
+    this.#options = options;
+    this.#lock = lock;
+    this.#run = run;
+    this.#state = state;
+    this.#saved = state.step;
+    this.#pending = run.otherAdapter === undefined ? [] : [{ name: "other_adapter", step: state.step, numbers: {} }];
+  }
+
+  async run(): Promise<RunState> {
+    const { steps, checkpoint, maxSkippedSteps = MOST_SKIPPED_STEPS, signal, onPhase, onWarning } = this.#options;
+    const { otherAdapter, timings } = this.#run;
+    if (otherAdapter !== undefined)
+      onWarning?.(`the run was begun on another adapter (${otherAdapter}): from here on it may give other bits`);
+    while (this.#state.step < steps && !signal?.aborted) {
+      const clock = new Stopwatch(onPhase);
+      const made = await this.#stepOrAbort();
+      if (!made) break;
+      const isBest = await this.#finishStep(made, clock);
+      const { step, emptySteps } = this.#state;
+      stopIfOnlySkipping(this.#recipe.learner, maxSkippedSteps, step, this.#saved);
+      const isOver = emptySteps >= MOST_EMPTY_STEPS;
+      if (step % checkpoint.every === 0 || step === steps || isBest || isOver)
+        await clock.time("checkpoint", () => this.#save());
+      await appendTimings(timings, step - 1, { ...made.timings, ...clock.timings });
+      if (isOver) throw nothingToTrainOn(emptySteps, made.empty);
     }
-    await appendTimings(paths.timings, state.step - 1, { ...made.timings, ...clock.timings });
+    if (this.#saved < this.#state.step) await this.#save();
+    return this.#state;
   }
-  if (saved < state.step) await save(recipe, paths, state, saved, checkpoint.keep);
-  return state;
-}
 
-/** Where the run stands: its last checkpoint, or its beginning. */
-async function restore({ learner }: Recipe, paths: RunPaths): Promise<RunState> {
-  const last = (await listCheckpoints(paths.checkpoints)).at(-1);
-  await recoverSteps(paths.steps, last?.step ?? 0);
-  if (!last) {
-    return {
-      step: 0,
-      cursor: 0,
+  /** Undefined where the signal has stopped the step: nothing has changed then. */
+  async #stepOrAbort(): Promise<RecipeStep | undefined> {
+    const { signal, onPhase } = this.#options;
+    const { step, cursor } = this.#state;
+    try {
+      return await this.#recipe.step({ step, cursor, signal, onPhase });
+    } catch (error) {
+      if (signal?.aborted && error === signal.reason) return undefined;
+      throw error;
+    }
+  }
+
+  /** Metrics, alarms and evaluation of a step, in its file. Whether it is the best so far. */
+  async #finishStep(made: RecipeStep, clock: Stopwatch): Promise<boolean> {
+    const before = this.#state;
+    const step = before.step + 1;
+    const { evaluate, steps, warnings = [], onMetrics, onAlarm } = this.#options;
+    const evaluated =
+      evaluate && (step % evaluate.every === 0 || step === steps)
+        ? await clock.time("evaluate", () => evaluate.run())
+        : undefined;
+    const watched = watch(before.alarms, before.step, made.metrics);
+    const raised = [...this.#pending, ...configurationAlarms(before.step, warnings), ...watched.raised];
+    const flags = raised.map(({ name }) => [`alarm/${name}`, 1] as const);
+    const metrics = { ...made.metrics, ...evaluated?.metrics, ...Object.fromEntries(flags) };
+    await clock.time("write", async () => {
+      await this.#lock.check();
+      await writeStepFile(this.#run.steps, before.step, made, metrics);
+    });
+    this.#pending = [];
+    onMetrics?.(before.step, metrics);
+    for (const alarm of raised) onAlarm?.(alarm);
+    const isBest = evaluated !== undefined && (before.best === null || evaluated.score > before.best.score);
+    const { learner } = this.#recipe;
+    this.#state = {
+      step,
+      cursor: made.cursor,
       policyVersion: learner.policy.version,
-      optimizerSteps: 0,
-      skippedSteps: 0,
-      alarms: noAlarms,
-      best: null,
+      optimizerSteps: learner.steps,
+      skippedSteps: learner.skipped,
+      emptySteps: made.empty === undefined ? 0 : before.emptySteps + 1,
+      alarms: watched.state,
+      best: isBest ? { step, score: evaluated.score } : before.best,
     };
+    return isBest;
   }
-  const state = await readCheckpoint(last.path, checkpointTensors(learner), runStateSchema);
-  restoreLearner(learner, state);
-  return state;
-}
 
-/** Undefined where the signal has stopped the step: nothing has changed then. */
-async function stepOrAbort(recipe: Recipe, { step, cursor }: RunState, { signal, onPhase }: TrainOptions) {
-  try {
-    return await recipe.step({ step, cursor, signal, onPhase });
-  } catch (error) {
-    if (signal?.aborted && error === signal.reason) return undefined;
-    throw error;
-  }
-}
-
-/** Metrics, alarms and evaluation of a step, in its file. */
-async function finishStep(
-  { learner }: Recipe,
-  before: RunState,
-  made: RecipeStep,
-  options: TrainOptions,
-  paths: RunPaths,
-  clock: Stopwatch,
-): Promise<{ state: RunState; isBest: boolean }> {
-  const step = before.step + 1;
-  const { evaluate } = options;
-  const evaluated =
-    evaluate && (step % evaluate.every === 0 || step === options.steps)
-      ? await clock.time("evaluate", () => evaluate.run())
-      : undefined;
-  const { state: alarms, raised: found } = watch(before.alarms, before.step, made.metrics);
-  const raised = [...configurationAlarms(before.step, options.warnings ?? []), ...found];
-  const isBest = evaluated !== undefined && (before.best === null || evaluated.score > before.best.score);
-  const flags = raised.map(({ name }) => [`alarm/${name}`, 1] as const);
-  const metrics = { ...made.metrics, ...evaluated?.metrics, ...Object.fromEntries(flags) };
-  await clock.time("write", () => writeStepFile(paths.steps, before.step, made, metrics));
-  options.onMetrics?.(before.step, metrics);
-  for (const alarm of raised) options.onAlarm?.(alarm);
-  const state: RunState = {
-    step,
-    cursor: made.cursor,
-    policyVersion: learner.policy.version,
-    optimizerSteps: learner.steps,
-    skippedSteps: learner.skipped,
-    alarms,
-    best: isBest ? { step, score: evaluated.score } : before.best,
-  };
-  return { state, isBest };
-}
-
-/** Leaves the step's file finished but unpublished: that waits for the checkpoint. */
-async function writeStepFile(directory: string, step: number, made: RecipeStep, metrics: Metrics): Promise<void> {
-  const writer = await openStep(directory, step);
-  try {
-    for (const traces of groupsOf(made.traces)) await writer.group(traces);
-    const entries = Object.entries(metrics).map(([name, value]) => [name, Number.isFinite(value) ? value : null]);
-    await writer.log({ ...made.log, metrics: Object.fromEntries(entries) });
-    await writer.finish();
-  } catch (error) {
-    await writer.discard();
-    throw error;
+  /** Writes a checkpoint, then publishes the steps that it holds. */
+  async #save(): Promise<void> {
+    const { steps, checkpoints } = this.#run;
+    const { step, best } = this.#state;
+    await stopUnlessFinite(this.#recipe.learner, step, this.#saved);
+    await this.#lock.check();
+    await writeCheckpoint(checkpoints, step, checkpointTensors(this.#recipe.learner), this.#state);
+    for (; this.#saved < step; this.#saved++) await publishStep(steps, this.#saved);
+    await pruneCheckpoints(checkpoints, this.#options.checkpoint.keep, best ? [best.step] : []);
   }
 }
 
-function groupsOf(traces: readonly Trace[]): Trace[][] {
-  return [...Map.groupBy(traces, ({ group }) => group).values()];
-}
-
-/** Writes a checkpoint, then publishes the steps that it holds. */
-async function save({ learner }: Recipe, paths: RunPaths, state: RunState, saved: number, keep: number): Promise<void> {
-  await stopUnlessFinite(learner, state.step, saved);
-  await writeCheckpoint(paths.checkpoints, state.step, checkpointTensors(learner), state);
-  for (let step = saved; step < state.step; step++) await publishStep(paths.steps, step);
-  await pruneCheckpoints(paths.checkpoints, keep, state.best ? [state.best.step] : []);
+function nothingToTrainOn(steps: number, reason: string | undefined): GrpoError {
+  return new GrpoError(
+    "rollout",
+    `the last ${steps} steps had nothing to train on: ${reason}; correct its cause, then resume the run`,
+  );
 }

@@ -1,5 +1,7 @@
 /** Step files of a run: write, publish, recover, read; journals of what no seed governs; other files, whole or not at all. Needs Node. */
 export { appendLine, writeFileAtomic } from "./atomic.ts";
+export { checkStep } from "./check.ts";
+export { makeDirectory } from "./directories.ts";
 export { type Journal, openJournal } from "./journal.ts";
 export { imagePath, listSteps, publishStep, type StepFile, stepPath, syncDirectory } from "./paths.ts";
 export { readEntries, readRun, readStep, readTraces, type StepEntry, type TraceFilter } from "./read.ts";

@@ -27,14 +27,23 @@ export function sealLine(record: object, previous: number): SealedLine {
   return { line, checksum };
 }
 
-/** The record of a line without its newline. @throws TraceError `corrupt` */
-export function openLine(line: Buffer, previous: number): { readonly record: unknown; readonly checksum: number } {
-  const body = line.subarray(0, Math.max(line.length - suffixLength, 0));
+/** The checksum of a line without its newline. @throws TraceError `corrupt` where the line says another one */
+export function checkLine(line: Buffer, previous: number): number {
+  const body = bodyOf(line);
   const checksum = crc32(body, previous);
   const suffix = line.subarray(body.length).toString("latin1");
-  if (suffix !== `,"crc32":"${hex(checksum)}"}`) {
-    throw new TraceError("corrupt", "the checksum does not match: bytes were changed, or a line is missing or moved");
-  }
+  if (suffix === `,"crc32":"${hex(checksum)}"}`) return checksum;
+  throw new TraceError("corrupt", "the checksum does not match: bytes were changed, or a line is missing or moved");
+}
+
+function bodyOf(line: Buffer): Buffer {
+  return line.subarray(0, Math.max(line.length - suffixLength, 0));
+}
+
+/** The record of a line without its newline. @throws TraceError `corrupt` */
+export function openLine(line: Buffer, previous: number): { readonly record: unknown; readonly checksum: number } {
+  const checksum = checkLine(line, previous);
+  const body = bodyOf(line);
   try {
     return { record: JSON.parse(`${new TextDecoder("utf-8", { fatal: true }).decode(body)}}`), checksum };
   } catch (cause) {

@@ -1,5 +1,6 @@
 /** Names of step files and of images, and putting a step in place. */
-import { open, readdir, rename } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TraceError } from "../error.ts";
 
@@ -28,16 +29,46 @@ export async function listSteps(directory: string): Promise<StepFile[]> {
   return files.filter(({ partial }) => !partial).map(({ step, path }) => ({ step, path }));
 }
 
-/** Renames a finished step to its final name, durably. @throws TraceError `write_failed` */
+/**
+ * Renames a finished step to its final name, durably. One that was published before, and was made again, must be equal.
+ * @throws TraceError `write_failed`; `inconsistent` where it is not
+ */
 export async function publishStep(directory: string, step: number): Promise<string> {
   const path = stepPath(directory, step);
+  const partial = partialPath(directory, step);
   try {
-    await rename(partialPath(directory, step), path);
+    if (!(await isThere(path))) await rename(partial, path);
+    else if (await isSame(partial, path)) await rm(partial);
+    else {
+      throw new TraceError(
+        "inconsistent",
+        `${path} was published before, and is not what making the step again has given; keep it elsewhere, then resume the run`,
+      );
+    }
     await syncDirectory(directory);
     return path;
   } catch (cause) {
+    if (cause instanceof TraceError) throw cause;
     throw new TraceError("write_failed", `${path} cannot be put in place: ${(cause as Error).message}`, { cause });
   }
+}
+
+export async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function isSame(one: string, other: string): Promise<boolean> {
+  const [own, there] = await Promise.all([stat(one), stat(other)]);
+  if (own.size !== there.size) return false;
+  const others = createReadStream(other)[Symbol.asyncIterator]();
+  for await (const chunk of createReadStream(one)) {
+    const { value } = await others.next();
+    if (!Buffer.isBuffer(value) || !value.equals(chunk as Buffer)) return false;
+  }
+  return true;
 }
 
 /** Makes what was made, renamed or deleted in a directory durable. */

@@ -1,5 +1,5 @@
 /** Writes a step's file beside its final name; it appears there only when it is whole and the run has passed it. */
-import { access, type FileHandle, mkdir, open, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { TraceError } from "../error.ts";
@@ -8,7 +8,7 @@ import type { StepLog } from "../step.ts";
 import { type Trace, traceVersion } from "../trace.ts";
 import { sealLine } from "./lines.ts";
 import { packGroup } from "./pack.ts";
-import { partialPath, publishStep, stepPath, syncDirectory } from "./paths.ts";
+import { isThere, partialPath, publishStep, stepPath, syncDirectory } from "./paths.ts";
 import { type StepRecord, stepRecordSchema } from "./records.ts";
 
 /** Open from {@link openStep} until `finish` or `discard`. Calls may overlap: lines go out in the order of the calls. */
@@ -29,13 +29,14 @@ export type StepWriter = {
 
 /**
  * Begins the file of a step. A write that fails deletes it: no half-written step is left behind.
+ * @param again whether the step may have been published before, as {@link publishStep} will compare
  * @throws TraceError `exists`, `busy`, `write_failed`
  */
-export async function openStep(directory: string, step: number): Promise<StepWriter> {
+export async function openStep(directory: string, step: number, again: boolean = false): Promise<StepWriter> {
   const path = partialPath(directory, step);
   const handle = await create(directory, path);
   const writer = new PartialStep(step, path, handle);
-  if (await isThere(stepPath(directory, step))) {
+  if (!again && (await isThere(stepPath(directory, step)))) {
     await writer.discard();
     throw new TraceError(
       "exists",
@@ -77,13 +78,6 @@ async function create(directory: string, path: string): Promise<FileHandle> {
     }
     throw new TraceError("write_failed", `${path} cannot be made: ${(cause as Error).message}`, { cause });
   }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 class PartialStep implements StepWriter {

@@ -13,6 +13,8 @@ export const alarmMeanings = {
   configuration: "Settings were warned about when the run began; iapo train --dry-run says which.",
   names_traded: "Misuse falls while right names are lost: the penalty may be satisfied the wrong way.",
   kl_blow_up: "The policy moves far in one step, or far from its reference.",
+  failed_episodes: "Many episodes fail and are left out: the step's file holds the reasons.",
+  other_adapter: "The run went on with another adapter than it was begun on: from here on bits may differ.",
 } as const;
 
 export function raisedAlarms(steps: readonly StepMetrics[]): RunData["alarms"] {

@@ -1,6 +1,7 @@
 // Runs as reports look at them: what their files say, and a name for each.
 import { basename, resolve } from "node:path";
-import { type RunFile, readMetrics, readRunFile, type StepMetrics, stepsOf } from "./run-files.ts";
+import { type RunRecord, readRunRecord } from "@iapo/grpo/run-directory";
+import { readMetrics, type StepMetrics, stepsOf } from "./run-files.ts";
 
 export interface NamedRun {
   readonly name: string;
@@ -9,12 +10,12 @@ export interface NamedRun {
 
 export interface LoadedRun extends NamedRun {
   readonly directory: string;
-  readonly file: RunFile;
+  readonly file: RunRecord;
 }
 
-/** @throws RunReportError `missing`, `invalid`; TraceError where a step is damaged or of another version */
+/** @throws RunReportError `missing`, `invalid`; GrpoError as `readRunRecord`; TraceError where a step is damaged or of another version */
 export async function loadRun(directory: string, name: string): Promise<LoadedRun> {
-  const file = await readRunFile(directory);
+  const file = await readRunRecord(directory);
   const steps: StepMetrics[] = [];
   for (const step of await stepsOf(directory)) steps.push(await readMetrics(step));
   return { directory, name, file, steps };

@@ -1,19 +1,10 @@
-// What lies in a run's directory, read without trust: `run.json`, `config.yaml`, `timings.jsonl`, and metrics of the published steps.
+// What lies in a run's directory, read without trust: `config.yaml`, `timings.jsonl`, and metrics of the published steps.
 import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { listSteps, readEntries, type StepFile } from "@iapo/rollout-trace/files";
 import { z } from "zod";
 import { RunReportError } from "../error.ts";
-
-const runSchema = z.object({
-  version: z.literal(1, { error: "this reader knows version 1; read it with the version that wrote it" }),
-  kernelFamily: z.string(),
-  adapter: z.string(),
-  settings: z.json(),
-});
-
-export type RunFile = z.infer<typeof runSchema>;
 
 export interface StepMetrics {
   readonly step: number;
@@ -22,23 +13,6 @@ export interface StepMetrics {
 
 /** Files of a run other than its steps are small; a larger one is not theirs. */
 const maxBytes = 64 * 2 ** 20;
-
-/** @throws RunReportError `missing`, `invalid` */
-export async function readRunFile(run: string): Promise<RunFile> {
-  const path = join(run, "run.json");
-  const text = await readSmall(path);
-  if (text === undefined)
-    throw new RunReportError(
-      "missing",
-      `${run} holds no run: there is no ${path}; give the directory that train wrote`,
-    );
-  try {
-    return runSchema.parse(JSON.parse(text));
-  } catch (cause) {
-    const problem = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
-    throw new RunReportError("invalid", `${path} is not the file of a run: ${problem}`, { cause });
-  }
-}
 
 /** The configuration as its user wrote it; undefined where the run was made by a program. */
 export function readConfigText(run: string): Promise<string | undefined> {

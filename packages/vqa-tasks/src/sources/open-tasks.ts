@@ -1,5 +1,6 @@
 /** From a configuration's `data` to numbered tasks. */
 
+import { createHash, type Hash } from "node:crypto";
 import type { Task } from "@iapo/rollout-trace";
 import type { DataOptions, DataSettings } from "../config.ts";
 import { VqaTasksError } from "../error.ts";
@@ -13,6 +14,8 @@ import { filesOf } from "./data-files.ts";
 /** Tasks by their numbers, from 0. */
 export type TaskList = {
   readonly length: number;
+  /** SHA-256 of the rows that the tasks are made of; undefined where they are a function of the settings. Pictures beside the rows are not in it. */
+  readonly content?: string | undefined;
   task(index: number): Promise<Task>;
 };
 
@@ -52,11 +55,14 @@ async function recordTasks(options: DataOptions, limit = Number.POSITIVE_INFINIT
   const whole = ({ record, folder }: Placed) =>
     withPicture(record, { images: images ?? folder, tables: tables ?? folder }).then(checkTask);
   const records: Placed[] = [];
+  const hash = createHash("sha256");
   for (const { file, folder } of files) {
     for await (const record of loadRecords({ format, files: [file], onBadRow })) {
       if (records.length >= limit) break;
       const usable = onBadRow === "fail" || (await whole({ record, folder }).catch(() => undefined));
-      if (usable) records.push({ record, folder });
+      if (!usable) continue;
+      records.push({ record, folder });
+      addTo(hash, record);
     }
   }
   const [first] = records;
@@ -68,10 +74,17 @@ async function recordTasks(options: DataOptions, limit = Number.POSITIVE_INFINIT
   await whole(first); // folders that are wrong are found out before the run
   return {
     length: records.length,
+    content: hash.digest("hex"),
     async task(index) {
       const placed = records[index];
       if (!placed) throw new RangeError(`task ${index} of ${records.length}`);
       return whole(placed);
     },
   };
+}
+
+function addTo(hash: Hash, { picture, ...row }: TaskRecord): void {
+  const { bytes, ...source } = { bytes: undefined, ...picture };
+  hash.update(JSON.stringify([row, source, bytes?.length ?? 0]));
+  if (bytes) hash.update(bytes);
 }

@@ -2,7 +2,7 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { lockDirectory } from "../../src/run/lock.ts";
+import { lockDirectory } from "../../src/run-directory/index.ts";
 
 const [directory = "", until = "0"] = process.argv.slice(2);
 await setTimeout(Math.max(0, Number(until) - Date.now())); // so that all begin at once

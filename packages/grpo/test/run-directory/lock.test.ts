@@ -4,8 +4,8 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { lockDirectory } from "../../src/run/lock.ts";
-import { temporaryFolder } from "../support/iapo.ts";
+import { lockDirectory } from "../../src/run-directory/index.ts";
+import { temporaryFolder } from "../support/folder.ts";
 
 function leave(folder: string, holder: object): void {
   writeFileSync(join(folder, "writer-someone-1.lock"), JSON.stringify(holder));

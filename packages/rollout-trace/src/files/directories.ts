@@ -1,0 +1,40 @@
+/** Directories that are made step by step, so that a place where none can be is an error at once. */
+import { mkdir, stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { TraceError } from "../error.ts";
+
+/**
+ * Makes a directory, and those above it. Node's own recursive `mkdir` never ends below `/proc`, and blames the wrong thing on a read-only disk.
+ * @returns the directories that were made, from the outermost in; none where it was there
+ * @throws TraceError `write_failed`
+ */
+export async function makeDirectory(path: string): Promise<string[]> {
+  const full = resolve(path);
+  try {
+    await mkdir(full);
+    return [full];
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const above = dirname(full);
+    if (await isDirectory(full)) return [];
+    if (code !== "ENOENT" || (await isDirectory(above))) throw failed(full, cause);
+    const made = await makeDirectory(above);
+    return [...made, ...(await makeDirectory(full))];
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
+
+function failed(path: string, cause: unknown): TraceError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const advice =
+    code === "EEXIST" || code === "ENOTDIR"
+      ? "a file is in its place; choose another directory"
+      : "choose another directory, or look at the permissions of the one above it";
+  return new TraceError("write_failed", `${path} cannot be made: ${message}; ${advice}`, { cause });
+}
