@@ -25,13 +25,13 @@ const tokens = Int32Array.from([...text, special.visionStart, ...cells, special.
 const { positions } = ropePositions(tokens, [grid], special, merge, 0);
 const patches = grid[1] * grid[2];
 const values = proceduralPixels(patches * vision.inChannels * vision.temporalPatchSize * vision.patchSize ** 2);
-const prompt = { tokens, positions, images: [{ id: "probe", grid, values }] };
+const prompt = { tokens, positions, images: [{ id: "probe", grid, frames: vision.temporalPatchSize, values }] };
 const uploaded = model.upload(packGroups(config, [{ prompt, responses: [] }]));
 const logits = noGrad(() => scope(() => linear(model.hidden(model.embed(uploaded), uploaded), model.head)));
 const last = (await logits.values()).subarray(-config.text.vocabSize);
 const probe = {
   input_ids: [...tokens],
-  position_ids: [0, 1, 2].map((axis) => [...positions.subarray(axis * tokens.length, (axis + 1) * tokens.length)]),
+  position_ids: [0, 1, 2].map((axis) => [...positions.filter((_, i) => i % 3 === axis)]),
   pixel_values: Array.from({ length: patches }, (_, row) => [
     ...values.subarray((row * values.length) / patches, ((row + 1) * values.length) / patches),
   ]),

@@ -59,7 +59,7 @@ function prompt(): Sequence {
   const { positions } = ropePositions(tokens, [GRID], special, vision.spatialMergeSize, 0);
   const width = vision.inChannels * vision.temporalPatchSize * vision.patchSize ** 2;
   const values = proceduralPixels(GRID[1] * GRID[2] * width);
-  return { tokens, positions, images: [{ id: "procedural", grid: GRID, values }] };
+  return { tokens, positions, images: [{ id: "procedural", grid: GRID, frames: 2, values }] };
 }
 
 async function writeCheckpoint(directory: string): Promise<void> {

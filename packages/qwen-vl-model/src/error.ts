@@ -7,6 +7,9 @@
  * - `tokenizer`: a tokenizer file that is malformed or of another kind than Qwen's.
  * - `template`: a chat template that fails, or from which the blocks' tokens cannot be told apart.
  * - `prompt`: a conversation that cannot be encoded as given.
+ * - `option`: an option of a generation is out of its range, or unknown.
+ * - `session`: a session is used out of turn: twice at once, again without what follows, or closed.
+ * - `not_finite`: the model's logits hold NaN or infinity.
  * - `image`: an image or image file that cannot be used.
  * - `video`: video input, which is not supported.
  * - `positions`: token ids and image grids that do not belong together.
@@ -25,6 +28,9 @@ export type QwenVLErrorCode =
   | "tokenizer"
   | "template"
   | "prompt"
+  | "option"
+  | "session"
+  | "not_finite"
   | "image"
   | "video"
   | "positions"

@@ -4,6 +4,7 @@ import { type Device, deriveSeed } from "@iapo/tensor-core";
 import { type GenerationConfig, loadGenerationConfig } from "./config/generation-config.ts";
 import { loadConfig } from "./config/model-config.ts";
 import { bannedIdsOf } from "./generation/banned.ts";
+import { checkGenerateOptions } from "./generation/options.ts";
 import type { TokenSampling } from "./generation/request.ts";
 import { Session } from "./generation/session.ts";
 import { type ResolveModelOptions, resolveModel } from "./hub/index.ts";
@@ -19,7 +20,7 @@ export interface LoadModelOptions extends LoadWeightsOptions, LoadProcessorOptio
 }
 
 export interface GenerateOptions extends Partial<TokenSampling> {
-  /** Default 512. */
+  /** Default: `max_new_tokens` of `generation_config.json`, else 512. */
   readonly maxTokens?: number;
   /** Texts that end the response. */
   readonly stop?: readonly string[];
@@ -45,20 +46,22 @@ export class QwenVL {
 
   /**
    * Streams the answer to a conversation as text. Sampling defaults to the checkpoint's `generation_config.json` (its repetition penalty is
-   * not applied). Leaving the loop stops the generation. Throws QwenVLError for a conversation that cannot be encoded.
+   * not applied). Leaving the loop stops the generation. Throws QwenVLError for a
+   * conversation that cannot be encoded, for an option that is out of its range or unknown, and for logits that are not finite.
    */
   async *generate(
     messages: readonly Message[],
     options: GenerateOptions = {},
   ): AsyncGenerator<string, void, undefined> {
+    checkGenerateOptions(options);
     const { tokenizer } = this.processor;
     const defaults = this.generationConfig;
     const temperature = options.temperature ?? (defaults.doSample === false ? 0 : (defaults.temperature ?? 1));
     const stop = {
       ids: this.processor.stopIds,
       strings: options.stop,
-      decode: (ids: readonly number[]) => tokenizer.decode(ids),
-      maxTokens: options.maxTokens ?? 512,
+      decode: (ids: ArrayLike<number>) => tokenizer.decode(ids),
+      maxTokens: options.maxTokens ?? defaults.maxNewTokens ?? 512,
     };
     const sampling = {
       temperature,

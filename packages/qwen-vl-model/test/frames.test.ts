@@ -2,9 +2,11 @@
 import { type Device, openDevice, record, scope, square, type Tensor } from "@iapo/tensor-core";
 import { relativeDifference } from "@iapo/tensor-core/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { firstFrames } from "../src/model/frames.ts";
 import type { QwenVLModel } from "../src/model/model.ts";
+import { type EncodedImage, packGroups } from "../src/model/pack.ts";
 import { uploadVision, visionForward } from "../src/model/vision.ts";
+import { repeatFrames } from "../src/processor/frames.ts";
+import type { ImagePatches } from "../src/processor/image.ts";
 import { loadNano } from "./support/nano.ts";
 
 let device: Device;
@@ -15,27 +17,19 @@ afterAll(() => device.close());
 
 const grid = [1, 4, 6] as const;
 
-/** Patches of `[channel, frame, pixel]`; in both frames `noise` of channel and pixel, but for the second frame's `extra`. */
-function patchesOf(model: QwenVLModel, extra = 0): Float32Array {
+/** One frame, `[patch, channel, pixel]`. */
+function patchesOf(model: QwenVLModel): ImagePatches {
   const { patchSize, inChannels } = model.config.vision;
-  const area = patchSize ** 2;
-  const width = inChannels * 2 * area;
-  return Float32Array.from({ length: 24 * width }, (_, i) => {
-    const [patch, channel, frame, pixel] = [
-      Math.floor(i / width),
-      Math.floor((i % width) / (2 * area)),
-      Math.floor(i / area) % 2,
-      i % area,
-    ];
-    return Math.sin(patch * 7.1 + channel * 3.3 + pixel * 0.37) + frame * extra;
-  });
+  const values = Float32Array.from({ length: 24 * inChannels * patchSize ** 2 }, (_, i) => Math.sin(0.37 * i));
+  return { values, frames: 1, grid };
 }
 
 test.each(["f32", "bf16"] as const)("%s weights: one frame gives what two equal ones give", async (dtype) => {
   const model = await loadNano(device, { dtype });
-  const whole = patchesOf(model);
-  const first = firstFrames(whole, model.config.vision)!;
-  expect(first.length).toBe(whole.length / 2);
+  const still = patchesOf(model);
+  const area = model.config.vision.patchSize ** 2;
+  const whole = repeatFrames(still, 2, area);
+  expect(whole.length).toBe(2 * still.values.length);
   const weight = model.weights.get("visual.patch_embed.proj.weight");
   const run = async (patches: Float32Array): Promise<[Float32Array, Float32Array | undefined]> => {
     const forward = (): Tensor => {
@@ -51,17 +45,27 @@ test.each(["f32", "bf16"] as const)("%s weights: one frame gives what two equal 
     for (const tensor of read) tensor.dispose();
     return [rows as Float32Array, gradient as Float32Array | undefined];
   };
-  const [expected, actual] = [await run(whole), await run(first)];
+  const [expected, actual] = [await run(whole), await run(still.values)];
   expect(relativeDifference(actual[0], expected[0])).toBeLessThan(2e-6);
   if (dtype === "f32") expect(relativeDifference(actual[1]!, expected[1]!)).toBeLessThan(1e-5);
   model.dispose();
 });
 
-test("frames that differ, even in the last pixel, are both kept", async () => {
+test("an image of several frames beside a still one: both are packed whole", async () => {
   const model = await loadNano(device);
-  expect(firstFrames(patchesOf(model, 1e-6), model.config.vision)).toBeUndefined();
-  const last = patchesOf(model);
-  last[last.length - 1]! += 1;
-  expect(firstFrames(last, model.config.vision)).toBeUndefined();
+  const area = model.config.vision.patchSize ** 2;
+  const still = { ...patchesOf(model), id: "still" };
+  const whole = { ...still, frames: 2, values: repeatFrames(still, 2, area).map((value) => -value), id: "whole" };
+  const pack = (images: EncodedImage[]) => {
+    const tokens = new Int32Array(6 * images.length).fill(model.config.tokens.image);
+    const prompt = { tokens, positions: new Int32Array(3 * tokens.length), images };
+    return packGroups(model.config, [{ prompt, responses: [] }]).vision?.patches;
+  };
+  expect(pack([still])).toEqual(still.values);
+  const both = pack([whole, still])!;
+  expect(both.subarray(0, whole.values.length)).toEqual(whole.values);
+  expect(both.subarray(whole.values.length)).toEqual(repeatFrames(still, 2, area));
+  expect([...repeatFrames(still, 2, area).subarray(0, area)]).toEqual([...still.values.subarray(0, area)]);
+  expect([...repeatFrames(still, 2, area).subarray(area, 2 * area)]).toEqual([...still.values.subarray(0, area)]);
   model.dispose();
 });

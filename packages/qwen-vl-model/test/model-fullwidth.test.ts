@@ -23,6 +23,7 @@ import { loadConfig } from "../src/config.ts";
 import { QwenVLModel } from "../src/model/model.ts";
 import { packGroups, type Sequence } from "../src/model/pack.ts";
 import { filePieces } from "../src/weights/pieces.ts";
+import { byToken } from "./support/by-token.ts";
 import { type Golden, loadGolden } from "./support/golden.ts";
 import { labeled } from "./support/labeled.ts";
 import { proceduralBf16, proceduralPixels, proceduralWeights, rangeOf } from "./support/procedural.ts";
@@ -53,8 +54,8 @@ function sequenceOf(golden: Golden): Sequence {
   const values = proceduralPixels(120 * 1176);
   return {
     tokens: Int32Array.from(golden("input_ids").values),
-    positions: Int32Array.from(golden("position_ids").values),
-    images: [{ id: "procedural", grid: [1, 12, 10], values }],
+    positions: byToken(Int32Array.from(golden("position_ids").values)),
+    images: [{ id: "procedural", grid: [1, 12, 10], frames: 2, values }],
   };
 }
 

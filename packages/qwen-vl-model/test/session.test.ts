@@ -22,7 +22,7 @@ afterAll(() => {
 const [SAMPLES, MAX_TOKENS] = [6, 16];
 const prompt: Sequence = {
   tokens: Int32Array.of(20, 21, 22),
-  positions: Int32Array.of(0, 1, 2, 0, 1, 2, 0, 1, 2),
+  positions: Int32Array.of(0, 0, 0, 1, 1, 1, 2, 2, 2),
   images: [],
 };
 
@@ -74,4 +74,94 @@ test("a caller that throws, or whose signal aborts, leaves nothing behind", asyn
   await expect(generate({ signal: leave.signal, onTokens, stop })).rejects.toThrow("enough");
   expect(heard).toBe(SAMPLES);
   expect(device.memory().liveBytes).toBe(live);
+});
+
+test("a session is used in turn: a second turn needs what follows the first, one call at a time, none after the end", async () => {
+  const session = Session.open(model, [prompt]);
+  const request = {
+    samples: 1,
+    sampling: { temperature: 0 },
+    seeds: [deriveSeed("x", 0)],
+    stop: { ids: [], maxTokens: 4 },
+  };
+  const observation: Sequence = { tokens: Int32Array.of(30), positions: Int32Array.of(7, 7, 7), images: [] };
+  const refused = { name: "QwenVLError", code: "session" };
+  expect(() => session.append([])).toThrow("no turn was generated since");
+  const running = session.generate(request);
+  await expect(session.generate(request)).rejects.toThrow(expect.objectContaining(refused));
+  expect(() => session.append([observation])).toThrow("wait for its turns first");
+  const [turn] = await running;
+  await expect(session.generate(request)).rejects.toThrow("append what follows it");
+  session.append([observation]);
+  expect(() => session.append([observation])).toThrow("no turn was generated since");
+  const [second] = await session.generate(request);
+  expect(second!.nextPosition).toBe(turn!.nextPosition + 1 + 4);
+  session.append([undefined]);
+  expect(await session.generate({ ...request, seeds: [] })).toEqual([]);
+  session.close();
+  session.close();
+  await expect(session.generate(request)).rejects.toThrow("the session is closed");
+
+  const closed = Session.open(model, [prompt]);
+  const left = closed.generate({ ...request, stop: { ids: [], maxTokens: 100 } });
+  closed.close();
+  await expect(left).rejects.toThrow("closed while it was generating");
+});
+
+test.each([
+  ["samples", { samples: 0 }],
+  ["sampling.temperature", { sampling: { temperature: Number.NaN } }],
+  ["sampling.temperature", { sampling: { temperature: -1 } }],
+  ["sampling.topP", { sampling: { temperature: 1, topP: 0 } }],
+  ["sampling.topK", { sampling: { temperature: 1, topK: -1 } }],
+  ["stop.maxTokens", { stop: { ids: [], maxTokens: 0 } }],
+  ["stop.maxTokens", { stop: { ids: [], maxTokens: 2.5 } }],
+  ["stop.strings.0", { stop: { ids: [], maxTokens: 3, strings: [""] } }],
+  ["6 responses need as many seeds, not 0", { seeds: [] }],
+])("a request is refused by its option: %s", async (part, more) => {
+  const run = generate(more as Partial<GenerateRequest>);
+  await expect(run).rejects.toThrow(part);
+  await expect(run).rejects.toMatchObject({ name: "QwenVLError", code: "option" });
+});
+
+test("logits that are not finite end a generation, by token, response and version of the weights", async () => {
+  const broken = await loadNano(device);
+  const norm = broken.weights.get("model.norm.weight");
+  const values = (await norm.values()) as Float32Array;
+  norm.write(values.map((value, i) => (i === 3 ? Number.NaN : value)));
+  using session = Session.open(broken, [prompt]);
+  const request = {
+    samples: 2,
+    sampling: { temperature: 1 },
+    seeds: [deriveSeed("a", 0), deriveSeed("a", 1)],
+    version: 7,
+  };
+  await expect(session.generate({ ...request, stop: { ids: [], maxTokens: 3 } })).rejects.toMatchObject({
+    code: "not_finite",
+    message: expect.stringMatching(/^token 0 of response 0 under the weights of version 7: the logits are not finite/),
+  });
+  broken.dispose();
+  await expect(generate({ sampling: { temperature: 1e-40 } })).rejects.toMatchObject({ code: "not_finite" });
+});
+
+test("a cache that does not fit leaves nothing, and a smaller one fits after it", async () => {
+  const small = await openDevice({ memoryBudget: 8_000_000 });
+  const own = await loadNano(small);
+  const live = small.memory().liveBytes;
+  const ask = async (maxTokens: number): Promise<number> => {
+    using session = Session.open(own, [prompt]);
+    const request = { samples: 1, sampling: { temperature: 0 }, seeds: [deriveSeed("x", 0)] };
+    const [turn] = await session.generate({ ...request, stop: { ids: [], maxTokens } });
+    return turn!.tokens.length;
+  };
+  expect(await ask(20)).toBe(20);
+  await expect(ask(40_000)).rejects.toMatchObject({ code: "out_of_memory" });
+  expect(small.memory().liveBytes).toBe(live);
+  const long = { ...prompt, tokens: new Int32Array(60_000).fill(20), positions: new Int32Array(180_000) };
+  expect(() => Session.open(own, [long])).toThrow(expect.objectContaining({ code: "out_of_memory" }));
+  expect(small.memory().liveBytes).toBe(live);
+  expect(await ask(20)).toBe(20);
+  own.dispose();
+  expect(small.memory().liveBytes).toBe(0);
+  small.close();
 });

@@ -2,7 +2,7 @@
 import type { Device } from "./device/device.ts";
 import { scope } from "./memory/scope.ts";
 import { attention } from "./ops/attention/attention.ts";
-import type { Segment } from "./ops/attention/plan.ts";
+import { rowSegment } from "./ops/attention/plan.ts";
 import { Segments } from "./ops/attention/segments.ts";
 import { cast } from "./ops/cast.ts";
 import { logProbs } from "./ops/head/log-probs.ts";
@@ -74,15 +74,7 @@ function attentionPair(device: Device): [Tensor, Tensor] {
   const q = randomNormal(device, [count, heads * headDim], [2, 1]);
   const k = randomNormal(device, [count, kvHeads * headDim], [2, 2]);
   const v = randomNormal(device, [count, kvHeads * headDim], [2, 3]);
-  const whole: Segment = {
-    queryStart: 0,
-    queryCount: count,
-    prefixStart: 0,
-    prefixCount: 0,
-    ownStart: 0,
-    ownCount: count,
-    causal: true,
-  };
+  const whole = rowSegment(0, count);
   const prefixCount = 77;
   const last = { ...whole, queryCount: 1, prefixCount, ownStart: prefixCount, ownCount: count - prefixCount };
   const all = attention(q, k, v, Segments.of(device, [whole]), SHAPE);

@@ -27,21 +27,19 @@ export function groupOf({ text, tokens, vision }: QwenVLConfig, shape: GroupShap
   const { words, images: imageCount, grid } = shape;
   const word = (i: number): number => firstWord + ((i * 37) % (text.vocabSize - firstWord));
   const ids: number[] = [];
-  const positions: [number[], number[], number[]] = [[], [], []];
+  const positions: number[] = [];
   const stretch = Math.ceil(words / (imageCount + 1));
   const [, height, width] = [grid[0], grid[1] / vision.spatialMergeSize, grid[2] / vision.spatialMergeSize];
   let next = 0;
   for (let part = 0; part <= imageCount; part++) {
     for (let i = 0; i < stretch; i++, next++) {
       ids.push(word(ids.length));
-      for (const axis of positions) axis.push(next);
+      positions.push(next, next, next);
     }
     if (part === imageCount) break;
     for (let cell = 0; cell < height * width; cell++) {
       ids.push(tokens.image);
-      positions[0].push(next);
-      positions[1].push(next + Math.floor(cell / width));
-      positions[2].push(next + (cell % width));
+      positions.push(next, next + Math.floor(cell / width), next + (cell % width));
     }
     next += Math.max(height, width);
   }
@@ -50,19 +48,20 @@ export function groupOf({ text, tokens, vision }: QwenVLConfig, shape: GroupShap
     const axis = Array.from({ length }, (_, i) => next + i);
     return {
       tokens: Int32Array.from(axis, (_, i) => word(i + 101 * (variant + 1))),
-      positions: Int32Array.from([...axis, ...axis, ...axis]),
+      positions: Int32Array.from(axis.flatMap((position) => [position, position, position])),
       images: [],
       targets: Uint8Array.from(axis, (_, i) => Number(i % 4 !== 1)),
     };
   });
-  const prompt = { tokens: Int32Array.from(ids), positions: Int32Array.from(positions.flat()), images };
+  const prompt = { tokens: Int32Array.from(ids), positions: Int32Array.from(positions), images };
   return { prompt, responses };
 }
 
 function imageOf(vision: QwenVLConfig["vision"], grid: readonly [number, number, number], k: number): EncodedImage {
   const patches = grid[0] * grid[1] * grid[2];
   const size = patches * vision.inChannels * vision.temporalPatchSize * vision.patchSize ** 2;
-  return { id: `image ${k}`, grid, values: Float32Array.from({ length: size }, (_, i) => Math.sin(0.37 * i + k)) };
+  const values = Float32Array.from({ length: size }, (_, i) => Math.sin(0.37 * i + k));
+  return { id: `image ${k}`, grid, frames: vision.temporalPatchSize, values };
 }
 
 /** Splits a prompt's tokens into units of equal length. */

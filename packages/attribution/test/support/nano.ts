@@ -41,13 +41,15 @@ export function goldenGroup(tensors: GoldenTensors, name: GoldenModel): Golden {
   const cut = (start: number, end: number) => ({
     tokens: tokens.slice(start, end),
     positions: Int32Array.from(
-      [0, 1, 2].flatMap((axis) => [...positions.subarray(axis * tokens.length + start, axis * tokens.length + end)]),
+      { length: 3 * (end - start) },
+      (_, i) => positions[(i % 3) * tokens.length + start + Math.floor(i / 3)]!,
     ),
   });
   const [t, h, w] = tensors("image_grid_thw").values as unknown as [number, number, number];
   const image: EncodedImage = {
     id: "image",
     grid: [t, h, w],
+    frames: 2,
     values: Float32Array.from(tensors("pixel_values").values),
   };
   const behind = cut(golden.prompt_length, tokens.length);
@@ -66,7 +68,7 @@ export function responsesLike(response: ResponseSequence): ResponseSequence[] {
     const axis = Array.from({ length }, (_, i) => start + i);
     return {
       tokens: Int32Array.from(axis, (_, i) => 20 + ((i * 31 + variant * 97) % 400)),
-      positions: Int32Array.from([...axis, ...axis, ...axis]),
+      positions: Int32Array.from(axis.flatMap((position) => [position, position, position])),
       images: [],
       targets: Uint8Array.from(axis, (_, i) => Number(i % 3 !== 1)),
     };

@@ -12,6 +12,7 @@ import {
   RowIndex,
   reshape,
   rmsNorm,
+  rowSegment,
   type Segment,
   scale,
   scope,
@@ -135,8 +136,8 @@ export class DifferentiableQwenVL {
       const kept: number[] = [];
       variants.forEach(({ firstToken }, v) => {
         const keys = { ownStart: v * count, ownCount: count };
-        segments.push(causal(source.length, count - firstToken, keys));
-        keptSegments.push(causal(v, 1, keys));
+        segments.push(rowSegment(source.length, count - firstToken, keys));
+        keptSegments.push(rowSegment(v, 1, keys));
         for (let token = 0; token < firstToken; token++) keyRows.push(token);
         for (let token = firstToken; token < count; token++) {
           keyRows.push((whole ? count : 0) + source.length);
@@ -148,7 +149,7 @@ export class DifferentiableQwenVL {
       const join = (own: Tensor, layer: number, part: 0 | 1): Tensor =>
         whole && index ? gatherRows(concat([whole.tensors[2 * layer + part]!, own], 0), index) : own;
       const rows = joined(variants.map((variant) => variant.rows));
-      const pass = { positions: pick(batch, source), segments, kept, keptSegments, join };
+      const pass = { positions: positionsOf(batch.positions, source), segments, kept, keptSegments, join };
       const { states, hidden } = this.#run(rows, pass);
       return { variants: variants.length, tensors: [...states, hidden] };
     });
@@ -174,7 +175,7 @@ export class DifferentiableQwenVL {
           const at = source.length;
           const own = { ownStart: variants * prompt + at, ownCount: count };
           const prefix = { prefixStart: v * prompt, prefixCount: prompt };
-          if (count > 0) segments.push(causal(at, count, { ...own, ...prefix }));
+          if (count > 0) segments.push(rowSegment(at, count, { ...own, ...prefix }));
           source.push(...range(start, start + count));
           for (const { place, id } of targets) {
             targetIds.push(id);
@@ -187,7 +188,7 @@ export class DifferentiableQwenVL {
       if (kept.length > 0) {
         const join = (own: Tensor, layer: number, part: 0 | 1): Tensor => concat([tensors[2 * layer + part]!, own], 0);
         const x = gatherRows(rows, this.#index(source, rows.shape[0]!));
-        parts.push(this.#run(x, { positions: pick(batch, source), segments, kept, join }).hidden);
+        parts.push(this.#run(x, { positions: positionsOf(batch.positions, source), segments, kept, join }).hidden);
       }
       const hidden = rmsNorm(joined(parts), weights.get("model.norm.weight"), config.text.rmsNormEps);
       return logProbs(hidden, head, { rows: Int32Array.from(headRows), targets: Int32Array.from(targetIds) }).logProb;
@@ -202,7 +203,7 @@ export class DifferentiableQwenVL {
     const keptRows = this.#index(kept, rows.shape[0]!);
     const asking = keptSegments && {
       rows: keptRows,
-      layout: model.uploadText({ positions: columns(positions, kept), segments: keptSegments }),
+      layout: model.uploadText({ positions: positionsOf(positions, kept), segments: keptSegments }),
     };
     const states: Tensor[] = [];
     const last = config.numHiddenLayers - 1;
@@ -267,22 +268,9 @@ function imageOfToken({ prompt }: PromptGroup, imageId: number, mergeSize: numbe
   });
 }
 
-function causal(queryStart: number, queryCount: number, keys: Partial<Segment>): Segment {
-  return {
-    ...{ queryStart, queryCount, prefixStart: 0, prefixCount: 0, ownStart: queryStart, ownCount: queryCount },
-    ...keys,
-    causal: true,
-  };
-}
-
-function pick({ positions }: PackedBatch, rows: readonly number[]): Int32Array {
-  return columns(positions, rows);
-}
-
-/** Positions `[3][rows]` of some rows. */
-function columns(positions: Int32Array, rows: readonly number[]): Int32Array {
-  const count = positions.length / 3;
-  return Int32Array.from([0, 1, 2].flatMap((axis) => rows.map((row) => positions[axis * count + row]!)));
+/** Positions `[rows, 3]` of some rows. */
+function positionsOf(positions: Int32Array, rows: readonly number[]): Int32Array {
+  return Int32Array.from(rows.flatMap((row) => [...positions.subarray(3 * row, 3 * row + 3)]));
 }
 
 function joined(parts: readonly Tensor[]): Tensor {

@@ -1,20 +1,31 @@
 // Rotated keys and values of all layers, so that a prompt is computed once and each new token only once.
-import { type Device, RowIndex, type Tensor, withTag, writeRows } from "@iapo/tensor-core";
+import { type Device, RowIndex, scope, type Tensor, TensorError, withTag, writeRows } from "@iapo/tensor-core";
 import type { TextConfig } from "../config/model-config.ts";
+
+interface LayerCache {
+  readonly keys: Tensor;
+  readonly values: Tensor;
+}
+
+/** Rows of a cache that move: from, to, and how many. */
+export interface RowRun {
+  readonly from: number;
+  readonly to: number;
+  readonly count: number;
+}
 
 export class KeyValueCache {
   readonly rows: number;
-  readonly #keys: readonly Tensor[];
-  readonly #values: readonly Tensor[];
+  readonly #layers: readonly LayerCache[];
   /** The rows that the next forward pass writes, one per row of the pass; its maker's to dispose. */
   target: RowIndex | undefined;
 
-  /** Room for `rows` rows of every layer, `[rows, kvHeads * headDim]` each. */
+  /** Room for `rows` rows of every layer, `[rows, kvHeads * headDim]` each. Throws `out_of_memory`, keeping nothing. */
   constructor(device: Device, config: TextConfig, rows: number) {
     this.rows = rows;
-    const width = config.numKeyValueHeads * config.headDim;
-    const make = () => Array.from({ length: config.numHiddenLayers }, () => device.empty([rows, width]));
-    [this.#keys, this.#values] = withTag("cache", () => [make(), make()]);
+    const shape = [rows, config.numKeyValueHeads * config.headDim];
+    const layer = (): LayerCache => ({ keys: device.empty(shape), values: device.empty(shape) });
+    this.#layers = withTag("cache", () => scope(() => Array.from({ length: config.numHiddenLayers }, layer)));
   }
 
   /** Uploads row numbers of this cache, for `target`. */
@@ -24,30 +35,35 @@ export class KeyValueCache {
 
   /** Stores a layer's keys and values, and returns the whole cache of that layer. */
   write(layer: number, keys: Tensor, values: Tensor): [keys: Tensor, values: Tensor] {
-    const target = this.target!;
-    const cached: [Tensor, Tensor] = [this.#keys[layer]!, this.#values[layer]!];
-    writeRows(cached[0], keys, target);
-    writeRows(cached[1], values, target);
-    return cached;
+    const cached = this.#layers[layer];
+    if (!cached || !this.target) throw new TensorError("argument", `cache: no layer ${layer}, or no rows to write`);
+    writeRows(cached.keys, keys, this.target);
+    writeRows(cached.values, values, this.target);
+    return [cached.keys, cached.values];
   }
 
-  /** Copies runs of rows into another cache. */
-  copyTo(
-    other: KeyValueCache,
-    runs: readonly { readonly from: number; readonly to: number; readonly count: number }[],
-  ): void {
-    const pairs = [
-      ...this.#keys.map((k, i) => [k, other.#keys[i]!] as const),
-      ...this.#values.map((v, i) => [v, other.#values[i]!] as const),
-    ];
-    for (const [source, target] of pairs) {
-      const rowBytes = source.shape[1]! * 4;
-      for (const { from, to, count } of runs)
-        source.device.copyBytes(source, from * rowBytes, target, to * rowBytes, count * rowBytes);
+  /** Copies runs of rows into another cache of the same layers. */
+  copyTo(other: KeyValueCache, runs: readonly RowRun[]): void {
+    const targets = other.#layers.values();
+    for (const { keys, values } of this.#layers) {
+      const target = targets.next().value;
+      if (!target) return;
+      copyRows(keys, target.keys, runs);
+      copyRows(values, target.values, runs);
     }
   }
 
   dispose(): void {
-    for (const tensor of [...this.#keys, ...this.#values]) tensor.dispose();
+    for (const { keys, values } of this.#layers) {
+      keys.dispose();
+      values.dispose();
+    }
+  }
+}
+
+function copyRows(source: Tensor, target: Tensor, runs: readonly RowRun[]): void {
+  const rowBytes = source.bytes / (source.shape[0] || 1);
+  for (const { from, to, count } of runs) {
+    if (count > 0) source.device.copyBytes(source, from * rowBytes, target, to * rowBytes, count * rowBytes);
   }
 }

@@ -16,6 +16,8 @@ export interface TokenSampling extends Sampling {
 export interface GenerateRequest extends Pick<TurnRequest, "samples" | "seeds" | "signal"> {
   readonly sampling: TokenSampling;
   readonly stop: StopRules;
+  /** Of the weights, for messages. */
+  readonly version?: number | undefined;
   /** Called with what is new, response by response, as often as tokens are read back. */
   readonly onTokens?: ((response: number, tokens: readonly number[]) => void) | undefined;
   /** Called with each turn as soon as it ends, while others go on. */
@@ -23,9 +25,9 @@ export interface GenerateRequest extends Pick<TurnRequest, "samples" | "seeds" |
 }
 
 export interface GeneratedTurn {
-  readonly tokens: Int32Array;
+  readonly tokens: Int32Array<ArrayBuffer>;
   /** Log-probability of each token under softmax(logits / temperature) over the ids that are not banned. */
-  readonly logProbs: Float32Array;
+  readonly logProbs: Float32Array<ArrayBuffer>;
   readonly reason: FinishReason;
   /** Position of the token that comes next. */
   readonly nextPosition: number;

@@ -7,6 +7,7 @@ import {
   linear,
   noGrad,
   RowIndex,
+  rowSegment,
   type Segment,
   sample,
   scope,
@@ -16,191 +17,177 @@ import { QwenVLError } from "../error.ts";
 import type { UploadedLayout } from "../model/layout.ts";
 import type { QwenVLModel } from "../model/model.ts";
 import { nextPositionOf, type PackedBatch, RowBuilder, type Sequence } from "../model/pack.ts";
+import { textPositions } from "../model/response.ts";
 import { KeyValueCache } from "./cache.ts";
+import { type Draft, draftsOf, type Response, takeChunk } from "./draft.ts";
+import { checkRequest } from "./options.ts";
 import { type GeneratedTurn, type GenerateRequest, sampleOptionsOf } from "./request.ts";
-import { findEnd } from "./stop.ts";
-
-interface Response {
-  readonly prompt: number;
-  /** Rows in the cache behind the prompt, and where they start. */
-  start: number;
-  count: number;
-  nextPosition: number;
-  /** Sampled last, not in the cache yet. */
-  pending: number | undefined;
-  turns: number;
-}
 
 /** Tokens sampled between two readbacks. */
 const CHUNK = 8;
 
+interface Prompt {
+  readonly start: number;
+  readonly count: number;
+  readonly nextPosition: number;
+}
+
 /** What the GPU is at. */
 interface Chunk {
-  /** `[active, hidden]` behind the chunk's last tokens. */
+  /** `[drafts, hidden]` behind the chunk's last tokens. */
   readonly hidden: Tensor;
-  /** Ids and log-probs, `[steps * active]` each. */
+  /** Ids and log-probs, `[steps * drafts]` each. */
   readonly read: Promise<readonly [ids: Uint32Array, logProbs: Float32Array]>;
 }
 
 export class Session {
   readonly #model: QwenVLModel;
-  readonly #prompts: { readonly start: number; readonly count: number; readonly nextPosition: number }[] = [];
+  readonly #prompts: readonly Prompt[];
   #responses: Response[] | undefined;
   #cache: KeyValueCache;
   /** Hidden state that predicts the next token of each prompt (before the first turn) or of each response. */
   #last: Tensor;
+  /** What is under way, or why nothing can be. */
+  #state: "idle" | "generating" | "closed" = "idle";
 
   private constructor(model: QwenVLModel, prompts: readonly Sequence[]) {
     this.#model = model;
     const builder = new RowBuilder(model.config);
-    const segments: Segment[] = [];
-    for (const prompt of prompts) {
+    this.#prompts = prompts.map((prompt) => {
       if (prompt.tokens.length === 0) throw new QwenVLError("prompt", "an empty prompt cannot be continued");
       const start = builder.add(prompt, prompt.tokens.length);
-      const count = builder.count - start;
-      this.#prompts.push({ start, count, nextPosition: nextPositionOf(prompt) });
-      segments.push({
-        queryStart: start,
-        queryCount: count,
-        prefixStart: 0,
-        prefixCount: 0,
-        ownStart: start,
-        ownCount: count,
-        causal: true,
-      });
-    }
+      return { start, count: builder.count - start, nextPosition: nextPositionOf(prompt) };
+    });
+    const segments = this.#prompts.map(({ start, count }) => rowSegment(start, count));
     this.#cache = new KeyValueCache(model.device, model.config.text, builder.count);
-    const rows = Int32Array.from({ length: builder.count }, (_, i) => i);
-    this.#last = this.#forward(
-      builder,
-      segments,
-      rows,
-      segments.map((s) => s.queryStart + s.queryCount - 1),
-    );
+    try {
+      this.#last = this.#forward(
+        builder,
+        segments,
+        Int32Array.from({ length: builder.count }, (_, i) => i),
+      );
+    } catch (error) {
+      this.#cache.dispose();
+      throw error;
+    }
   }
 
-  /** Computes the prompts, all in one pass. The caller closes the session. */
+  /** Computes the prompts, all in one pass. The caller closes the session. Throws `out_of_memory`, keeping nothing. */
   static open(model: QwenVLModel, prompts: readonly Sequence[]): Session {
     return new Session(model, prompts);
   }
 
-  /** Samples the next turn of every response. Throws `prompt` where seeds and responses differ in number. */
+  /**
+   * Samples the next turn of every response: the first, or the one behind what was appended.
+   * @throws QwenVLError `option` for a request that cannot be, `session` out of turn, `not_finite`; TensorError `out_of_memory`; the reason of
+   * the signal
+   */
   async generate(request: GenerateRequest): Promise<GeneratedTurn[]> {
+    this.#expectIdle();
+    checkRequest(request);
     const first = this.#responses === undefined;
-    this.#responses ??= this.#prompts.flatMap(({ nextPosition }, prompt) =>
-      Array.from({ length: request.samples }, () => ({
-        prompt,
-        start: 0,
-        count: 0,
-        nextPosition,
-        pending: undefined,
-        turns: 0,
-      })),
-    );
-    const responses = this.#responses;
-    if (request.seeds.length !== responses.length) {
-      throw new QwenVLError("prompt", `${responses.length} responses need as many seeds, not ${request.seeds.length}`);
+    if (this.#responses?.some(({ pending }) => pending !== undefined)) {
+      throw new QwenVLError(
+        "session",
+        "the last turn has ended: append what follows it before the next one is generated",
+      );
     }
-    this.#grow(request.stop.maxTokens + CHUNK);
-    const tokens: number[][] = responses.map(() => []);
-    const logProbs: number[][] = responses.map(() => []);
-    const turns: (GeneratedTurn | undefined)[] = responses.map(() => undefined);
-    let active = responses.map((_, i) => i);
-    const rows = active.map((i) => (first ? responses[i]!.prompt : i));
-    let chunk = this.#begin(this.#last, rows, active, tokens, request);
+    const responses = this.#responses ?? this.#firstResponses(request.samples);
+    const drafts = draftsOf(responses, request);
+    this.#state = "generating";
+    try {
+      this.#grow(responses, request.stop.maxTokens + CHUNK);
+      this.#responses = responses;
+      const rows = drafts.map(({ index, response }) => (first ? response.prompt : index));
+      return await this.#sample(drafts, rows, request);
+    } finally {
+      if (this.#state === "generating") this.#state = "idle";
+    }
+  }
+
+  async #sample(drafts: readonly Draft[], rows: readonly number[], request: GenerateRequest): Promise<GeneratedTurn[]> {
+    let active = drafts;
+    let chunk = this.#begin(this.#last, rows, active, request);
     try {
       while (chunk) {
         const [ids, values] = await chunk.read;
-        const written = active.map((i) => ({ response: i, before: tokens[i]!.length }));
-        for (const [row, { response: i, before }] of written.entries()) {
-          for (let at = row; at < ids.length; at += written.length) {
-            tokens[i]!.push(ids[at]!);
-            logProbs[i]!.push(values[at]!);
-          }
-          const end = findEnd(tokens[i]!, before, request.stop);
-          if (!end) continue;
-          tokens[i]!.length = end.count;
-          logProbs[i]!.length = end.count;
-          turns[i] = {
-            tokens: Int32Array.from(tokens[i]!),
-            logProbs: Float32Array.from(logProbs[i]!),
-            reason: end.reason,
-            nextPosition: responses[i]!.nextPosition + end.count,
-          };
-        }
-        const remaining = active.flatMap((i, row) => (turns[i] ? [] : [row]));
-        active = active.filter((i) => !turns[i]);
+        const heard = active.map((draft) => ({ draft, before: draft.count }));
+        takeChunk(active, ids, values, request);
+        const remaining = active.flatMap(({ turn }, row) => (turn ? [] : [row]));
+        active = active.filter(({ turn }) => !turn);
         const done: Chunk = chunk;
-        chunk = this.#begin(done.hidden, remaining, active, tokens, request);
+        chunk = this.#begin(done.hidden, remaining, active, request);
         done.hidden.dispose();
         // The GPU works on the others while the caller hears of these.
-        for (const { response, before } of written) {
-          request.onTokens?.(response, tokens[response]!.slice(before));
-          if (turns[response]) request.onTurn?.(response, turns[response]);
+        for (const { draft, before } of heard) {
+          request.onTokens?.(draft.index, [...draft.tokens.subarray(before, draft.count)]);
+          if (draft.turn) request.onTurn?.(draft.index, draft.turn);
         }
       }
     } finally {
       chunk?.hidden.dispose();
       chunk?.read.catch(() => {}); // after an error nobody waits for it
     }
-    return responses.map((response, i) => {
-      const turn = turns[i]!;
+    return drafts.flatMap(({ response, turn }) => {
+      if (!turn) return [];
       response.count += turn.tokens.length - 1;
       response.nextPosition = turn.nextPosition;
-      response.pending = turn.tokens.at(-1)!;
+      response.pending = turn.tokens.at(-1);
       response.turns++;
-      return turn;
+      return [turn];
     });
   }
 
   /**
    * Puts an observation behind each response and opens its next turn; `undefined` ends a response, which then takes no part any more. Positions
    * of an observation begin at the turn's `nextPosition`.
+   * @throws QwenVLError `session` before a turn was generated, or after one was appended to already; `option`; TensorError `out_of_memory`
    */
   append(observations: readonly (Sequence | undefined)[]): void {
-    const responses = this.#responses ?? [];
+    this.#expectIdle();
+    const responses = this.#responses;
+    if (!responses || responses.some(({ pending }) => pending === undefined)) {
+      throw new QwenVLError("session", "no turn was generated since: there is nothing to append to");
+    }
     if (observations.length !== responses.length) {
       throw new QwenVLError(
-        "prompt",
+        "option",
         `${responses.length} responses need as many observations, not ${observations.length}`,
       );
     }
-    const going = responses.filter((_, i) => observations[i] !== undefined);
-    const sequences = observations.filter((sequence) => sequence !== undefined);
-    this.#responses = going;
-    this.#grow(Math.max(0, ...sequences.map((sequence) => sequence.tokens.length)) + 1);
+    const going = responses.flatMap((response, i) => {
+      const sequence = observations[i];
+      return sequence ? [{ response, sequence }] : [];
+    });
+    this.#responses = going.map(({ response }) => response);
+    this.#grow(this.#responses, Math.max(0, ...going.map(({ sequence }) => sequence.tokens.length)) + 1);
     const builder = new RowBuilder(this.#model.config);
-    const segments: Segment[] = [];
     const target: number[] = [];
-    going.forEach((response, i) => {
-      const sequence = sequences[i]!;
+    const segments = going.map(({ response, sequence }) => {
       const position = response.nextPosition - 1;
-      const queryStart = builder.add(
-        {
-          tokens: Int32Array.of(response.pending!),
-          positions: Int32Array.of(position, position, position),
-          images: [],
-        },
-        1,
-      );
+      const pending = {
+        tokens: Int32Array.of(response.pending ?? 0),
+        positions: textPositions(position, 1),
+        images: [],
+      };
+      const start = builder.add(pending, 1);
       builder.add(sequence, sequence.tokens.length);
-      const queryCount = builder.count - queryStart;
-      for (let row = 0; row < queryCount; row++) target.push(response.start + response.count + row);
-      response.count += queryCount;
+      const count = builder.count - start;
+      for (let row = 0; row < count; row++) target.push(response.start + response.count + row);
+      response.count += count;
       response.pending = undefined;
       response.nextPosition = Math.max(position + 1, nextPositionOf(sequence));
-      segments.push({ queryStart, queryCount, ...this.#keysOf(response), causal: true });
+      return rowSegment(start, count, this.#keysOf(response));
     });
-    this.#last.dispose();
-    this.#last = this.#forward(
-      builder,
-      segments,
-      Int32Array.from(target),
-      segments.map((s) => s.queryStart + s.queryCount - 1),
-    );
+    const before = this.#last;
+    this.#last = this.#forward(builder, segments, Int32Array.from(target));
+    before.dispose();
   }
 
+  /** What is generated meanwhile ends with an error of code `session`. */
   close(): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
     this.#cache.dispose();
     this.#last.dispose();
   }
@@ -209,18 +196,33 @@ export class Session {
     this.close();
   }
 
-  /** Submits a chunk of the responses `active`, if any, whose hidden states are `rows` of `states`. Throws the reason of the signal. */
+  #expectIdle(): void {
+    if (this.#state === "closed") throw new QwenVLError("session", "the session is closed");
+    if (this.#state === "generating")
+      throw new QwenVLError("session", "the session is generating: wait for its turns first");
+  }
+
+  #firstResponses(samples: number): Response[] {
+    return this.#prompts.flatMap(({ nextPosition }, prompt) =>
+      Array.from({ length: samples }, () => ({
+        ...{ prompt, start: 0, count: 0 },
+        ...{ nextPosition, pending: undefined, turns: 0 },
+      })),
+    );
+  }
+
+  /** Submits a chunk of the drafts, if any, whose hidden states are `rows` of `states`. Throws the reason of the signal. */
   #begin(
     states: Tensor,
     rows: readonly number[],
-    active: readonly number[],
-    tokens: readonly number[][],
+    drafts: readonly Draft[],
     request: GenerateRequest,
   ): Chunk | undefined {
-    if (active.length === 0) return undefined;
+    if (this.#state === "closed") throw new QwenVLError("session", "the session was closed while it was generating");
+    if (drafts.length === 0) return undefined;
     request.signal?.throwIfAborted();
     const { hidden, ids, logProbs } = noGrad(() =>
-      scope(() => this.#chunk(this.#gather(states, rows), active, tokens, request)),
+      scope(() => this.#chunk(this.#gather(states, rows), drafts, request)),
     );
     const read = Promise.all([ids.read(), logProbs.read()]);
     ids.dispose();
@@ -228,21 +230,13 @@ export class Session {
     return { hidden, read };
   }
 
-  /** Up to `CHUNK` steps on the GPU: sample, then compute the sampled token. Ids and log-probs are `[steps * active]`, step after step. */
-  #chunk(
-    start: Tensor,
-    active: readonly number[],
-    tokens: readonly number[][],
-    { sampling, seeds, stop }: GenerateRequest,
-  ) {
-    const responses = active.map((i) => this.#responses![i]!);
-    const done = tokens[active[0]!]!.length;
+  /** Up to `CHUNK` steps on the GPU: sample, then compute the sampled token. Ids and log-probs are `[steps * drafts]`, step after step. */
+  #chunk(start: Tensor, drafts: readonly Draft[], { sampling, stop }: GenerateRequest) {
+    const responses = drafts.map(({ response }) => response);
+    const done = Math.max(...drafts.map(({ count }) => count)); // the same for all
     const count = Math.min(CHUNK, stop.maxTokens - done);
-    const options = sampleOptionsOf(
-      this.#model,
-      sampling,
-      active.map((i) => deriveSeed(...seeds[i]!, this.#responses![i]!.turns)),
-    );
+    const seeds = drafts.map(({ seed, response }) => deriveSeed(...seed, response.turns));
+    const options = sampleOptionsOf(this.#model, sampling, seeds);
     let hidden = start;
     const drawn = Array.from({ length: count }, (_, step) => {
       const before = hidden;
@@ -264,29 +258,30 @@ export class Session {
 
   /** Where the tokens that the responses sample at `step` of this turn stand: one row each, behind what each has in the cache. */
   #uploadStep(responses: readonly Response[], step: number): { layout: UploadedLayout; target: RowIndex } {
-    const positions = responses.map((response) => response.nextPosition + step);
     const layout = this.#model.uploadText({
-      positions: Int32Array.from([...positions, ...positions, ...positions]),
+      positions: Int32Array.from(responses.flatMap(({ nextPosition }) => [...textPositions(nextPosition + step, 1)])),
       segments: responses.map((response, row) => {
         const keys = this.#keysOf(response);
-        return { queryStart: row, queryCount: 1, ...keys, ownCount: keys.ownCount + step + 1, causal: true };
+        return rowSegment(row, 1, { ...keys, ownCount: keys.ownCount + step + 1 });
       }),
     });
     const rows = Int32Array.from(responses, (response) => response.start + response.count + step);
     return { layout, target: this.#cache.index(this.#model.device, rows) };
   }
 
-  #keysOf({ prompt, start, count }: Response): Pick<Segment, "prefixStart" | "prefixCount" | "ownStart" | "ownCount"> {
-    const prefix = this.#prompts[prompt]!;
-    return { prefixStart: prefix.start, prefixCount: prefix.count, ownStart: start, ownCount: count };
+  #keysOf({ prompt, start, count }: Response) {
+    const prefix = this.#prompts[prompt];
+    return { prefixStart: prefix?.start ?? 0, prefixCount: prefix?.count ?? 0, ownStart: start, ownCount: count };
   }
 
   #gather(states: Tensor, rows: readonly number[]): Tensor {
-    return scope(() => gatherRows(states, RowIndex.of(this.#model.device, Int32Array.from(rows), states.shape[0]!)));
+    return scope(() =>
+      gatherRows(states, RowIndex.of(this.#model.device, Int32Array.from(rows), states.shape[0] ?? 0)),
+    );
   }
 
-  /** One pass over new rows, whose keys and values go to `target` in the cache; the hidden states of rows `last`. */
-  #forward(builder: RowBuilder, segments: readonly Segment[], target: Int32Array, last: readonly number[]): Tensor {
+  /** One pass over new rows, whose keys and values go to `target` in the cache; the hidden state of each segment's last row. */
+  #forward(builder: RowBuilder, segments: readonly Segment[], target: Int32Array): Tensor {
     const model = this.#model;
     const batch: PackedBatch = {
       ...builder.finish(),
@@ -295,6 +290,7 @@ export class Session {
       targetIds: new Int32Array(),
       responseStarts: Int32Array.of(0),
     };
+    const last = segments.map(({ queryStart, queryCount }) => queryStart + queryCount - 1);
     return noGrad(() =>
       scope(() => {
         const uploaded = model.upload(batch);
@@ -305,22 +301,18 @@ export class Session {
     );
   }
 
-  /** Makes room for `extra` more rows behind every response. */
-  #grow(extra: number): void {
-    const responses = this.#responses ?? [];
+  /** Makes room for `extra` more rows behind every response. Throws `out_of_memory`, changing nothing. */
+  #grow(responses: readonly Response[], extra: number): void {
+    const { device, config } = this.#model;
     const promptRows = this.#prompts.reduce((sum, prompt) => sum + prompt.count, 0);
     const stride = Math.max(0, ...responses.map((response) => response.count)) + extra;
-    const larger = new KeyValueCache(
-      this.#model.device,
-      this.#model.config.text,
-      promptRows + stride * responses.length,
-    );
+    const larger = new KeyValueCache(device, config.text, promptRows + stride * responses.length);
     const runs = [{ from: 0, to: 0, count: promptRows }];
-    responses.forEach((response, i) => {
+    for (const [i, response] of responses.entries()) {
       const to = promptRows + i * stride;
       runs.push({ from: response.start, to, count: response.count });
       response.start = to;
-    });
+    }
     this.#cache.copyTo(larger, runs);
     this.#cache.dispose();
     this.#cache = larger;

@@ -3,24 +3,6 @@
 import { add, gatherRows, RowIndex, reshape, scope, type Tensor } from "@iapo/tensor-core";
 import type { VisionConfig } from "../config/model-config.ts";
 
-/**
- * The first frame of each patch, `[P, channels * patch * patch]`, of `[P, channels * frames * patch * patch]`; undefined where another frame
- * differs from it.
- */
-export function firstFrames(values: Float32Array, config: VisionConfig): Float32Array | undefined {
-  const { temporalPatchSize: frames, patchSize } = config;
-  const area = patchSize * patchSize;
-  const first = new Float32Array(values.length / frames);
-  for (let from = 0, to = 0; from < values.length; from += frames * area, to += area) {
-    for (let i = 0; i < area; i++) {
-      const value = values[from + i]!;
-      for (let frame = 1; frame < frames; frame++) if (values[from + frame * area + i] !== value) return undefined;
-      first[to + i] = value;
-    }
-  }
-  return first;
-}
-
 /** The weight `[E, channels, frames, patch, patch]` of whole patches, f32 or bf16, summed over frames in f32: `[E, channels * patch * patch]`. */
 export function frameSum(weight: Tensor, config: VisionConfig): Tensor {
   const { hiddenSize, inChannels, temporalPatchSize, patchSize } = config;

@@ -5,7 +5,7 @@ import { textRotaryTables } from "../processor/rotary.ts";
 
 /** Rows of the text decoder in one pass. */
 export interface TextLayout {
-  /** Position ids, `[3][rows]` flattened: time, height, width. */
+  /** Position ids, `[rows, 3]` flattened: time, height, width of each row. */
   readonly positions: Int32Array;
   /** Which keys each run of rows sees; row numbers count in this pass, or in the cache where one is used. */
   readonly segments: readonly Segment[];

@@ -1,9 +1,9 @@
 // Packs prompts and responses behind them into one pass without padding: a group's prompt stands once, its responses attend to it.
-import type { Segment } from "@iapo/tensor-core";
+import { rowSegment, type Segment } from "@iapo/tensor-core";
 import type { QwenVLConfig, VisionConfig } from "../config/model-config.ts";
 import { QwenVLError } from "../error.ts";
+import { repeatFrames } from "../processor/frames.ts";
 import type { ImagePatches } from "../processor/image.ts";
-import { firstFrames } from "./frames.ts";
 import type { VisionInput } from "./vision.ts";
 
 /** Patches with a name: equal names mean equal patches, which go through the vision tower once. */
@@ -14,7 +14,7 @@ export interface EncodedImage extends ImagePatches {
 /** A stretch of tokens as the processor made it. */
 export interface Sequence {
   readonly tokens: Int32Array;
-  /** `[3][tokens]` flattened: time, height, width. */
+  /** `[tokens, 3]` flattened: time, height, width of each token. */
   readonly positions: Int32Array;
   /** In the order of their image-pad runs. */
   readonly images: readonly EncodedImage[];
@@ -39,7 +39,7 @@ export interface PromptGroup {
 /** One pass over several groups. */
 export interface PackedBatch {
   readonly tokens: Int32Array;
-  /** `[3][rows]` flattened. */
+  /** `[rows, 3]` flattened. */
   readonly positions: Int32Array;
   readonly segments: readonly Segment[];
   /** Distinct images, or undefined where there are none. */
@@ -67,12 +67,12 @@ export function packGroups(config: QwenVLConfig, groups: readonly PromptGroup[])
   for (const { prompt, responses } of groups) {
     const promptStart = rows.add(prompt, prompt.tokens.length);
     const promptCount = rows.count - promptStart;
-    segments.push(causalRun(promptStart, promptCount));
+    segments.push(rowSegment(promptStart, promptCount));
     for (const response of responses) {
       const { tokens, targets } = response;
       const start = rows.add(response, Math.max(0, tokens.length - 1));
       const count = rows.count - start;
-      if (count > 0) segments.push({ ...causalRun(start, count), prefixStart: promptStart, prefixCount: promptCount });
+      if (count > 0) segments.push(rowSegment(start, count, { prefixStart: promptStart, prefixCount: promptCount }));
       tokens.forEach((id, i) => {
         if (!targets[i]) return;
         targetRows.push(i === 0 ? promptStart + promptCount - 1 : start + i - 1);
@@ -90,23 +90,11 @@ export function packGroups(config: QwenVLConfig, groups: readonly PromptGroup[])
   };
 }
 
-function causalRun(start: number, count: number): Segment {
-  return {
-    queryStart: start,
-    queryCount: count,
-    prefixStart: 0,
-    prefixCount: 0,
-    ownStart: start,
-    ownCount: count,
-    causal: true,
-  };
-}
-
 /** Collects rows with their positions and images. */
 export class RowBuilder {
   readonly #config: QwenVLConfig;
   readonly #tokens: number[] = [];
-  readonly #positions: [number[], number[], number[]] = [[], [], []];
+  readonly #positions: number[] = [];
   readonly #images = new Map<string, { image: EncodedImage; start: number }>();
   readonly #imageRows: number[] = [];
   readonly #imageSources: number[] = [];
@@ -129,15 +117,15 @@ export class RowBuilder {
     const start = this.count;
     const sources = images.flatMap((image) => this.#rowsOf(image));
     let seen = 0;
-    for (let i = 0; i < count; i++) {
-      if (tokens[i] === this.#config.tokens.image) {
+    for (const position of positions.subarray(0, 3 * count)) this.#positions.push(position);
+    for (const token of tokens.subarray(0, count)) {
+      if (token === this.#config.tokens.image) {
         const source = sources[seen++];
         if (source === undefined) throw new QwenVLError("positions", "there are more image tokens than image rows");
         this.#imageRows.push(this.count);
         this.#imageSources.push(source);
       }
-      this.#tokens.push(tokens[i]!);
-      for (let axis = 0; axis < 3; axis++) this.#positions[axis]!.push(positions[axis * tokens.length + i]!);
+      this.#tokens.push(token);
     }
     if (count === tokens.length && seen !== sources.length) {
       throw new QwenVLError("positions", `${sources.length} image rows came with ${seen} image tokens`);
@@ -148,7 +136,7 @@ export class RowBuilder {
   finish(): Pick<PackedBatch, "tokens" | "positions" | "vision" | "imageRows" | "imageSources"> {
     return {
       tokens: Int32Array.from(this.#tokens),
-      positions: Int32Array.from(this.#positions.flat()),
+      positions: Int32Array.from(this.#positions),
       vision:
         this.#images.size > 0
           ? joinImages(
@@ -176,9 +164,10 @@ export class RowBuilder {
   }
 }
 
+/** One frame where all images are still, else all frames of each. */
 function joinImages(images: readonly EncodedImage[], config: VisionConfig): VisionInput {
-  const still = images.flatMap(({ values }) => firstFrames(values, config) ?? []);
-  const parts = still.length === images.length ? still : images.map(({ values }) => values);
+  const frames = Math.max(...images.map((image) => image.frames));
+  const parts = images.map((image) => repeatFrames(image, frames, config.patchSize ** 2));
   const patches = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {

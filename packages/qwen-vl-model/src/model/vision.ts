@@ -11,7 +11,7 @@ import {
   reshape,
   rmsNorm,
   rope,
-  type Segment,
+  rowSegment,
   Segments,
   scope,
   siluGate,
@@ -26,7 +26,7 @@ import { type ModelParameters, project } from "./linear.ts";
 
 /** Images ready for the tower: patches in processor order, all images one after another. */
 export interface VisionInput {
-  /** `[P, channels * frames * patch * patch]`, row-major; of images that stand still `[P, channels * patch * patch]`: see `firstFrames`. */
+  /** `[P, channels * frames * patch * patch]`, row-major; of images that stand still `[P, channels * patch * patch]`. */
   readonly patches: Float32Array;
   readonly grids: readonly ImageGrid[];
 }
@@ -119,19 +119,10 @@ function visionBlock(
 
 /** Full attention within each run of rows; `starts` are cumulative, beginning with 0 and ending with all rows. */
 function segmentsOf(device: Device, starts: Int32Array): Segments {
-  const segments: Segment[] = [];
-  for (let i = 0; i + 1 < starts.length; i++) {
-    const start = starts[i]!;
-    const count = starts[i + 1]! - start;
-    segments.push({
-      queryStart: start,
-      queryCount: count,
-      prefixStart: 0,
-      prefixCount: 0,
-      ownStart: start,
-      ownCount: count,
-      causal: false,
-    });
-  }
+  const ends = starts.subarray(1);
+  const segments = Array.from(ends, (end, i) => {
+    const start = starts[i] ?? 0;
+    return rowSegment(start, end - start, { causal: false });
+  });
   return Segments.of(device, segments);
 }

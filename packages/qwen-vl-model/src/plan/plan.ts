@@ -129,11 +129,12 @@ async function generate(
 /** Tokens of no meaning: `count` of text, then the images. */
 function sequenceOf(config: QwenVLConfig, count: number, grids: readonly ImageGrid[], start: number): Sequence {
   const { vision, tokens: special } = config;
-  const width = vision.inChannels * vision.temporalPatchSize * vision.patchSize ** 2;
+  const width = vision.inChannels * vision.patchSize ** 2;
   const images = grids.map(
     (grid, i): EncodedImage => ({
       id: `plan ${i}`,
       grid,
+      frames: 1,
       values: new Float32Array(grid[0] * grid[1] * grid[2] * width),
     }),
   );

@@ -2,9 +2,10 @@
 import { createHash } from "node:crypto";
 import type { Image } from "@iapo/rollout-trace";
 import type { EncodedImage } from "../model/pack.ts";
+import { repeatFrames } from "../processor/frames.ts";
 import type { Processor } from "../processor/processor.ts";
 
-/** An image as the vision tower takes it, with the SHA-256 of its patch values. */
+/** An image as the vision tower takes it, with the SHA-256 of its patch values as the published processor writes them. */
 export interface StoredImage extends EncodedImage {
   readonly patchesId: string;
 }
@@ -36,14 +37,13 @@ export class ImageStore {
       return known;
     }
     const patches = this.#processor.processImage(image);
-    const { buffer, byteOffset, byteLength } = patches.values;
-    const patchesId = createHash("sha256")
-      .update(new Uint8Array(buffer, byteOffset, byteLength))
-      .digest("hex");
+    const { temporalPatchSize, patchSize } = this.#processor.preprocessor;
+    const published = repeatFrames(patches, temporalPatchSize, patchSize ** 2);
+    const patchesId = createHash("sha256").update(new Uint8Array(published.buffer)).digest("hex");
     const stored = { ...patches, id: image.id, patchesId };
     this.processed++;
     this.#images.set(image.id, stored);
-    this.#bytes += byteLength;
+    this.#bytes += patches.values.byteLength;
     for (const [id, { values }] of this.#images) {
       if (this.#bytes <= this.#limit || id === image.id) break;
       this.#images.delete(id);

@@ -16,6 +16,7 @@ export interface SessionParts {
   readonly processor: Processor;
   readonly images: ImageStore;
   readonly bannedIds: readonly number[];
+  readonly version: number;
 }
 
 export class PolicySession implements Session {
@@ -34,7 +35,7 @@ export class PolicySession implements Session {
 
   /** Samples the next turn of every response. A turn's `blocks` count from the first block of its own input. */
   async generate({ samples, sampling, onTurn, maxTokens, ...rest }: TurnRequest): Promise<Turn[]> {
-    const { processor, bannedIds } = this.#parts;
+    const { processor, bannedIds, version } = this.#parts;
     const first = this.#turns === undefined;
     const inputs = first ? this.#inputs.flatMap((input) => Array.from({ length: samples }, () => input)) : this.#inputs;
     const all: TokenSampling = { ...sampling, bannedIds };
@@ -43,10 +44,11 @@ export class PolicySession implements Session {
       ...rest,
       samples,
       sampling: all,
+      version,
       stop: { ids: processor.stopIds, maxTokens },
       onTurn: (response, generated) => {
         turns[response] = writtenTurn(inputs[response]!, turnSequence(generated), {
-          logProbs: Float32Array.from(generated.logProbs),
+          logProbs: generated.logProbs,
           text: processor.tokenizer.decode(generated.tokens, { skipSpecialTokens: true }),
           freshPrompt: first,
           sampling: all,
@@ -61,7 +63,7 @@ export class PolicySession implements Session {
   async append(next: readonly (TurnInput | undefined)[]): Promise<void> {
     const { processor, images } = this.#parts;
     const turns = this.#turns;
-    if (turns === undefined) throw new QwenVLError("prompt", "nothing was generated yet that could be continued");
+    if (turns === undefined) throw new QwenVLError("session", "nothing was generated yet that could be continued");
     const inputs = next.map((input, response) => {
       if (input === undefined) return undefined;
       const { nextPosition, reason } = turns[response]!;

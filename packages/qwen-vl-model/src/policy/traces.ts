@@ -108,9 +108,7 @@ function sequenceOf(turns: readonly Turn[], imageOf: (image: Image) => EncodedIm
       throw new QwenVLError("positions", "a turn holds no positions, so it cannot be computed again");
     tokens.set(turn.tokens, at);
     targets.set(turn.lossMask, at);
-    turn.positions.forEach((position, i) => {
-      positions[(i % 3) * count + at + Math.floor(i / 3)] = position;
-    });
+    positions.set(turn.positions, 3 * at);
     at += turn.tokens.length;
   }
   return { tokens, positions, targets, images: turns.flatMap(({ images }) => images.map(imageOf)) };
@@ -118,12 +116,9 @@ function sequenceOf(turns: readonly Turn[], imageOf: (image: Image) => EncodedIm
 
 /** Tokens and images from a first one to before a last one. */
 function cut({ tokens, positions, images }: Sequence, [start, end]: Range, [firstImage, lastImage]: Range): Sequence {
-  const axes = [0, 1, 2].flatMap((axis) => [
-    ...positions.subarray(axis * tokens.length + start, axis * tokens.length + end),
-  ]);
   return {
     tokens: tokens.subarray(start, end),
-    positions: Int32Array.from(axes),
+    positions: positions.subarray(3 * start, 3 * end),
     images: images.slice(firstImage, lastImage),
   };
 }
@@ -139,12 +134,10 @@ function isSamePrompt(one: Sequence, other: Sequence): boolean {
 
 /** The same id at the same position. */
 function sameToken(one: Sequence, other: Sequence, at: number): boolean {
-  const position = ({ tokens, positions }: Sequence, axis: number): number | undefined =>
-    positions[axis * tokens.length + at];
   return (
     at < one.tokens.length &&
     one.tokens[at] === other.tokens[at] &&
-    [0, 1, 2].every((axis) => position(one, axis) === position(other, axis))
+    [0, 1, 2].every((axis) => one.positions[3 * at + axis] === other.positions[3 * at + axis])
   );
 }
 

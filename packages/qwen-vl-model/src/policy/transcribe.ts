@@ -6,8 +6,8 @@ import { encodeObservation, encodePrompt } from "./input.ts";
 import type { SessionParts } from "./session.ts";
 import { writtenTurn } from "./turn.ts";
 
-/** All of a session's parts but the model. */
-type ScribeParts = Omit<SessionParts, "model">;
+/** All of a session's parts but the model and its version. */
+type ScribeParts = Omit<SessionParts, "model" | "version">;
 
 /**
  * The turn of a text, its end token included, as if the policy had written it. `before` is the turn that it goes on from; without one the
@@ -19,7 +19,7 @@ export function transcribe(parts: ScribeParts, input: TurnInput, text: string, b
   const [end] = stopIds;
   if (end === undefined) throw new QwenVLError("prompt", "this processor knows no token that ends a response");
   const written = tokenizer.encodeData(tokenizer.normalize(text.toWellFormed()));
-  return renderTurn(parts, input, Int32Array.of(...written, end), before);
+  return renderTurn(parts, input, Int32Array.from([...written, end]), before);
 }
 
 /** The turn in which the policy wrote these ids, with log-probs of 0: nothing was sampled. @throws QwenVLError as `Processor.encodeChat` */

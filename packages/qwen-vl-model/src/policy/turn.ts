@@ -32,13 +32,7 @@ export function writtenTurn(
     images: input.sources,
     text,
     freshPrompt,
-    positions: Int32Array.from([...byToken(input.positions), ...byToken(positions)]),
+    positions: Int32Array.from([...input.positions, ...positions]),
     patches: input.patches,
   };
-}
-
-/** `[3][tokens]` as `[tokens][3]`. */
-function byToken(positions: Int32Array): Int32Array {
-  const count = positions.length / 3;
-  return positions.map((_, i) => positions[(i % 3) * count + Math.floor(i / 3)]!);
 }

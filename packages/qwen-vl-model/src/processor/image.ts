@@ -8,10 +8,12 @@ import { type ImageGrid, type ImageSize, resizedSize } from "./smart-resize.ts";
 /** An image as the vision tower reads it. */
 export interface ImagePatches {
   /**
-   * `[patches, 3 * temporalPatchSize * patchSize * patchSize]`, column = channel, frame, y, x; the still frame is repeated. Patches go by merged
-   * cell (row-major), within a cell row-major, so that the `mergeSize²` patches of a cell follow one another.
+   * `[patches, 3 * frames * patchSize * patchSize]`, column = channel, frame, y, x. Patches go by merged cell (row-major), within a cell
+   * row-major, so that the `mergeSize²` patches of a cell follow one another.
    */
   readonly values: Float32Array<ArrayBuffer>;
+  /** Frames in `values`: 1 stands for `temporalPatchSize` equal ones. */
+  readonly frames: number;
   readonly grid: ImageGrid;
 }
 
@@ -36,39 +38,35 @@ export function resizeForModel(image: RawImage, config: PreprocessorConfig): Ima
 /** Scales, normalizes and cuts an image into patches. @throws QwenVLError `image`. */
 export function processImage(image: RawImage, config: PreprocessorConfig): ImagePatches {
   const { width, height, data } = resizeForModel(image, config);
-  const { patchSize, mergeSize, temporalPatchSize } = config;
+  const { patchSize, mergeSize } = config;
   const grid: ImageGrid = [1, height / patchSize, width / patchSize];
   const tables = normalizedValues(config);
-  const area = patchSize * patchSize;
-  const values = new Float32Array(grid[1] * grid[2] * 3 * temporalPatchSize * area);
+  const values = new Float32Array(grid[1] * grid[2] * 3 * patchSize * patchSize);
   let out = 0;
   for (let cellRow = 0; cellRow < grid[1]; cellRow += mergeSize) {
     for (let cellColumn = 0; cellColumn < grid[2]; cellColumn += mergeSize) {
       for (let patch = 0; patch < mergeSize * mergeSize; patch++) {
         const top = (cellRow + Math.floor(patch / mergeSize)) * patchSize;
         const left = (cellColumn + (patch % mergeSize)) * patchSize;
-        for (let channel = 0; channel < 3; channel++) {
-          const table = tables[channel]!;
-          const first = out;
+        for (const [channel, table] of tables.entries()) {
           for (let y = top; y < top + patchSize; y++) {
             let at = (y * width + left) * 3 + channel;
-            for (let x = 0; x < patchSize; x++, at += 3) values[out++] = table[data[at]!]!;
+            for (let x = 0; x < patchSize; x++, at += 3) values[out++] = table[data[at] ?? 0] ?? 0;
           }
-          for (let frame = 1; frame < temporalPatchSize; frame++, out += area)
-            values.copyWithin(out, first, first + area);
         }
       }
     }
   }
-  return { values, grid };
+  return { values, frames: 1, grid };
 }
 
 /** What each of the 256 byte values becomes, per channel; rounded to float32 at the steps where the published processor rounds. */
 function normalizedValues({ imageMean, imageStd, rescaleFactor }: PreprocessorConfig): Float32Array[] {
-  return imageMean.map((mean, channel) =>
+  const [red, green, blue] = imageStd;
+  return [red, green, blue].map((deviation, channel) =>
     Float32Array.from({ length: 256 }, (_, byte) => {
-      const centered = Math.fround(Math.fround(byte * rescaleFactor) - Math.fround(mean));
-      return centered / Math.fround(imageStd[channel]!);
+      const centered = Math.fround(Math.fround(byte * rescaleFactor) - Math.fround(imageMean[channel] ?? 0));
+      return centered / Math.fround(deviation);
     }),
   );
 }

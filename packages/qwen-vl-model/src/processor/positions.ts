@@ -4,7 +4,7 @@ import { QwenVLError } from "../error.ts";
 import type { ImageGrid } from "./smart-resize.ts";
 
 export interface RopePositions {
-  /** `[3, tokens]` flattened: time, height, width. */
+  /** `[tokens, 3]` flattened: time, height, width of each token. */
   readonly positions: Int32Array<ArrayBuffer>;
   /** The position of the token that comes next, on all three axes. */
   readonly next: number;
@@ -31,7 +31,7 @@ export function ropePositions(
     if (ids[at] === tokens.video)
       throw new QwenVLError("video", `token ${at} stands for a video: video is not supported`);
     if (ids[at] !== tokens.image) {
-      positions[at] = positions[count + at] = positions[2 * count + at] = next++;
+      positions.fill(next++, 3 * at, 3 * at + 3);
       at++;
       continue;
     }
@@ -45,9 +45,7 @@ export function ropePositions(
       if (ids[at] !== tokens.image) {
         throw new QwenVLError("positions", `image ${image} needs ${rows * columns} tokens, its run has ${cell}`);
       }
-      positions[at] = next;
-      positions[count + at] = next + Math.floor(cell / columns);
-      positions[2 * count + at] = next + (cell % columns);
+      positions.set([next, next + Math.floor(cell / columns), next + (cell % columns)], 3 * at);
     }
     next += Math.max(rows, columns);
     image++;

@@ -16,7 +16,7 @@ export interface EncodedChat {
   readonly tokens: Int32Array<ArrayBuffer>;
   /** Per token the number of its block, -1 for what the template wrote (vision_start and vision_end included). */
   readonly blocks: Int16Array<ArrayBuffer>;
-  /** `[3, tokens]` flattened: time, height, width. */
+  /** `[tokens, 3]` flattened: time, height, width of each token. */
   readonly positions: Int32Array<ArrayBuffer>;
   /** The position of the token that comes next. */
   readonly nextPosition: number;

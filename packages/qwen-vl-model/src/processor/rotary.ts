@@ -26,7 +26,7 @@ function tables(
   const sin = new Float32Array(rows * columns);
   for (let row = 0, at = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++, at++) {
-      const angle = Math.fround(positionAt(row, column) * frequencies[column]!);
+      const angle = Math.fround(positionAt(row, column) * (frequencies[column] ?? 0));
       cos[at] = Math.cos(angle);
       sin[at] = Math.sin(angle);
     }
@@ -36,13 +36,13 @@ function tables(
 
 /**
  * Tables of the text decoder.
- * @param positions `[3, rows]` flattened: time, height, width; `mropeSection` says which frequencies turn with which
+ * @param positions `[rows, 3]` flattened: time, height, width; `mropeSection` says which frequencies turn with which
  */
 export function textRotaryTables(config: TextConfig, positions: Int32Array): RotaryTables {
   const rows = positions.length / 3;
   const axes = config.mropeSection.flatMap((count, axis) => new Array<number>(count).fill(axis));
   const frequencies = inverseFrequencies(config.ropeTheta, config.headDim);
-  return tables(rows, frequencies, (row, column) => positions[axes[column]! * rows + row]!);
+  return tables(rows, frequencies, (row, column) => positions[3 * row + (axes[column] ?? 0)] ?? 0);
 }
 
 /**
@@ -53,6 +53,6 @@ export function visionRotaryTables(config: VisionConfig, coordinates: Int32Array
   const perAxis = inverseFrequencies(config.ropeTheta, config.headDim / 2);
   const frequencies = Float32Array.from([...perAxis, ...perAxis]);
   return tables(coordinates.length / 2, frequencies, (row, column) => {
-    return coordinates[2 * row + (column < perAxis.length ? 0 : 1)]!;
+    return coordinates[2 * row + (column < perAxis.length ? 0 : 1)] ?? 0;
   });
 }

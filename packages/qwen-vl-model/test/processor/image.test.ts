@@ -4,7 +4,8 @@ import type { RawImage } from "@iapo/rollout-trace";
 import { readImage } from "@iapo/visual-tools/sharp";
 import { describe, expect, test } from "vitest";
 import { knownConfigs, type PreprocessorConfig, parsePreprocessorConfig, QwenVLError } from "../../src/config.ts";
-import { imageGrid, processImage, resizeForModel, smartResize } from "../../src/processor/index.ts";
+import { repeatFrames } from "../../src/processor/frames.ts";
+import { type ImagePatches, imageGrid, processImage, resizeForModel, smartResize } from "../../src/processor/index.ts";
 
 const folder = new URL("../fixtures/image-processor/", import.meta.url).pathname;
 
@@ -50,6 +51,10 @@ async function decoded(name: string): Promise<RawImage> {
   };
 }
 
+/** Both frames, as the oracle has them. */
+const published = (patches: ImagePatches, { temporalPatchSize, patchSize }: PreprocessorConfig): Float32Array =>
+  repeatFrames(patches, temporalPatchSize, patchSize ** 2);
+
 describe("the oracle's images", () => {
   test.each(golden.cases.map((item) => [`${item.image} ${item.min_pixels}..${item.max_pixels}`, item] as const))(
     "%s",
@@ -64,7 +69,9 @@ describe("the oracle's images", () => {
       const resized = resizeForModel(image, config);
       expect([resized.height, resized.width]).toEqual([item.resized_height, item.resized_width]);
       expect(sha256(resized.data)).toBe(item.resized_rgb_sha256);
-      const { values, grid } = processImage(image, config);
+      const { grid, ...patches } = processImage(image, config);
+      const values = published({ grid, ...patches }, config);
+      expect(patches.frames).toBe(1);
       expect(grid).toEqual(item.grid_thw);
       expect(imageGrid(image, config)).toEqual(item.grid_thw);
       for (const [at, value] of item.samples) expect(Math.abs(values[at]! - value)).toBeLessThanOrEqual(2.4e-7);
@@ -75,7 +82,9 @@ describe("the oracle's images", () => {
   test("two images follow one another", async () => {
     const { images, min_pixels, max_pixels, pixel_values_f32_sha256 } = golden.two_images;
     const config = settings(min_pixels, max_pixels);
-    const processed = await Promise.all(images.map(async (name) => processImage(await decoded(name), config).values));
+    const processed = await Promise.all(
+      images.map(async (name) => published(processImage(await decoded(name), config), config)),
+    );
     expect(sha256(...processed)).toBe(pixel_values_f32_sha256);
   });
 });

@@ -22,7 +22,7 @@ test("a checkpoint directory becomes a processor: from file and image to tokens 
   const chat = plain.encodeChat([{ role: "user", content: [{ image }, { text: "What is the value of 2019?\n" }] }]);
   const { values, grid } = plain.processImage(image);
   expect(chat.grids).toEqual([grid]);
-  expect(chat.tokens.filter((token) => token === 7).length * 4 * 96).toBe(values.length);
+  expect(chat.tokens.filter((token) => token === 7).length * 4 * 48).toBe(values.length);
   expect(plain.tokenizer.decode(chat.tokens.filter((_, i) => chat.blocks[i] === 1))).toBe(
     "What is the value of 2019?\n",
   );

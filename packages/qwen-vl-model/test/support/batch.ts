@@ -3,6 +3,7 @@
 import type { QwenVLModel } from "../../src/model/model.ts";
 import type { PackedBatch, ResponseSequence } from "../../src/model/pack.ts";
 import { packGroups } from "../../src/model/pack.ts";
+import { textPositions } from "../../src/model/response.ts";
 import type { Golden } from "./golden.ts";
 import { imagesOf, sequenceOf } from "./nano.ts";
 
@@ -10,10 +11,9 @@ export function groupBatch(model: QwenVLModel, golden: Golden): PackedBatch {
   const prompt = sequenceOf(golden, "A", 0, imagesOf(golden, "A"));
   const start = Math.max(...prompt.positions) + 1;
   const response = (ids: readonly number[]): ResponseSequence => {
-    const row = ids.map((_, i) => start + i);
     return {
       tokens: Int32Array.from(ids),
-      positions: Int32Array.from([...row, ...row, ...row]),
+      positions: textPositions(start, ids.length),
       images: [],
       targets: new Uint8Array(ids.length).fill(1),
     };

@@ -75,7 +75,7 @@ function imageOf({ vision }: QwenVLConfig, grid: ImageGrid, id: string): Encoded
   const values = new Float32Array(grid[0] * grid[1] * grid[2] * width);
   const phase = [...id].reduce((sum, letter) => sum + letter.charCodeAt(0), 0);
   for (let i = 0; i < values.length; i++) values[i] = Math.sin(0.37 * i + phase);
-  return { id, grid, values };
+  return { id, grid, frames: vision.temporalPatchSize, values };
 }
 
 function cellsOf({ vision }: QwenVLConfig, { grid: [t, h, w] }: EncodedImage): number {

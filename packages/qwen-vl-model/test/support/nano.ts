@@ -25,7 +25,7 @@ export function imagesOf(golden: Golden, name: string): EncodedImage[] {
     const rows = grid[0] * grid[1] * grid[2];
     const slice = values.slice(row * shape[1]!, (row + rows) * shape[1]!);
     row += rows;
-    return { id: `${name}.${i}`, grid, values: slice };
+    return { id: `${name}.${i}`, grid, frames: 2, values: slice };
   });
 }
 
@@ -40,7 +40,7 @@ export function sequenceOf(golden: Golden, name: string, row: number, images: re
   return {
     tokens: Int32Array.from(kept, (i) => values[row * length + i]!),
     positions: Int32Array.from(
-      [0, 1, 2].flatMap((axis) => kept.map((i) => positions[(axis * batch + row) * length + i]!)),
+      kept.flatMap((i) => [0, 1, 2].map((axis) => positions[(axis * batch + row) * length + i]!)),
     ),
     images,
   };

@@ -6,7 +6,7 @@ export { addScalar } from "./add-scalar.ts";
 export { allFinite } from "./all-finite.ts";
 export { argmax } from "./argmax.ts";
 export { attention } from "./attention/attention.ts";
-export type { Segment } from "./attention/plan.ts";
+export { rowSegment, type Segment } from "./attention/plan.ts";
 export type { AttentionShape } from "./attention/reference.ts";
 export { Segments } from "./attention/segments.ts";
 export { broadcastTo } from "./broadcast-to.ts";

@@ -15,6 +15,12 @@ export interface Segment {
   readonly causal: boolean;
 }
 
+/** Rows that see one another and nothing else, each those up to itself: causal; `changes` say what else they see. */
+export function rowSegment(start: number, count: number, changes: Partial<Segment> = {}): Segment {
+  const queries = { queryStart: start, queryCount: count };
+  return { ...queries, prefixStart: 0, prefixCount: 0, ownStart: start, ownCount: count, causal: true, ...changes };
+}
+
 /** Queries, and keys, of one tile; tiles never cross segments. */
 export const TILE = 16;
 /** Keys of one block of the canonical order, counted from a segment's logical key 0. */
