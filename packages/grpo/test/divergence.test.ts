@@ -2,10 +2,12 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { replayStep } from "@iapo/rollout-trace";
 import { readStep } from "@iapo/rollout-trace/files";
 import { type Device, openDevice } from "@iapo/tensor-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import {
+  type AdvantageFunction,
   type Alarm,
   Learner,
   loadCheckpoint,
@@ -15,7 +17,7 @@ import {
   transcribeEpisode,
 } from "../src/index.ts";
 import { chartTasks, environment, nanoPolicy } from "./support/nano.ts";
-import { nanoRun } from "./support/run.ts";
+import { nanoRun, replaying } from "./support/run.ts";
 
 let device: Device;
 let directory: string;
@@ -109,9 +111,10 @@ test("a checkpoint of weights from which nothing finite comes is not written", a
 });
 
 test("a single skipped step is in the log, and the run goes on", async () => {
-  let steps = 0;
-  const advantage = (samples: readonly { trace: { turns: readonly unknown[] } }[]) =>
-    samples.map(({ trace }) => trace.turns.map(() => (steps++ === 0 ? 3e38 : 0.1)));
+  const advantage: AdvantageFunction = (samples) =>
+    samples.map(({ trace: { step, group, sample, turns } }) =>
+      turns.map(() => (step + group + sample === 0 ? 3e38 : 0.1)),
+    );
   const state = await nanoRun(
     device,
     { directory, steps: 2, checkpoint: { every: 1, keep: 1 }, evaluate: undefined },
@@ -119,8 +122,10 @@ test("a single skipped step is in the log, and the run goes on", async () => {
     { advantage },
   );
   expect(state).toMatchObject({ step: 2, skippedSteps: 1 });
-  const { log } = await readStep(join(directory, "steps", "step-000000.jsonl"));
+  const step = await readStep(join(directory, "steps", "step-000000.jsonl"));
+  const { log } = step;
   expect(log.updates).toHaveLength(2);
   expect(log.updates.filter(({ skipped }) => skipped)).toHaveLength(1);
   expect(log.metrics["alarm/non_finite"]).toBe(1);
+  expect(await replayStep(step, { ...replaying, advantage })).toMatchObject({ updates: 2, difference: undefined });
 });

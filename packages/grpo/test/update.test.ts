@@ -103,6 +103,34 @@ test.each([{ weights: "random" }, { weights: "student" }] as const)(
   },
 );
 
+test("responses that were cut off are marked in the trace, and left out of the loss where that is asked", async () => {
+  const policy = await nanoPolicy(device);
+  const learner = new Learner(policy, { learningRate });
+  const [group = []] = await scoredGroups(policy, { count: 1 });
+  for (const { trace } of group) {
+    for (const { finish, logProbs } of trace.turns) {
+      expect(["stop", "length"]).toContain(finish);
+      if (logProbs.length < 12) expect(finish).toBe("stop");
+    }
+  }
+  expect(group.some(({ trace }) => trace.turns.some(({ finish }) => finish === "length"))).toBe(true);
+  // The last response is whole.
+  const marked = group.map(({ trace, ...others }, i) => {
+    const turns = trace.turns.map((turn) => ({ ...turn, finish: i === 3 ? ("stop" as const) : ("length" as const) }));
+    return { ...others, trace: { ...trace, turns } };
+  });
+  const loss = { ...lossPreset("dapo"), maskTruncated: true };
+  const { offsets, mask, tokenWeights } = prepareMiniBatch(learner, [marked], { loss })!.constants;
+  const start = offsets[3]!;
+  expect(Array.from(mask, (counts, token) => counts === (token >= start ? 1 : 0))).not.toContain(false);
+  expect(tokenWeights.reduce((sum, weight) => sum + weight, 0)).toBeCloseTo(1, 12);
+  expect(tokenWeights.subarray(0, start).every((weight) => weight === 0)).toBe(true);
+  const cut = marked.slice(0, 3);
+  expect(prepareMiniBatch(learner, [cut], { loss })).toBeUndefined();
+  learner.dispose();
+  policy.model.dispose();
+});
+
 test("gradients of pieces add up to that of the whole, and memory comes back", async () => {
   const policy = await nanoPolicy(device);
   const learner = new Learner(policy, { learningRate });

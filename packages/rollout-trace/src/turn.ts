@@ -67,6 +67,8 @@ export type Turn<I extends ImageRef = Image> = {
   readonly images: readonly I[];
   /** What the policy wrote, decoded. */
   readonly text: string;
+  /** How it ended: with a stop token, or cut off at its most tokens; absent where it was not sampled. */
+  readonly finish?: "stop" | "length" | undefined;
   /** True where the turn starts a prompt of its own, false where it goes on from the turn before. */
   readonly freshPrompt: boolean;
   /** [3 N] temporal, vertical and horizontal position of the first token, then of the second, ...; absent where none were used. */
@@ -89,6 +91,7 @@ export const turnSchema: z.ZodType<Turn<ImageRef>> = z
       .optional(),
     images: z.array(imageRefSchema),
     text: z.string(),
+    finish: z.enum(["stop", "length"]).optional(),
     freshPrompt: z.boolean(),
     positions: int32ArraySchema.optional(),
     patches: z.array(z.string().regex(/^[0-9a-f]{64}$/)).optional(),

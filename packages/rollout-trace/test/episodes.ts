@@ -77,6 +77,7 @@ function makeTurn(
     temperature: 1,
     bannedIds: [imageToken],
     positions: Int32Array.from(positions),
+    finish: freshPrompt ? "stop" : "length",
     freshPrompt,
     ...rest,
   };

@@ -15,16 +15,18 @@ export function summary(name: string, values: readonly number[]): Metrics {
 /** Lengths in tokens, turns, tools and reward parts. A trace without rewards counts for lengths and tools only. */
 export function rolloutMetrics(traces: readonly Trace[], maxTokens: number): Metrics {
   const written = traces.map(({ turns }) => turns.map(({ logProbs }) => logProbs.length));
-  const turns = written.flat();
+  const turns = traces.flatMap((trace) => trace.turns);
   return {
     ...summary(
       "response_length",
       written.map((lengths) => lengths.reduce((sum, length) => sum + length, 0)),
     ),
-    "response_length/clip_ratio": share(turns, (length) => length >= maxTokens),
+    "response_length/clip_ratio": share(turns, ({ finish, logProbs }) =>
+      finish === undefined ? logProbs.length >= maxTokens : finish === "length",
+    ),
     ...summary(
       "prompt_length",
-      traces.map((trace) => trace.turns[0]!.lossMask.indexOf(1)),
+      traces.flatMap(({ turns: [first] }) => (first ? [first.lossMask.indexOf(1)] : [])),
     ),
     ...summary(
       "num_turns",

@@ -1,6 +1,7 @@
 // The functions by which rollout-trace's `replayStep` recomputes a step of a GRPO run from its file, without a GPU.
-import type { ReplayedUpdate, ReplayFunctions } from "@iapo/rollout-trace";
-import { computeLoss, type LossInputs, type LossOptions, overlongPenalty, turnMask } from "../math/index.ts";
+import { joinSampledTokens, type ReplayedUpdate, type ReplayFunctions } from "@iapo/rollout-trace";
+import { computeLoss, type LossInputs, type LossOptions, overlongPenalty } from "../math/index.ts";
+import { advantagesPerToken, countedTokens } from "../update/tokens.ts";
 import type { GrpoOptions } from "./options.ts";
 import { type AdvantageFunction, advantageFunction } from "./shaping.ts";
 
@@ -30,22 +31,23 @@ export function replayFunctions(
   };
 }
 
-function lossInputs(update: ReplayedUpdate, { turns }: LossOptions): LossInputs {
-  const joined = (values: (sample: ReplayedUpdate[number]) => Iterable<number>): number[] =>
-    update.flatMap((sample) => [...values(sample)]);
-  const offsets = [0];
-  for (const { logProbs } of update) offsets.push(offsets.at(-1)! + logProbs.length);
-  const all = { offsets, mask: new Uint8Array(offsets.at(-1)!).fill(1) };
-  const turnOfToken = joined((sample) => sample.turnOfToken);
+function lossInputs(update: ReplayedUpdate, loss: LossOptions): LossInputs {
+  const traces = update.map(({ trace }) => trace);
+  const { offsets, turns, logProbs: rolloutLogProbs } = joinSampledTokens(traces);
+  const joined = (values: (sample: ReplayedUpdate[number]) => Float32Array | undefined): Float32Array => {
+    const all = new Float32Array(turns.length);
+    for (const [row, sample] of update.entries()) all.set(values(sample) ?? [], offsets[row]);
+    return all;
+  };
   return {
     batch: {
       offsets,
-      mask: turnMask(turns, all, turnOfToken),
+      mask: countedTokens(loss, traces, { offsets, turns }),
       logProbs: joined(({ logProbs }) => logProbs),
       oldLogProbs: joined(({ oldLogProbs }) => oldLogProbs),
     },
-    advantages: joined(({ turnOfToken: turn, advantages }) => Array.from(turn, (index) => advantages[index]!)),
-    referenceLogProbs: update[0]?.referenceLogProbs && joined(({ referenceLogProbs }) => referenceLogProbs!),
-    rolloutLogProbs: joined(({ rolloutLogProbs }) => rolloutLogProbs),
+    advantages: advantagesPerToken(update, { offsets, turns }),
+    referenceLogProbs: update[0]?.referenceLogProbs && joined(({ referenceLogProbs }) => referenceLogProbs),
+    rolloutLogProbs,
   };
 }

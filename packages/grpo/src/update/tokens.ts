@@ -1,6 +1,7 @@
 // What an update knows of each sampled token of its traces. Legend: N tokens, R traces.
-import { joinSampledTokens, type SampledBatch, type Trace } from "@iapo/rollout-trace";
-import { at } from "../math/batch.ts";
+import type { ImageRef, SampledBatch, Trace } from "@iapo/rollout-trace";
+import type { LossSettings } from "../losses/define.ts";
+import { at, turnMask } from "../math/batch.ts";
 
 /** A trace with what an update needs of it. */
 export interface ScoredTrace {
@@ -16,8 +17,18 @@ export interface ScoredTrace {
 /** Responses to one prompt. */
 export type ScoredGroup = readonly ScoredTrace[];
 
-export function sampledOf(scored: readonly ScoredTrace[]): SampledBatch {
-  return joinSampledTokens(scored.map(({ trace }) => trace));
+/** [N] 1 where the loss counts the token: of which turns, and whether of responses that were cut off. */
+export function countedTokens(
+  { turns: wanted, maskTruncated }: Pick<LossSettings, "turns" | "maskTruncated">,
+  traces: readonly Pick<Trace<ImageRef>, "turns">[],
+  { offsets, turns }: Pick<SampledBatch, "offsets" | "turns">,
+): Uint8Array {
+  const mask = turnMask(wanted, { offsets, mask: new Uint8Array(turns.length).fill(1) }, turns);
+  if (!maskTruncated) return mask;
+  for (const [row, trace] of traces.entries()) {
+    if (trace.turns.some(({ finish }) => finish === "length")) mask.fill(0, offsets[row], offsets[row + 1]);
+  }
+  return mask;
 }
 
 /** [N] values per token of each trace, end to end; the rollout's log-probs where a trace has none of its own. */
@@ -35,7 +46,10 @@ export function joinPerToken(
 }
 
 /** [N] the advantage of each token's turn. */
-export function advantagesPerToken(scored: readonly ScoredTrace[], { offsets, turns }: SampledBatch): Float64Array {
+export function advantagesPerToken(
+  scored: readonly { readonly advantages: readonly number[] }[],
+  { offsets, turns }: Pick<SampledBatch, "offsets" | "turns">,
+): Float64Array {
   const advantages = new Float64Array(turns.length);
   for (const [row, one] of scored.entries()) {
     const end = at(offsets, row + 1);

@@ -1,5 +1,6 @@
 // The update of a step: mini-batches of groups, each one optimizer step, over one or more epochs.
 
+import { joinSampledTokens } from "@iapo/rollout-trace";
 import * as ops from "@iapo/tensor-core";
 import { type Device, deriveSeed, type LogProbs, type Seed, scope, type Tensor } from "@iapo/tensor-core";
 import type { TensorLoss } from "../losses/define.ts";
@@ -11,14 +12,13 @@ import {
   importanceWeights,
   type LossOptions,
   type PolicyLoss,
-  turnMask,
 } from "../math/index.ts";
 import type { Learner, Piece, StepOutcome } from "./learner.ts";
 import { allConstantsFinite, type LossConstants, sliceResponses, uploadConstants } from "./loss-constants.ts";
 import { shuffled } from "./shuffled.ts";
 import { splitByRows } from "./split.ts";
 import { tensorLoss } from "./tensor-loss.ts";
-import { advantagesPerToken, joinPerToken, type ScoredGroup, type ScoredTrace, sampledOf } from "./tokens.ts";
+import { advantagesPerToken, countedTokens, joinPerToken, type ScoredGroup, type ScoredTrace } from "./tokens.ts";
 
 export interface UpdateOptions {
   readonly loss: LossOptions;
@@ -88,10 +88,10 @@ export function prepareMiniBatch(
 ): PreparedBatch | undefined {
   const { loss, rowBudget = Number.POSITIVE_INFINITY, customLoss = tensorLoss(loss) } = options;
   const scored = groups.flat();
-  const sampled = sampledOf(scored);
-  const { offsets, logProbs: rolloutLogProbs, turns } = sampled;
-  const all = new Uint8Array(turns.length).fill(1);
-  const mask = turnMask(loss.turns, { offsets, mask: all }, turns);
+  const traces = scored.map(({ trace }) => trace);
+  const sampled = joinSampledTokens(traces);
+  const { offsets, logProbs: rolloutLogProbs } = sampled;
+  const mask = countedTokens(loss, traces, sampled);
   const batch = { offsets, mask, oldLogProbs: joinPerToken(scored, "oldLogProbs", sampled) };
   const counts = batchCounts(batch);
   if (counts.tokens === 0) return undefined;

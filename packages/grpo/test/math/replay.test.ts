@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   type ImageRef,
-  type ReplayedUpdate,
   type ReplayFunctions,
   replayStep,
   type Step,
@@ -15,7 +14,8 @@ import {
 import { readStep, writeStep } from "@iapo/rollout-trace/files";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AdvantageOptions, lossOptionsSchema } from "../../src/config.ts";
-import { computeLoss, groupAdvantages, type LossOptions, type TokenBatch, turnMask } from "../../src/math/index.ts";
+import { groupAdvantages, type LossOptions } from "../../src/math/index.ts";
+import { replayFunctions } from "../../src/run/replay.ts";
 
 const lambda = 0.1;
 
@@ -37,31 +37,7 @@ function runFunctions(advantage: Omit<AdvantageOptions, "kind">, loss: LossOptio
       );
       return samples.map(({ trace }, index) => trace.turns.map(() => perSample[index]!));
     },
-    loss: (update) => computeLoss(lossInputs(update, loss.turns), loss).loss,
-  };
-}
-
-function lossInputs(update: ReplayedUpdate, turns: "all" | "final_only") {
-  const joined = (values: (sample: ReplayedUpdate[number]) => Iterable<number>): number[] =>
-    update.flatMap((sample) => [...values(sample)]);
-  const offsets = [0];
-  for (const { logProbs } of update) offsets.push(offsets.at(-1)! + logProbs.length);
-  const all = { offsets, mask: new Uint8Array(offsets.at(-1)!).fill(1) };
-  const batch: TokenBatch = {
-    offsets,
-    mask: turnMask(
-      turns,
-      all,
-      joined(({ turnOfToken }) => turnOfToken),
-    ),
-    logProbs: joined(({ logProbs }) => logProbs),
-    oldLogProbs: joined(({ oldLogProbs }) => oldLogProbs),
-  };
-  return {
-    batch,
-    advantages: joined(({ turnOfToken, advantages }) => Array.from(turnOfToken, (turn) => advantages[turn]!)),
-    referenceLogProbs: joined(({ referenceLogProbs }) => referenceLogProbs!),
-    rolloutLogProbs: joined(({ rolloutLogProbs }) => rolloutLogProbs),
+    loss: replayFunctions({ loss, advantage: { kind: "grpo", ...advantage } }, { rewards: () => ({}) }).loss,
   };
 }
 
@@ -78,6 +54,7 @@ function writtenTurn(text: string, seed: number): Turn<ImageRef> {
     bannedIds: [],
     images: [],
     text,
+    finish: seed === 0 ? "length" : "stop",
     freshPrompt: false,
   };
 }
@@ -166,6 +143,7 @@ const lossCases = [
   { kind: "gspo" },
   { kind: "cispo", turns: "final_only" },
   { kind: "sapo" },
+  { kind: "reinforce", maskTruncated: true },
 ];
 
 test.each(lossCases)("a step of $kind replays from disk within 1e-6, in f32 logged", async (options) => {

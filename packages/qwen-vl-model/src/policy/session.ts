@@ -50,6 +50,7 @@ export class PolicySession implements Session {
         turns[response] = writtenTurn(inputs[response]!, turnSequence(generated), {
           logProbs: generated.logProbs,
           text: processor.tokenizer.decode(generated.tokens, { skipSpecialTokens: true }),
+          finish: generated.reason,
           freshPrompt: first,
           sampling: all,
         });

@@ -7,6 +7,8 @@ import type { EncodedInput } from "./input.ts";
 export interface WrittenText {
   readonly logProbs: Float32Array<ArrayBuffer>;
   readonly text: string;
+  /** Absent where it was not sampled. */
+  readonly finish?: Turn["finish"];
   readonly freshPrompt: boolean;
   readonly sampling: TokenSampling;
 }
@@ -14,7 +16,7 @@ export interface WrittenText {
 export function writtenTurn(
   input: EncodedInput,
   { tokens, positions }: Sequence,
-  { logProbs, text, freshPrompt, sampling }: WrittenText,
+  { logProbs, text, finish, freshPrompt, sampling }: WrittenText,
 ): Turn {
   const before = input.tokens.length;
   const count = before + tokens.length;
@@ -31,6 +33,7 @@ export function writtenTurn(
     ...(topP === undefined && topK === undefined ? {} : { truncation: { topP, topK } }),
     images: input.sources,
     text,
+    ...(finish && { finish }),
     freshPrompt,
     positions: Int32Array.from([...input.positions, ...positions]),
     patches: input.patches,
