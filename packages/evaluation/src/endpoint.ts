@@ -20,7 +20,7 @@ export interface EndpointOptions {
 
 /** Its sessions throw EvaluationError `endpoint` where the model does not answer, `refused` where it will not answer this request. */
 export function endpointPolicy({ maxTokens, ...options }: EndpointOptions): Policy {
-  const client = createChatClient({ ...options, maximumTokens: maxTokens });
+  const client = createChatClient({ ...options, maxTokens });
   return {
     version: 0,
     open: async (prompts) => new EndpointSession(client, await Promise.all(prompts.map(conversation))),

@@ -109,10 +109,10 @@ test("a judge that hangs costs its timeout and its own samples only; a run that 
   const tasks = await chartTasks(1);
   const place = { step: 0, seed: (...at: number[]): [number, number] => [at[1]!, at[2]!] };
   const roll = (more: object) => rollout(policy, environment(), tasks, { ...runOptions.rollout, ...more }, place);
-  const { groups, failures } = await roll({ timeout: 300, onFailure: "drop" });
+  const { groups, failures } = await roll({ timeoutMs: 300, onFailure: "drop" });
   expect(failures.map(({ message }) => message)).toEqual(["its rewards took more than 300 ms"]);
   expect(groups[0]!.filter(({ rewards }) => rewards.outcome === 0)).toHaveLength(2);
-  await expect(roll({ timeout: 300 })).rejects.toThrow(/sample \d failed: its rewards took more than 300 ms; mend/);
+  await expect(roll({ timeoutMs: 300 })).rejects.toThrow(/sample \d failed: its rewards took more than 300 ms; mend/);
   const signal = AbortSignal.timeout(2000);
   const stopped: unknown = await roll({ signal }).catch((error) => error);
   expect(signal.aborted && stopped === signal.reason).toBe(true);

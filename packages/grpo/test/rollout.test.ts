@@ -80,7 +80,7 @@ test("a tool that hangs costs its timeout and its own episode only", async () =>
     policy,
     hanging,
     await chartTasks(1),
-    { ...options, onFailure: "drop", timeout: 500 },
+    { ...options, onFailure: "drop", timeoutMs: 500 },
     place,
   );
   expect(failures.map(({ message }) => message)).toEqual(["its step took more than 500 ms"]);

@@ -44,7 +44,7 @@ describe("ToRL", () => {
   });
 
   test("as its own code has it: outcomes of -1 and 1, and no program is charged too", () => {
-    const reward = torlReward({ ...torl, outcome: "pm1", chargeNoCall: true });
+    const reward = torlReward({ ...torl, outcome: "pm1", penalizeNoCall: true });
     expect(reward(madeUpTrace({ status: "ok", rewards: { outcome: 0 } })).outcome).toBe(-1);
     expect(reward(madeUpTrace({ status: "no_tool", rewards: { outcome: 1 } })).outcome).toBe(0.5);
     expect(reward(madeUpTrace({ status: "tool_error", rewards: { outcome: 0 } })).outcome).toBe(-1.5);
@@ -166,7 +166,7 @@ describe("a step of each replays without a GPU", () => {
 
   test.each([
     { kind: "torl" },
-    { kind: "torl", outcome: "pm1", chargeNoCall: true },
+    { kind: "torl", outcome: "pm1", penalizeNoCall: true },
     { kind: "trm" },
     { kind: "trm", mode: "trajectory" },
     { kind: "trm", verifier: "llm" },
@@ -228,7 +228,7 @@ test("schemas: defaults, and unknown keys are refused", () => {
     kind: "torl",
     outcome: "01",
     penalty: 0.5,
-    chargeNoCall: false,
+    penalizeNoCall: false,
   });
   expect(baselineOptionsSchema.parse({ kind: "trm" })).toEqual({
     kind: "trm",

@@ -30,7 +30,7 @@ async function serve(handler: Handler, options: { concurrency?: number; timeoutM
   servers.push(server);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
-  return { complete: createChatClient({ endpoint, model: "test", firstDelayMs: 1, ...options }), model: "test" };
+  return { complete: createChatClient({ endpoint, model: "test", retryDelayMs: 1, ...options }), model: "test" };
 }
 
 function reply(response: ServerResponse, content: string): void {
@@ -141,7 +141,7 @@ test("goes on after 500, a cut connection, a time-out, garbage and a reply of ma
 test("a dead endpoint, or one that is no chat endpoint, is an error, not a verdict", async () => {
   const other = await serve((_content, response) => void response.end(JSON.stringify({ choices: [] })));
   await expect(createLlmVerifier(other)(madeUpTrace())).rejects.toMatchObject({ code: "endpoint_failed" });
-  const complete = createChatClient({ endpoint: "http://127.0.0.1:9/v1", model: "test", retries: 1, firstDelayMs: 1 });
+  const complete = createChatClient({ endpoint: "http://127.0.0.1:9/v1", model: "test", retries: 1, retryDelayMs: 1 });
   await expect(createLlmVerifier({ complete, model: "test" })(madeUpTrace())).rejects.toThrow(/127\.0\.0\.1:9/);
 });
 

@@ -5,21 +5,40 @@ import { defaultToolOptions as defaults, type ToolOptions } from "./options.ts";
 const limit = (value: number): z.ZodDefault<z.ZodInt> => z.int().min(1).default(value);
 
 export const toolOptionsSchema: z.ZodType<ToolOptions, unknown> = z.strictObject({
-  geometry: z.enum(["refocus", "vtool_v1", "vtool_v2"]).default(defaults.geometry),
-  coordinates: z.enum(["pixel", "fraction"]).default(defaults.coordinates),
-  unknownKey: z.enum(["error", "ignore", "fuzzy", "published"]).default(defaults.unknownKey),
-  extraction: z.enum(["plain", "vtool_v1", "vtool_v2"]).default(defaults.extraction),
-  inPlace: z.boolean().default(defaults.inPlace),
-  autoDisplay: z.boolean().default(defaults.autoDisplay),
-  strictOrientation: z.boolean().default(defaults.strictOrientation),
+  geometry: z
+    .enum(["refocus", "vtool_v1", "vtool_v2"])
+    .default(defaults.geometry)
+    .describe("Which published tool code the tools draw like."),
+  coordinates: z
+    .enum(["pixel", "fraction"])
+    .default(defaults.coordinates)
+    .describe("Boxes in pixels, or in fractions of width and height."),
+  unknownKey: z
+    .enum(["error", "ignore", "fuzzy", "published"])
+    .default(defaults.unknownKey)
+    .describe("What a name without a box does."),
+  extraction: z
+    .enum(["plain", "vtool_v1", "vtool_v2"])
+    .default(defaults.extraction)
+    .describe("How the program is cut out of a response."),
+  inPlace: z.boolean().default(defaults.inPlace).describe("A tool also changes the image it was given."),
+  autoDisplay: z
+    .boolean()
+    .default(defaults.autoDisplay)
+    .describe("A program that displays nothing shows its last tool call."),
+  strictOrientation: z
+    .boolean()
+    .default(defaults.strictOrientation)
+    .describe("The boxes of the axis that a chart does not have are empty."),
   limits: z
     .strictObject({
-      characters: limit(defaults.limits.characters),
-      statements: limit(defaults.limits.statements),
-      nesting: limit(defaults.limits.nesting),
-      calls: limit(defaults.limits.calls),
-      steps: limit(defaults.limits.steps),
-      pixels: limit(defaults.limits.pixels),
+      characters: limit(defaults.limits.characters).describe("Length of the program."),
+      statements: limit(defaults.limits.statements).describe("Statements executed, loop rounds counted."),
+      nesting: limit(defaults.limits.nesting).describe("Depth of nested expressions and loops."),
+      calls: limit(defaults.limits.calls).describe("Calls of tools and display."),
+      steps: limit(defaults.limits.steps).describe("Syntax nodes evaluated."),
+      pixels: limit(defaults.limits.pixels).describe("Pixels of all images that tools return, in sum."),
     })
-    .prefault({}),
+    .prefault({})
+    .describe("Bounds of one program."),
 });

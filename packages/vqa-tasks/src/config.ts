@@ -27,17 +27,36 @@ const extractions = [
  */
 export const environmentOptionsSchema: z.ZodType<EnvironmentOptions, unknown> = z
   .strictObject({
-    preset: z.enum(["default", "vtool_v1", "vtool_v2"]).default("default"),
-    tools: z.looseObject({ limits: z.looseObject({}).optional() }).optional(),
+    preset: z
+      .enum(["default", "vtool_v1", "vtool_v2"])
+      .default("default")
+      .describe("A set of options; the other keys replace single ones. vtool_v1 and vtool_v2 are the published codes."),
+    tools: z
+      .looseObject({ limits: z.looseObject({}).optional().describe("Bounds of one program.") })
+      .optional()
+      .describe("How tool programs are read and run."),
     scoring: z
-      .strictObject({ scoring: z.enum(scorings).optional(), extraction: z.enum(extractions).optional() })
-      .optional(),
-    secondTurn: z.enum(["append", "rebuild"]).optional(),
-    failureFeedback: z.boolean().optional(),
-    prompt: z.enum(["full", "compact"]).optional(),
-    firstRowStays: z.enum(["always", "tables"]).optional(),
-    questionFirst: z.boolean().optional(),
-    secondTemperature: z.number().min(0).optional(),
+      .strictObject({
+        scoring: z.enum(scorings).optional().describe("The rule by which an answer is right."),
+        extraction: z.enum(extractions).optional().describe("How the answer is found in a response."),
+      })
+      .optional()
+      .describe("How answers are scored."),
+    secondTurn: z
+      .enum(["append", "rebuild"])
+      .optional()
+      .describe("The edited image comes in a new message, or in a prompt of its own with both images first."),
+    failureFeedback: z.boolean().optional().describe("A failed program gets a second turn that says why."),
+    prompt: z
+      .enum(["full", "compact"])
+      .optional()
+      .describe("Full instructions for the tools, or one line each, for models that learn what they mean."),
+    firstRowStays: z
+      .enum(["always", "tables"])
+      .optional()
+      .describe("Where masking rows leaves the first one alone: always, or in tables, where it is a header."),
+    questionFirst: z.boolean().optional().describe("Image and question stand before the instructions."),
+    secondTemperature: z.number().min(0).optional().describe("Temperature of the second turn, where it differs."),
   })
   .transform(({ preset, tools, scoring, ...single }, context): EnvironmentOptions => {
     const base = environmentPresets[preset];
@@ -57,33 +76,53 @@ export const environmentOptionsSchema: z.ZodType<EnvironmentOptions, unknown> = 
 const headerName = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 
 const endpoint = z.strictObject({
-  endpoint: z.string().superRefine((text, context) => {
-    const message = endpointProblem(text);
-    if (message !== undefined) context.addIssue({ code: "custom", message });
-  }),
-  model: z.string().min(1),
-  timeoutMs: z.int().min(1).default(defaultChatOptions.timeoutMs),
-  retries: z.int().min(0).max(20).default(defaultChatOptions.retries),
-  firstDelayMs: z.int().min(0).default(defaultChatOptions.firstDelayMs),
-  concurrency: z.int().min(1).max(1024).default(defaultChatOptions.concurrency),
-  maximumTokens: z.int().min(1).default(defaultChatOptions.maximumTokens),
-  maxTokensName: z.enum(["max_tokens", "max_completion_tokens"]).optional(),
-  temperature: z.number().min(0).optional(),
-  apiKeyHeader: z.string().regex(headerName).optional(),
+  endpoint: z
+    .string()
+    .superRefine((text, context) => {
+      const message = endpointProblem(text);
+      if (message !== undefined) context.addIssue({ code: "custom", message });
+    })
+    .describe("Base address of an OpenAI-compatible server, such as http://localhost:8000/v1."),
+  model: z.string().min(1).describe("Its name at the endpoint."),
+  timeoutMs: z.int().min(1).default(defaultChatOptions.timeoutMs).describe("A request fails after so long."),
+  retries: z.int().min(0).max(20).default(defaultChatOptions.retries).describe("Of a failed request, at most."),
+  retryDelayMs: z
+    .int()
+    .min(0)
+    .default(defaultChatOptions.retryDelayMs)
+    .describe("Before the first retry; it doubles with each."),
+  concurrency: z.int().min(1).max(1024).default(defaultChatOptions.concurrency).describe("Requests at a time."),
+  maxTokens: z
+    .int()
+    .min(1)
+    .default(defaultChatOptions.maxTokens)
+    .describe("Tokens of a reply at most, thinking included."),
+  maxTokensName: z
+    .enum(["max_tokens", "max_completion_tokens"])
+    .optional()
+    .describe("What the server calls the limit of a reply."),
+  temperature: z.number().min(0).optional().describe("In place of a request's own."),
+  apiKeyHeader: z
+    .string()
+    .regex(headerName)
+    .optional()
+    .describe("The header that carries the key, bare; default Authorization: Bearer KEY."),
   headers: z
     .record(z.string().regex(headerName), z.string().regex(/^[\t\x20-\x7e]*$/))
     .refine((headers) => !Object.keys(headers).some(isSecretHeader), {
       error:
         "a file holds no keys; the key comes from the environment, under apiKeyHeader where it has a header of its own",
     })
-    .optional(),
-  query: z.record(z.string(), z.string()).optional(),
+    .optional()
+    .describe("Further headers; none that carries a key."),
+  query: z.record(z.string(), z.string()).optional().describe("Behind the address, such as Azure's api-version."),
   body: z
     .record(z.string(), z.json())
     .refine((body) => !["model", "messages", "stream"].some((name) => name in body), {
       error: "model, messages and stream are set by the request itself",
     })
-    .optional(),
+    .optional()
+    .describe("Further fields of the request's body; null leaves a field out."),
 });
 
 /** All of an endpoint that a file may set: its key is left to the caller's environment. */
@@ -94,21 +133,38 @@ export const judgeOptionsSchema: z.ZodType<
   Omit<JudgeOptions, "apiKey" | "record" | "recorded">,
   unknown
 > = endpoint.extend({
-  reading: z.enum(["nonce", "vtool_v1", "vtool_v2", "vtool_v2_evaluation"]).default(defaultJudgeOptions.reading),
+  reading: z
+    .enum(["nonce", "vtool_v1", "vtool_v2", "vtool_v2_evaluation"])
+    .default(defaultJudgeOptions.reading)
+    .describe("How a verdict is asked for and read: by words made for the request, or as the published codes do."),
 });
 
-const share = z.number().min(0).max(1).default(0);
+const rate = z.number().min(0).max(1).default(0);
 
 export const nanoChartOptionsSchema: z.ZodType<NanoChartOptions, unknown> = z.strictObject({
-  seed: z.int().min(0).default(defaultNanoChartOptions.seed),
-  size: z.int().min(112).max(2048).default(defaultNanoChartOptions.size),
-  bars: z.tuple([z.int().min(3).max(6), z.int().min(3).max(6)]).default([...defaultNanoChartOptions.bars]),
+  seed: z.int().min(0).default(defaultNanoChartOptions.seed).describe("Of the charts: another one, other charts."),
+  size: z.int().min(112).max(2048).default(defaultNanoChartOptions.size).describe("Width and height in pixels."),
+  bars: z
+    .tuple([z.int().min(3).max(6), z.int().min(3).max(6)])
+    .default([...defaultNanoChartOptions.bars])
+    .describe("Fewest and most bars."),
   questions: z
     .array(z.enum(["value", "over", "above"]))
     .min(1)
-    .default([...defaultNanoChartOptions.questions]),
-  names: z.union([z.literal("words"), z.array(z.string().min(1))]).optional(),
-  quality: z.strictObject({ wrongAxis: share, noCall: share, malformed: share }).prefault({}),
+    .default([...defaultNanoChartOptions.questions])
+    .describe("Kinds of question."),
+  names: z
+    .union([z.literal("words"), z.array(z.string().min(1))])
+    .optional()
+    .describe("Names of bars: words of one token each of the nano models, or a list; default all packaged names."),
+  quality: z
+    .strictObject({
+      wrongAxis: rate.describe("Call the tool of the axis that the chart does not have."),
+      noCall: rate.describe("Answer without calling a tool."),
+      malformed: rate.describe("Write a program that is none."),
+    })
+    .prefault({})
+    .describe("Rates of demonstrations that are wrong on purpose, for iapo sft."),
 });
 
 export type DataOptions = {
@@ -126,14 +182,22 @@ export type DataOptions = {
 
 export const dataOptionsSchema: z.ZodType<DataOptions, unknown> = z
   .strictObject({
-    format: z.enum(dataFormats),
-    path: z.string().min(1).optional(),
+    format: z.enum(dataFormats).describe("How its rows are written; tasks is the form of this project."),
+    path: z.string().min(1).optional().describe("A file, or a folder with all its readable files."),
     hub: z
-      .strictObject({ repository: z.string().min(1), revision: z.string().optional(), prefix: z.string().optional() })
-      .optional(),
-    images: z.string().min(1).optional(),
-    tables: z.string().min(1).optional(),
-    onBadRow: z.enum(["fail", "skip"]).default("fail"),
+      .strictObject({
+        repository: z.string().min(1).describe("Such as owner/name."),
+        revision: z.string().optional().describe("A branch, tag or commit; default main."),
+        prefix: z.string().optional().describe("Only files whose path in the repository begins so."),
+      })
+      .optional()
+      .describe("A data set on a hub, in place of path."),
+    images: z.string().min(1).optional().describe("The folder that paths of images are relative to."),
+    tables: z.string().min(1).optional().describe("The folder that paths of tables are relative to."),
+    onBadRow: z
+      .enum(["fail", "skip"])
+      .default("fail")
+      .describe("A row that cannot be read ends the run, or is left out."),
   })
   .refine(({ path, hub }) => (path === undefined) !== (hub === undefined), { error: "give either path or hub" });
 

@@ -38,7 +38,7 @@ async function serve(answers: readonly unknown[], sent: Sent[] = []) {
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
     model: "m",
-    firstDelayMs: 1,
+    retryDelayMs: 1,
     retries: 3,
   };
 }

@@ -21,7 +21,7 @@ afterEach(() => {
   }
 });
 
-async function serve(handler: Handler): Promise<Pick<JudgeOptions, "endpoint" | "model" | "firstDelayMs">> {
+async function serve(handler: Handler): Promise<Pick<JudgeOptions, "endpoint" | "model" | "retryDelayMs">> {
   const server = createServer((request, response) => {
     let body = "";
     request.on("data", (chunk: Buffer) => {
@@ -34,7 +34,7 @@ async function serve(handler: Handler): Promise<Pick<JudgeOptions, "endpoint" | 
   });
   servers.push(server);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return { endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/`, model: "test", firstDelayMs: 1 };
+  return { endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/`, model: "test", retryDelayMs: 1 };
 }
 
 function reply(response: ServerResponse, content: string): void {
@@ -113,7 +113,7 @@ test("a refused request is not repeated; a dead endpoint is an error that names 
   });
   await expect(createJudge(at)(question)).rejects.toThrow(/status 401 "bad key"/);
   expect(calls).toBe(1);
-  const dead = createJudge({ endpoint: "http://127.0.0.1:9/v1", model: "test", retries: 1, firstDelayMs: 1 });
+  const dead = createJudge({ endpoint: "http://127.0.0.1:9/v1", model: "test", retries: 1, retryDelayMs: 1 });
   await expect(dead(question)).rejects.toThrow(/127\.0\.0\.1:9/);
 });
 

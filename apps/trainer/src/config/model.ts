@@ -36,13 +36,16 @@ export interface TeacherSettings extends ModelSource {
 const source = {
   directory: z.string().min(1).optional().describe("A checkpoint directory, or the name of a shipped model."),
   hub: z
-    .strictObject({ repository: z.string().min(1), revision: z.string().min(1).optional() })
+    .strictObject({
+      repository: z.string().min(1).describe("Such as owner/name."),
+      revision: z.string().min(1).optional().describe("A branch, tag or commit; default main."),
+    })
     .optional()
     .describe("A model on a hub, in place of directory."),
   initialize: z.int().min(0).optional().describe("Random weights from this seed, in place of the checkpoint's."),
   dtype: z.enum(["f32", "bf16"]).optional().describe("How matrices are held; default as the checkpoint has them."),
-  minPixels: count.optional(),
-  maxPixels: count.optional(),
+  minPixels: count.optional().describe("Smaller images are enlarged to so many pixels."),
+  maxPixels: count.optional().describe("Larger images are reduced to so many pixels."),
 };
 
 const hasOneSource = ({ directory, hub }: ModelSource): boolean => (directory === undefined) !== (hub === undefined);
@@ -53,9 +56,13 @@ export const modelSchema: z.ZodType<ModelSettings, unknown> = z
     ...source,
     lora: z
       .strictObject({
-        rank: count,
-        alpha: z.number().gt(0),
-        targets: z.array(z.string().min(1)).min(1).optional(),
+        rank: count.describe("Of the two matrices of each module."),
+        alpha: z.number().gt(0).describe("The adapter's output is scaled by alpha / rank."),
+        targets: z
+          .array(z.string().min(1))
+          .min(1)
+          .optional()
+          .describe("Modules by name, as PEFT has them; default all projections of the text decoder."),
       })
       .optional()
       .describe("Train an adapter in place of the weights."),

@@ -6,4 +6,12 @@ export const renamed: readonly Renamed[] = [
   { key: "iapo.normalisation", now: "iapo.normalization" },
   { key: "grpo.loss.importance.normalise", now: "grpo.loss.importance.normalize" },
   { key: "grpo.rollout.onFailure", value: "penalise", now: "penalize" },
+  { key: "grpo.rollout.timeout", now: "grpo.rollout.timeoutMs" },
+  { key: "grpo.evaluate.n", now: "grpo.evaluate.samples" },
+  { key: "supervised.batch", now: "supervised.batchSize" },
+  { key: "baseline.chargeNoCall", now: "baseline.penalizeNoCall" },
+  ...["judge", "verifier"].flatMap((section) => [
+    { key: `${section}.maximumTokens`, now: `${section}.maxTokens` },
+    { key: `${section}.firstDelayMs`, now: `${section}.retryDelayMs` },
+  ]),
 ];

@@ -39,8 +39,10 @@ export const trainerConfigSchema: z.ZodType<TrainerConfig, unknown> = z
     output: z.string().min(1).optional().describe("The run's directory; default runs/ and the configuration's name."),
     model: modelSchema.describe("What is trained."),
     teacher: teacherSchema.optional().describe("What iapo compares the model with."),
-    data: dataSettingsSchema,
-    environment: environmentOptionsSchema.prefault({}),
+    data: dataSettingsSchema.describe("What it learns from."),
+    environment: environmentOptionsSchema
+      .prefault({})
+      .describe("What an episode is: prompt, tools, turns and scoring."),
     judge: judgeOptionsSchema.optional().describe("For scoring by a judge; its key comes from IAPO_JUDGE_KEY."),
     grpo: grpoSettingsSchema.prefault({}).describe("What iapo train does."),
     iapo: iapoSettingsSchema.optional().describe("The teacher's attribution in the reward."),

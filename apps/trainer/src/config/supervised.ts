@@ -3,13 +3,13 @@ import { type OptimizerSettings, optimizerSettingsSchema } from "@iapo/grpo/conf
 import { z } from "zod";
 
 const count = z.int().min(1);
-const share = z.number().min(0).max(1).default(0);
+const rate = z.number().min(0).max(1).default(0);
 
 export interface SupervisedSettings {
   readonly seed: number;
   readonly steps: number;
   /** Examples per step. */
-  readonly batch: number;
+  readonly batchSize: number;
   readonly rowBudget?: number | undefined;
   /** Shares of the examples; the rest is whole demonstrations. */
   readonly mixture: {
@@ -24,23 +24,36 @@ export interface SupervisedSettings {
 }
 
 export const supervisedSchema: z.ZodType<SupervisedSettings, unknown> = z.strictObject({
-  seed: z.int().min(0).default(0),
-  steps: count.default(100),
-  batch: count.default(32).describe("Examples per step."),
-  rowBudget: count.optional(),
+  seed: z.int().min(0).default(0).describe("Of the order of examples."),
+  steps: count.default(100).describe("Optimizer steps."),
+  batchSize: count.default(32).describe("Examples per step."),
+  rowBudget: count.optional().describe("Tokens in one forward and backward pass at most."),
   mixture: z
     .strictObject({
-      captions: share,
-      edited: share.default(0.5).describe("Of the captions: pictures that a tool has edited."),
-      copies: share,
-      renamed: share.describe("Charts under names that they do not show."),
+      captions: rate.describe("Say what a chart shows."),
+      edited: rate.default(0.5).describe("Of the captions: pictures that a tool has edited."),
+      copies: rate.describe("Copy names."),
+      renamed: rate.describe("Charts under names that they do not show."),
     })
     .refine(({ captions, copies, renamed }) => captions + copies + renamed <= 1, {
       error: "the shares sum to more than 1",
     })
     .prefault({})
     .describe("Shares of the examples; the rest is whole demonstrations."),
-  optimizer: optimizerSettingsSchema.prefault({}),
-  checkpoint: z.strictObject({ every: count.default(100), keep: count.default(2) }).prefault({}),
-  evaluate: z.strictObject({ every: count, tasks: count, maxTokens: count.default(128) }).optional(),
+  optimizer: optimizerSettingsSchema.prefault({}).describe("AdamW and its schedule."),
+  checkpoint: z
+    .strictObject({
+      every: count.default(100).describe("Steps between checkpoints."),
+      keep: count.default(2).describe("Newest checkpoints that are kept."),
+    })
+    .prefault({})
+    .describe("When checkpoints are written."),
+  evaluate: z
+    .strictObject({
+      every: count.describe("Steps between evaluations."),
+      tasks: count.describe("Held-out tasks."),
+      maxTokens: count.default(128).describe("Tokens of a turn at most."),
+    })
+    .optional()
+    .describe("Evaluation on held-out tasks while training."),
 });

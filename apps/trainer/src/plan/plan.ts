@@ -115,7 +115,7 @@ async function probeStep(
     return { name, seconds: part > 0 ? (seconds * whole) / part : seconds };
   });
   const estimate = totalOf(scaled);
-  const groups = command === "sft" ? (config.supervised?.batch ?? 1) : config.grpo.groups;
+  const groups = command === "sft" ? (config.supervised?.batchSize ?? 1) : config.grpo.groups;
   if (estimate > LONGEST_PROBE || groups === 1 || io.signal.aborted) {
     return { groups: 1, secondsPerStep: estimate, phases: scaled };
   }
@@ -125,7 +125,7 @@ async function probeStep(
 }
 
 function withOneGroup({ grpo, supervised, ...rest }: TrainerConfig): TrainerConfig {
-  return { ...rest, grpo: { ...grpo, groups: 1 }, ...(supervised && { supervised: { ...supervised, batch: 1 } }) };
+  return { ...rest, grpo: { ...grpo, groups: 1 }, ...(supervised && { supervised: { ...supervised, batchSize: 1 } }) };
 }
 
 function totalOf(phases: readonly { readonly seconds: number }[]): number {

@@ -17,7 +17,7 @@ export function supervisedJob({ model, data, environment, supervised }: TrainerC
     );
   }
   const { steps, checkpoint, ...settings } = supervised;
-  const { seed, batch, rowBudget, mixture, optimizer, evaluate } = settings;
+  const { seed, batchSize: batch, rowBudget, mixture, optimizer, evaluate } = settings;
   return {
     command: "sft",
     section: "supervised",

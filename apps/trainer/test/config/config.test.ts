@@ -2,9 +2,11 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
+import { keysOf } from "@iapo/run-config";
 import { expect, onTestFinished, test } from "vitest";
 import { stringify } from "yaml";
 import { loadConfig, trainerConfig } from "../../src/config/load.ts";
+import { renamed } from "../../src/config/renamed.ts";
 
 const base = "model: {directory: nano-base, initialize: 1}\ndata: {nanoCharts: {}}\n";
 
@@ -170,4 +172,26 @@ test("paths are relative to the file they stand in", () => {
 test("the committed JSON Schema is up to date (vitest -u writes it)", async () => {
   const text = `${JSON.stringify(trainerConfig.jsonSchema, null, 2)}\n`;
   await expect(text).toMatchFileSnapshot("../../schema/iapo.schema.json");
+});
+
+test("every key has a description: what editors show", () => {
+  const keys = keysOf(trainerConfig.jsonSchema);
+  expect(keys.length).toBeGreaterThan(200);
+  expect(keys.flatMap(({ path, schema }) => (schema.description ? [] : [path]))).toEqual([]);
+});
+
+test("what had another name is refused with that of today, which the schema knows", () => {
+  const keys = keysOf(trainerConfig.jsonSchema);
+  for (const { key, value, now } of renamed) {
+    const known = keys.filter(({ path }) => path === (value === undefined ? now : key));
+    expect(
+      known.map(({ path }) => path),
+      now,
+    ).not.toEqual([]);
+    if (value !== undefined) expect(known.flatMap(({ schema }) => schema.enum ?? [])).toContain(now);
+    const others = { iapo: "teacher.directory=nano-base", baseline: "baseline.kind=torl" };
+    const sections = Object.entries(others).flatMap(([section, set]) => (key.startsWith(section) ? [set] : []));
+    const written = [...sections, `${key}=${value ?? 1}`];
+    expect(refusalOf(base, written), key).toContain(`it is called ${JSON.stringify(now.split(".").at(-1))} now`);
+  }
 });

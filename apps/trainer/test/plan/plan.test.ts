@@ -22,7 +22,7 @@ async function onPaper(...args: [config: Parameters<typeof oneStep>[1], command:
 }
 
 test("a supervised step takes the bytes and operations that were planned", async () => {
-  const { config } = loadConfig("nano-sft", ["supervised.batch=4"]);
+  const { config } = loadConfig("nano-sft", ["supervised.batchSize=4"]);
   const planned = await onPaper(config, "sft");
   const made = await oneStep(device, config, "sft", 0);
   const numbers = ({ phases }: OneStep) => phases.map(({ name, peakBytes, flops }) => ({ name, peakBytes, flops }));

@@ -190,7 +190,7 @@ test.skipIf(!canFillDisk)(
 
 test("iapo sft learns; killed, or on a full disk, it goes on to the same bytes", async () => {
   const [once, killed, starved] = [join(root, "sft-once"), join(root, "sft-killed"), join(root, "sft-starved")];
-  const settings = ["steps=4", "batch=4", "optimizer.warmupSteps=0", "checkpoint.every=2"];
+  const settings = ["steps=4", "batchSize=4", "optimizer.warmupSteps=0", "checkpoint.every=2"];
   const args = ["sft", "nano-sft", ...settings.flatMap((setting) => ["--set", `supervised.${setting}`])];
   const { code, out } = await iapo([...args, "--out", once]);
   expect(code).toBe(0);

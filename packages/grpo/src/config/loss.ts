@@ -9,30 +9,65 @@ const positive = z.number().gt(0);
 /** `{ "kind": "dapo", "clip": { "high": 0.3 } }`: a published loss, with single options in its place. `null` turns one off. */
 export const lossOptionsSchema: z.ZodType<LossOptions, unknown> = z
   .strictObject({
-    kind: z.enum(lossKinds).default("grpo"),
-    clip: z.strictObject({ low: positive.optional(), high: positive.optional() }).optional(),
-    dualClip: z.number().gt(1).nullable().optional(),
-    gate: z.strictObject({ positive: positive.optional(), negative: positive.optional() }).optional(),
-    aggregation: z.enum(["token", "sequence", "constant"]).optional(),
-    constantLength: z.int().min(1).optional(),
+    kind: z.enum(lossKinds).default("grpo").describe("A published loss; the other keys replace single options of it."),
+    clip: z
+      .strictObject({
+        low: positive.optional().describe("The ratio is at least 1 - low."),
+        high: positive.optional().describe("The ratio is at most 1 + high."),
+      })
+      .optional()
+      .describe("Bounds of the ratio of new to old probability."),
+    dualClip: z
+      .number()
+      .gt(1)
+      .nullable()
+      .optional()
+      .describe("For negative advantages the term is at most this times -A; null turns it off."),
+    gate: z
+      .strictObject({
+        positive: positive.optional().describe("For positive advantages."),
+        negative: positive.optional().describe("For negative advantages."),
+      })
+      .optional()
+      .describe("Temperatures of SAPO's gate."),
+    aggregation: z
+      .enum(["token", "sequence", "constant"])
+      .optional()
+      .describe("Mean over all tokens, mean over responses of their means, or sum divided by constantLength."),
+    constantLength: z
+      .int()
+      .min(1)
+      .optional()
+      .describe("Tokens that aggregation constant divides by; default the longest response allowed."),
     kl: z
       .strictObject({
-        where: z.enum(["loss", "reward"]).default("loss"),
-        estimator: z.enum([...klEstimators.keys()]).default("k3"),
-        coefficient: positive.default(0.01),
+        where: z.enum(["loss", "reward"]).default("loss").describe("Added to the loss, or taken off the reward."),
+        estimator: z
+          .enum([...klEstimators.keys()])
+          .default("k3")
+          .describe("Of the divergence, by token."),
+        coefficient: positive.default(0.01).describe("Its weight."),
       })
-      .optional(),
+      .optional()
+      .describe("KL divergence from the model as it was before training."),
     importance: z
       .strictObject({
-        level: z.enum(["token", "sequence"]).default("token"),
-        mode: z.enum(["truncate", "mask"]).default("truncate"),
-        maximum: positive.default(2),
-        minimum: z.number().min(0).optional(),
-        normalize: z.boolean().default(false),
+        level: z.enum(["token", "sequence"]).default("token").describe("What a weight is of."),
+        mode: z
+          .enum(["truncate", "mask"])
+          .default("truncate")
+          .describe("Weights out of bounds are cut to the bound, or set to 0."),
+        maximum: positive.default(2).describe("The largest weight."),
+        minimum: z.number().min(0).optional().describe("The smallest weight."),
+        normalize: z.boolean().default(false).describe("Scale the weights to a mean of 1."),
       })
-      .optional(),
-    turns: z.enum(["all", "final_only"]).default("all"),
-    maskTruncated: z.boolean().default(false),
+      .optional()
+      .describe("Weights that correct for rollouts sampled with other numbers than training computes."),
+    turns: z
+      .enum(["all", "final_only"])
+      .default("all")
+      .describe("Whose tokens are trained: those of all turns, or of the final one (VTool-R1)."),
+    maskTruncated: z.boolean().default(false).describe("Leave out responses of which a turn was cut off at maxTokens."),
   })
   .transform(({ kind, clip, dualClip, gate, ...single }): LossOptions => {
     const preset = lossPreset(kind);
@@ -48,9 +83,12 @@ export const lossOptionsSchema: z.ZodType<LossOptions, unknown> = z
 
 /** Where `scale` is left out, it is that of the loss: see {@link lossDefinition}. */
 export const advantageInputSchema = z.strictObject({
-  kind: z.enum(advantageKinds).default("grpo"),
-  scale: z.enum(["group", "batch", "none"]).optional(),
-  epsilon: z.number().min(0).default(1e-6),
+  kind: z.enum(advantageKinds).default("grpo").describe("The baseline: the group's mean, or that of the others in it."),
+  scale: z
+    .enum(["group", "batch", "none"])
+    .optional()
+    .describe("Divide by the standard deviation of the group or of the batch; default the loss's."),
+  epsilon: z.number().min(0).default(1e-6).describe("Added to the standard deviation."),
 });
 
 /** verl's GRPO where nothing is set: `{ "kind": "grpo", "scale": "group", "epsilon": 1e-6 }`. */
@@ -66,6 +104,9 @@ export type DynamicSamplingOptions = {
 };
 
 export const dynamicSamplingSchema: z.ZodType<DynamicSamplingOptions, unknown> = z.strictObject({
-  by: z.enum(["outcome", "total"]).default("outcome"),
-  tries: z.int().min(1).default(20),
+  by: z
+    .enum(["outcome", "total"])
+    .default("outcome")
+    .describe("The reward that must differ within a group that is kept."),
+  tries: z.int().min(1).default(20).describe("Rounds of rollouts per step at most."),
 });

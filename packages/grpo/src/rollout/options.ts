@@ -21,7 +21,7 @@ export interface RolloutOptions {
   /** Default 0. */
   readonly failureReward?: number | undefined;
   /** Milliseconds that one step of the environment, and a reward that comes later, may take; default no limit. */
-  readonly timeout?: number | undefined;
+  readonly timeoutMs?: number | undefined;
   /** Groups that are generated together; the next ones follow while rewards of these may still be pending. Default all. */
   readonly groupsAtOnce?: number | undefined;
   readonly signal?: AbortSignal | undefined;

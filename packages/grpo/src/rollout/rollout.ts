@@ -25,7 +25,7 @@ export async function rollout(
   const groups = tasks.map((task, group) =>
     Array.from({ length: samples }, (_, sample) => {
       const at = { step: place.step, group: (place.firstGroup ?? 0) + group, sample, policyVersion: policy.version };
-      return new Episode(environment, task, at, options.timeout);
+      return new Episode(environment, task, at, options.timeoutMs);
     }),
   );
   for (let start = 0; start < groups.length; start += groupsAtOnce) {

@@ -9,7 +9,7 @@ import { nanoRun } from "./run.ts";
 
 const [directory, steps, endpoint, last] = process.argv.slice(2) as [string, string, string, string | undefined];
 const verdicts = await openVerdicts(join(directory, "verdicts.jsonl"));
-const judge = createJudge({ endpoint, model: "judge", reading: "vtool_v2", firstDelayMs: 1, ...verdicts });
+const judge = createJudge({ endpoint, model: "judge", reading: "vtool_v2", retryDelayMs: 1, ...verdicts });
 const scoring = { scoring: "judge", extraction: "final_answer" } as const;
 const judged = withPrograms(createEnvironment({ options: { prompt: "compact", scoring }, judge }));
 

@@ -8,16 +8,18 @@ export type TorlOptions = {
   /** Taken off where the program failed. */
   readonly penalty: number;
   /** Whether a response without a program is charged too, as ToRL's own code does. */
-  readonly chargeNoCall: boolean;
+  readonly penalizeNoCall: boolean;
 };
 
-/** `{ "kind": "torl" }` is ToRL as the IAPO paper compares with it. */
-export const torlOptionsSchema: z.ZodType<TorlOptions, unknown> = z.strictObject({
-  kind: z.literal("torl"),
-  outcome: z.enum(["01", "pm1"]).default("01"),
-  penalty: z.number().min(0).default(0.5),
-  chargeNoCall: z.boolean().default(false),
+const torlOptions = z.strictObject({
+  kind: z.literal("torl").describe("ToRL: a failed program costs reward."),
+  outcome: z.enum(["01", "pm1"]).default("01").describe("The outcome reward as it is, or from -1 to 1."),
+  penalty: z.number().min(0).default(0.5).describe("Taken off where the program failed."),
+  penalizeNoCall: z.boolean().default(false).describe("A response without a program is penalized too."),
 });
+
+/** `{ "kind": "torl" }` is ToRL as the IAPO paper compares with it. */
+export const torlOptionsSchema: z.ZodType<TorlOptions, unknown> = torlOptions;
 
 export type TrmOptions = {
   readonly kind: "trm";
@@ -34,19 +36,24 @@ export type TrmOptions = {
   readonly verifier: "rule" | "llm";
 };
 
-/** `{ "kind": "trm" }` is the turn-level form with the rule verifier. */
-export const trmOptionsSchema: z.ZodType<TrmOptions, unknown> = z.strictObject({
-  kind: z.literal("trm"),
-  mode: z.enum(["turn_level", "trajectory"]).default("turn_level"),
-  alpha: z.number().min(0).default(0.1),
-  epsilon: z.number().min(0).default(1e-6),
-  verifier: z.enum(["rule", "llm"]).default("rule"),
+const trmOptions = z.strictObject({
+  kind: z.literal("trm").describe("TRM: a verifier judges each call."),
+  mode: z
+    .enum(["turn_level", "trajectory"])
+    .default("turn_level")
+    .describe("The verdict is added to the first turn's advantage, or to the reward."),
+  alpha: z.number().min(0).default(0.1).describe("Weight of the verdict."),
+  epsilon: z.number().min(0).default(1e-6).describe("Added to the standard deviation of verdicts."),
+  verifier: z.enum(["rule", "llm"]).default("rule").describe("A rule over the reward's parts, or a language model."),
 });
+
+/** `{ "kind": "trm" }` is the turn-level form with the rule verifier. */
+export const trmOptionsSchema: z.ZodType<TrmOptions, unknown> = trmOptions;
 
 export type BaselineOptions = TorlOptions | TrmOptions;
 
 /** A baseline that stands beside the outcome reward. */
-export const baselineOptionsSchema: z.ZodType<BaselineOptions, unknown> = z.union([
-  torlOptionsSchema,
-  trmOptionsSchema,
+export const baselineOptionsSchema: z.ZodType<BaselineOptions, unknown> = z.discriminatedUnion("kind", [
+  torlOptions,
+  trmOptions,
 ]);

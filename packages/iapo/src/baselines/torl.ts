@@ -15,7 +15,7 @@ export function torlReward(options: Omit<TorlOptions, "kind">): (trace: Trace<Im
   return (trace) => {
     const accuracy = accuracyOf(trace);
     const status = trace.toolOutcomes.at(-1)?.status ?? "no_tool";
-    const charged = status === "no_tool" ? options.chargeNoCall : status !== "ok";
+    const charged = status === "no_tool" ? options.penalizeNoCall : status !== "ok";
     const torl_charge = charged ? options.penalty : 0;
     const outcome = options.outcome === "pm1" ? 2 * accuracy - 1 : accuracy;
     return { outcome: outcome - torl_charge, accuracy, torl_charge };

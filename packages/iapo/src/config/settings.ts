@@ -7,21 +7,33 @@ const positive = z.number().gt(0);
 const presets = ["paper", "occlusion"] as const satisfies readonly IapoPreset[];
 
 const lambdaScheduleSchema: z.ZodType<LambdaSchedule, unknown> = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("constant") }),
+  z.strictObject({ kind: z.literal("constant").describe("Lambda stays.") }),
   z.strictObject({
-    kind: z.enum(["exp", "linear", "inverse", "cosine"]),
-    rate: z.number().min(0).default(0.01),
-    floor: z.number().min(0).default(0),
+    kind: z.enum(["exp", "linear", "inverse", "cosine"]).describe("The curve on which lambda falls."),
+    rate: z.number().min(0).default(0.01).describe("Of the fall, per step."),
+    floor: z.number().min(0).default(0).describe("Lambda is never below."),
   }),
 ]);
 
 /** Keys that only some methods take. */
 const methodKeys = z.strictObject({
-  tokenReduce: z.enum(["dot", "l1", "l2"]).optional(),
-  blockReduce: z.enum(["mean", "sum", "absMean", "absSum"]).optional(),
-  baseline: z.enum(["mean", "mean_by_kind", "pad", "zero"]).optional(),
-  quadrature: z.enum(["gauss_legendre", "midpoint", "trapezoid"]).optional(),
-  steps: z.int().min(1).optional(),
+  tokenReduce: z
+    .enum(["dot", "l1", "l2"])
+    .optional()
+    .describe("From the attribution of a token's embedding to one number: grad_x_input, ig."),
+  blockReduce: z
+    .enum(["mean", "sum", "absMean", "absSum"])
+    .optional()
+    .describe("From a block's tokens to one number: grad_x_input, ig, grad_norm."),
+  baseline: z
+    .enum(["mean", "mean_by_kind", "pad", "zero"])
+    .optional()
+    .describe("The embedding that stands for an absent one: ig, occlusion."),
+  quadrature: z
+    .enum(["gauss_legendre", "midpoint", "trapezoid"])
+    .optional()
+    .describe("How the path integral is approximated: ig."),
+  steps: z.int().min(1).optional().describe("Points of the quadrature: ig."),
 });
 type MethodKeys = z.infer<typeof methodKeys>;
 
@@ -31,28 +43,59 @@ type MethodKeys = z.infer<typeof methodKeys>;
  */
 export const iapoSettingsSchema: z.ZodType<IapoSettings, unknown> = z
   .strictObject({
-    preset: z.enum(presets).default("paper"),
-    method: z.enum(["grad_x_input", "ig", "grad_norm", "occlusion"]).optional(),
+    preset: z.enum(presets).default("paper").describe("A set of settings; the other keys replace single ones."),
+    method: z.enum(["grad_x_input", "ig", "grad_norm", "occlusion"]).optional().describe("How a call is attributed."),
     ...methodKeys.shape,
-    target: z.enum(["code", "turn1"]).optional(),
-    partition: z.enum(["per_tool", "by_type", "contiguous", "tool_groups"]).optional(),
-    toolGroups: z.record(z.string().min(1), z.array(z.string().min(1)).min(1)).optional(),
-    normalize: z.enum(["absL1", "relu", "softmax", "softmax_z"]).optional(),
-    temperature: positive.optional(),
-    smoothing: z.number().min(0).max(1).optional(),
-    divergence: z.enum(["kl_student_teacher", "kl_teacher_student", "js", "tv", "l2"]).optional(),
-    maxPenalty: positive.optional(),
+    target: z
+      .enum(["code", "turn1"])
+      .optional()
+      .describe("The tokens that are explained: the program, or all of the first turn."),
+    partition: z
+      .enum(["per_tool", "by_type", "contiguous", "tool_groups"])
+      .optional()
+      .describe("How the prompt is cut into blocks."),
+    toolGroups: z
+      .record(z.string().min(1), z.array(z.string().min(1)).min(1))
+      .optional()
+      .describe("Names of tools by group, for partition tool_groups."),
+    normalize: z
+      .enum(["absL1", "relu", "softmax", "softmax_z"])
+      .optional()
+      .describe("From block scores to a distribution."),
+    temperature: positive.optional().describe("Of normalize softmax and softmax_z."),
+    smoothing: z
+      .number()
+      .min(0)
+      .max(1)
+      .optional()
+      .describe("Weight of the uniform distribution that is mixed in; it bounds the divergence."),
+    divergence: z
+      .enum(["kl_student_teacher", "kl_teacher_student", "js", "tv", "l2"])
+      .optional()
+      .describe("From the distributions of student and teacher to the penalty."),
+    maxPenalty: positive.optional().describe("The penalty of a call is at most this."),
     noCallPenalty: z
       .union([z.enum(["lnK", "group_max", "zero", "turn1_attribution"]), z.number().min(0)], {
         error: "expected lnK, group_max, zero, turn1_attribution or a number from 0 on",
       })
-      .optional(),
-    teacherTarget: z.enum(["student_call", "teacher_call"]).optional(),
-    teacherTemperature: z.number().min(0).optional(),
-    lambda: z.number().min(0).optional(),
-    lambdaSchedule: lambdaScheduleSchema.optional(),
-    normalization: z.enum(["joint", "decoupled", "outcome_std", "none"]).optional(),
-    coldStartSteps: z.int().min(0).optional(),
+      .optional()
+      .describe("The penalty of a response without a call: a number, or how it is found."),
+    teacherTarget: z
+      .enum(["student_call", "teacher_call"])
+      .optional()
+      .describe("The teacher explains the student's call, or one of its own, written once per prompt."),
+    teacherTemperature: z
+      .number()
+      .min(0)
+      .optional()
+      .describe("At which the teacher writes its own call; 0 takes the likeliest token."),
+    lambda: z.number().min(0).optional().describe("Weight of the penalty when the cold start ends."),
+    lambdaSchedule: lambdaScheduleSchema.optional().describe("How lambda goes on."),
+    normalization: z
+      .enum(["joint", "decoupled", "outcome_std", "none"])
+      .optional()
+      .describe("How rewards and penalties of a group become advantages: normalized together, apart, or not."),
+    coldStartSteps: z.int().min(0).optional().describe("Steps of plain GRPO before, in which nothing is attributed."),
   })
   .transform((given, context): IapoSettings => {
     const refuse = (key: string, message: string): void => {

@@ -16,7 +16,7 @@ const grpo: RecipeConfig = {
     loss: { kind: "dapo" },
     optimizer: { learningRate: 4e-4, weightDecay: 0 },
     checkpoint: { every: 10, keep: 2 },
-    evaluate: { every: 10, tasks: 384, n: 1 },
+    evaluate: { every: 10, tasks: 384 },
   },
 };
 
@@ -149,7 +149,7 @@ export const furtherNanoRecipes: readonly ExperimentRecipe[] = [
       data: { nanoCharts: { ...grpo.data.nanoCharts, quality: { wrongAxis: 0.38, noCall: 0.04, malformed: 0.06 } } },
       environment: { prompt: "compact" },
       supervised: {
-        ...{ seed: 1, steps: 1000, batch: 32 },
+        ...{ seed: 1, steps: 1000, batchSize: 32 },
         mixture: { captions: 0.4, copies: 0.3 },
         optimizer: {
           ...{ learningRate: 2e-3, schedule: "cosine", warmupSteps: 50, totalSteps: 1000 },

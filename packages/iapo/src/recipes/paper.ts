@@ -15,7 +15,7 @@ const loop = {
   seed: 1,
   steps: 200,
   groups: 32,
-  rollout: { samples: 8, maxTokens: 2048, onFailure: "drop", timeout: 60_000 },
+  rollout: { samples: 8, maxTokens: 2048, onFailure: "drop", timeoutMs: 60_000 },
   loss: { kind: "dapo" },
   update: { miniBatch: 16 },
   optimizer: { learningRate: 1e-6, weightDecay: 0.01 },

@@ -37,7 +37,7 @@ export type ChatOptions = RetryPolicy & {
   /** Requests under way at one time. */
   readonly concurrency: number;
   /** Of a reply, thinking included. */
-  readonly maximumTokens: number;
+  readonly maxTokens: number;
 };
 
 export type ChatRequest = {
@@ -58,9 +58,9 @@ export type ChatClient = (messages: readonly ChatMessage[], request?: ChatReques
 export const defaultChatOptions: Omit<ChatOptions, "endpoint" | "model"> = {
   timeoutMs: 60_000,
   retries: 4,
-  firstDelayMs: 500,
+  retryDelayMs: 500,
   concurrency: 16,
-  maximumTokens: 1024,
+  maxTokens: 1024,
 };
 
 /** @throws VqaTasksError `invalid_config` for an address that is none, or that holds a key */
@@ -96,7 +96,7 @@ function bodyOf(
     model: options.model,
     messages,
     temperature: options.temperature ?? temperature,
-    [options.maxTokensName ?? "max_tokens"]: options.maximumTokens,
+    [options.maxTokensName ?? "max_tokens"]: options.maxTokens,
     ...(seed === undefined ? {} : { seed }),
     stream: false,
     ...options.body,

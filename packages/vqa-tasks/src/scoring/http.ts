@@ -10,7 +10,7 @@ export type RetryPolicy = {
   /** How often a request is repeated after a network fault, a time-out, status 408, 429 or 5xx, or such a fault inside of an answer. */
   readonly retries: number;
   /** Wait before the first repetition; doubled each time. A server's Retry-After is followed up to {@link LONGEST_DELAY_MS}. */
-  readonly firstDelayMs: number;
+  readonly retryDelayMs: number;
 };
 
 type JsonRequest = RetryPolicy & {
@@ -40,7 +40,7 @@ export async function postJson<T>(
     if ("value" in outcome) return outcome.value;
     last = outcome;
     if (!outcome.repeat) break;
-    const delay = outcome.delayMs ?? options.firstDelayMs * 2 ** attempt;
+    const delay = outcome.delayMs ?? options.retryDelayMs * 2 ** attempt;
     if (attempt < options.retries)
       await sleep(Math.min(delay, LONGEST_DELAY_MS), undefined, options.signal ? { signal: options.signal } : {});
   }
