@@ -2,11 +2,13 @@
 import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { crc32, deflateSync } from "node:zlib";
 import { readStep, stepPath, writeStep } from "@iapo/rollout-trace/files";
 import { caseStudyFile } from "@iapo/run-report";
 import { openDevice } from "@iapo/tensor-core";
 import { readImage } from "@iapo/visual-tools/sharp";
 import { type DefaultTreeAdapterTypes, parse } from "parse5";
+import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { runCli } from "../src/cli.ts";
 import { makeRun } from "./support/run.ts";
@@ -154,10 +156,11 @@ test("several runs: one page, figures that can be drawn, and tables whose means 
   ]);
   for (const file of files) expect(out).toContain(run(`figures/${file}`));
   for (const file of files.filter((name) => name.endsWith(".svg"))) {
-    const { width, data, channels } = await readImage(await readFile(run(`figures/${file}`))); // by another program
-    expect(width).toBeGreaterThanOrEqual(480);
+    const drawn = sharp(await readFile(run(`figures/${file}`))).raw(); // by another program
+    const { data, info } = await drawn.toBuffer({ resolveWithObject: true });
+    expect(info.width).toBeGreaterThanOrEqual(480);
     let blue = 0;
-    for (let at = 0; at < data.length; at += channels)
+    for (let at = 0; at < data.length; at += info.channels)
       if (data[at] === 0 && data[at + 1] === 0x72 && data[at + 2] === 0xb2) blue++;
     expect(blue).toBeGreaterThan(20);
   }
@@ -208,7 +211,45 @@ test("an image that is gone, or is not what its name says, is left out and named
   const elements = await elementsOf(join(directory, "report.html"));
   expect(named(elements, "img")).toEqual([]);
   expect(elements.some((one) => attribute(one, "class") === "missing")).toBe(true);
+  expect(textOf(named(elements, "body")[0]!)).toMatch(
+    /\d images are not shown: they are missing, too large, or not what/,
+  );
 });
+
+test("an image of 900 million pixels, small as a file, costs neither the page nor the memory of the process", async () => {
+  const directory = run("image-bomb");
+  await cp(run("grpo"), directory, { recursive: true });
+  const id = "a".repeat(64);
+  const { traces, log } = await readStep(stepPath(join(directory, "steps"), 0));
+  const image = { id, width: 30_000, height: 30_000, channels: 3 } as const;
+  const bombs = traces.map((trace) => ({ ...trace, task: { ...trace.task, image } }));
+  await rm(stepPath(join(directory, "steps"), 0));
+  await writeStep(join(directory, "steps"), { step: 0, traces: bombs, log });
+  await writeFile(join(directory, "images", `${id}.png`), blackPng(30_000, 30_000));
+  const before = process.resourceUsage().maxRSS;
+  expect((await iapo("report", directory)).code).toBe(0);
+  expect(process.resourceUsage().maxRSS - before).toBeLessThan(300 * 1024);
+  const text = textOf(named(await elementsOf(join(directory, "report.html")), "body")[0]!);
+  expect(text).toContain("1 images are not shown");
+});
+
+/** One bit a pixel: about 110 kB for 900 million of them. */
+function blackPng(width: number, height: number): Buffer {
+  const chunk = (name: string, data: Buffer): Buffer => {
+    const body = Buffer.concat([Buffer.from(name), data]);
+    const [length, checksum] = [Buffer.alloc(4), Buffer.alloc(4)];
+    length.writeUInt32BE(data.length);
+    checksum.writeUInt32BE(crc32(body));
+    return Buffer.concat([length, body, checksum]);
+  };
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width);
+  header.writeUInt32BE(height, 4);
+  header.set([1, 0, 0, 0, 0], 8);
+  const rows = deflateSync(Buffer.alloc(height * (1 + width / 8)));
+  const signature = Buffer.from("89504e470d0a1a0a", "hex");
+  return Buffer.concat([signature, chunk("IHDR", header), chunk("IDAT", rows), chunk("IEND", Buffer.alloc(0))]);
+}
 
 test.each<[string, (directory: string) => Promise<unknown>, RegExp]>([
   ["no run.json", (directory) => rm(join(directory, "run.json")), /holds no run: there is no .*run\.json.*\(missing\)/],

@@ -3,29 +3,35 @@ import { type ImageRef, identifyImage } from "@iapo/rollout-trace";
 import { imagePath } from "@iapo/rollout-trace/files";
 import { pngDataUrl, readImage } from "@iapo/visual-tools/sharp";
 
-/** Images for a page as PNG data URIs, until `budget` bytes of them are taken. What is not there, or is not what its name says, is left out. */
+/** Images for a page as PNG data URIs, until `budget` bytes of them are taken. */
 export class PageImages {
   readonly uris: Record<string, string> = {};
-  /** Images for which no room was left. */
-  leftOut = 0;
+  /** Ids of those for which no room was left. */
+  readonly leftOut = new Set<string>();
+  /** Ids of those that are missing, too large, damaged, or not what their names say. */
+  readonly refused = new Set<string>();
   #budget: number;
 
   constructor(budget: number) {
     this.#budget = budget;
   }
 
-  async take(run: string, { id, width, height }: ImageRef): Promise<void> {
-    if (Object.hasOwn(this.uris, id)) return;
-    const image = await readImage(imagePath(run, id), { maxPixels: width * height, keepAlpha: true }).catch(
-      () => undefined,
-    );
-    if (image === undefined || (await identifyImage(image)).id !== id) return;
-    const uri = await pngDataUrl(image);
-    if (uri.length > this.#budget) {
-      this.leftOut++;
-      return;
+  /** Never throws: what is wrong with one image does not cost the page. */
+  async take(run: string, ref: ImageRef): Promise<void> {
+    const { id } = ref;
+    if (Object.hasOwn(this.uris, id) || this.refused.has(id) || this.leftOut.has(id)) return;
+    const uri = await readAsUri(run, ref).catch(() => undefined);
+    if (uri === undefined) this.refused.add(id);
+    else if (uri.length > this.#budget) this.leftOut.add(id);
+    else {
+      this.#budget -= uri.length;
+      this.uris[id] = uri;
     }
-    this.#budget -= uri.length;
-    this.uris[id] = uri;
   }
+}
+
+/** Undefined where the file holds another image than its name says; a trace may ask for no more pixels than the reader takes at all. */
+async function readAsUri(run: string, { id, width, height }: ImageRef): Promise<string | undefined> {
+  const image = await readImage(imagePath(run, id), { maxPixels: width * height, keepAlpha: true });
+  return (await identifyImage(image)).id === id ? await pngDataUrl(image) : undefined;
 }

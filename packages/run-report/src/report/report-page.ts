@@ -49,7 +49,10 @@ async function pageData(runs: readonly LoadedRun[]): Promise<PageData> {
     notes: [
       `Final metrics: held out, of the last evaluation; training, the mean of the last ${finalWindow} steps.`,
       ...(groups.length > 0 ? ["Episodes: the first group of steps that lie evenly over each run."] : []),
-      ...(images.leftOut > 0 ? [`${images.leftOut} images did not fit into the page.`] : []),
+      ...(images.leftOut.size > 0 ? [`${images.leftOut.size} images did not fit into the page.`] : []),
+      ...(images.refused.size > 0
+        ? [`${images.refused.size} images are not shown: they are missing, too large, or not what their names say.`]
+        : []),
     ],
     runs: await Promise.all(runs.map(runData)),
     summary: summary(runs),
