@@ -21,7 +21,7 @@ const mayImport: Record<string, string[]> = {
   attribution: ["tensor-core"],
   "run-report": ["grpo", "attribution", "visual-tools"],
   grpo: ["tensor-core"],
-  evaluation: ["grpo", "tensor-core", "visual-tools", "vqa-tasks", "run-report"],
+  evaluation: ["grpo", "tensor-core", "visual-tools", "vqa-tasks"],
   iapo: ["grpo", "attribution", "tensor-core", "evaluation", "run-report", "visual-tools", "vqa-tasks"],
   trainer: [
     ...["iapo", "grpo", "attribution", "tensor-core", "qwen-vl-model"],

@@ -1,6 +1,6 @@
 // The results as people read them: a line for each metric, and the paper's Table 1.
 
-import { toCsv } from "@iapo/run-report";
+import { toCsv } from "@iapo/rollout-trace/text";
 import { type MissingSet, testSetNames, testSets } from "@iapo/vqa-tasks/sources";
 import { type Estimate, type Measured, metricNames, metricTitles } from "./metrics.ts";
 

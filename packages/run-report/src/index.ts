@@ -1,6 +1,5 @@
 /** The page of a run, its figures and tables, its event file for TensorBoard; and the charts they are made of. Imports no GPU code. */
 export { RunReportError, type RunReportErrorCode } from "./error.ts";
-export { escapeText, Markup } from "./markup.ts";
 export { formatDuration, formatNumber } from "./numbers.ts";
 export type {
   BlockData,
@@ -23,7 +22,6 @@ export {
 } from "./report/case-study.ts";
 export { writeFigures } from "./report/figures.ts";
 export { writeReport } from "./report/report-page.ts";
-export { type Cell, toCsv, toMarkdown } from "./report/tables.ts";
 export { bandOf, type Spread, spreadOf } from "./runs/configurations.ts";
 export { type LoadedRun, loadRun, loadRuns } from "./runs/loaded-run.ts";
 export { readTimings, type StepMetrics } from "./runs/run-files.ts";

@@ -111,7 +111,9 @@ function pageOf(text: () => string): PageData {
 
 /** What of a string a document can hold. */
 function held(text: string): string {
-  return text.toWellFormed().replace(/(?![\t\n\r])[\p{Cc}\p{Noncharacter_Code_Point}]/gu, "\ufffd");
+  return text
+    .toWellFormed()
+    .replace(/(?![\t\n\r])[\p{Cc}\p{Noncharacter_Code_Point}\u202a-\u202e\u2066-\u2069]/gu, "\ufffd");
 }
 
 test("attacks in every place are text: nothing runs, nothing is loaded, every string is read as it is", () => {

@@ -1,30 +1,9 @@
-// Foreign text made harmless and visible, and numbers as people read them.
-
-const invisible = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Noncharacter_Code_Point}]/gu;
-
-/**
- * Control characters, what reorders or breaks lines, and what no document may hold, as visible signs: no escape sequence, no forged line.
- * A line feed is shown as an arrow.
- */
-export function visible(text: string): string {
-  return text.replace(invisible, (character) => {
-    const code = character.codePointAt(0)!;
-    if (character === "\n") return "↵";
-    return code < 0x20 ? String.fromCodePoint(0x2400 + code) : code === 0x7f ? "␡" : "\ufffd";
-  });
-}
-
-const entities: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
+// Foreign text made harmless for pictures, and numbers as people read them.
+import { escapeText, visible } from "@iapo/rollout-trace/text";
 
 /** Visible text for an element or a quoted attribute of HTML or XML. */
 export function markup(text: string): string {
-  return visible(text).replace(/[&<>"']/g, (character) => entities[character]!);
+  return escapeText(visible(text));
 }
 
 /** At most `length` characters, the last an ellipsis where some are left out. */

@@ -1,8 +1,9 @@
 // Tokens in reading order, each on the color of its score.
+import { visible } from "@iapo/rollout-trace/text";
 import { AttributionError } from "../error.ts";
 import type { Numbers } from "../math/token-scores.ts";
 import { colorOf, hex, placeOf, type Rgb, scaleLimit } from "./color.ts";
-import { markup, signed, visible } from "./text.ts";
+import { markup, signed } from "./text.ts";
 
 /** Text of each token and its score. An image's many tokens are best left out here, and shown by `imageHeatMap`. */
 export interface ScoredTokens {

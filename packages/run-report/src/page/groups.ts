@@ -1,5 +1,5 @@
 // The episodes: a list of groups, and each group with its task, prompt and samples beside each other.
-import { html, type Markup } from "../markup.ts";
+import { html, type Markup } from "@iapo/rollout-trace/text";
 import { formatNumber } from "../numbers.ts";
 import { barChart } from "../svg/bars.ts";
 import type { BlockData, GroupData, ImageData, PageData, SampleData, ToolData, TurnData } from "./data.ts";

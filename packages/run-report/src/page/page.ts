@@ -1,6 +1,6 @@
 // The page as one file: it loads nothing, and tells the browser to load nothing and to run no script but its own.
 import { createHash } from "node:crypto";
-import { html, Markup } from "../markup.ts";
+import { html, Markup } from "@iapo/rollout-trace/text";
 import { type LineChart, lineChart } from "../svg/line-chart.ts";
 import { seriesStyle } from "../svg/palette.ts";
 import { behavior } from "./behavior.ts";

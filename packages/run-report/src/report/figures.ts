@@ -2,6 +2,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
+import { toCsv, toMarkdown } from "@iapo/rollout-trace/text";
 import { formatNumber } from "../numbers.ts";
 import { bandOf, type Configuration, configurationsOf, curveOf, spreadOf } from "../runs/configurations.ts";
 import { finalMetrics, finalValue } from "../runs/final-metrics.ts";
@@ -9,7 +10,6 @@ import type { LoadedRun } from "../runs/loaded-run.ts";
 import type { LineChart, Point } from "../svg/line-chart.ts";
 import { panels } from "../svg/panels.ts";
 import { caseStudyCharts, readCaseStudy } from "./case-study.ts";
-import { toCsv, toMarkdown } from "./tables.ts";
 
 interface Panel {
   readonly metric: string;

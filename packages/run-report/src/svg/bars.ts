@@ -1,5 +1,5 @@
 // Scores of blocks as bars, those of several scorers (student, teacher) beneath each other for each block.
-import { html, type Markup } from "../markup.ts";
+import { html, type Markup } from "@iapo/rollout-trace/text";
 import { formatNumber } from "../numbers.ts";
 import { seriesStyle } from "./palette.ts";
 

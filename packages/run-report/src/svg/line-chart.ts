@@ -1,5 +1,5 @@
 // A chart of lines over steps, with bands of spread, as SVG that stands alone or in the page.
-import { html, type Markup } from "../markup.ts";
+import { html, type Markup } from "@iapo/rollout-trace/text";
 import { formatNumber } from "../numbers.ts";
 import { seriesStyle } from "./palette.ts";
 import { formatTick, linearScale, logScale, type Scale } from "./scale.ts";

@@ -1,5 +1,5 @@
 // Several charts side by side as one figure.
-import { html, type Markup } from "../markup.ts";
+import { html, type Markup } from "@iapo/rollout-trace/text";
 import { type ChartLayout, type LineChart, lineChart } from "./line-chart.ts";
 
 /** An `svg` element that stands alone. */

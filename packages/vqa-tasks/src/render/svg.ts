@@ -1,5 +1,6 @@
-/** The few SVG elements the renderers draw with. Text is escaped here and nowhere else. */
+/** The few SVG elements the renderers draw with. Text is escaped here. */
 
+import { escapeText } from "@iapo/rollout-trace/text";
 import { FONT_FAMILY, type FontWeight } from "./font.ts";
 
 export type TextOptions = {
@@ -33,8 +34,4 @@ export function textLine(text: string, options: TextOptions): string {
   const { x, y, size, fill, weight = "regular", anchor = "start", upwards = false } = options;
   const place = upwards ? `transform="translate(${x},${y}) rotate(-90)"` : `x="${x}" y="${y}"`;
   return `<text ${place} font-family="${FONT_FAMILY}" font-size="${size}" font-weight="${weight === "bold" ? 700 : 400}" text-anchor="${anchor}" fill="${fill}" xml:space="preserve">${escapeText(text)}</text>`;
-}
-
-function escapeText(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }

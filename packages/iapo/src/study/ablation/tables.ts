@@ -8,7 +8,8 @@ import {
   metricNames,
   metricTitles,
 } from "@iapo/evaluation";
-import { type Cell, type Spread, spreadOf, toCsv, toMarkdown } from "@iapo/run-report";
+import { type Cell, toCsv, toMarkdown } from "@iapo/rollout-trace/text";
+import { type Spread, spreadOf } from "@iapo/run-report";
 import type { CurvePoint, JobResult } from "./results.ts";
 
 /** A line of the tables: a configuration with what its seeds came to, or why they did not. */

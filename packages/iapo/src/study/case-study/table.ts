@@ -1,5 +1,6 @@
 // A case study as plain text and as CSV: a line for each model.
-import { type CaseStudyCurve, type Cell, type StudiedModel, toCsv } from "@iapo/run-report";
+import { type Cell, toCsv } from "@iapo/rollout-trace/text";
+import type { CaseStudyCurve, StudiedModel } from "@iapo/run-report";
 import { at } from "../../at.ts";
 
 function linesOf({ student, teacher }: CaseStudyCurve): (readonly [model: string, StudiedModel])[] {

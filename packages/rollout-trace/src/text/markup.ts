@@ -35,10 +35,13 @@ const entities: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-/** What documents cannot hold (control characters, halves of surrogate pairs, code points that are no characters) becomes U+FFFD. */
+/**
+ * What documents cannot hold (control characters, halves of surrogate pairs, code points that are no characters), and what would reorder the
+ * text around it (embeddings, overrides and isolates of direction), becomes U+FFFD.
+ */
 export function escapeText(text: string): string {
   return text
     .toWellFormed()
-    .replace(/(?![\t\n\r])[\p{Cc}\p{Noncharacter_Code_Point}]/gu, "\ufffd")
-    .replace(/[&<>"']/g, (character) => entities[character] as string);
+    .replace(/(?![\t\n\r])[\p{Cc}\p{Noncharacter_Code_Point}\u202a-\u202e\u2066-\u2069]/gu, "\ufffd")
+    .replace(/[&<>"']/g, (character) => entities[character] ?? "");
 }

@@ -1,5 +1,5 @@
 // Tables as CSV and Markdown. Names in them are not ours: a cell can neither break its row nor become a formula or markup.
-import { escapeText } from "../markup.ts";
+import { escapeText } from "./markup.ts";
 
 export type Cell = string | number | undefined;
 
