@@ -182,19 +182,32 @@ describe.each(deviceKinds)("sampling on %o", (kind) => {
     expect((await run(logits, settings, 6)).ids).not.toEqual(all.ids);
   });
 
-  test("extreme logits: a valid id, and NaN is told by its log-prob", async () => {
-    const wide = [1e30, -1e30, Number.NEGATIVE_INFINITY, 1e30, 0];
-    const infinite = [Number.NEGATIVE_INFINITY, 5, Number.NEGATIVE_INFINITY, 5, Number.NEGATIVE_INFINITY];
-    const poisoned = new Array<number>(5).fill(Number.NaN);
-    for (const settings of [{ temperature: 1 }, { temperature: 1e-6 }, { temperature: 1, topK: 2, topP: 0.9 }]) {
-      const { ids, logProbs } = await run([wide, infinite, poisoned], settings);
+  test("extreme logits give a valid id; a row with NaN or infinity, or with -infinity only, gives no id and a log-prob of NaN", async () => {
+    const none = 0xffffffff;
+    const { NaN: nan, NEGATIVE_INFINITY: low, POSITIVE_INFINITY: high } = Number;
+    const rows = [
+      [1e30, -1e30, low, 1e30, 0],
+      [low, 5, low, 5, low],
+      [nan, nan, nan, nan, nan],
+      [1, 2, nan, 3, 4],
+      [1, 2, high, 3, 4],
+      [low, low, low, low, low],
+      [1, 2, 3, 4, 5],
+    ];
+    const all = [{ temperature: 1 }, { temperature: 1e-6 }, { temperature: 0 }, { temperature: 1, topK: 2, topP: 0.9 }];
+    for (const settings of all) {
+      const { ids, logProbs } = await run(rows, settings);
       expect([0, 3]).toContain(ids[0]);
       expect([1, 3]).toContain(ids[1]);
       expect(logProbs[0]).toBeCloseTo(Math.log(0.5), 5);
       expect(logProbs[1]).toBeCloseTo(Math.log(0.5), 5);
-      expect(ids[2]).toBe(0);
-      expect(logProbs[2]).toBeNaN();
+      expect([...ids.slice(2, 6)]).toEqual([none, none, none, none]);
+      expect([...logProbs.slice(2, 6)]).toEqual([nan, nan, nan, nan]);
+      expect(ids[6]).toBeLessThan(5);
+      expect(logProbs[6]).toBeLessThanOrEqual(0);
     }
+    for (const temperature of [1e-39, 1e-31])
+      await expect(run(rows, { temperature })).rejects.toThrow(/temperature is 0 or/);
   });
 
   test("truncation keeps exactly the reference's ids", async () => {

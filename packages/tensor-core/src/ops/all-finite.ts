@@ -15,6 +15,7 @@ const isZero = defineBroadcastKernel(() => ({
 export const allFinite = defineOp({
   name: "allFinite",
   summary: "1 where no element is NaN or infinite, else 0",
+  nonFinite: "0, which is what it is for",
   call: (x: Tensor) => ({ inputs: [x], params: {} }),
   infer: ([x]) => {
     expectDType("allFinite", x, "f32");

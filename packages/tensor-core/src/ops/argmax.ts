@@ -8,6 +8,7 @@ import { dispatchTopK, orderOf, searchedRows } from "./top-k.ts";
 export const argmax = defineOp({
   name: "argmax",
   summary: "column of the largest element of each row",
+  nonFinite: "NaN counts as largest",
   call: (x: Tensor) => ({ inputs: [x], params: {} }),
   infer: ([x]) => {
     expectDType("argmax", x, "f32");

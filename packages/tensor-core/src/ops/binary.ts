@@ -35,6 +35,8 @@ export interface BinarySpec {
   readonly gradients?: (g: Tensor, context: BinaryContext) => readonly [() => Tensor, () => Tensor];
   /** Which of `a`, `b` and `y` the gradients read. Default `a` and `b`. */
   readonly saves?: readonly ("a" | "b" | "y")[];
+  /** As an op's. */
+  readonly nonFinite?: string;
   readonly value: (a: number, b: number) => number;
   /** The second operand of the standard cases stays away from 0. */
   readonly divisor?: boolean;
@@ -66,6 +68,7 @@ export function defineBinary(spec: BinarySpec): ((a: Operand, b: Operand) => Ten
   const common = {
     name,
     summary: spec.summary,
+    ...(spec.nonFinite === undefined ? {} : { nonFinite: spec.nonFinite }),
     call: (a: Operand, b: Operand): { inputs: Inputs; params: Params } => {
       if (typeof a !== "number" && typeof b !== "number") return { inputs: [a, b], params: {} };
       if (typeof a !== "number" && typeof b === "number")

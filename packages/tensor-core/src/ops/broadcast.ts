@@ -11,6 +11,7 @@ import {
 } from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
 import { type ReferenceArray, shapeError } from "./define.ts";
+import { nonFiniteWgsl } from "./non-finite-wgsl.ts";
 import { grid, perItemHead } from "./wgsl.ts";
 
 const MAX_RANK = 4;
@@ -60,7 +61,7 @@ export interface BroadcastSpec {
   /** Those operands that are uniforms in place of arrays. */
   readonly numbers?: readonly string[];
   readonly out: BroadcastDType;
-  /** WGSL in the operands' names. Types: `F`, `U`, `I` are f32, u32, i32 scalars or vec4s, whichever the shapes allow. */
+  /** WGSL in the operands' names, and the functions of `nonFiniteWgsl`. Types: `F`, `U`, `I` are f32, u32, i32 scalars or vec4s, whichever the shapes allow. */
   readonly expression: string;
 }
 
@@ -157,7 +158,7 @@ function assemble({ name, operands: types, numbers = [], out, expression }: Broa
     reads: Object.fromEntries(arrays.map(([n, dtype]) => [`${n}_data`, elementOf(dtype, wide)])),
     writes: { out: elementOf(out, wide) },
     uniforms: { items: "u32", d1: "u32", d2: "u32", d3: "u32", ...Object.fromEntries([...strides, ...values]) },
-    code: `alias F = ${wide ? "vec4f" : "f32"}; alias U = ${wide ? "vec4u" : "u32"}; alias I = ${wide ? "vec4i" : "i32"};
+    code: `alias F = ${wide ? "vec4f" : "f32"}; alias U = ${wide ? "vec4u" : "u32"}; alias I = ${wide ? "vec4i" : "i32"};${nonFiniteWgsl({ float: wide ? "vec4f" : "f32", bits: wide ? "vec4u" : "u32" })}
 ${arrays.map(([n, dtype]) => loadWgsl(n, dtype, wide)).join("\n")}${perItemHead}
   if (i >= P.items) { return; }
   var at = vec4u(0u, 0u, 0u, i);

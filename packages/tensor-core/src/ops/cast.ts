@@ -7,6 +7,7 @@ import type { Tensor } from "../tensor.ts";
 import { aligned } from "./aligned.ts";
 import { defineOp } from "./define.ts";
 import { defineFlatKernel, dispatchFlat, type WideElement } from "./elementwise.ts";
+import { nonFiniteVec4Wgsl } from "./non-finite-wgsl.ts";
 
 interface Params {
   readonly dtype: DType;
@@ -14,11 +15,12 @@ interface Params {
 
 /**
  * `x` as another element type. f32 to bf16 rounds to nearest even and keeps NaN; bf16 to f32 is exact; f32 to an integer type drops the
- * fraction and saturates; i32 and u32 keep their bits. Throws `dtype` for bf16 with an integer type. Not differentiable.
+ * fraction and saturates, NaN becomes 0; i32 and u32 keep their bits. Throws `dtype` for bf16 with an integer type. Not differentiable.
  */
 export const cast = defineOp({
   name: "cast",
   summary: "another element type",
+  nonFinite: "as an integer NaN is 0 and infinity the last number",
   call: (x: Tensor, dtype: DType) => ({ inputs: [x], params: { dtype } }),
   infer: ([x], { dtype }: Params) => {
     kernelOf(x.dtype, dtype);
@@ -119,19 +121,22 @@ const castKernel = defineFlatKernel((from: DType, to: DType) => {
       ? "round_bf16(x)"
       : from === "bf16"
         ? "widen_bf16(x)"
-        : `${WIDE[to]}(x)`;
+        : from === "f32"
+          ? `select(${WIDE[to]}(x), ${WIDE[to]}(), is_nan(x))`
+          : `${WIDE[to]}(x)`;
   return {
     name: `cast_${from}_${to}`,
     reads: { x: reads },
     out: bits && from !== "bf16" ? "vec4u" : WIDE[to],
     expression,
-    helpers: bf16Wgsl,
+    helpers: `${bf16Wgsl}${nonFiniteVec4Wgsl}`,
   };
 });
 
+/** f32 saturates at its last numbers within an integer type. */
 function convert(data: Float64Array, dtype: DType): Float64Array {
   if (dtype === "bf16") return Float64Array.from(fromBf16(toBf16(data)));
-  if (dtype === "i32") return data.map((x) => Math.min(Math.max(Math.trunc(x), -(2 ** 31)), 2 ** 31 - 1));
-  if (dtype === "u32") return data.map((x) => Math.min(Math.max(Math.trunc(x), 0), 2 ** 32 - 1));
+  if (dtype === "i32") return data.map((x) => Math.min(Math.max(Math.trunc(x), -(2 ** 31)), 2 ** 31 - 128) || 0);
+  if (dtype === "u32") return data.map((x) => Math.min(Math.max(Math.trunc(x), 0), 2 ** 32 - 256) || 0);
   return data.map(Math.fround);
 }

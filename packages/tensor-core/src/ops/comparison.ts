@@ -8,11 +8,13 @@ function defineComparison(
   name: string,
   operator: string,
   holds: (a: number, b: number) => boolean,
+  forward = `a ${operator} b`,
 ): ((a: Operand, b: Operand) => Tensor) & Op {
   return defineBinary({
     name,
     summary: `1 where a ${operator} b, else 0`,
-    forward: `select(U(0u), U(1u), a ${operator} b)`,
+    forward: `select(U(0u), U(1u), ${forward})`,
+    nonFinite: name === "notEqual" ? "NaN differs from everything" : "0 for NaN",
     dtypes: ["f32", "i32", "u32"],
     out: "u32",
     value: (a, b) => (holds(a, b) ? 1 : 0),
@@ -23,7 +25,7 @@ function defineComparison(
 export const equal = defineComparison("equal", "==", (a, b) => a === b);
 
 /** 1 where `a != b`, else 0, as u32, with broadcasting; f32, i32 or u32. */
-export const notEqual = defineComparison("notEqual", "!=", (a, b) => a !== b);
+export const notEqual = defineComparison("notEqual", "!=", (a, b) => a !== b, "!(a == b)");
 
 /** 1 where `a < b`, else 0, as u32, with broadcasting; f32, i32 or u32. */
 export const less = defineComparison("less", "<", (a, b) => a < b);

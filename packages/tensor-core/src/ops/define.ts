@@ -90,6 +90,10 @@ interface OpCommon<A extends unknown[], I extends Inputs, O extends readonly Out
   readonly name: string;
   /** One line for the op table. */
   readonly summary: string;
+  /** What it makes of NaN and infinity, as the reference shows it; absent: they propagate as IEEE 754 has it. */
+  readonly nonFinite?: string;
+  /** More elements than the reference has may become NaN. */
+  readonly spreadsNonFinite?: boolean;
   /** From the public arguments to inputs and parameters. */
   readonly call: (...args: A) => { inputs: I; params: P };
   /** Gradients by input, in ops. Absent: not differentiable. */
@@ -108,6 +112,9 @@ export interface Op {
   readonly opName: string;
   readonly summary: string;
   readonly differentiable: boolean;
+  /** What it makes of NaN and infinity, where they do not propagate. */
+  readonly nonFinite: string | undefined;
+  readonly spreadsNonFinite: boolean;
   readonly cases: readonly OpCase<unknown>[];
   readonly reference: (inputs: readonly ReferenceArray[], params: unknown) => readonly ReferenceArray[];
   /** Applies the op to inputs and parameters as a case gives them; returns all outputs. */
@@ -152,7 +159,7 @@ function callable(
   spec: AnyCommon,
   evaluate: (inputs: readonly Tensor[], params: unknown) => readonly Tensor[],
 ): Callable<unknown[], unknown> {
-  const { name, summary, call, result = firstOf, reference, cases, vjp } = spec;
+  const { name, summary, nonFinite, spreadsNonFinite = false, call, result = firstOf, reference, cases, vjp } = spec;
   const apply: Op["apply"] = (inputs, params) => {
     const outputs = evaluate(inputs, params);
     const tape = currentTape();
@@ -164,7 +171,7 @@ function callable(
       const { inputs, params } = call(...args);
       return result(apply(inputs, params));
     },
-    { opName: name, summary, differentiable: vjp !== undefined, cases, reference, apply },
+    { opName: name, summary, nonFinite, spreadsNonFinite, differentiable: vjp !== undefined, cases, reference, apply },
   );
 }
 /** Throws `shape` in the name of an op. */

@@ -1,13 +1,15 @@
 // Exponential.
+import { nonFiniteVec4Wgsl } from "./non-finite-wgsl.ts";
 import { defineUnary } from "./unary.ts";
 
-/** `e^x`; f32. The argument is clamped to [-87, 88], where the result is a normal f32. */
+/** `e^x`; f32. A finite argument is kept within [-87, 88], where the result is a normal f32. */
 export const exp = defineUnary({
   name: "exp",
   summary: "exponential",
-  forward: "exp(clamp(x, vec4f(-87.0), vec4f(88.0)))",
+  forward: "exp_within(x, -87.0, 88.0)",
   backward: "g * y",
   saves: "y",
+  helpers: nonFiniteVec4Wgsl,
   value: Math.exp,
   tolerance: 4e-6,
 });

@@ -19,7 +19,7 @@ const backward = defineRowKernel(
   () => ({
     reads: { y: "V", g: "V" },
     writes: { dx: "V" },
-    code: `${sumOverRow({ total: "total + g[at]" })}${eachOfRow("dx[at] = g[at] - exp(max(y[at], V(-87.0))) * total;")}`,
+    code: `${sumOverRow({ total: "total + g[at]" })}${eachOfRow("dx[at] = g[at] - exp_within(y[at], -87.0, 0.0) * total;")}`,
   }),
 );
 

@@ -8,7 +8,7 @@ import { multiply } from "./multiply.ts";
 export const maximum = defineBinary({
   name: "maximum",
   summary: "max(a, b), element by element",
-  forward: "max(a, b)",
+  forward: "nan_max(a, b)",
   gradients: (g, { a, b }) => [
     () => multiply(g, cast(greaterEqual(a, b), "f32")),
     () => multiply(g, cast(less(a, b), "f32")),

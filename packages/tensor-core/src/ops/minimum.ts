@@ -8,7 +8,7 @@ import { multiply } from "./multiply.ts";
 export const minimum = defineBinary({
   name: "minimum",
   summary: "min(a, b), element by element",
-  forward: "min(a, b)",
+  forward: "nan_min(a, b)",
   gradients: (g, { a, b }) => [
     () => multiply(g, cast(lessEqual(a, b), "f32")),
     () => multiply(g, cast(greater(a, b), "f32")),

@@ -4,6 +4,7 @@
 import type { Device } from "../device/device.ts";
 import { defineKernel } from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
+import { minusInfinityWgsl, nonFiniteWgsl } from "./non-finite-wgsl.ts";
 import { grid, perItemHead } from "./wgsl.ts";
 
 /** How the elements of a block are taken in, how block results are combined, and what both start from. */
@@ -11,8 +12,8 @@ interface Kind {
   readonly initial: string;
   /** WGSL from `acc` and the element `x` (and `y` of a second array) to the next `acc`. */
   readonly step: string;
-  /** WGSL from `total` and `acc` to the next `total`; also folds the four parts of a vec4. */
-  readonly combine: (total: string, acc: string) => string;
+  /** WGSL from `total` and `acc` to the next `total`; also folds the four parts of a vec4, as `scalars`. */
+  readonly combine: (total: string, acc: string, scalars?: boolean) => string;
   /** The kind that reduces the block results. */
   readonly next: ReductionKind;
   readonly second?: boolean;
@@ -22,12 +23,13 @@ export type ReductionKind = "sum" | "squares" | "dot" | "max" | "nonFinite";
 
 const plus = (a: string, b: string) => `${a} + ${b}`;
 const larger = (a: string, b: string) => `max(${a}, ${b})`;
+const largest = (a: string, b: string, scalars = false) => `${scalars ? "nan_max_of_two" : "nan_max"}(${a}, ${b})`;
 
 const KINDS: Readonly<Record<ReductionKind, Kind>> = {
   sum: { initial: "0.0", step: "acc + x", combine: plus, next: "sum" },
   squares: { initial: "0.0", step: "fma(x, x, acc)", combine: plus, next: "sum" },
   dot: { initial: "0.0", step: "fma(x, y, acc)", combine: plus, next: "sum", second: true },
-  max: { initial: "-3.4028234e38", step: "max(acc, x)", combine: larger, next: "max" },
+  max: { initial: "minus_infinity()", step: "nan_max(acc, x)", combine: largest, next: "max" },
   // NaN and infinity by their bits: comparisons may be folded away by a compiler that assumes neither.
   nonFinite: {
     initial: "0.0",
@@ -81,13 +83,17 @@ export function dispatchReduce(
 const kernelOf = defineKernel((kind: ReductionKind, layout: "rows" | "columns" | "plain") => {
   const { initial, step, combine, second } = KINDS[kind];
   const element = layout === "plain" ? "f32" : "vec4f";
-  const folded = combine(combine("total.x", "total.y"), `(${combine("total.z", "total.w")})`);
+  const folded = combine(combine("total.x", "total.y", true), `(${combine("total.z", "total.w", true)})`, true);
   return {
     name: `reduce_${kind}/${layout}`,
     reads: second ? { x_data: element, y_data: element } : { x_data: element },
     writes: { out: layout === "columns" ? "vec4f" : "f32" },
     uniforms: { threads: "u32", items: "u32", lanes: "u32", blocks: "u32", span: "u32", start: "u32", factor: "f32" },
-    code: `alias V = ${element}; alias U = ${layout === "plain" ? "u32" : "vec4u"};${perItemHead}
+    code: `alias V = ${element}; alias U = ${layout === "plain" ? "u32" : "vec4u"};${nonFiniteWgsl({ float: "V", bits: layout === "plain" ? "u32" : "vec4u" })}${minusInfinityWgsl}
+fn nan_max_of_two(a: f32, b: f32) -> f32 {
+  let nan = vec2<bool>((bitcast<u32>(a) & 0x7fffffffu) > 0x7f800000u, (bitcast<u32>(b) & 0x7fffffffu) > 0x7f800000u);
+  return select(select(max(a, b), b, nan.y), a, nan.x);
+}${perItemHead}
   if (i >= P.threads) { return; }
   let lane = i % P.lanes;
   let block = (i / P.lanes) % P.blocks;

@@ -11,6 +11,7 @@ import {
   type UniformType,
 } from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
+import { minusInfinityWgsl, nonFiniteWgsl } from "./non-finite-wgsl.ts";
 import { grid } from "./wgsl.ts";
 
 /** `V` stands for vec4f where rows are a multiple of 4 wide, else for f32. */
@@ -91,8 +92,8 @@ ${names.map((n) => `  let ${n} = across_sum(fold_sum(${n}_total), lane);`).join(
 /** WGSL of `let name = ` the largest element of a row of the V array `array`. */
 export function maxOverRow(name: string, array: string): string {
   return `
-  var ${name}_total = V(-3.4028234e38);
-  for (var k = lane; k < P.width; k += P.lanes) { ${name}_total = max(${name}_total, ${array}[base + k]); }
+  var ${name}_total = V(minus_infinity());
+  for (var k = lane; k < P.width; k += P.lanes) { ${name}_total = nan_max(${name}_total, ${array}[base + k]); }
   let ${name} = across_max(fold_max(${name}_total), lane);`;
 }
 
@@ -133,7 +134,12 @@ function assemble(spec: RowKernel, wide: boolean, oneThread: boolean): Omit<Kern
     uniforms: { rows: "u32", width: "u32", columns: "f32", lanes: "u32", ...spec.uniforms },
     code: `alias V = ${vector};
 fn fold_sum(v: V) -> f32 { return ${wide ? "(v.x + v.y) + (v.z + v.w)" : "v"}; }
-fn fold_max(v: V) -> f32 { return ${wide ? "max(max(v.x, v.y), max(v.z, v.w))" : "v"}; }
+${nonFiniteWgsl({ float: vector, bits: wide ? "vec4u" : "u32" })}${minusInfinityWgsl}
+fn max_of_two(a: f32, b: f32) -> f32 {
+  let nan = vec2<bool>((bitcast<u32>(a) & 0x7fffffffu) > 0x7f800000u, (bitcast<u32>(b) & 0x7fffffffu) > 0x7f800000u);
+  return select(select(max(a, b), b, nan.y), a, nan.x);
+}
+fn fold_max(v: V) -> f32 { return ${wide ? "max_of_two(max_of_two(v.x, v.y), max_of_two(v.z, v.w))" : "v"}; }
 ${spec.helpers ?? ""}
 ${oneThread ? oneThreadHead : workgroupHead}
   if (row >= P.rows) { return; }
@@ -165,7 +171,7 @@ fn ${name}(value: f32, lane: u32) -> f32 {
 }`;
 
 const workgroupHead = `
-var<workgroup> parts: array<f32, ${LANES}>;${across("across_sum", "0.0", "result + parts[i]")}${across("across_max", "parts[0]", "max(result, parts[i])")}
+var<workgroup> parts: array<f32, ${LANES}>;${across("across_sum", "0.0", "result + parts[i]")}${across("across_max", "parts[0]", "max_of_two(result, parts[i])")}
 @compute @workgroup_size(${LANES})
 fn main(${builtins}) {
   let row = group.y * groups.x + group.x;

@@ -5,7 +5,7 @@ import { asRows, defineRowKernel, dispatchRows, eachOfRow, maxOverRow, sumOverRo
 
 // The exponent is cut off at -87, below which some adapters' exp is not 0 but wrong; e^-87 is 2e-38.
 export const exponentialsWgsl = `${maxOverRow("largest", "x")}${sumOverRow({
-  total: "total + exp(max(x[at] - largest, V(-87.0)))",
+  total: "total + exp_within(x[at] - largest, -87.0, 0.0)",
 })}`;
 
 const forward = defineRowKernel(
@@ -14,7 +14,7 @@ const forward = defineRowKernel(
     reads: { x: "V" },
     writes: { out: "V" },
     code: `${exponentialsWgsl}
-  let share = 1.0 / total;${eachOfRow("out[at] = exp(max(x[at] - largest, V(-87.0))) * share;")}`,
+  let share = 1.0 / total;${eachOfRow("out[at] = exp_within(x[at] - largest, -87.0, 0.0) * share;")}`,
   }),
 );
 

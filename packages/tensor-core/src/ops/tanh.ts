@@ -6,11 +6,10 @@ import { defineUnary } from "./unary.ts";
 export const tanh = defineUnary({
   name: "tanh",
   summary: "hyperbolic tangent",
-  forward: "safe_tanh(x)",
+  forward: "tanh_of(x)",
   backward: "g * (1.0 - y * y)",
   saves: "y",
   helpers: tanhWgsl,
   value: Math.tanh,
-  tolerance: 1e-5,
-  edges: [-100, -20, 20, 100],
+  edges: [-100, -20, -9, -3, -0.551, -0.549, -1e-3, 0, 1e-20, 0.3, 0.5499, 0.55, 1, 5, 20, 100],
 });

@@ -87,9 +87,13 @@ export function searchedRows(
   return { rows: sizeOf(shape) / width, width };
 }
 
-/** Columns of one row in the order of the search: value descending, then column ascending. For references. */
+/** Columns of one row in the order of the search: NaN, then values descending, then columns ascending. For references. */
 export function orderOf(row: Float64Array): number[] {
-  return Array.from(row.keys()).sort((a, b) => at(row, b) - at(row, a) || a - b);
+  const ahead = (x: number, y: number) => (Number.isNaN(x) ? !Number.isNaN(y) : x > y);
+  return Array.from(row.keys()).sort((a, b) => {
+    const [x, y] = [at(row, a), at(row, b)];
+    return Number(ahead(y, x)) - Number(ahead(x, y)) || a - b;
+  });
 }
 
 export interface TopK {
@@ -106,6 +110,7 @@ export interface TopK {
 export const topK = defineOp({
   name: "topK",
   summary: "k largest elements of each row and their columns",
+  nonFinite: "NaN counts as largest",
   call: (x: Tensor, k: number) => ({ inputs: [x], params: { k } }),
   infer: ([x], { k }) => {
     expectDType("topK", x, "f32");

@@ -77,7 +77,7 @@ interface Values {
   readonly data: Float32Array | Int32Array | Uint32Array;
 }
 
-async function outputsOf(op: Op, tensors: readonly Tensor[], testCase: OpCase<unknown>): Promise<Values[]> {
+export async function outputsOf(op: Op, tensors: readonly Tensor[], testCase: OpCase<unknown>): Promise<Values[]> {
   const outputs = scope(() => op.apply(tensors, testCase.params));
   const values: Values[] = [];
   for (const tensor of outputs) {
@@ -143,7 +143,7 @@ function directions(size: number, random: () => number): Float64Array[] {
   return Array.from({ length: DIRECTIONS }, () => Float64Array.from({ length: size }, () => normal(random)));
 }
 
-function makeInput(input: CaseInput, random: () => number): ReferenceArray {
+export function makeInput(input: CaseInput, random: () => number): ReferenceArray {
   const size = sizeOf(input.shape);
   const { values = "normal", dtype = "f32" } = input;
   let data: Float64Array;
@@ -158,7 +158,7 @@ function makeInput(input: CaseInput, random: () => number): ReferenceArray {
   return { shape: input.shape, data };
 }
 
-function upload(device: Device, array: ReferenceArray, input: CaseInput): Tensor {
+export function upload(device: Device, array: ReferenceArray, input: CaseInput): Tensor {
   const dtype: DType = input.dtype ?? "f32";
   return device.tensor([...array.data], array.shape, dtype);
 }

@@ -1,5 +1,6 @@
 // WGSL that both families' forward kernels share: the canonical order's merge, and what a workgroup leaves behind.
 import type { StorageElement } from "../../submit/kernel.ts";
+import { nonFiniteScalarWgsl } from "../non-finite-wgsl.ts";
 import { tableBinding, uniforms } from "./wgsl.ts";
 
 export const forwardBindings = {
@@ -17,14 +18,18 @@ export const forwardBindings = {
  * sum, each in ascending order of the keys; `merge`, `join` and `join4` add it to what came before. A block without a visible key
  * changes no bit, and the first block passes unchanged.
  */
-export const mergeWgsl = /* wgsl */ `
+export const mergeWgsl = /* wgsl */ `${nonFiniteScalarWgsl}
 // Score of a key that is not seen, and maximum of nothing: finite, since WGSL may assume that there is no infinity.
 const NONE = -1e30;
 
 struct Merge { top: f32, keep: f32, take: f32 }
 
-// Below -87 the exponential leaves the normal numbers, and some adapters' goes wrong.
-fn weight(score: f32, top: f32) -> f32 { return select(0.0, exp(max(score - top, -87.0)), score > NONE); }
+// Below -87 the exponential leaves the normal numbers, and some adapters' goes wrong. A score of NaN or infinity gives NaN, and with it
+// the row's sums.
+fn weight(score: f32, top: f32) -> f32 {
+  let d = score - top;
+  return select(select(0.0, exp(max(d, -87.0)), score > NONE), d, is_nan(d));
+}
 
 fn merge(before: f32, block: f32) -> Merge {
   let top = max(before, block);
@@ -33,8 +38,10 @@ fn merge(before: f32, block: f32) -> Merge {
 
 fn join(before: f32, block: f32, m: Merge) -> f32 { return fma(block, m.take, before * m.keep); }
 fn join4(before: vec4f, block: vec4f, m: Merge) -> vec4f { return fma(block, vec4f(m.take), before * m.keep); }
-fn normalize4(o: vec4f, sum: f32) -> vec4f { return select(vec4f(), o / sum, sum > 0.0); }
-fn logSum(top: f32, sum: f32) -> f32 { return select(0.0, top + log(sum), sum > 0.0); }
+fn normalize4(o: vec4f, sum: f32) -> vec4f { return select(o / sum, vec4f(), bitcast<u32>(sum) == 0u); }
+fn logSum(top: f32, sum: f32) -> f32 {
+  return select(select(top + log(sum), 0.0, bitcast<u32>(sum) == 0u), sum, is_nan(sum));
+}
 `;
 
 /** A workgroup takes all blocks of its tile, or, where keys are split, one, and leaves that block's parts. */

@@ -3,6 +3,7 @@
 // `a` and `c` are the tile's rows, `b` and `f` those it walks, `m` what the weights sum.
 //   dq: a, c = q, g   b, f = k, v   m = k        dk: a, c = k, v   b, f = q, g   m = q        dv: as dk, with m = g
 import type { StorageElement } from "../../submit/kernel.ts";
+import { nonFiniteScalarWgsl } from "../non-finite-wgsl.ts";
 import { tableBinding, uniforms } from "./wgsl.ts";
 
 export const gradientReads = {
@@ -18,7 +19,7 @@ export const gradientReads = {
 /** `withoutErrors` is 1 for dv, which needs no gradient of the weights. */
 export const gradientUniforms = { ...uniforms, byKey: "u32", withoutErrors: "u32" } as const;
 
-export const gradientWgsl = /* wgsl */ `
+export const gradientWgsl = /* wgsl */ `${nonFiniteScalarWgsl}
 const ALL = 0xffffffffu;
 
 // Row i of the tile is key row first + i, or pair i of the queries; the walks run over [firstWalk, endWalk).
@@ -83,7 +84,8 @@ fn otherRow(walk: Walk, index: u32, i: u32) -> Row {
 fn weightOf(score: f32, error: f32, own: Row, other: Row) -> f32 {
   let query = own.stats + other.stats;
   let seen = own.key + other.key < min(own.limit, other.limit);
-  let p = select(0.0, exp(max(fma(score, P.scale, -query.x), -87.0)), seen);
+  let d = fma(score, P.scale, -query.x);
+  let p = select(0.0, select(exp(max(d, -87.0)), d, is_nan(d)), seen);
   return select(p, p * (error - query.y) * P.scale, P.withoutErrors == 0u);
 }
 `;

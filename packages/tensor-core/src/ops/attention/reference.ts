@@ -34,6 +34,7 @@ export function attentionReference(
         });
         if (count === 0) continue;
         const top = scores.reduce((a, b) => Math.max(a, b));
+        if (top === Number.NEGATIVE_INFINITY) continue;
         const sum = scores.reduce((a, s) => a + Math.exp(s - top), 0);
         const total = top + Math.log(sum);
         logSumExp[row] = total;

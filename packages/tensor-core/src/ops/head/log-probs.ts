@@ -31,17 +31,21 @@ export interface HeadParams extends LogProbOptions {
   readonly pairs: TargetPairs;
 }
 
-/** 1 / T as log-probs use it. Throws `argument` for a temperature that is not finite or below 0. */
+/** Below it, 1 / T times a logit may leave f32's range. */
+const LOWEST_TEMPERATURE = 1e-30;
+
+/** 1 / T as log-probs use it. Throws `argument` for a temperature that is not finite, below 0, or above it but below 1e-30. */
 export function inverseTemperature(temperature: number): number {
-  if (!(temperature >= 0 && temperature < Number.POSITIVE_INFINITY))
-    throw new TensorError("argument", `a temperature is a number of at least 0, not ${temperature}`);
+  const inRange = temperature >= LOWEST_TEMPERATURE && temperature < Number.POSITIVE_INFINITY;
+  if (temperature !== 0 && !inRange)
+    throw new TensorError("argument", `a temperature is 0 or at least ${LOWEST_TEMPERATURE}, not ${temperature}`);
   return temperature === 0 ? 1 : 1 / temperature;
 }
 
 /**
  * Log-prob and entropy for (row, target) pairs. `hidden` f32 [rows, d] holds the wanted rows only; `weight` f32 or bf16 [vocabulary, d]
  * may be row-sharded. Differentiable by both through both outputs. The bits of an output depend on its row, target and options alone,
- * and are those that `sample` gives with the same logits. Throws `shape`, `dtype`, and `argument` for a pair outside the matrices or
+ * and are those that `sample` gives with the same logits; NaN where a logit of the row is NaN or infinite. Throws `shape`, `dtype`, and `argument` for a pair outside the matrices or
  * a banned target.
  */
 export const logProbs = defineOp({

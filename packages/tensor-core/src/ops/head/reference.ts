@@ -27,10 +27,8 @@ export function headReference(
     const largest = z.reduce((a, b) => Math.max(a, b));
     const total = largest + Math.log(z.reduce((sum, x) => sum + Math.exp(x - largest), 0));
     logNormalizer[r] = total;
-    entropyOfRow[r] = z.reduce(
-      (sum, x) => (x === Number.NEGATIVE_INFINITY ? sum : sum - Math.exp(x - total) * (x - total)),
-      0,
-    );
+    const terms = z.map((x) => (x === Number.NEGATIVE_INFINITY ? 0 : -Math.exp(x - total) * (x - total)));
+    entropyOfRow[r] = Number.isNaN(total) ? total : terms.reduce((sum, term) => sum + term, 0);
     scores.push(z);
   }
   const count = pairs.rows.length;

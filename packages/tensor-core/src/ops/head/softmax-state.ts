@@ -4,6 +4,7 @@
 import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
+import { nonFiniteScalarWgsl } from "../non-finite-wgsl.ts";
 import { grid, perItemHead } from "../wgsl.ts";
 import { bannedWgsl } from "./banned.ts";
 
@@ -12,10 +13,10 @@ export const VOCABULARY_BLOCK = 256;
 
 /**
  * A state is (largest logit m, sum of e, sum of e d, unused), where d = (logit - m) / T and e = exp(d); a sum of 0 means empty.
- * Terms below exp(-87), the smallest normal f32, count as 0. Then log-sum-exp is m / T + log(sum), and the entropy is
+ * Terms below exp(-87), the smallest normal f32, count as 0; a logit of NaN or infinity makes the sums NaN. Then log-sum-exp is m / T + log(sum), and the entropy is
  * log(sum) - (sum of e d) / sum.
  */
-export const stateWgsl: string = /* wgsl */ `
+export const stateWgsl: string = /* wgsl */ `${nonFiniteScalarWgsl}
 const LOWEST = -3.4028234e38;
 fn scaled(logit: f32, largest: f32, inverse_temperature: f32) -> f32 {
   return (logit - largest) * inverse_temperature;
@@ -23,12 +24,12 @@ fn scaled(logit: f32, largest: f32, inverse_temperature: f32) -> f32 {
 fn add_logit(state: vec4f, logit: f32, inverse_temperature: f32) -> vec4f {
   let d = scaled(logit, state.x, inverse_temperature);
   let bounded = max(d, -87.0);
-  let e = select(0.0, exp(bounded), d > -87.0);
+  let e = select(select(0.0, exp(bounded), d > -87.0), d, is_nan(d));
   return vec4f(state.x, state.y + e, fma(e, bounded, state.z), 0.0);
 }
 fn merge_states(a: vec4f, b: vec4f, inverse_temperature: f32) -> vec4f {
-  if (a.y == 0.0) { return b; }
-  if (b.y == 0.0) { return a; }
+  if (bitcast<u32>(a.y) == 0u) { return b; }
+  if (bitcast<u32>(b.y) == 0u) { return a; }
   let largest = max(a.x, b.x);
   let a_shift = max(scaled(a.x, largest, inverse_temperature), -87.0);
   let b_shift = max(scaled(b.x, largest, inverse_temperature), -87.0);

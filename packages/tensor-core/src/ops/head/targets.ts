@@ -3,6 +3,7 @@ import { rowsOf } from "../../checked.ts";
 import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
+import { notANumberWgsl } from "../non-finite-wgsl.ts";
 import { grid, perItemHead } from "../wgsl.ts";
 import type { GroupedPairs } from "./pairs.ts";
 import { type LogitSlice, stateWgsl } from "./softmax-state.ts";
@@ -41,12 +42,15 @@ export function pickTargets(
 }
 
 /** Formulas of the outputs, shared by the head and by sampling. */
-export const outputsWgsl: string = /* wgsl */ `${stateWgsl}
+export const outputsWgsl: string = /* wgsl */ `${stateWgsl}${notANumberWgsl}
+// Whether the row has a distribution: a logit of NaN or infinity leaves a sum of NaN, and none above -infinity one of 0.
+fn has_distribution(state: vec4f) -> bool { return !is_nan(state.y) && bitcast<u32>(state.y) != 0u; }
+fn log_sum(state: vec4f) -> f32 { return select(not_a_number(), log(state.y), has_distribution(state)); }
 fn log_prob(state: vec4f, logit: f32, inverse_temperature: f32) -> f32 {
-  return scaled(logit, state.x, inverse_temperature) - log(state.y);
+  return scaled(logit, state.x, inverse_temperature) - log_sum(state);
 }
 fn entropy_of(state: vec4f) -> f32 {
-  return log(state.y) - state.z / state.y;
+  return log_sum(state) - state.z / state.y;
 }`;
 
 const finishKernel = defineKernel(() => ({
@@ -58,7 +62,7 @@ const finishKernel = defineKernel(() => ({
 ${perItemHead}
   if (i >= P.rows) { return; }
   let state = states[i];
-  logNormalizer[i] = fma(state.x, P.inverseTemperature, log(state.y));
+  logNormalizer[i] = fma(state.x, P.inverseTemperature, log_sum(state));
   for (var e = starts[i]; e < starts[i + 1u]; e++) {
     let pair = entries[e].y;
     logProb[pair] = log_prob(state, picked[pair], P.inverseTemperature);

@@ -4,16 +4,27 @@ import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
 import { bannedWgsl } from "../head/banned.ts";
-import { sortKeyWgsl, stateWgsl, VOCABULARY_BLOCK } from "../head/softmax-state.ts";
+import { sortKeyWgsl, VOCABULARY_BLOCK } from "../head/softmax-state.ts";
 import { outputsWgsl } from "../head/targets.ts";
 import { philoxWgsl } from "../random/philox.ts";
 import { grid, perItemHead } from "../wgsl.ts";
 
-// A thread a row. Should rounding leave a remainder at the end, the last id with a mass is taken; without any (a row of NaN), the first
-// that is not banned.
+/** What stands for an id in a row whose logits leave none to choose. */
+export const NO_ID = 0xffffffff;
+
+// A thread a row. Should rounding leave a remainder at the end, the last id with a mass is taken. A row without a distribution, as logits
+// or as adjusted for the choice, gets NO_ID.
 const chooseKernel = defineKernel(() => ({
   name: "sample_choose",
-  reads: { logits: "f32", banned: "u32", thresholds: "u32", states: "vec4f", totals: "vec4f", seeds: "vec2u" },
+  reads: {
+    logits: "f32",
+    banned: "u32",
+    thresholds: "u32",
+    states: "vec4f",
+    totals: "vec4f",
+    plain: "vec4f",
+    seeds: "vec2u",
+  },
   writes: { ids: "u32" },
   uniforms: {
     rows: "u32",
@@ -23,7 +34,7 @@ const chooseKernel = defineKernel(() => ({
     greedy: "u32",
     inverseTemperature: "f32",
   },
-  code: `${bannedWgsl}${sortKeyWgsl}${stateWgsl}${philoxWgsl}
+  code: `${bannedWgsl}${sortKeyWgsl}${outputsWgsl}${philoxWgsl}
 fn mass_of(logit: f32, largest: f32) -> f32 {
   let d = scaled(logit, largest, P.inverseTemperature);
   return select(0.0, exp(max(d, -87.0)), d > -87.0);
@@ -31,6 +42,10 @@ fn mass_of(logit: f32, largest: f32) -> f32 {
 ${perItemHead}
   if (i >= P.rows) { return; }
   let total = totals[i];
+  if (!has_distribution(total) || !has_distribution(plain[i])) {
+    ids[i] = ${NO_ID}u;
+    return;
+  }
   var remaining = uniform_of(philox(vec4u(P.position, 0u, 0u, 0u), seeds[i]).x) * total.y;
   var block = P.blocks;
   for (var b = 0u; b < P.blocks; b++) {
@@ -61,11 +76,7 @@ ${perItemHead}
     if (remaining < mass) { break; }
     remaining -= mass;
   }
-  if (chosen == P.vocabulary) {
-    chosen = 0u;
-    while (chosen + 1u < P.vocabulary && is_banned(chosen)) { chosen++; }
-  }
-  ids[i] = chosen;
+  ids[i] = select(chosen, ${NO_ID}u, chosen == P.vocabulary);
 }`,
 }));
 
@@ -79,9 +90,11 @@ export interface Distribution {
   /** Softmax states of blocks [n, blocks, 4] and rows [n, 4], of the ids that take part. */
   readonly states: Tensor;
   readonly totals: Tensor;
+  /** Softmax states of the rows without changes to the logits: they give the log-probs. */
+  readonly plain: Tensor;
 }
 
-/** Chosen ids, u32 [n]. Greedy: the largest logit, of equal ones the lowest id. */
+/** Chosen ids, u32 [n], or NO_ID. Greedy: the largest logit, of equal ones the lowest id. */
 export function chooseIds(
   device: Device,
   distribution: Distribution,
@@ -90,11 +103,11 @@ export function chooseIds(
   greedy: boolean,
   inverseTemperature: number,
 ): Tensor {
-  const { logits, banned, thresholds, states, totals } = distribution;
+  const { logits, banned, thresholds, states, totals, plain } = distribution;
   const [rows, vocabulary] = matrixShape(logits);
   const ids = device.empty([rows], "u32");
   device.dispatch(chooseKernel(), {
-    reads: [logits, banned, thresholds, states, totals, seeds],
+    reads: [logits, banned, thresholds, states, totals, plain, seeds],
     writes: [ids],
     uniforms: [rows, vocabulary, at(states.shape, 1), position, greedy ? 1 : 0, inverseTemperature],
     groups: grid(device, rows),
@@ -110,7 +123,9 @@ const logProbKernel = defineKernel(() => ({
   code: `${outputsWgsl}
 ${perItemHead}
   if (i >= P.rows) { return; }
-  logProbs[i] = log_prob(totals[i], logits[i * P.vocabulary + ids[i]], P.inverseTemperature);
+  let id = min(ids[i], P.vocabulary - 1u);
+  let value = log_prob(totals[i], logits[i * P.vocabulary + id], P.inverseTemperature);
+  logProbs[i] = select(value, not_a_number(), ids[i] >= P.vocabulary);
 }`,
 }));
 

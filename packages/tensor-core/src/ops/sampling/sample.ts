@@ -32,11 +32,12 @@ export interface SampleOptions {
 }
 
 export interface Sample {
-  /** u32 [n]. */
+  /** u32 [n]. 0xffffffff, which is no id, exactly where the log-prob is NaN. */
   readonly ids: Tensor;
   /**
    * f32 [n]: `log_softmax(logits / T)[id]` over the vocabulary without the banned ids (T = 1 where the temperature is 0). top-k, top-p, bias and
-   * penalty do not enter it. The same bits as `logProbs` gives for the same logits. NaN where the row's logits are.
+   * penalty do not enter it. The same bits as `logProbs` gives for the same logits. NaN where nothing can be chosen: a logit of
+   * the row is NaN or infinity, or all are -infinity.
    */
   readonly logProbs: Tensor;
 }
@@ -74,7 +75,14 @@ function recordSample(device: Device, given: Tensor, options: SampleOptions): Sa
     softmax = statesOf(adjusted, thresholds);
   }
   thresholds ??= fill(device, [rows], 0, undefined, "u32");
-  const ids = chooseIds(device, { logits: adjusted, banned, thresholds, ...softmax }, seeds, position, greedy, inverse);
+  const ids = chooseIds(
+    device,
+    { logits: adjusted, banned, thresholds, ...softmax, plain: plain.totals },
+    seeds,
+    position,
+    greedy,
+    inverse,
+  );
   return { ids, logProbs: logProbsOf(device, logits, plain.totals, ids, inverse) };
 }
 
