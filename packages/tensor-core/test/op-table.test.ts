@@ -11,12 +11,17 @@ const END = "<!-- /ops -->";
 function row(op: Op): string {
   const types = new Set(op.cases.flatMap((c) => c.inputs.map((input) => input.dtype ?? "f32")));
   const gradient = op.differentiable ? "yes" : "no";
-  return `| \`${op.opName}\` | ${op.summary.replaceAll("|", "\\|")} | ${gradient} | ${[...types].sort().join(", ")} |`;
+  const nonFinite = op.nonFinite ?? "propagate";
+  return `| \`${op.opName}\` | ${op.summary.replaceAll("|", "\\|")} | ${gradient} | ${[...types].sort().join(", ")} | ${nonFinite} |`;
 }
 
 test("the README lists the registry's ops", () => {
   const ops = [...registry].sort((a, b) => a.opName.localeCompare(b.opName, "en"));
-  const lines = ["| op | what it gives | gradient | tested input types |", "|---|---|---|---|", ...ops.map(row)];
+  const lines = [
+    "| op | what it gives | gradient | tested input types | NaN and infinity |",
+    "|---|---|---|---|---|",
+    ...ops.map(row),
+  ];
   const table = `${BEGIN}\n${lines.join("\n")}\n${END}`;
   const text = readFileSync(readme, "utf8");
   const [before, rest = ""] = text.split(BEGIN);

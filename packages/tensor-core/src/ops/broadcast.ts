@@ -52,8 +52,11 @@ export function stretchInto(out: Tensor, x: Tensor): void {
   if (out.size > 0) dispatchBroadcast(stretchKernel(), [x], out);
 }
 
-/** A kernel of a broadcasting op, by whether rows are read by fours. */
-export type BroadcastKernel = (wide: boolean) => Kernel;
+/** How threads find their elements: four at the same place of every array, four of a row, or one. */
+type Layout = "flat" | "rows" | "elements";
+
+/** A kernel of a broadcasting op, by its layout. */
+export type BroadcastKernel = (layout: Layout) => Kernel;
 
 export interface BroadcastSpec {
   readonly name: string;
@@ -69,10 +72,10 @@ export interface BroadcastSpec {
 export function defineBroadcastKernel<V extends readonly KernelVariant[]>(
   build: (...variant: V) => BroadcastSpec,
 ): (...variant: V) => BroadcastKernel {
-  const kernel = defineKernel((wide: boolean, ...variant: V) => assemble(build(...variant), wide));
+  const kernel = defineKernel((layout: Layout, ...variant: V) => assemble(build(...variant), layout));
   return (...variant) =>
-    (wide) =>
-      kernel(wide, ...variant);
+    (layout) =>
+      kernel(layout, ...variant);
 }
 
 /** Records the kernel with broadcasting to the shape of `out`; `numbers` are the operands that are none of the tensors, in order. */
@@ -87,10 +90,14 @@ export function dispatchBroadcast(
     reads.map((t) => t.shape),
   );
   const [first, second, third, inner] = dimensions;
-  const wide = inner === out.size || inner % 4 === 0;
-  const columns = wide ? Math.ceil(inner / 4) : inner;
+  const layout = reads.every((t) => t.size === out.size)
+    ? "flat"
+    : inner % 4 === 0 || inner === out.size
+      ? "rows"
+      : "elements";
+  const columns = layout === "elements" ? inner : Math.ceil(inner / 4);
   const items = first * second * third * columns;
-  out.device.dispatch(kernel(wide), {
+  out.device.dispatch(kernel(layout), {
     reads,
     writes: [out],
     uniforms: [items, second, third, columns, ...strides.flat(), ...numbers],
@@ -148,20 +155,29 @@ function strideOf(shape: readonly number[], axisFromEnd: number): number {
 
 const ALIAS: Readonly<Record<BroadcastDType, string>> = { f32: "F", u32: "U", i32: "I" };
 
-function assemble({ name, operands: types, numbers = [], out, expression }: BroadcastSpec, wide: boolean): KernelSpec {
+function assemble({ name, operands: types, numbers = [], out, expression }: BroadcastSpec, layout: Layout): KernelSpec {
+  const wide = layout !== "elements";
   const operands = Object.entries(types);
   const arrays = operands.filter(([n]) => !numbers.includes(n));
   const strides = arrays.flatMap(([n]) => [0, 1, 2, 3].map((axis) => [`${n}${axis}`, "u32" as const] as const));
   const values = operands.filter(([n]) => numbers.includes(n)).map(([n, dtype]) => [`${n}_value`, dtype] as const);
   return {
-    name: `${name}${wide ? "/vec4" : ""}`,
+    name: `${name}/${layout}`,
     reads: Object.fromEntries(arrays.map(([n, dtype]) => [`${n}_data`, elementOf(dtype, wide)])),
     writes: { out: elementOf(out, wide) },
     uniforms: { items: "u32", d1: "u32", d2: "u32", d3: "u32", ...Object.fromEntries([...strides, ...values]) },
     code: `alias F = ${wide ? "vec4f" : "f32"}; alias U = ${wide ? "vec4u" : "u32"}; alias I = ${wide ? "vec4i" : "i32"};${nonFiniteWgsl({ float: wide ? "vec4f" : "f32", bits: wide ? "vec4u" : "u32" })}
-${arrays.map(([n, dtype]) => loadWgsl(n, dtype, wide)).join("\n")}${perItemHead}
+${arrays.map(([n, dtype]) => loadWgsl(n, dtype, layout)).join("\n")}${perItemHead}
   if (i >= P.items) { return; }
-  var at = vec4u(0u, 0u, 0u, i);
+${layout === "flat" ? "  let at = vec4u(0u, 0u, 0u, i);" : placeWgsl}
+${operands.map(([n, dtype]) => `  let ${n} = ${numbers.includes(n) ? `${ALIAS[dtype]}(P.${n}_value)` : `load_${n}(at)`};`).join("\n")}
+  out[i] = ${expression};
+}`,
+  };
+}
+
+/** `at`: the thread's place in the four dimensions, the last in vec4s where rows are read by fours. */
+const placeWgsl = `  var at = vec4u(0u, 0u, 0u, i);
   if (P.d3 < P.items) { // more than one row
     let row = i / P.d3;
     at.w = i - row * P.d3;
@@ -172,17 +188,13 @@ ${arrays.map(([n, dtype]) => loadWgsl(n, dtype, wide)).join("\n")}${perItemHead}
       at.x = plane / P.d1;
       at.y = plane - at.x * P.d1;
     }
-  }
-${operands.map(([n, dtype]) => `  let ${n} = ${numbers.includes(n) ? `${ALIAS[dtype]}(P.${n}_value)` : `load_${n}(at)`};`).join("\n")}
-  out[i] = ${expression};
-}`,
-  };
-}
+  }`;
 
-function loadWgsl(name: string, dtype: BroadcastDType, wide: boolean): string {
+function loadWgsl(name: string, dtype: BroadcastDType, layout: Layout): string {
   const type = ALIAS[dtype];
   const outer = `let outer = at.x * P.${name}0 + at.y * P.${name}1 + at.z * P.${name}2;`;
-  if (!wide) {
+  if (layout === "flat") return `fn load_${name}(at: vec4u) -> ${type} { return ${name}_data[at.w]; }`;
+  if (layout === "elements") {
     return `fn load_${name}(at: vec4u) -> ${type} { ${outer} return ${name}_data[outer + at.w * P.${name}3]; }`;
   }
   return `fn load_${name}(at: vec4u) -> ${type} {
