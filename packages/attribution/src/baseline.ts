@@ -1,5 +1,5 @@
 // What stands for "nothing there" (docs/method.md H.2).
-import { concat, gatherRows, mean, noGrad, RowIndex, reshape, scale, scope, type Tensor } from "@iapo/tensor-core";
+import { concat, gatherRows, mean, multiply, noGrad, RowIndex, reshape, scope, type Tensor } from "@iapo/tensor-core";
 import { AttributionError } from "./error.ts";
 import type { DifferentiableModel, Embedded } from "./model.ts";
 
@@ -26,7 +26,7 @@ export function baselineRows(model: DifferentiableModel<never>, embedded: Embedd
         case "mean":
           return everywhere(meanEmbedding);
         case "zero":
-          return everywhere(scale(meanEmbedding, 0));
+          return everywhere(multiply(meanEmbedding, 0));
         case "pad":
           if (!padEmbedding) {
             throw new AttributionError("baseline", "the model has no padding token: use the baseline mean_by_kind");

@@ -3,7 +3,7 @@
  * forward once for all responses; a response's backward pass goes through its own rows and the prompt's, never through other responses'.
  * Rows for n responses of R tokens to P prompt tokens: P + nR forward, n (P + R) backward (docs/architecture.md "Block attribution").
  */
-import { add, record, scale, scope, type Tensor } from "@iapo/tensor-core";
+import { add, multiply, record, scope, type Tensor } from "@iapo/tensor-core";
 import type { Quadrature } from "./math/index.ts";
 import type { DifferentiableModel, Embedded, PromptStates } from "./model.ts";
 
@@ -30,7 +30,7 @@ export async function pathGradients(
   const shift = zeros();
   const scores = targets.map(() => new Float64Array(nodes.length));
   const pointAt = (node: number): Tensor =>
-    baseline && node !== 1 ? add(scale(embeddings, node), scale(baseline, 1 - node)) : embeddings;
+    baseline && node !== 1 ? add(multiply(embeddings, node), multiply(baseline, 1 - node)) : embeddings;
   try {
     for (let first = 0; first < nodes.length; first += nodesPerPass) {
       const part = Array.from(nodes.subarray(first, first + nodesPerPass));

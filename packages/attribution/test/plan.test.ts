@@ -8,7 +8,7 @@ import {
   workloadGroup,
 } from "@iapo/qwen-vl-model";
 import { type KnownConfigName, knownConfigs } from "@iapo/qwen-vl-model/config";
-import { checkpoint, type Device, openDevice, planningDevice, scale, type Tensor } from "@iapo/tensor-core";
+import { checkpoint, type Device, multiply, openDevice, planningDevice, type Tensor } from "@iapo/tensor-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   type AttributionRows,
@@ -56,7 +56,7 @@ function counting<Input>(model: DifferentiableModel<Input>): {
     checkpoint(
       (x) => {
         rows[direction] += count;
-        return scale(x, 1);
+        return multiply(x, 1);
       },
       [tensor],
     );

@@ -1,7 +1,7 @@
 // The randomized-weights check: known similarities, a method that explains the model, and one that shows the input alone.
 import { DifferentiableQwenVL, initializeWeights, QwenVLModel } from "@iapo/qwen-vl-model";
 import { knownConfigs } from "@iapo/qwen-vl-model/config";
-import { type Device, openDevice, reshape, scale, scope, sum } from "@iapo/tensor-core";
+import { type Device, multiply, openDevice, reshape, scope, sum } from "@iapo/tensor-core";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
@@ -107,7 +107,7 @@ test("a model whose scores rest on its input alone is found out", async () => {
     },
     prefill: (_, variants) => ({
       variants: variants.length,
-      tensors: variants.map(({ rows }) => scale(rows, strength)),
+      tensors: variants.map(({ rows }) => multiply(rows, strength)),
     }),
     score: (_, { tensors }) => scope(() => reshape(sum(reshape(tensors[0]!, [80]), 0), [1])),
   });

@@ -1,6 +1,6 @@
 // The update on a nano model, of random weights and as it is shipped: ratios of 1, split gradients, epochs and mini-batches, steps that are
 // not finite.
-import { type Device, deriveSeed, dot, negate, openDevice, scale, sum, type Tensor } from "@iapo/tensor-core";
+import { type Device, deriveSeed, dot, multiply, negate, openDevice, sum, type Tensor } from "@iapo/tensor-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   Learner,
@@ -188,7 +188,7 @@ test("a step that is not finite changes nothing and is counted", async () => {
   const read = async (): Promise<string> =>
     String(await Promise.all(policy.parameters.slice(0, 20).map(({ master }) => master.values())));
   const before = await read();
-  const broken: TensorLoss = ({ logProb }): Tensor => scale(negate(sum(logProb)), 3e38);
+  const broken: TensorLoss = ({ logProb }): Tensor => multiply(negate(sum(logProb)), 3e38);
   const options = { loss: lossPreset("dapo"), customLoss: broken };
   const [batch] = await updatePolicy(learner, groups, options, deriveSeed("order"));
   expect(batch!.outcome.skipped).toBe(true);

@@ -3,11 +3,11 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   add,
   type Device,
+  multiply,
   openDevice,
   parityProbe,
   planningDevice,
   record,
-  scale,
   scope,
   TensorError,
   tanh,
@@ -87,7 +87,7 @@ test("a command that the GPU refuses names the kernel and its shapes", async () 
 test("kernels of one name are two kernels: each runs its own text, also after a warm-up", async () => {
   using own = await openDevice();
   const addsHundred = defineKernel(() => ({
-    name: "scale",
+    name: "multiply/f32/number/flat",
     reads: { x: "f32" },
     writes: { y: "f32" },
     uniforms: {},
@@ -96,12 +96,12 @@ test("kernels of one name are two kernels: each runs its own text, also after a 
   const both = (on: Device) => {
     const x = on.tensor([1, 2, 3, 4], [4]);
     const y = on.empty([4]);
-    const ours = scale(x, 10);
+    const ours = multiply(x, 10);
     on.dispatch(addsHundred(), { reads: [x], writes: [y], groups: [1] });
-    return [ours, y, scale(x, 10)] as const;
+    return [ours, y, multiply(x, 10)] as const;
   };
   const compiled = await warmUp(own, (on) => scope(() => void both(on)));
-  expect(compiled.map((entry) => entry.kernel)).toEqual(["scale", "scale"]);
+  expect(compiled.map((entry) => entry.kernel)).toEqual(["multiply/f32/number/flat", "multiply/f32/number/flat"]);
   const results = scope(() => both(own));
   expect(await Promise.all(results.map((t) => t.read()))).toEqual([
     Float32Array.of(10, 20, 30, 40),

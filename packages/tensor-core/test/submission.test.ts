@@ -1,6 +1,6 @@
 // When recorded work is handed to the GPU: early after a wait, in larger parts while the GPU has work.
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { addScalar, type Device, openDevice, scope } from "../src/index.ts";
+import { add, type Device, openDevice, scope } from "../src/index.ts";
 
 let device: Device;
 beforeAll(async () => {
@@ -21,8 +21,8 @@ async function count(count: number): Promise<{ value: number; submittedAt: numbe
     return submit(buffers);
   });
   using sum = scope(() => {
-    let x = addScalar(zero, 1);
-    for (let i = 1; i < count; i++) x = addScalar(x, 1);
+    let x = add(zero, 1);
+    for (let i = 1; i < count; i++) x = add(x, 1);
     return x;
   });
   const value = await sum.item();

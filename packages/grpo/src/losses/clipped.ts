@@ -27,8 +27,8 @@ export const clipped: Pick<LossDefinition<string>, "formula" | "term" | "tensors
     const free = ops.multiply(losses, ratio);
     const larger = ops.maximum(free, ops.multiply(losses, ops.clamp(ratio, 1 - clip.low, 1 + clip.high)));
     if (dualClip === undefined) return larger;
-    const negative = ops.greater(losses, constant(losses, 0));
-    return ops.minimum(larger, ops.where(negative, ops.scale(losses, dualClip), constant(losses, LARGEST)));
+    const negative = ops.greater(losses, 0);
+    return ops.minimum(larger, ops.where(negative, ops.multiply(losses, dualClip), LARGEST));
   },
 };
 
@@ -37,12 +37,7 @@ export function ratioOf(logRatio: Tensor, { clamp, exp }: TensorOps): Tensor {
   return exp(clamp(logRatio, -LARGEST, maximumLogRatio));
 }
 
-/** A scalar on the device of `like`. */
-export function constant(like: Tensor, value: number): Tensor {
-  return like.device.tensor([value], []);
-}
-
 /** The value of `x` without its gradient. */
-export function detached(x: Tensor, { noGrad, scale }: TensorOps): Tensor {
-  return noGrad(() => scale(x, 1));
+export function detached(x: Tensor, { multiply, noGrad }: TensorOps): Tensor {
+  return noGrad(() => multiply(x, 1));
 }

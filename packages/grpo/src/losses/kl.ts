@@ -2,7 +2,7 @@
 import type { Tensor } from "@iapo/tensor-core";
 import { GrpoError } from "../error.ts";
 import type { Term } from "../math/terms.ts";
-import { constant, detached } from "./clipped.ts";
+import { detached } from "./clipped.ts";
 import type { TensorOps } from "./define.ts";
 
 export interface KlDefinition<Name extends string> {
@@ -37,7 +37,7 @@ const k2 = defineKl({
   estimator: "k2",
   formula: "`d² / 2`",
   estimate: (difference) => [difference ** 2 / 2, difference],
-  tensors: (difference, { scale, square }) => scale(square(difference), 0.5),
+  tensors: (difference, { multiply, square }) => multiply(square(difference), 0.5),
 });
 
 /** k3 is cut to this as verl does: beyond it, the value stands still and the gradient is 0. */
@@ -53,9 +53,9 @@ const k3 = defineKl({
     // Written so that a NaN is not taken for a large value.
     return value >= MAXIMUM_K3 ? [MAXIMUM_K3, 0] : [value, 1 - Math.exp(-difference)];
   },
-  tensors(difference, { add, addScalar, clamp, exp, minimum, negate }) {
+  tensors(difference, { add, clamp, exp, minimum, negate }) {
     const d = clamp(difference, ...DIFFERENCES);
-    return minimum(addScalar(add(exp(negate(d)), d), -1), constant(d, MAXIMUM_K3));
+    return minimum(add(add(exp(negate(d)), d), -1), MAXIMUM_K3);
   },
 });
 

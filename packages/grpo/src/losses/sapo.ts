@@ -1,6 +1,6 @@
 // SAPO: a smooth gate for the clip.
 import { maximumLogRatio } from "../math/ratios.ts";
-import { constant, ratioOf } from "./clipped.ts";
+import { ratioOf } from "./clipped.ts";
 import { defineLoss } from "./define.ts";
 
 /** A soft gate in place of the clip; its slope at rho = 1 is `-A`. */
@@ -20,12 +20,12 @@ export const sapo = defineLoss({
   },
 
   tensors({ logRatio, advantages }, { gate: { positive, negative } }, ops) {
-    const { addScalar, greater, multiply, negate, sigmoid, where } = ops;
+    const { add, greater, multiply, negate, sigmoid, where } = ops;
     const losses = negate(advantages);
-    const isPositive = greater(constant(losses, 0), losses);
-    const temperature = where(isPositive, constant(losses, positive), constant(losses, negative));
-    const factor = where(isPositive, constant(losses, 4 / positive), constant(losses, 4 / negative));
-    const gate = sigmoid(multiply(temperature, addScalar(ratioOf(logRatio, ops), -1)));
+    const isPositive = greater(0, losses);
+    const temperature = where(isPositive, positive, negative);
+    const factor = where(isPositive, 4 / positive, 4 / negative);
+    const gate = sigmoid(multiply(temperature, add(ratioOf(logRatio, ops), -1)));
     return multiply(multiply(losses, factor), gate);
   },
 });

@@ -4,7 +4,7 @@ import type { LossTensors, TensorLoss } from "../losses/define.ts";
 import { klEstimator } from "../losses/kl.ts";
 import { type LossOptions, lossDefinition } from "../losses/registry.ts";
 
-const { add, dot, gatherRows, multiply, noGrad, reshape, scale, scatterRows, subtract } = ops;
+const { add, dot, gatherRows, multiply, noGrad, reshape, scatterRows, subtract } = ops;
 
 /** The loss of a named kind. @throws GrpoError `argument` for a kind or an estimator that does not exist */
 export function tensorLoss(options: LossOptions): TensorLoss {
@@ -19,13 +19,13 @@ export function tensorLoss(options: LossOptions): TensorLoss {
     const policy = dot(terms, importance ? multiply(tokenWeights, importance) : tokenWeights);
     if (!kl || !divergence || !referenceLogProbs) return policy;
     const distance = divergence.tensors(subtract(logProb, referenceLogProbs), ops);
-    return add(policy, scale(dot(distance, tokenWeights), kl.coefficient));
+    return add(policy, multiply(dot(distance, tokenWeights), kl.coefficient));
   };
 }
 
 /** The value of the response's mean log-ratio, the gradient of the token's own. */
 function ofResponses(logRatio: ops.Tensor, { responses, inverseLengths }: LossTensors): ops.Tensor {
-  const own = noGrad(() => scale(logRatio, 1));
+  const own = noGrad(() => multiply(logRatio, 1));
   const tokens = logRatio.size;
   const means = scatterRows(reshape(multiply(own, inverseLengths), [tokens, 1]), responses);
   const shared = reshape(gatherRows(means, responses), [tokens]);

@@ -8,13 +8,13 @@ import {
   type Device,
   gatherRows,
   logProbs,
+  multiply,
   noGrad,
   RowIndex,
   reshape,
   rmsNorm,
   rowSegment,
   type Segment,
-  scale,
   scope,
   sum,
   type Tensor,
@@ -241,7 +241,10 @@ export class DifferentiableQwenVL {
     for (let at = 0; at < vocabSize; at += piece) {
       sums.push(scope(() => sum(this.#tokenEmbeddings(range(at, Math.min(vocabSize, at + piece))), 0)));
     }
-    return reshape(scale(sum(reshape(concat(sums, 0), [sums.length, hiddenSize]), 0), 1 / vocabSize), [1, hiddenSize]);
+    return reshape(multiply(sum(reshape(concat(sums, 0), [sums.length, hiddenSize]), 0), 1 / vocabSize), [
+      1,
+      hiddenSize,
+    ]);
   }
 }
 

@@ -1,11 +1,11 @@
 // Low-rank adapters (Hu et al. 2021): y += (alpha / rank) * (x A^T) B^T, A [rank, in] random, B [out, rank] zero at the start.
 import {
-  addScalar,
+  add,
   type Device,
   deriveSeed,
+  multiply,
   randomUniform,
   type Seed,
-  scale,
   scope,
   type Tensor,
   withTag,
@@ -107,5 +107,5 @@ export function trainable(name: string, run: Tensor): Weight & { master: Tensor 
 
 function initialA(device: Device, shape: readonly [rank: number, input: number], seed: Seed): Tensor {
   const bound = 1 / Math.sqrt(shape[1]);
-  return scope(() => addScalar(scale(randomUniform(device, shape, seed), 2 * bound), -bound));
+  return scope(() => add(multiply(randomUniform(device, shape, seed), 2 * bound), -bound));
 }

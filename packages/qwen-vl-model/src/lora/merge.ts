@@ -1,5 +1,16 @@
 // An adapter folded into the weights it adapts: W + scale * B A, rounded to the weights' dtype.
-import { add, cast, castInto, matmul, noGrad, rowRange, scale, scope, type Tensor, withTag } from "@iapo/tensor-core";
+import {
+  add,
+  cast,
+  castInto,
+  matmul,
+  multiply,
+  noGrad,
+  rowRange,
+  scope,
+  type Tensor,
+  withTag,
+} from "@iapo/tensor-core";
 import { type Weight, Weights } from "../weights/weights.ts";
 import type { Adapter } from "./adapter.ts";
 
@@ -37,7 +48,7 @@ function mergedMatrix(base: Tensor, a: Tensor, b: Tensor, factor: number): Tenso
     for (let from = 0; from < count; from += step) {
       const to = Math.min(from + step, count);
       scope(() => {
-        const update = scale(matmul(rowRange(b, start + from, start + to), a), factor);
+        const update = multiply(matmul(rowRange(b, start + from, start + to), a), factor);
         const sum = add(cast(rowRange(part, from, to), "f32"), update);
         castInto(rowRange(targets[k]!.tensor, from, to), sum);
       });

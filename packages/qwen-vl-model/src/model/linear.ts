@@ -1,5 +1,5 @@
 // One projection of the model: weight, bias where there is one, and the adapter where one is on.
-import { add, linear, scale, type Tensor } from "@iapo/tensor-core";
+import { add, linear, multiply, type Tensor } from "@iapo/tensor-core";
 import type { Adapter } from "../lora/adapter.ts";
 import type { Weights } from "../weights/weights.ts";
 
@@ -16,5 +16,5 @@ export function project({ weights, adapter }: ModelParameters, name: string, x: 
   const base = linear(x, weights.get(`${name}.weight`), bias);
   const pair = adapter?.pairs.get(name);
   if (!adapter || !pair) return base;
-  return add(base, scale(linear(linear(x, pair.a.run), pair.b.run), adapter.scale));
+  return add(base, multiply(linear(linear(x, pair.a.run), pair.b.run), adapter.scale));
 }

@@ -1,6 +1,6 @@
 // Makes random graphs from the registry: an op's own test cases say which inputs and parameters it takes, so a new op takes part by itself.
 import { type Device, type DType, fromBf16, scope, TensorError, toBf16 } from "../../src/index.ts";
-import { addScalar } from "../../src/ops/add-scalar.ts";
+import { add } from "../../src/ops/add.ts";
 import { concat } from "../../src/ops/concat.ts";
 import type { CaseInput, Op, OpCase, ReferenceArray } from "../../src/ops/define.ts";
 import { registry } from "../../src/ops/registry.ts";
@@ -221,7 +221,7 @@ class Generator {
   }
 
   #positive(id: number): number {
-    return this.#must(addScalar, [this.#must(sigmoid, [id], [])], [0.1]);
+    return this.#must(add, [this.#must(sigmoid, [id], [])], { number: { operand: "b", value: 0.1 } });
   }
 
   #must(op: Op, inputs: readonly number[], params: unknown): number {

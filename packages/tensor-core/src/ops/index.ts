@@ -2,7 +2,6 @@
 
 export { abs } from "./abs.ts";
 export { add } from "./add.ts";
-export { addScalar } from "./add-scalar.ts";
 export { allFinite } from "./all-finite.ts";
 export { argmax } from "./argmax.ts";
 export { attention } from "./attention/attention.ts";
@@ -61,7 +60,6 @@ export { rowRange } from "./row-range.ts";
 export { rsqrt } from "./rsqrt.ts";
 export { type RepetitionPenalty, type TokenBias, tokenBias } from "./sampling/adjust.ts";
 export { type Sample, type SampleOptions, sample } from "./sampling/sample.ts";
-export { scale } from "./scale.ts";
 export { scatterRows } from "./scatter-rows.ts";
 export { sigmoid } from "./sigmoid.ts";
 export { silu } from "./silu.ts";
