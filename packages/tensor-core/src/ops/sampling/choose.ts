@@ -10,7 +10,7 @@ import { philoxWgsl } from "../random/philox.ts";
 import { grid, perItemHead } from "../wgsl.ts";
 
 /** What stands for an id in a row whose logits leave none to choose. */
-export const NO_ID = 0xffffffff;
+const NO_ID = 0xffffffff;
 
 // A thread a row. Should rounding leave a remainder at the end, the last id with a mass is taken. A row without a distribution, as logits
 // or as adjusted for the choice, gets NO_ID.
