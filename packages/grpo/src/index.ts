@@ -12,6 +12,7 @@ export { type EvaluateOptions, evaluatePolicy } from "./run/evaluate.ts";
 export { type GrpoParts, grpoRecipe } from "./run/grpo.ts";
 export { loadFunction } from "./run/module.ts";
 export type { GrpoOptions } from "./run/options.ts";
+export { type LongPrompt, limitPrompts, longPrompts, type PromptLimit } from "./run/prompt-limit.ts";
 export type { Place, Recipe, RecipeStep } from "./run/recipe.ts";
 export { type ReplayParts, replayFunctions } from "./run/replay.ts";
 export {

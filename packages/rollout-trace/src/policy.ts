@@ -16,6 +16,8 @@ export type Session = {
 export type Policy = {
   /** Counts the updates so far; a trace holds the version that wrote it. */
   readonly version: number;
+  /** Tokens of a prompt, pictures included, without computing anything; for limits that are checked before a run. */
+  countTokens?(prompt: TurnInput): number;
   /** Begins responses to prompts. The caller closes the session. */
   open(prompts: readonly TurnInput[]): Promise<Session>;
 };

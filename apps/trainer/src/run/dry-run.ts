@@ -1,6 +1,7 @@
 // --dry-run: everything but the work: settings, data, prompts and functions are tried, nothing is written.
 import { loadConfig, tensorTable } from "@iapo/qwen-vl-model/config";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
+import type { TurnInput } from "@iapo/rollout-trace";
 import { createEnvironment } from "@iapo/vqa-tasks";
 import { openTasks } from "@iapo/vqa-tasks/sources";
 import { stringify } from "yaml";
@@ -12,6 +13,7 @@ import type { CliIo } from "../io.ts";
 import { checkJob } from "./check-job.ts";
 import type { Job } from "./job.ts";
 import { type RunOptions, runDirectory } from "./open-run.ts";
+import { withinPromptLimit } from "./prompt-limit.ts";
 
 export async function dryRun(loaded: LoadedConfig, job: Job, { out }: RunOptions, io: CliIo): Promise<number> {
   const { config, resolved } = loaded;
@@ -25,17 +27,20 @@ export async function dryRun(loaded: LoadedConfig, job: Job, { out }: RunOptions
   const task = await train.task(0);
   const noJudge = { ...config.environment, scoring: { ...config.environment.scoring, scoring: "relaxed" as const } };
   const environment = createEnvironment({ options: noJudge });
-  const prompt = environment.prompt(task);
-  const encoded = processor.encodeChat([{ role: "user", content: prompt.map(blockContent) }]);
+  const countTokens = ({ blocks }: Pick<TurnInput, "blocks">): number =>
+    processor.encodeChat([{ role: "user", content: blocks.map(blockContent) }]).tokens.length;
+  const promptTokens = countTokens({ blocks: environment.prompt(task) });
   const weights = tensorTable(model).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
   const positions = model.text.maxPositionEmbeddings;
-  const warnings = checkJob(job, { tasks, environment, positions, promptTokens: encoded.tokens.length });
+  const found = checkJob(job, { tasks, environment, positions, promptTokens });
+  const limit = job.promptLimit && { ...job.promptLimit, environment, policy: { countTokens }, signal: io.signal };
+  const { warnings: long } = await withinPromptLimit(tasks, limit);
   io.out(
     [
       `# iapo ${job.command}: ${job.steps} steps in ${runDirectory(loaded, out)}`,
       `# model: ${weights} weights in ${directory}`,
-      `# data: ${train.length} tasks; the first is ${task.id}, a prompt of ${encoded.tokens.length} tokens`,
-      ...warnings.map((warning) => `# warning: ${warning}`),
+      `# data: ${train.length} tasks; the first is ${task.id}, a prompt of ${promptTokens} tokens`,
+      ...[...found, ...long].map((warning) => `# warning: ${warning}`),
       stringify(resolved).trimEnd(),
     ].join("\n"),
   );

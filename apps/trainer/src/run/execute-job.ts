@@ -17,6 +17,7 @@ import { contentOf } from "./content.ts";
 import type { Job, JobParts } from "./job.ts";
 import { keepingImages } from "./keep-images.ts";
 import { configText } from "./open-run.ts";
+import { withinPromptLimit } from "./prompt-limit.ts";
 import { packageVersions, recordStart } from "./provenance.ts";
 
 export interface ExecuteOptions {
@@ -47,15 +48,19 @@ export async function executeJob(loaded: LoadedConfig, job: Job, options: Execut
   const { holds: parity } = await parityProbe(device);
   if (!parity) onWarning("kernels that should agree differ in bits here: rollouts are scored again before updates");
   onPhase("data");
-  const tasks = await openTasks(config.data);
-  const identity = await contentOf(config, tasks, { signal, onPhase });
+  const all = await openTasks(config.data);
+  const identity = await contentOf(config, all, { signal, onPhase });
   await using opened = await openEnvironment(config, directory);
   const { environment } = opened;
-  const warnings = checkJob(job, { tasks, environment, positions: await positionsOf(config.model, { signal }) });
-  for (const warning of warnings) onWarning(warning);
+  const found = checkJob(job, { tasks: all, environment, positions: await positionsOf(config.model, { signal }) });
   onPhase("load the model");
   const policy = await openPolicy(device, config.model, { seed: job.seed, signal, onPhase });
   try {
+    if (job.promptLimit) onPhase("count the tokens of prompts");
+    const limit = job.promptLimit && { ...job.promptLimit, environment, policy, signal };
+    const { tasks, warnings: long } = await withinPromptLimit(all, limit);
+    const warnings = [...found, ...long];
+    for (const warning of warnings) onWarning(warning);
     const parts = { directory, device, policy, tasks, environment, parity, signal, onPhase, onWarning };
     const built = await job.build(parts);
     await using _ = built.recipe;

@@ -1,5 +1,5 @@
 // What a command that makes a run brings along, and what it is given to make it of.
-import type { Metrics, Recipe, TrainOptions } from "@iapo/grpo";
+import type { Metrics, PromptLimit, Recipe, TrainOptions } from "@iapo/grpo";
 import type { ConfigurationFacts, ConfigurationProblems } from "@iapo/grpo/config";
 import type { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Environment } from "@iapo/rollout-trace";
@@ -32,6 +32,8 @@ export interface Job {
   readonly maxSkippedSteps?: TrainOptions["maxSkippedSteps"];
   /** What decides the result, for the resume to insist on: plain data, with the keys of a configuration. */
   readonly settings: object;
+  /** Where prompts have a limit. */
+  readonly promptLimit?: Pick<PromptLimit, "maximum" | "onLongPrompt"> | undefined;
   /** Tokens that a step with these metrics wrote, or learned from. */
   readonly tokensOf: (metrics: Metrics) => number;
   /** What the settings of its section cannot do, or will hardly do. */

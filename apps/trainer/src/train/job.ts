@@ -12,6 +12,7 @@ export function grpoJob(config: TrainerConfig): Job {
   const { model, teacher, data, environment, judge, grpo, iapo, baseline, verifier } = config;
   const { steps, checkpoint, maxSkippedSteps, ...decisive } = grpo;
   const { loss } = grpo;
+  const { maxPromptTokens: maximum, onLongPrompt } = grpo.rollout;
   const decisiveTeacher = teacher && { ...teacher, residence: undefined }; // the numbers are the same: a resume may change it
   // What is turned off says so: left out, it would be read back as the preset's.
   const settings = { ...decisive, loss: { ...loss, dualClip: loss.dualClip ?? null } };
@@ -23,6 +24,7 @@ export function grpoJob(config: TrainerConfig): Job {
     steps,
     checkpoint,
     maxSkippedSteps,
+    promptLimit: maximum === undefined ? undefined : { maximum, onLongPrompt },
     settings: { model, teacher: decisiveTeacher, data, environment, judge, grpo: settings, iapo, baseline, verifier },
     tokensOf: (metrics) =>
       (metrics["response_length/mean"] ?? 0) * (metrics["rollout/groups"] ?? 0) * grpo.rollout.samples,

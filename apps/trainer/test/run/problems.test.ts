@@ -44,6 +44,22 @@ test.each([
   }
 });
 
+test("prompts that are too long are told by --dry-run, and fail the run or are left out of it", async () => {
+  const limited = ["train", config, "--set", "data.limit=4", "--set", "grpo.rollout.maxPromptTokens=131"];
+  const refused = await iapo([...limited, "--dry-run"]);
+  expect([refused.code, refused.err]).toEqual([
+    1,
+    expect.stringMatching(/of 4 tasks have prompts of more than 131 tokens: nano-1-train/),
+  ]);
+  const skipping = [...limited, "--set", "grpo.rollout.onLongPrompt=skip"];
+  expect((await iapo([...skipping, "--dry-run"])).out).toMatch(/^# warning: .*they are left out of training/m);
+  const out = join(folder, "limited");
+  const { code, err } = await iapo([...skipping, "--out", out]);
+  expect([code, err]).toEqual([0, expect.stringMatching(/^! grpo\.rollout\.maxPromptTokens: /m)]);
+  const { traces } = await readStep(join(out, "steps/step-000000.jsonl"));
+  expect(traces.every(({ turns }) => turns[0]!.lossMask.indexOf(1) <= 131)).toBe(true);
+});
+
 test("a learning rate that is hardly meant is warned about: in words, and in the run's alarms", async () => {
   const out = join(folder, "warned");
   const args = ["train", config, "--set", "grpo.optimizer.learningRate=0.05", "--out", out];

@@ -24,6 +24,9 @@ export type RolloutSettings = {
   };
   readonly maxTokens: number;
   readonly maxTurns: number;
+  /** Tokens of a task's first prompt at most: every task is looked at before the run. */
+  readonly maxPromptTokens?: number | undefined;
+  readonly onLongPrompt: "fail" | "skip";
   readonly onFailure: "drop" | "penalize" | "stop";
   readonly failureReward: number;
   readonly timeoutMs?: number | undefined;
@@ -43,6 +46,13 @@ export const rolloutSettingsSchema: z.ZodType<RolloutSettings, unknown> = z.stri
     .describe("How tokens are sampled."),
   maxTokens: count.max(MOST_TOKENS).default(512).describe("Tokens of a turn at most."),
   maxTurns: count.max(MOST_TURNS).default(2).describe("Turns of a response at most."),
+  maxPromptTokens: count
+    .optional()
+    .describe("Tokens of a task's first prompt at most; every task is looked at before the run. Default no limit."),
+  onLongPrompt: z
+    .enum(["fail", "skip"])
+    .default("fail")
+    .describe("A task whose prompt is longer: end the run before it begins, or leave the task out."),
   onFailure: z
     .enum(["drop", "penalize", "stop"])
     .default("stop")
@@ -138,7 +148,7 @@ export const grpoSettingsSchema: z.ZodType<GrpoSettings, unknown> = z
     loss: lossOptionsSchema.prefault({ kind: "dapo" }).describe("The policy's loss."),
     update: z
       .strictObject({
-        miniBatch: count.optional().describe("Responses per optimizer step; default all of the step."),
+        miniBatch: count.optional().describe("Groups per optimizer step; default all of the step."),
         epochs: count.default(1).describe("Passes over the responses of a step."),
         rowBudget: count.optional().describe("Tokens in one forward and backward pass at most, prompts included."),
       })

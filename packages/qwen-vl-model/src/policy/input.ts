@@ -13,6 +13,11 @@ export function encodePrompt(processor: Processor, store: ImageStore, input: Tur
   return withImages(processor.encodeChat(messagesOf(input)), store, input);
 }
 
+/** Tokens of a prompt, counted from the sizes of its pictures. @throws QwenVLError as `Processor.encodeChat` */
+export function countTokens(processor: Processor, input: TurnInput): number {
+  return processor.encodeChat(messagesOf(input)).tokens.length;
+}
+
 /** @throws QwenVLError as `Processor.encodeTurn` */
 export function encodeObservation(
   processor: Processor,

@@ -17,6 +17,7 @@ import type { Processor } from "../processor/processor.ts";
 import { trainableParameters } from "../training/step.ts";
 import { refreshRunCopy, type Weight, Weights } from "../weights/weights.ts";
 import { ImageStore } from "./image-store.ts";
+import { countTokens } from "./input.ts";
 import { PolicySession } from "./session.ts";
 import { type PackedTraces, packTraces } from "./traces.ts";
 import { renderTurn, transcribe } from "./transcribe.ts";
@@ -67,6 +68,11 @@ export class QwenVLPolicy implements Policy, Scribe {
   /** Rewrites run copies from masters that were set from outside, such as from a checkpoint. */
   refresh(): void {
     for (const weight of this.parameters) refreshRunCopy(weight);
+  }
+
+  /** Tokens of a prompt, its pictures included. @throws QwenVLError as `Processor.encodeChat` */
+  countTokens(prompt: TurnInput): number {
+    return countTokens(this.processor, prompt);
   }
 
   /** Computes prompts and begins their responses. The caller closes the session. @throws QwenVLError */
