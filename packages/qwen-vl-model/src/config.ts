@@ -14,6 +14,13 @@ export {
   writeConfig,
 } from "./config/model-config.ts";
 export {
+  type LoraSettings,
+  type ModelSettings,
+  type ModelSource,
+  modelSchema,
+  modelSourceSchema,
+} from "./config/model-settings.ts";
+export {
   DEFAULT_MAX_PIXELS,
   DEFAULT_MIN_PIXELS,
   loadPreprocessorConfig,

@@ -39,6 +39,7 @@ export {
   workloadGroup,
 } from "./plan/plan.ts";
 export { ImageStore } from "./policy/image-store.ts";
+export { type LoadPolicyOptions, modelDirectory } from "./policy/load.ts";
 export { type PolicyOptions, QwenVLPolicy, type ScorableTraces } from "./policy/policy.ts";
 export { createScribe } from "./policy/scribe.ts";
 export type { PolicySession } from "./policy/session.ts";
@@ -48,4 +49,4 @@ export { type ExportOptions, exportModel } from "./weights/export.ts";
 export { type InitializeOptions, initializeWeights } from "./weights/initialize.ts";
 export { checkWeights, type LoadProgress, type LoadWeightsOptions, loadWeights } from "./weights/load.ts";
 export { type ExportCheck, verifyExport } from "./weights/verify-export.ts";
-export { type RunDType, refreshRunCopy, type Weight, Weights } from "./weights/weights.ts";
+export { type RunDType, refreshRunCopy, type TrainableWeight, type Weight, Weights } from "./weights/weights.ts";

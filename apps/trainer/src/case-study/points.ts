@@ -4,12 +4,11 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { listCheckpoints, loadCheckpoint } from "@iapo/grpo";
 import type { StudyPoint } from "@iapo/iapo/study";
-import { DifferentiablePolicy, type QwenVLPolicy } from "@iapo/qwen-vl-model";
+import { QwenVLPolicy } from "@iapo/qwen-vl-model";
+import type { ModelSource } from "@iapo/qwen-vl-model/config";
 import type { Device } from "@iapo/tensor-core";
-import { openPolicy } from "../compose/model.ts";
 import type { Study } from "../compose/study.ts";
 import type { LoadedConfig } from "../config/load.ts";
-import type { ModelSource } from "../config/model.ts";
 import { runDirectory } from "../run/open-run.ts";
 import { openTeacher } from "../train/parts.ts";
 
@@ -37,10 +36,10 @@ export async function pointsOfRun(device: Device, { directory, config }: Studied
   let policy: QwenVLPolicy | undefined;
   const begin = async (): Promise<QwenVLPolicy> => {
     policy?.model.dispose();
-    policy = await openPolicy(device, model, { seed: grpo.seed });
+    policy = await QwenVLPolicy.load(device, model, { seed: grpo.seed });
     return policy;
   };
-  const studied = (of: QwenVLPolicy) => ({ policy: of, model: new DifferentiablePolicy(of) });
+  const studied = (of: QwenVLPolicy) => ({ policy: of, model: of.differentiable() });
   const identified = await Promise.all(
     checkpoints.map(async ({ step, path }) => {
       const manifest = await readFile(join(path, "manifest.json"));

@@ -1,6 +1,7 @@
 // What a configuration file may say. Each package owns the schema of its part; here they are put together.
 import { type GrpoSettings, grpoSettingsSchema } from "@iapo/grpo/config";
 import { type BaselineOptions, baselineOptionsSchema, type IapoSettings, iapoSettingsSchema } from "@iapo/iapo/config";
+import { type ModelSettings, modelSchema } from "@iapo/qwen-vl-model/config";
 import type { EnvironmentOptions } from "@iapo/vqa-tasks";
 import {
   chatOptionsSchema,
@@ -11,8 +12,8 @@ import {
 } from "@iapo/vqa-tasks/config";
 import type { ChatOptions, JudgeOptions } from "@iapo/vqa-tasks/scoring";
 import { z } from "zod";
-import { type ModelSettings, modelSchema, type TeacherSettings, teacherSchema } from "./model.ts";
 import { type SupervisedSettings, supervisedSchema } from "./supervised.ts";
+import { type TeacherSettings, teacherSchema } from "./teacher.ts";
 
 export interface TrainerConfig {
   /** The run's directory. */

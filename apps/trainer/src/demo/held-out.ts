@@ -1,10 +1,10 @@
 // One model on held-out tasks, sampled: its rates, and its traces in a directory.
 
 import { evaluateSet, type Measured, measure } from "@iapo/evaluation";
+import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Environment } from "@iapo/rollout-trace";
 import type { Device } from "@iapo/tensor-core";
 import type { OpenTasks } from "@iapo/vqa-tasks/sources";
-import { openLocalModel } from "../eval/local-model.ts";
 
 export interface HeldOut {
   readonly device: Device;
@@ -28,7 +28,7 @@ export async function measureModel(
   onProgress: (done: number) => void,
 ): Promise<Measured> {
   const { device, environment, tasks, count, maxTokens, signal } = heldOut;
-  const policy = await openLocalModel(device, model);
+  const policy = await QwenVLPolicy.load(device, { directory: model }, { frozen: true });
   try {
     const { groups, failed } = await evaluateSet({
       ...{ policy, environment, directory, maxTokens, signal },

@@ -9,11 +9,11 @@ import {
   type EarlierChoice,
   readChoice,
 } from "@iapo/iapo/study";
+import type { ModelSource } from "@iapo/qwen-vl-model/config";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { openDevice } from "@iapo/tensor-core";
 import type { NanoSplit } from "@iapo/vqa-tasks/nano";
 import { openStudy, type Study, type StudyFlags } from "../compose/study.ts";
-import type { ModelSource } from "../config/model.ts";
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";

@@ -1,9 +1,10 @@
 // One supervised step of a nano model: all pipelines that training needs.
+
 import { Learner, learnerOptions, supervisedStep } from "@iapo/grpo";
+import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Device } from "@iapo/tensor-core";
 import { createEnvironment } from "@iapo/vqa-tasks";
 import { openTasks } from "@iapo/vqa-tasks/sources";
-import { openPolicy } from "../compose/model.ts";
 import { loadConfig } from "../config/load.ts";
 import { chartExamples } from "../sft/examples.ts";
 
@@ -12,7 +13,7 @@ const EXAMPLES = 4;
 export async function nanoTrainingStep(device: Device): Promise<void> {
   const { config } = loadConfig("nano-sft", []);
   const seed = 1;
-  const policy = await openPolicy(device, config.model, { seed });
+  const policy = await QwenVLPolicy.load(device, config.model, { seed });
   const { charts } = await openTasks(config.data);
   const environment = createEnvironment({ options: config.environment });
   const mixture = { captions: 0, copies: 0 };

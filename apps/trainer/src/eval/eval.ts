@@ -13,6 +13,7 @@ import {
   tableOneText,
   writeResults,
 } from "@iapo/evaluation";
+import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Environment, Policy } from "@iapo/rollout-trace";
 import { openDevice } from "@iapo/tensor-core";
 import { createEnvironment, type EnvironmentPreset, environmentPresets } from "@iapo/vqa-tasks";
@@ -23,7 +24,7 @@ import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 import { workIn } from "../run/work-in.ts";
-import { checkModelDirectory, modelHash, openLocalModel } from "./local-model.ts";
+import { checkModelDirectory, modelHash } from "./local-model.ts";
 
 export interface EvalOptions {
   readonly model: EvaluatedModel;
@@ -101,7 +102,7 @@ async function settingsOf(options: EvalOptions, sets: readonly OpenSet[]): Promi
 async function withPolicy<T>({ model, maxTokens }: EvalOptions, work: (policy: Policy) => Promise<T>): Promise<T> {
   if (!("directory" in model)) return work(endpointPolicy({ ...model, maxTokens }));
   using device = await openDevice();
-  const policy = await openLocalModel(device, model.directory);
+  const policy = await QwenVLPolicy.load(device, { directory: model.directory }, { frozen: true });
   try {
     return await work(policy);
   } finally {

@@ -1,10 +1,8 @@
-// A model's directory as a policy, and as a fingerprint.
+// Whether a directory holds a model, and which.
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { loadModel, QwenVLPolicy } from "@iapo/qwen-vl-model";
-import type { Device } from "@iapo/tensor-core";
 import { TrainerError } from "../error.ts";
 
 /** @throws TrainerError `missing`, `invalid`: nothing is ever looked up on a hub by mistake */
@@ -20,13 +18,6 @@ export async function checkModelDirectory(directory: string): Promise<void> {
   if (!names.includes("config.json")) throw lacks("no config.json");
   if (!names.includes("tokenizer.json")) throw lacks("no tokenizer.json");
   if (!names.some((name) => name.endsWith(".safetensors"))) throw lacks("no weights");
-}
-
-/** @throws TrainerError, QwenVLError */
-export async function openLocalModel(device: Device, directory: string): Promise<QwenVLPolicy> {
-  await checkModelDirectory(directory);
-  const { model, processor } = await loadModel(device, directory);
-  return new QwenVLPolicy(model, processor);
 }
 
 /** SHA-256 over the files that decide what the model answers. */

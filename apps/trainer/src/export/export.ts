@@ -4,10 +4,16 @@ import { rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { listCheckpoints, loadCheckpoint, readRunState } from "@iapo/grpo";
 import { checkContent } from "@iapo/grpo/run-directory";
-import { encodeConversation, exportModel, type QwenVLPolicy, type Sequence, verifyExport } from "@iapo/qwen-vl-model";
+import {
+  encodeConversation,
+  exportModel,
+  modelDirectory,
+  QwenVLPolicy,
+  type Sequence,
+  verifyExport,
+} from "@iapo/qwen-vl-model";
 import { openDevice } from "@iapo/tensor-core";
 import { createNanoCharts } from "@iapo/vqa-tasks/nano";
-import { modelDirectory, openPolicy } from "../compose/model.ts";
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
@@ -41,7 +47,7 @@ export async function exportCheckpoint(options: ExportOptions, { out, note, sign
   const advice = "give the model that it began with by --model";
   checkContent(companions, recordedModel(run.record, true), await modelContent(companions, parts), advice);
   const dtype = options.dtype ?? model.dtype;
-  const policy = await openPolicy(device, { ...model, dtype }, { seed: run.config.grpo.seed, signal });
+  const policy = await QwenVLPolicy.load(device, model, { dtype, seed: run.config.grpo.seed, signal });
   try {
     await loadCheckpoint(policy, checkpoint);
     note(`${checkpoint}: ${policy.parameters.length} tensors`);

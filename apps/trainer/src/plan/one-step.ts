@@ -2,12 +2,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Environment, Task } from "@iapo/rollout-trace";
 import type { Device, MemoryReport } from "@iapo/tensor-core";
 import { createEnvironment } from "@iapo/vqa-tasks";
 import { toolProgram } from "@iapo/vqa-tasks/nano";
 import { openTasks } from "@iapo/vqa-tasks/sources";
-import { openPolicy } from "../compose/model.ts";
 import type { TrainerConfig } from "../config/schema.ts";
 import type { Job, Parts } from "../run/job.ts";
 import { supervisedJob } from "../sft/job.ts";
@@ -46,7 +46,7 @@ export async function oneStep(
   const job = command === "sft" ? supervisedJob(local) : grpoJob(local);
   const directory = await mkdtemp(join(tmpdir(), "iapo-plan-"));
   try {
-    const policy = await openPolicy(device, local.model, { seed: job.seed });
+    const policy = await QwenVLPolicy.load(device, local.model, { seed: job.seed });
     const clock = new PhaseClock(device);
     const environment = createEnvironment({ options: local.environment });
     const parts: Parts = {

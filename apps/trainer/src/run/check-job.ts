@@ -1,10 +1,9 @@
 // What stands against a job, told before it begins: by `train`, `sft` and --dry-run alike.
 import type { ConfigurationFacts, ConfigurationProblem } from "@iapo/grpo/config";
-import { loadConfig } from "@iapo/qwen-vl-model/config";
+import { modelDirectory } from "@iapo/qwen-vl-model";
+import { loadConfig, type ModelSource } from "@iapo/qwen-vl-model/config";
 import type { Environment } from "@iapo/rollout-trace";
 import type { OpenTasks } from "@iapo/vqa-tasks/sources";
-import { modelDirectory } from "../compose/model.ts";
-import type { ModelSource } from "../config/model.ts";
 import { TrainerError } from "../error.ts";
 import type { Job } from "./job.ts";
 

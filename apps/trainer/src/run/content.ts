@@ -2,9 +2,9 @@
 import { readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { hashFile, hashModule, type RunRecord } from "@iapo/grpo/run-directory";
+import { modelDirectory } from "@iapo/qwen-vl-model";
+import type { ModelSource } from "@iapo/qwen-vl-model/config";
 import type { OpenTasks } from "@iapo/vqa-tasks/sources";
-import { modelDirectory } from "../compose/model.ts";
-import type { ModelSource } from "../config/model.ts";
 import type { TrainerConfig } from "../config/schema.ts";
 
 /** What decides how text and pictures become tokens; and the weights. */

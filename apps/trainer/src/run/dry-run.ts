@@ -1,4 +1,6 @@
 // --dry-run: everything but the work: settings, data, prompts and functions are tried, nothing is written.
+
+import { modelDirectory } from "@iapo/qwen-vl-model";
 import { loadConfig, tensorTable } from "@iapo/qwen-vl-model/config";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
 import type { TurnInput } from "@iapo/rollout-trace";
@@ -6,7 +8,6 @@ import { createEnvironment } from "@iapo/vqa-tasks";
 import { openTasks } from "@iapo/vqa-tasks/sources";
 import { stringify } from "yaml";
 import { blockContent } from "../compose/content.ts";
-import { modelDirectory } from "../compose/model.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";

@@ -3,12 +3,12 @@
 import { join } from "node:path";
 import { listCheckpoints, type Metrics, train } from "@iapo/grpo";
 import { type DirectoryLock, runPaths } from "@iapo/grpo/run-directory";
+import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { EventFile } from "@iapo/run-report";
 import { type Device, parityProbe } from "@iapo/tensor-core";
 import { openTasks } from "@iapo/vqa-tasks/sources";
 import { openEnvironment } from "../compose/environment.ts";
-import { openPolicy } from "../compose/model.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import type { TrainerConfig } from "../config/schema.ts";
 import type { Progress } from "../progress/progress.ts";
@@ -54,7 +54,7 @@ export async function executeJob(loaded: LoadedConfig, job: Job, options: Execut
   const { environment } = opened;
   const found = checkJob(job, { tasks: all, environment, positions: await positionsOf(config.model, { signal }) });
   onPhase("load the model");
-  const policy = await openPolicy(device, config.model, { seed: job.seed, signal, onPhase });
+  const policy = await QwenVLPolicy.load(device, config.model, { seed: job.seed, signal, onPhase });
   try {
     if (job.promptLimit) onPhase("count the tokens of prompts");
     const limit = job.promptLimit && { ...job.promptLimit, environment, policy, signal };

@@ -1,8 +1,8 @@
 // What `train` and `sft` have in common: the run's directory, the device, progress, interrupts, and the result.
 import { type DirectoryLock, findRunRecord } from "@iapo/grpo/run-directory";
+import type { ModelSource } from "@iapo/qwen-vl-model/config";
 import { openDevice } from "@iapo/tensor-core";
 import type { LoadedConfig } from "../config/load.ts";
-import type { ModelSource } from "../config/model.ts";
 import type { TrainerConfig } from "../config/schema.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { evaluatePolicy, type GrpoParts, grpoRecipe, learnerOptions, type Recipe } from "@iapo/grpo";
 import { configurationProblems } from "@iapo/grpo/config";
 import { iapoRecipe } from "@iapo/iapo";
-import { DifferentiablePolicy } from "@iapo/qwen-vl-model";
 import type { TrainerConfig } from "../config/schema.ts";
 import { closing, type Job, type Parts } from "../run/job.ts";
 import { openBaseline, openTeacher, openTeacherInTurns, userFunctions } from "./parts.ts";
@@ -56,9 +55,9 @@ async function recipeOf(config: TrainerConfig, parts: Parts): Promise<Recipe & A
   if (iapo && teacherSettings) {
     const teacher =
       teacherSettings.residence === "turns"
-        ? await openTeacherInTurns(policy, { model: config.model, teacher: teacherSettings }, parts)
+        ? await openTeacherInTurns(policy, teacherSettings, parts)
         : await openTeacher(device, teacherSettings, parts);
-    const student = new DifferentiablePolicy(policy);
+    const student = policy.differentiable();
     const cache = teacherSettings.cache ?? join(directory, "teacher-calls");
     const { onWarning } = parts;
     const recipe = iapoRecipe({ ...base, student, teacher, cache, onWarning }, { ...options, iapo });

@@ -17,15 +17,14 @@ import {
   type WritingTeacher,
 } from "@iapo/iapo";
 import type { BaselineOptions } from "@iapo/iapo/config";
-import { DifferentiablePolicy, type QwenVLPolicy } from "@iapo/qwen-vl-model";
+import { type DifferentiablePolicy, modelDirectory, QwenVLPolicy } from "@iapo/qwen-vl-model";
+import type { ModelSource } from "@iapo/qwen-vl-model/config";
 import type { Image } from "@iapo/rollout-trace";
 import { openJournal } from "@iapo/rollout-trace/files";
 import type { Device } from "@iapo/tensor-core";
 import { pngDataUrl } from "@iapo/visual-tools/sharp";
 import { createChatClient } from "@iapo/vqa-tasks/scoring";
 import { z } from "zod";
-import { type During, frozenWeightsInTurns, modelDirectory, openPolicy, openPolicyInTurns } from "../compose/model.ts";
-import type { ModelSettings, ModelSource } from "../config/model.ts";
 import type { TrainerConfig } from "../config/schema.ts";
 import { modelHash } from "../eval/local-model.ts";
 
@@ -40,7 +39,7 @@ export async function openTeacher(
   source: ModelSource,
   loading: Loading,
 ): Promise<WritingTeacher & { dispose(): void }> {
-  const policy = await openPolicy(device, { ...source, recompute: false }, { ...loading, seed: 0, frozen: true });
+  const policy = await QwenVLPolicy.load(device, source, { ...loading, frozen: true });
   return { ...(await teacherOf(policy, source, loading)), dispose: () => policy.model.dispose() };
 }
 
@@ -50,16 +49,15 @@ export async function openTeacher(
  */
 export async function openTeacherInTurns(
   student: QwenVLPolicy,
-  { model, teacher: source }: { readonly model: ModelSettings; readonly teacher: ModelSource },
+  source: ModelSource,
   loading: Loading,
 ): Promise<WritingTeacher & { dispose(): void }> {
   const { onPhase } = loading;
-  const { policy, present } = await openPolicyInTurns(student.model.device, source, loading);
-  const absent: During = model.lora ? await frozenWeightsInTurns(student, model, loading) : (work) => work();
-  const scoring: During = async (work) => {
+  const policy = await QwenVLPolicy.load(student.device, source, { ...loading, residence: "turns" });
+  const scoring = async <T>(work: () => Promise<T>): Promise<T> => {
     onPhase?.("load teacher");
     try {
-      return await present(() => {
+      return await policy.withWeights(() => {
         onPhase?.("teacher");
         return work();
       });
@@ -71,7 +69,7 @@ export async function openTeacherInTurns(
     ...(await teacherOf(policy, source, loading)),
     async use(work) {
       try {
-        return await absent(() => scoring(work));
+        return await student.withoutWeights(() => scoring(work));
       } finally {
         onPhase?.("penalty");
       }
@@ -87,7 +85,7 @@ async function teacherOf(
 ): Promise<{ readonly model: DifferentiablePolicy; readonly writer: TeacherWriter }> {
   const { dtype, minPixels, maxPixels } = source;
   const id = { weights: await weightsName(policy, source, loading), dtype, minPixels, maxPixels };
-  return { model: new DifferentiablePolicy(policy), writer: { id: JSON.stringify(id), policy } };
+  return { model: policy.differentiable(), writer: { id: JSON.stringify(id), policy } };
 }
 
 /** A planning device asks nothing of the weights, so their files are not read. */

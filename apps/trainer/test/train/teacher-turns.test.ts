@@ -2,11 +2,11 @@
 import { readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { RecipeStep } from "@iapo/grpo";
+import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import { type Device, openDevice } from "@iapo/tensor-core";
 import { createEnvironment } from "@iapo/vqa-tasks";
 import { openTasks } from "@iapo/vqa-tasks/sources";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { openPolicy, openPolicyInTurns } from "../../src/compose/model.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { grpoJob } from "../../src/train/job.ts";
 import { sharedFolder, temporaryFolder } from "../support/iapo.ts";
@@ -42,7 +42,7 @@ async function begin(
     ...["grpo.groups=2", "grpo.rollout.samples=2", "grpo.rollout.maxTokens=6", "grpo.evaluate="],
     ...["iapo.noCallPenalty=turn1_attribution", ...more],
   ]);
-  const policy = await openPolicy(device, config.model, { seed: config.grpo.seed });
+  const policy = await QwenVLPolicy.load(device, config.model, { seed: config.grpo.seed });
   const told: string[] = [];
   const { recipe } = await grpoJob(config).build({
     ...{ device, policy, directory: temporaryFolder(), parity: true, signal: signal ?? new AbortController().signal },
@@ -91,7 +91,7 @@ test("an adapter in training, a KL term: the bits of a resident teacher's steps,
   await rename(join(teacher, shard), aside);
   await expect(run.step(1)).rejects.toThrow(shard);
   expect(device.memory().byTag).toEqual(byTag);
-  await expect(openPolicyInTurns(device, { directory: teacher }, {})).rejects.toThrow(shard); // a run does not begin so
+  await expect(QwenVLPolicy.load(device, { directory: teacher }, { residence: "turns" })).rejects.toThrow(shard); // a run does not begin so
 
   await rename(aside, join(teacher, shard));
   expect(await run.step(1)).toEqual(expected[1]);

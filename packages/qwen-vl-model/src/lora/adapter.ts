@@ -13,7 +13,7 @@ import {
 import type { QwenVLConfig } from "../config/model-config.ts";
 import { tensorTable } from "../config/tensor-table.ts";
 import { QwenVLError } from "../error.ts";
-import type { Weight } from "../weights/weights.ts";
+import type { TrainableWeight } from "../weights/weights.ts";
 
 export interface AdapterOptions {
   readonly rank: number;
@@ -29,9 +29,9 @@ export interface AdapterOptions {
 /** One adapted projection. */
 export interface AdapterPair {
   /** `[rank, in]`. */
-  readonly a: Weight & { master: Tensor };
+  readonly a: TrainableWeight;
   /** `[out, rank]`. */
-  readonly b: Weight & { master: Tensor };
+  readonly b: TrainableWeight;
 }
 
 /** The targets used by the published recipes: all projections of the text decoder. */
@@ -68,7 +68,7 @@ export class Adapter {
   }
 
   /** All adapter matrices, in the order of the projections, A before B. */
-  get parameters(): (Weight & { master: Tensor })[] {
+  get parameters(): TrainableWeight[] {
     return [...this.pairs.values()].flatMap(({ a, b }) => [a, b]);
   }
 
@@ -101,7 +101,7 @@ export function targetsOf(
 }
 
 /** An adapter matrix, which is its own master. */
-export function trainable(name: string, run: Tensor): Weight & { master: Tensor } {
+export function trainable(name: string, run: Tensor): TrainableWeight {
   return { name, shape: run.shape, run, master: run };
 }
 

@@ -14,7 +14,7 @@ import {
 } from "@iapo/tensor-core";
 import type { QwenVLConfig } from "../config/model-config.ts";
 import type { Adapter } from "../lora/adapter.ts";
-import type { Weights } from "../weights/weights.ts";
+import { Weights } from "../weights/weights.ts";
 import { type TextLayout, type UploadedLayout, uploadTextLayout } from "./layout.ts";
 import type { ModelParameters } from "./linear.ts";
 import type { PackedBatch } from "./pack.ts";
@@ -149,6 +149,18 @@ export class QwenVLModel {
       const kept = gatherRows(hidden, RowIndex.of(device, wanted, hidden.shape[0]!));
       return logProbs(kept, head, { rows, targets: batch.targetIds }, options);
     });
+  }
+
+  /** Whether its weights are on the device. */
+  get hasWeights(): boolean {
+    return this.weights.has("model.norm.weight");
+  }
+
+  /** Frees the weights and the idle buffers beside them; the adapter stays. Weights can be set again. */
+  releaseWeights(): void {
+    this.weights.dispose();
+    this.weights = new Weights(this.device, this.weights.dtype, []);
+    this.device.trim();
   }
 
   dispose(): void {

@@ -10,14 +10,18 @@ import {
   scope,
   type Tensor,
 } from "@iapo/tensor-core";
+import { DifferentiablePolicy } from "../attribution/calls.ts";
+import type { ModelSettings, ModelSource } from "../config/model-settings.ts";
 import { bannedIdsOf } from "../generation/banned.ts";
 import { QwenVLModel } from "../model/model.ts";
 import { type PackedBatch, packGroups } from "../model/pack.ts";
 import type { Processor } from "../processor/processor.ts";
 import { trainableParameters } from "../training/step.ts";
-import { refreshRunCopy, type Weight, Weights } from "../weights/weights.ts";
+import type { WeightSource } from "../weights/source.ts";
+import { refreshRunCopy, type TrainableWeight, type Weight, Weights } from "../weights/weights.ts";
 import { ImageStore } from "./image-store.ts";
 import { countTokens } from "./input.ts";
+import { type LoadPolicyOptions, loadPolicyParts } from "./load.ts";
 import { PolicySession } from "./session.ts";
 import { type PackedTraces, packTraces } from "./traces.ts";
 import { renderTurn, transcribe } from "./transcribe.ts";
@@ -32,6 +36,8 @@ export interface ScorableTraces {
 }
 
 export interface PolicyOptions {
+  /** Where its weights can be read again, for `withWeights` and `withoutWeights`. */
+  readonly weights?: WeightSource | undefined;
   /** Recompute each layer in the backward pass in place of keeping its activations. */
   readonly checkpoint?: boolean;
   /** Patches of images, which policies with the same processor can share. */
@@ -47,6 +53,22 @@ export class QwenVLPolicy implements Policy, Scribe {
   /** Counts the updates so far. */
   version = 0;
   readonly #checkpoint: boolean;
+  readonly #weights: WeightSource | undefined;
+
+  /**
+   * A policy with a checkpoint's weights: `source` is a directory, a hub id (`Qwen/Qwen2.5-VL-3B-Instruct`) or a model's settings. All weights are
+   * trained, or the fresh adapter of `lora`, or nothing where it is `frozen`. The caller disposes it.
+   * @throws QwenVLError, SafetensorsError, TensorError `out_of_memory`, the reason of `signal`; nothing is left on the device then
+   */
+  static async load(
+    device: Device,
+    source: string | (ModelSource & Partial<ModelSettings>),
+    options: LoadPolicyOptions = {},
+  ): Promise<QwenVLPolicy> {
+    const { model, processor, weights } = await loadPolicyParts(device, source, options);
+    const checkpoint = options.recompute ?? (typeof source === "string" ? false : (source.recompute ?? false));
+    return new QwenVLPolicy(model, processor, { checkpoint, weights });
+  }
 
   constructor(model: QwenVLModel, processor: Processor, options: PolicyOptions = {}) {
     this.model = model;
@@ -54,6 +76,7 @@ export class QwenVLPolicy implements Policy, Scribe {
     this.images = options.images ?? new ImageStore(processor);
     this.bannedIds = bannedIdsOf(model.config, processor.tokenizer.size);
     this.#checkpoint = options.checkpoint ?? false;
+    this.#weights = options.weights;
   }
 
   get device(): Device {
@@ -61,7 +84,7 @@ export class QwenVLPolicy implements Policy, Scribe {
   }
 
   /** The adapter's matrices where one is on, else the weights that have masters. */
-  get parameters(): readonly (Weight & { readonly master: Tensor })[] {
+  get parameters(): readonly TrainableWeight[] {
     return trainableParameters(this.model);
   }
 
@@ -73,6 +96,39 @@ export class QwenVLPolicy implements Policy, Scribe {
   /** Tokens of a prompt, its pictures included. @throws QwenVLError as `Processor.encodeChat` */
   countTokens(prompt: TurnInput): number {
     return countTokens(this.processor, prompt);
+  }
+
+  /** The model as attribution sees it, with recorded turns for input. */
+  differentiable(): DifferentiablePolicy {
+    return new DifferentiablePolicy(this);
+  }
+
+  /** Awaits `work` with the weights on the device: those of a policy that was loaded with `residence: "turns"` are there only meanwhile. */
+  async withWeights<T>(work: () => Promise<T>): Promise<T> {
+    if (!this.#weights || this.model.hasWeights) return work();
+    try {
+      await this.#load(this.#weights);
+      return await work();
+    } finally {
+      this.model.releaseWeights();
+    }
+  }
+
+  /** Awaits `work` with frozen weights off the device: those under an adapter, which stays. Weights in training stay too. */
+  async withoutWeights<T>(work: () => Promise<T>): Promise<T> {
+    if (!this.#weights || !this.model.adapter) return work();
+    this.model.releaseWeights();
+    try {
+      return await work();
+    } finally {
+      await this.#load(this.#weights);
+    }
+  }
+
+  /** Idle buffers go first: kept for reuse, they would lie beside those of the other model. */
+  async #load(weights: WeightSource): Promise<void> {
+    this.device.trim();
+    this.model.weights = await weights.load({ trained: false, quiet: true });
   }
 
   /** Computes prompts and begins their responses. The caller closes the session. @throws QwenVLError */
@@ -116,14 +172,9 @@ export class QwenVLPolicy implements Policy, Scribe {
     const { model, processor, images } = this;
     const of = (weights: Weights) => new QwenVLPolicy(new QwenVLModel(model.config, weights), processor, { images });
     if (model.adapter) return { pack: (groups) => of(model.weights).pack(groups), dispose: () => {} };
-    const copies: Tensor[] = [];
-    const policy = of(frozen(model.weights, copies));
-    return {
-      pack: (groups) => policy.pack(groups),
-      dispose: () => {
-        for (const copy of copies) copy.dispose();
-      },
-    };
+    const copies = new Weights(this.device, model.weights.dtype, copiesOf(model.weights.trainable));
+    const policy = of(new Weights(this.device, model.weights.dtype, [...model.weights, ...copies]));
+    return { pack: (groups) => policy.pack(groups), dispose: () => copies.dispose() };
   }
 }
 
@@ -157,23 +208,19 @@ function headOutputs(
   };
 }
 
-/** The same weights without masters; those that are trained are copied to `copies`. */
-function frozen(weights: Weights, copies: Tensor[]): Weights {
-  const own = (weight: Weight): Weight => {
-    if (weight.master === undefined) return weight;
-    const run = copyOf(weight.run);
-    copies.push(run);
-    return { ...weight, run, master: undefined };
-  };
-  return new Weights(weights.device, weights.dtype, Array.from(weights, own));
+/** Copies of run copies, without masters. Throws `out_of_memory`, keeping nothing. */
+function copiesOf(weights: readonly Weight[]): Weight[] {
+  return scope(() => weights.map((weight) => ({ ...weight, run: copyOf(weight.run), master: undefined })));
 }
 
 function copyOf(tensor: Tensor): Tensor {
   const { device, shape, dtype } = tensor;
-  const copy = tensor.shards ? device.emptyMatrix([shape[0]!, shape[1]!], dtype) : device.empty(shape, dtype);
-  const targets = copy.parts();
-  tensor.parts().forEach(({ tensor: part }, i) => {
-    device.copyBytes(part, 0, targets[i]!.tensor, 0, Math.ceil(part.bytes / 4) * 4);
-  });
+  const [rows = 0, columns = 0] = shape;
+  const copy = tensor.shards ? device.emptyMatrix([rows, columns], dtype) : device.empty(shape, dtype);
+  const targets = copy.parts().values();
+  for (const { tensor: part } of tensor.parts()) {
+    const target = targets.next().value;
+    if (target) device.copyBytes(part, 0, target.tensor, 0, Math.ceil(part.bytes / 4) * 4);
+  }
   return copy;
 }

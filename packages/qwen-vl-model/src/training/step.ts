@@ -11,19 +11,15 @@ import {
 } from "@iapo/tensor-core";
 import type { QwenVLModel } from "../model/model.ts";
 import type { PackedBatch } from "../model/pack.ts";
-import type { Weight } from "../weights/weights.ts";
+import type { TrainableWeight } from "../weights/weights.ts";
 
 /** What is trained: the adapter where one is on, else the weights that have masters. */
-export function trainableParameters(model: QwenVLModel): (Weight & { readonly master: Tensor })[] {
-  const weights = model.adapter ? model.adapter.parameters : model.weights.trainable;
-  return weights.filter((weight): weight is Weight & { master: Tensor } => weight.master !== undefined);
+export function trainableParameters(model: QwenVLModel): TrainableWeight[] {
+  return model.adapter ? model.adapter.parameters : model.weights.trainable;
 }
 
 /** An optimizer of `parameters`: it updates masters and refreshes the run copies that are rounded from them. */
-export function optimizerOf(
-  parameters: readonly (Weight & { readonly master: Tensor })[],
-  options?: AdamWOptions,
-): AdamW {
+export function optimizerOf(parameters: readonly TrainableWeight[], options?: AdamWOptions): AdamW {
   return new AdamW(
     parameters.map(({ master, run }) => ({ master, ...(run === master ? {} : { runCopy: run }) })),
     options,

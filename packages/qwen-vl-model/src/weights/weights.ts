@@ -19,6 +19,11 @@ export interface Weight {
   master: Tensor | undefined;
 }
 
+/** A weight that is trained. */
+export interface TrainableWeight extends Weight {
+  readonly master: Tensor;
+}
+
 /** `[out, in]` of a published shape: the patch embedding's `[d, 3, 2, p, p]` is a matrix too. */
 function storedShape(shape: readonly number[]): readonly number[] {
   return shape.length <= 2 ? shape : [shape[0]!, shape.slice(1).reduce((a, b) => a * b, 1)];
@@ -84,8 +89,8 @@ export class Weights {
     return this.#byName.values();
   }
 
-  get trainable(): Weight[] {
-    return [...this].filter((weight) => weight.master !== undefined);
+  get trainable(): TrainableWeight[] {
+    return [...this].filter((weight): weight is TrainableWeight => weight.master !== undefined);
   }
 
   dispose(): void {

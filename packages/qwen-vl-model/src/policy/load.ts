@@ -1,0 +1,68 @@
+// From a directory, a hub id or a model's settings to the parts of a policy.
+import { type Device, deriveSeed } from "@iapo/tensor-core";
+import { loadConfig } from "../config/model-config.ts";
+import type { ModelSettings, ModelSource } from "../config/model-settings.ts";
+import { resolveModel } from "../hub/index.ts";
+import { Adapter, TEXT_PROJECTIONS } from "../lora/adapter.ts";
+import { QwenVLModel } from "../model/model.ts";
+import { loadProcessor } from "../processor/load.ts";
+import type { Processor } from "../processor/processor.ts";
+import { WeightSource, type WeightSourceOptions } from "../weights/source.ts";
+import { Weights } from "../weights/weights.ts";
+
+export interface LoadPolicyOptions extends Partial<Omit<ModelSettings, "directory" | "hub">>, WeightSourceOptions {
+  /** Nothing of it is trained. Default false: without `lora`, all weights are. */
+  readonly frozen?: boolean | undefined;
+  /** Where the weights are: on the device from now on (default), or only while `withWeights` runs. Those are frozen. */
+  readonly residence?: "resident" | "turns" | undefined;
+  /** Of a fresh adapter; default 0. */
+  readonly seed?: number | undefined;
+}
+
+export interface LoadedPolicy {
+  readonly model: QwenVLModel;
+  readonly processor: Processor;
+  readonly weights: WeightSource;
+}
+
+/** The local directory; a model of a hub is downloaded. @throws QwenVLError */
+export async function modelDirectory(
+  source: string | ModelSource,
+  { signal, onPhase }: WeightSourceOptions = {},
+): Promise<string> {
+  const { directory, hub } =
+    typeof source === "string" ? { directory: undefined, hub: { repository: source } } : source;
+  if (directory !== undefined) return directory;
+  const { repository = "", revision }: Partial<NonNullable<ModelSource["hub"]>> = hub ?? {};
+  return resolveModel(repository, {
+    ...(revision !== undefined && { revision }),
+    ...(signal && { signal }),
+    onProgress: ({ bytes, total }) => onPhase?.(`download ${Math.floor((100 * bytes) / total)} %`),
+  });
+}
+
+export async function loadPolicyParts(
+  device: Device,
+  source: string | (ModelSource & Partial<ModelSettings>),
+  options: LoadPolicyOptions,
+): Promise<LoadedPolicy> {
+  const settings = { ...(typeof source === "string" ? {} : source), ...options };
+  const { lora, frozen = false, residence = "resident", seed = 0, minPixels, maxPixels } = settings;
+  const directory = await modelDirectory(source, options);
+  const config = await loadConfig(directory);
+  const processor = await loadProcessor(directory, { minPixels, maxPixels });
+  const weights = new WeightSource(device, config, directory, settings, options);
+  if (residence === "turns") {
+    await weights.check(); // not only when its turn comes
+    return { model: new QwenVLModel(config, new Weights(device, "f32", [])), processor, weights };
+  }
+  const loaded = await weights.load({ trained: !frozen && lora === undefined });
+  try {
+    const targets = lora?.targets ?? TEXT_PROJECTIONS;
+    const adapter = lora && Adapter.create(device, config, { ...lora, targets }, deriveSeed("adapter", seed));
+    return { model: new QwenVLModel(config, loaded, adapter), processor, weights };
+  } catch (error) {
+    loaded.dispose();
+    throw error;
+  }
+}
