@@ -1,6 +1,8 @@
 // iapo ablate
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import { nanoRecipes } from "@iapo/iapo/recipes";
+import { nearest } from "@iapo/run-config";
 import { InvalidArgumentError, Option } from "commander";
 import type { AblateFlags } from "../ablate/ablate.ts";
 import { type AddCommand, wholeNumber } from "./command.ts";
@@ -24,7 +26,7 @@ export const addAblate: AddCommand = (program, run) => {
     .command("ablate")
     .description("the paper's experiments at nano scale: a resumable queue of runs, their tables and figures")
     .option("--hours <number>", "stop after so long", positive)
-    .option("--only <names>", "configurations, separated by commas; default all", list)
+    .option("--only <names>", "configurations, separated by commas; default all", configurations)
     .option("--seeds <numbers>", "separated by commas", seedList, [1, 2, 3])
     .option("--steps <count>", "of every run; default the configuration's", wholeNumber)
     .option("--minutes <number>", "train each run on until it had so many, to compare at equal time", positive)
@@ -54,6 +56,19 @@ export const addAblate: AddCommand = (program, run) => {
       }),
     );
 };
+
+/** With or without the `nano-` that all begin with. */
+function configurations(text: string): readonly string[] {
+  const names = nanoRecipes.map(({ name }) => name);
+  const short = names.map((known) => known.replace(/^nano-/, ""));
+  return list(text).map((given) => {
+    const name = names.find((known) => known === given || known === `nano-${given}`);
+    if (name !== undefined) return name;
+    const near = nearest(given, [...names, ...short]);
+    const hint = near === undefined ? "" : ` (did you mean ${near}?)`;
+    throw new InvalidArgumentError(`There is no configuration ${given}${hint}; there are: ${short.join(", ")}.`);
+  });
+}
 
 function list(text: string): readonly string[] {
   return text.split(",").map((name) => name.trim());

@@ -1,17 +1,8 @@
 /** Studies of models: diagnosis before a run, case study, one call looked at, the ablation's queue and results. Plain functions on files; Node only. */
-export {
-  type AblationJob,
-  type Measuring,
-  measureDirectory,
-  modelName,
-  modelPath,
-  runDirectoryOf,
-  timedName,
-  trainingSeconds,
-} from "./ablation/places.ts";
-export { type Outcome, type QueueItem, runQueue } from "./ablation/queue.ts";
-export { type AblationReport, writeAblation } from "./ablation/report.ts";
-export { type JobState, QueueState } from "./ablation/state.ts";
+export { type AblationOptions, type AblationResult, runAblation } from "./ablation/ablation.ts";
+export { ablationJobs, type JobOptions } from "./ablation/jobs.ts";
+export type { AblationJob } from "./ablation/places.ts";
+export type { CommandEnd, RunCommand } from "./ablation/work.ts";
 export { toolsByAxis } from "./axis.ts";
 export { type ExplainedCall, type ExplainRequest, explainCall } from "./call/explain-call.ts";
 export { barsText, blocksSvg, heatedImage, tokensText } from "./call/pictures.ts";

@@ -2,27 +2,26 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { grpoSettingsSchema } from "@iapo/grpo/config";
-import { type ExperimentRecipe, nanoRecipes, type RecipeModel, recipes } from "@iapo/iapo/recipes";
-import { type AblationJob, modelName, modelPath } from "@iapo/iapo/study";
-import { nearest } from "@iapo/run-config";
-import { shippedModels } from "../config/shipped.ts";
-import { TrainerError } from "../error.ts";
+import { type ExperimentRecipe, type RecipeModel, recipes } from "../../recipes/index.ts";
+import { nanoRecipes } from "../../recipes/nano.ts";
+import { type AblationJob, modelName, modelPath } from "./places.ts";
 
 export interface JobOptions {
-  /** Names of configurations; all where it is left out. */
-  readonly only: readonly string[] | undefined;
+  /** Names of nano recipes; all where it is left out. */
+  readonly only?: readonly string[] | undefined;
   readonly seeds: readonly number[];
   /** In place of the recipes' number of steps. */
   readonly steps: number | undefined;
-  /** Directories in place of models of these names. */
+  /** Directories of models by name; other names are paths. */
   readonly models: ReadonlyMap<string, string>;
   /** Where runs are made. */
   readonly directory: string;
 }
 
-/** Preparations first, then by seed, so that a queue that is stopped early has all configurations. @throws TrainerError `argument` */
+/** Preparations first, then by seed, so that a queue that is stopped early has all configurations. */
 export function ablationJobs(options: JobOptions): AblationJob[] {
-  const chosen = chooseRecipes(options.only);
+  const { only } = options;
+  const chosen = only ? nanoRecipes.filter(({ name }) => only.includes(name)) : nanoRecipes;
   const [firstSeed = 1] = options.seeds;
   const needed = new Set(chosen.flatMap(({ needs = [] }) => needs));
   const preparations = [...recipes.values()].filter(({ name }) => needed.has(name));
@@ -30,21 +29,6 @@ export function ablationJobs(options: JobOptions): AblationJob[] {
     ...preparations.map((recipe) => jobOf(recipe, firstSeed, options, true)),
     ...options.seeds.flatMap((seed) => chosen.map((recipe) => jobOf(recipe, seed, options, false))),
   ];
-}
-
-/** With or without the `nano-` that all begin with. */
-function chooseRecipes(only: readonly string[] | undefined): readonly ExperimentRecipe[] {
-  if (!only) return nanoRecipes;
-  const names = nanoRecipes.map(({ name }) => name);
-  const wanted = only.map((given) => {
-    const name = names.find((known) => known === given || known === `nano-${given}`);
-    if (name !== undefined) return name;
-    const short = names.map((known) => known.replace(/^nano-/, ""));
-    const near = nearest(given, [...names, ...short]);
-    const hint = near === undefined ? "" : ` (did you mean ${near}?)`;
-    throw new TrainerError("argument", `there is no configuration ${given}${hint}; there are: ${short.join(", ")}`);
-  });
-  return nanoRecipes.filter(({ name }) => wanted.includes(name));
 }
 
 function jobOf(recipe: ExperimentRecipe, seed: number, options: JobOptions, isPreparation: boolean): AblationJob {
@@ -83,9 +67,27 @@ function placed<Model extends RecipeModel>(model: Model, { models }: JobOptions)
   return model.directory === undefined ? model : { ...model, directory: modelDirectory(model.directory, models) };
 }
 
-/** By a name that was given one, a shipped model's name, or a path. */
-export function modelDirectory(name: string, models: JobOptions["models"]): string {
-  return models.get(name) ?? shippedModels.get(name) ?? resolve(name);
+function modelDirectory(name: string, models: JobOptions["models"]): string {
+  return models.get(name) ?? resolve(name);
+}
+
+/** Models that runs begin with or look up to, with weights of their own, where they are there: they are measured as they are. */
+export function modelsAsTheyAre(jobs: readonly AblationJob[], models: JobOptions["models"]): AblationModel[] {
+  const references = jobs.flatMap(({ recipe: { config, needs } }) =>
+    needs === undefined && config.teacher ? [config.model, config.teacher] : [config.model],
+  );
+  const names = references.flatMap(({ directory, initialize }) =>
+    directory !== undefined && initialize === undefined ? [directory] : [],
+  );
+  return [...new Set(names)].flatMap((id) => {
+    const path = modelDirectory(id, models);
+    return existsSync(path) ? [{ id, path }] : [];
+  });
+}
+
+export interface AblationModel {
+  readonly id: string;
+  readonly path: string;
 }
 
 function missing({ directory }: RecipeModel, { models }: JobOptions): string[] {

@@ -4,22 +4,32 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { listCheckpoints } from "@iapo/grpo";
+import { writeFileAtomic } from "@iapo/rollout-trace/files";
+import { stringify } from "yaml";
 import {
   type AblationJob,
   type Measuring,
   measureDirectory,
   modelName,
   modelPath,
-  type Outcome,
   runDirectoryOf,
   timedName,
   trainingSeconds,
-} from "@iapo/iapo/study";
-import { writeFileAtomic } from "@iapo/rollout-trace/files";
-import { TensorError } from "@iapo/tensor-core";
-import { stringify } from "yaml";
-import { ExitCode } from "../exit-codes.ts";
-import { runIapo } from "./child.ts";
+} from "./places.ts";
+import type { Outcome } from "./queue.ts";
+
+/** What a command came to; `busy` where another process is at work in its directory. */
+export type CommandEnd = { readonly state: "done" } | { readonly state: "busy" | "failed"; readonly reason: string };
+
+/**
+ * Runs a command of the command line in a process of its own: what happens there does not end the queue. Where `signal` aborts, the
+ * command is asked to end in order. Throws what ends the whole queue, such as a missing adapter.
+ */
+export type RunCommand = (
+  args: readonly string[],
+  signal: AbortSignal,
+  onLine: (line: string) => void,
+) => Promise<CommandEnd>;
 
 export interface WorkOptions extends Measuring {
   /** Training goes on until a run has had so many minutes; without it, it ends with the steps. */
@@ -27,6 +37,7 @@ export interface WorkOptions extends Measuring {
   /** Assignments for every run, such as `grpo.groups=2`. */
   readonly set: readonly string[];
   readonly note: (text: string) => void;
+  readonly run: RunCommand;
 }
 
 const done: Outcome = { state: "done" };
@@ -94,23 +105,20 @@ async function stepsDone({ id }: AblationJob, { directory }: WorkOptions): Promi
 async function train(
   { id, config }: AblationJob,
   steps: number,
-  { directory, set, note }: WorkOptions,
+  options: WorkOptions,
   signal: AbortSignal,
   onStep: () => Promise<void> = async () => {},
 ): Promise<Outcome> {
+  const { directory, set, note } = options;
   await mkdir(join(directory, "configurations"), { recursive: true });
   const file = join(directory, "configurations", `${id}.yaml`);
   await writeFileAtomic(file, stringify(config));
   const assignments = [...set, `grpo.steps=${steps}`].flatMap((one) => ["--set", one]);
   const lines = progressLines(id, note);
-  return command(
-    ["train", file, "--out", runDirectoryOf(directory, id), "--resume", "--json", ...assignments],
-    signal,
-    note,
-    (line) => {
-      if (lines(line)) onStep().catch(() => {}); // a reading that fails is had again after the next step
-    },
-  );
+  const args = ["train", file, "--out", runDirectoryOf(directory, id), "--resume", "--json", ...assignments];
+  return command(options, args, signal, (line) => {
+    if (lines(line)) onStep().catch(() => {}); // a reading that fails is made again after the next step
+  });
 }
 
 async function exportStep(
@@ -120,11 +128,11 @@ async function exportStep(
   options: WorkOptions,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { directory, note } = options;
+  const { directory } = options;
   const model = modelPath(directory, name);
   if (existsSync(model)) return done;
   await mkdir(join(directory, "models"), { recursive: true });
-  return command(["--quiet", "export", runDirectoryOf(directory, id), ...which, "--out", model], signal, note);
+  return command(options, ["--quiet", "export", runDirectoryOf(directory, id), ...which, "--out", model], signal);
 }
 
 /** By `iapo eval`, sampled at T = 1 with the same seeds for every model. */
@@ -139,36 +147,26 @@ export async function measureModel(
   if (existsSync(join(out, "results.json"))) return done;
   note(`${name}: measure on ${tests} charts of ${split} tables`);
   const sampling = ["--limit", String(tests), "--split", split, "--max-tokens", "48", "--seed", "1"];
-  return command(["--quiet", "eval", model, "--sets", "nano", ...sampling, "--out", out], signal, note);
+  return command(options, ["--quiet", "eval", model, "--sets", "nano", ...sampling, "--out", out], signal);
 }
 
 /** An orphan of a queue that was killed ends at its next step: it is waited for. */
 const [tries, between] = [100, 3000];
 
 async function command(
+  { run, note }: WorkOptions,
   args: readonly string[],
   signal: AbortSignal,
-  note: (text: string) => void,
   onLine: (line: string) => void = () => {},
 ): Promise<Outcome> {
   for (let attempt = 0; ; attempt++) {
-    const { code, signal: by, said } = await runIapo(args, { signal, onLine });
-    if (code === ExitCode.done) return done;
+    const end = await run(args, signal, onLine);
+    if (end.state === "done") return done;
     if (signal.aborted) return { state: "stopped" };
-    const message = messageOf(said);
-    if (code === ExitCode.noAdapter)
-      throw new TensorError("no_adapter", message.replace(/^iapo: | \(no_adapter\)/g, ""));
-    if (code !== ExitCode.busy || attempt === tries) {
-      return { state: "failed", reason: `iapo ${args.join(" ")} ended by ${by ?? `exit code ${code}`}: ${message}` };
-    }
-    if (attempt === 0) note(`another process is still at work: ${message}`);
+    if (end.state === "failed" || attempt === tries) return { state: "failed", reason: end.reason };
+    if (attempt === 0) note(`another process is still at work: ${end.reason}`);
     await wait(between, undefined, { signal }).catch(() => {});
   }
-}
-
-/** Its last word, or the end of all that was said: libraries write to standard error too. */
-function messageOf(said: string): string {
-  return /^iapo: (?![\s\S]*^iapo: )[\s\S]*/m.exec(said)?.[0] ?? said.split("\n").slice(-6).join("\n");
 }
 
 const EVERY = 15_000;

@@ -1,11 +1,12 @@
-// The queue's jobs and their order.
+// The jobs of an ablation, their order, and that iapo train takes each.
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { ablationJobs } from "@iapo/iapo/study";
 import { baseDirectory } from "@iapo/nano-vl";
 import { expect, test } from "vitest";
 import { stringify } from "yaml";
-import { ablationJobs } from "../../src/ablate/jobs.ts";
 import { loadConfig } from "../../src/config/load.ts";
+import { shippedModels } from "../../src/config/shipped.ts";
 import { temporaryFolder } from "../support/iapo.ts";
 
 /** Directories that look like models', one for each name. */
@@ -20,9 +21,19 @@ function modelAt(directory: string): void {
   writeFileSync(join(directory, "config.json"), "{}");
 }
 
+function withShipped(models: ReadonlyMap<string, string>): Map<string, string> {
+  return new Map([...shippedModels, ...models]);
+}
+
 test("every configuration with every seed is a configuration that iapo train takes, of equal steps", () => {
   const directory = temporaryFolder();
-  const jobs = ablationJobs({ only: undefined, seeds: [4, 5], steps: 7, models: modelsIn(directory), directory });
+  const jobs = ablationJobs({
+    only: undefined,
+    seeds: [4, 5],
+    steps: 7,
+    models: withShipped(modelsIn(directory)),
+    directory,
+  });
   const [preparation, ...experiments] = jobs;
   expect(preparation).toMatchObject({ id: "nano-make-teacher-grpo-seed-4", isPreparation: true });
   expect(experiments).toHaveLength(2 * 16);
@@ -53,8 +64,8 @@ test("a model that is not there makes a configuration unavailable and says how t
     ["nano-teacher-large", "nowhere"],
   ]);
   const options = { seeds: [1], steps: undefined, directory: temporaryFolder() };
-  const [larger] = ablationJobs({ ...options, only: ["teacher-larger"], models: known });
+  const [larger] = ablationJobs({ ...options, only: ["nano-teacher-larger"], models: withShipped(known) });
   expect(larger?.unavailable).toMatch(/no model nano-teacher-large; give one by --model nano-teacher-large=DIRECTORY/);
-  const [grpo] = ablationJobs({ ...options, only: ["nano-grpo"], models: known });
+  const [grpo] = ablationJobs({ ...options, only: ["nano-grpo"], models: withShipped(known) });
   expect(grpo).toMatchObject({ unavailable: undefined, steps: 30 });
 });
