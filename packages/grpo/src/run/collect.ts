@@ -46,7 +46,7 @@ export async function collectGroups(parts: CollectParts, place: Place, watch: St
   const metrics: Metrics = {
     ...summary(
       "critic/score",
-      scored.map(({ rewards }) => rewards.outcome!),
+      scored.flatMap(({ rewards }) => rewards.outcome ?? []),
     ),
     ...summary(
       "critic/rewards",
@@ -119,7 +119,7 @@ function rewardsOf(
 function penaltyMetrics(samples: readonly ShapedSample[]): Metrics {
   const penalties = samples.map(({ penalty }) => penalty);
   const own = deviation(penalties);
-  const both = own + deviation(samples.map(({ rewards }) => rewards.outcome!));
+  const both = own + deviation(samples.flatMap(({ rewards }) => rewards.outcome ?? []));
   return { ...summary("critic/penalty", penalties), "critic/penalty_share": both === 0 ? 0 : own / both };
 }
 

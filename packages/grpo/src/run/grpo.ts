@@ -2,6 +2,7 @@
 import type { Environment, StepLog } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";
 import type { TensorLoss } from "../losses/define.ts";
+import { at } from "../math/batch.ts";
 import { rolloutMetrics, summary } from "../metrics/rollout-metrics.ts";
 import { updateMetrics } from "../metrics/update-metrics.ts";
 import type { TrainablePolicy } from "../policy.ts";
@@ -65,8 +66,8 @@ async function grpoStep(parts: StepParts, place: Place): Promise<RecipeStep> {
   const samples = groups.flat();
   const advantageOf = parts.advantage ?? advantageFunction(options.advantage);
   const advantages = checkAdvantages(samples, advantageOf(samples));
-  const perSample = advantages.values();
-  const scored = groups.map((group) => group.map((sample) => ({ ...sample, advantages: perSample.next().value! })));
+  let done = 0;
+  const scored = groups.map((group) => group.map((sample) => ({ ...sample, advantages: at(advantages, done++) })));
   const kept = scored.map((group) => group.filter(({ shapedReward }) => !Number.isNaN(shapedReward)));
   const ready = options.recomputeOldLogProbs
     ? await watch.time("score", () => withOldLogProbs(policy, kept, update?.rowBudget))
@@ -99,7 +100,7 @@ async function withOldLogProbs(
 ): Promise<ScoredGroup[]> {
   const traces = groups.map((group) => group.map(({ trace }) => trace));
   const scores = await scoreTraces(policy, traces, rowBudget);
-  return groups.map((group, g) => group.map((one, i) => ({ ...one, oldLogProbs: scores[g]![i]! })));
+  return groups.map((group, g) => group.map((one, i) => ({ ...one, oldLogProbs: at(at(scores, g), i) })));
 }
 
 function sampleLog(sample: ShapedSample & { readonly advantages: readonly number[] }): StepLog["samples"][number] {

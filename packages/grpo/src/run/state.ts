@@ -2,6 +2,7 @@
 import type { Tensor } from "@iapo/tensor-core";
 import { z } from "zod";
 import { type CheckpointTensors, readParameters, readState } from "../checkpoint/checkpoints.ts";
+import { at } from "../math/batch.ts";
 import type { AlarmState } from "../metrics/alarms.ts";
 import type { TrainablePolicy } from "../policy.ts";
 import type { Learner } from "../update/learner.ts";
@@ -50,7 +51,7 @@ export async function loadCheckpoint(policy: TrainablePolicy, checkpoint: string
 /** The tensors that a checkpoint holds: masters or adapter, moments and step counter. */
 export function checkpointTensors({ policy, optimizer }: Learner): CheckpointTensors {
   const moments = policy.parameters.flatMap(({ name }, i): [string, Tensor][] => {
-    const { first, second } = optimizer.moments[i]!;
+    const { first, second } = at(optimizer.moments, i);
     return [
       [`${name}.first_moment`, first],
       [`${name}.second_moment`, second],

@@ -3,6 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import type { Task } from "@iapo/rollout-trace";
 import { deriveSeed, type Seed } from "@iapo/tensor-core";
 import { GrpoError } from "../error.ts";
+import { at } from "../math/batch.ts";
 import { shuffled } from "../update/shuffled.ts";
 
 export interface TaskSource<T = Task> {
@@ -54,6 +55,6 @@ export class TaskOrder<T = Task> {
       this.#order = shuffled(all, deriveSeed(...this.#seed, epoch));
       this.#epoch = epoch;
     }
-    return this.#order[place % length]!;
+    return at(this.#order, place % length);
   }
 }

@@ -24,8 +24,7 @@ export function traceRenderer(
     let firstBlock = 0;
     let before: Turn | undefined;
     const earlier: EarlierTurn[] = [];
-    for (let turn = 0; turn < index; turn++) {
-      const { tokens, lossMask } = trace.turns[turn]!;
+    for (const [turn, { tokens, lossMask }] of trace.turns.slice(0, index).entries()) {
       const ids = tokens.filter((_, i) => lossMask[i] === 1);
       before = scribe.render(input, ids, input.freshPrompt ? undefined : before);
       const { next, tool } = await environment.step(task, before, [...earlier]);

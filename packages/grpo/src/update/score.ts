@@ -1,5 +1,5 @@
 // Log-probs of traces without a gradient: under a reference, a teacher, or the policy itself.
-import type { Trajectory } from "@iapo/rollout-trace";
+import { joinSampledTokens, type Trajectory } from "@iapo/rollout-trace";
 import { noGrad } from "@iapo/tensor-core";
 import type { Scorer } from "../policy.ts";
 import { splitByRows } from "./split.ts";
@@ -16,13 +16,13 @@ export async function scoreTraces(
     const { logProb, entropy } = noGrad(() => packed.logProbs());
     const values = (await logProb.values()) as Float32Array;
     for (const item of [logProb, entropy, packed]) item.dispose();
-    let at = 0;
-    for (const { turns } of piece.flat()) {
-      const count = turns.reduce((sum, turn) => sum + turn.logProbs.length, 0);
-      scores.push(values.slice(at, at + count));
-      at += count;
-    }
+    const { offsets } = joinSampledTokens(piece.flat());
+    for (let trace = 0; trace + 1 < offsets.length; trace++)
+      scores.push(values.subarray(offsets[trace], offsets[trace + 1]));
   }
-  const left = scores.values();
-  return groups.map((group) => group.map(() => left.next().value!));
+  let done = 0;
+  return groups.map(({ length }) => {
+    done += length;
+    return scores.slice(done - length, done);
+  });
 }

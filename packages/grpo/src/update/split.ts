@@ -1,19 +1,18 @@
 // Splits groups into pieces that fit a budget of rows; each piece repeats the prompt of a group that it continues.
-
-/** Rows that traces take in a forward pass: their shared prompt once, then what follows it. */
 import type { Trajectory } from "@iapo/rollout-trace";
 
+/** Rows that traces take in a forward pass: their shared prompt once, then what follows it. */
 interface Rows {
   readonly prompt: number;
   readonly own: number;
 }
 
-/** A turn with a prompt of its own shares nothing; the last token of a stretch predicts nothing and takes no row. */
+/** A turn with a prompt of its own shares nothing; the last token of a prompt and its turns predicts nothing and takes no row. */
 function rowsOf({ turns }: Trajectory): Rows {
-  const prompt = Math.max(turns[0]!.lossMask.indexOf(1), 0);
+  const prompt = Math.max(turns[0]?.lossMask.indexOf(1) ?? 0, 0);
   const all = turns.reduce((sum, { tokens }) => sum + tokens.length, 0);
-  const stretches = turns.filter(({ freshPrompt }, i) => i === 0 || freshPrompt).length;
-  return { prompt, own: all - prompt - stretches };
+  const prompts = turns.filter(({ freshPrompt }, i) => i === 0 || freshPrompt).length;
+  return { prompt, own: all - prompt - prompts };
 }
 
 /**
