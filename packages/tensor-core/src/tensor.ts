@@ -110,16 +110,6 @@ export class Tensor {
     return new Tensor(this.device, this.shape, this.dtype, { ...source, storage: this.storage });
   }
 
-  /** A handle that knows shape and identity only; reading it throws. */
-  ghost(): Tensor {
-    return new Tensor(this.device, this.shape, this.dtype, { id: this.id });
-  }
-
-  /** The same elements under another shape, as a new value that shares the storage. Not recorded: ops use it. */
-  viewAs(shape: readonly number[], byteOffset = 0, dtype: DType = this.dtype): Tensor {
-    return new Tensor(this.device, shape, dtype, { storage: this.storage, byteOffset: this.byteOffset + byteOffset });
-  }
-
   /** Reads the contents back; waits for the work before it. bf16 comes as raw patterns: see `fromBf16`. */
   read<D extends DType>(this: Tensor & { readonly dtype: D }): Promise<HostArray[D]>;
   async read(): Promise<HostArray[DType]> {
@@ -171,6 +161,17 @@ export class Tensor {
   toString(): string {
     return `Tensor ${this.dtype}[${this.shape.join(", ")}]${this.shards ? ` in ${this.shards.length} row shards` : ""}`;
   }
+}
+
+/** A handle that knows the shape and identity of `tensor` only; reading it throws. For tapes. */
+export function ghostOf({ device, shape, dtype, id }: Tensor): Tensor {
+  return new Tensor(device, shape, dtype, { id });
+}
+
+/** Elements of `tensor` from `byteOffset` on under another shape, as a new value that shares the storage and is on no tape: ops make views of it. */
+export function viewOf(tensor: Tensor, shape: readonly number[], byteOffset = 0): Tensor {
+  const { device, dtype, storage } = tensor;
+  return new Tensor(device, shape, dtype, { storage, byteOffset: tensor.byteOffset + byteOffset });
 }
 
 /** What element-wise ops take: a number stands for a tensor of any shape that is full of it. */

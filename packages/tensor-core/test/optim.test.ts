@@ -50,7 +50,7 @@ describe.each(deviceKinds)("optimizers on %o", (options) => {
     for (const step of steps) {
       const gradients = names.map((name) => vector(step.grad[name]));
       const clip = clipByGlobalNorm(gradients, hyper.clip ?? Number.POSITIVE_INFINITY);
-      optimizer.step(gradients, { learningRate: step.lr, clip });
+      optimizer.step(gradients, hyper.clip === null ? { learningRate: step.lr } : { learningRate: step.lr, clip });
       const decision = await readClipDecision(clip);
       expect(relative([decision.norm], [step.total_norm])).toBeLessThan(TOLERANCE);
       const pairs = names.flatMap((name, k) => {
@@ -73,9 +73,10 @@ describe.each(deviceKinds)("optimizers on %o", (options) => {
     expect(device.memory().liveBytes).toBe(before);
   });
 
-  test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 3e38])(
-    "a step with a gradient of %d changes nothing, not even the count that bias correction uses",
-    async (poison) => {
+  const poisons = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 3e38];
+  test.each(poisons.flatMap((poison) => [1, undefined].map((maxNorm) => [poison, maxNorm] as const)))(
+    "a step with a gradient of %d, clipped at %s, changes nothing, not even the count that bias correction uses",
+    async (poison, maxNorm) => {
       const random = seededRandom("skip");
       const gradients = [0, 1].map(() => Array.from({ length: 1003 }, () => normal(random)));
       const run = async (batches: readonly number[][]) => {
@@ -84,10 +85,10 @@ describe.each(deviceKinds)("optimizers on %o", (options) => {
         const optimizer = new AdamW([{ master, runCopy }]);
         for (const batch of batches) {
           const gradient = vector(batch);
-          const clip = clipByGlobalNorm([gradient], 1);
-          optimizer.step([gradient], { learningRate: 0.1, clip });
+          const clip = maxNorm === undefined ? undefined : clipByGlobalNorm([gradient], maxNorm);
+          optimizer.step([gradient], { learningRate: 0.1, ...(clip && { clip }) });
           gradient.dispose();
-          clip.dispose();
+          clip?.dispose();
         }
         const { first, second } = optimizer.moments[0]!;
         const values = await Promise.all([master, runCopy, first, second].map((t) => t.values()));
@@ -224,6 +225,10 @@ describe.each(deviceKinds)("optimizers on %o", (options) => {
     expect(() => step([other])).toThrow(expect.objectContaining({ code: "shape" }));
     expect(() => step([])).toThrow(expect.objectContaining({ code: "argument" }));
     expect(() => step([master], Number.NaN)).toThrow(expect.objectContaining({ code: "argument" }));
+    for (const wrong of [master, 1, { norm: 1 }]) // as JavaScript may pass it
+      expect(() => optimizer.step([master], { learningRate: 0.1, clip: wrong as Tensor })).toThrow(
+        expect.objectContaining({ code: "argument", message: expect.stringContaining("clipByGlobalNorm") }),
+      );
     expect(() => new AdamW([])).toThrow(expect.objectContaining({ code: "argument" }));
     expect(() => new AdamW([{ master }], { betas: [0.9, 1] })).toThrow(expect.objectContaining({ code: "argument" }));
     expect(() => new AdamW([{ master, runCopy: other }])).toThrow(expect.objectContaining({ code: "shape" }));

@@ -1,6 +1,7 @@
 // Recomputation in place of saved activations.
+
 import { scope } from "../memory/scope.ts";
-import type { Tensor } from "../tensor.ts";
+import { ghostOf, type Tensor } from "../tensor.ts";
 import { currentTape, noGrad, record, type Tape, withTape } from "./tape.ts";
 
 /** Finds which tracked tensors a computation reads, and keeps nothing. */
@@ -20,7 +21,7 @@ class WatchingTape implements Tape {
   add(node: Parameters<Tape["add"]>[0]): void {
     node.inputs.forEach((input, k) => {
       if (node.needs[k] && this.#outer.tracks(input) && !this.touched.has(input.id))
-        this.touched.set(input.id, input.ghost());
+        this.touched.set(input.id, ghostOf(input));
     });
     for (const output of node.outputs) this.#inner.add(output.id);
     for (const tensor of [...node.inputs, ...node.outputs]) tensor.dispose();
@@ -45,7 +46,7 @@ export function checkpoint(fn: (...inputs: Tensor[]) => Tensor, inputs: readonly
   outer.add({
     name: "checkpoint",
     inputs: all,
-    outputs: [output.ghost()],
+    outputs: [ghostOf(output)],
     needs: all.map((t) => outer.tracks(t)),
     vjp: ([cotangent]) => {
       const wanted = all.filter((t) => outer.tracks(t));

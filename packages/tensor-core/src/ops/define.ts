@@ -1,9 +1,10 @@
 // How an op is defined: shape rule, kernels, vjp, slow reference and test cases in one value.
+
 import { currentTape, type Tape } from "../autograd/tape.ts";
 import type { Device } from "../device/device.ts";
 import type { DType } from "../dtype.ts";
 import { TensorError } from "../errors.ts";
-import type { Tensor } from "../tensor.ts";
+import { ghostOf, type Tensor } from "../tensor.ts";
 import { aligned } from "./aligned.ts";
 
 export interface OutputSpec {
@@ -196,8 +197,8 @@ function recordOn(
   if (!vjp) throw new TensorError("tape", `${name} has no gradient: wrap it in noGrad, or do not track its inputs`);
   const kept = typeof saves === "function" ? saves(params) : saves;
   const needs = inputs.map((t) => tape.tracks(t));
-  const keptInputs = inputs.map((t, k) => (!kept.inputs || kept.inputs.includes(k) ? t.alias() : t.ghost()));
-  const keptOutputs = outputs.map((t, k) => (kept.outputs?.includes(k) ? t.alias() : t.ghost()));
+  const keptInputs = inputs.map((t, k) => (!kept.inputs || kept.inputs.includes(k) ? t.alias() : ghostOf(t)));
+  const keptOutputs = outputs.map((t, k) => (kept.outputs?.includes(k) ? t.alias() : ghostOf(t)));
   tape.add({
     name,
     inputs: keptInputs,

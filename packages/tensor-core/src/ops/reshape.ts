@@ -1,6 +1,7 @@
 // Another shape for the same elements.
+
 import { sizeOf } from "../dtype.ts";
-import type { Tensor } from "../tensor.ts";
+import { type Tensor, viewOf } from "../tensor.ts";
 import { defineView, shapeError } from "./define.ts";
 
 interface Params {
@@ -14,9 +15,9 @@ export const reshape = defineView({
   call: (x: Tensor, shape: readonly number[]) => ({ inputs: [x], params: { shape } }),
   view: (x, { shape }: Params) => {
     if (sizeOf(shape) !== x.size) shapeError("reshape", `${x} does not fit [${shape.join(", ")}]`);
-    return x.viewAs(shape);
+    return viewOf(x, shape);
   },
-  vjp: ({ inputs: [x], cotangents: [g] }) => [g.viewAs(x.shape)],
+  vjp: ({ inputs: [x], cotangents: [g] }) => [viewOf(g, x.shape)],
   saves: { inputs: [] },
   reference: ([x], { shape }) => [{ shape, data: x.data }],
   cases: [

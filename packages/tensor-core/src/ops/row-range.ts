@@ -1,6 +1,7 @@
 // A range of rows without a copy.
+
 import { byteLengthOf } from "../dtype.ts";
-import type { Tensor } from "../tensor.ts";
+import { type Tensor, viewOf } from "../tensor.ts";
 import { defineView } from "./define.ts";
 import { expectRange, padded } from "./slice.ts";
 
@@ -17,7 +18,7 @@ export const rowRange = defineView({
   view: (x, { start, end }: Params) => {
     expectRange("rowRange", x, 0, start, end);
     const rest = x.shape.slice(1);
-    return x.viewAs([end - start, ...rest], byteLengthOf([start, ...rest], x.dtype));
+    return viewOf(x, [end - start, ...rest], byteLengthOf([start, ...rest], x.dtype));
   },
   vjp: ({ inputs: [x], cotangents: [g], params }) => [padded(g, x.shape, { axis: 0, ...params })],
   saves: { inputs: [] },

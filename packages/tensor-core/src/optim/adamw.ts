@@ -6,8 +6,9 @@ import { withTag } from "../memory/scope.ts";
 import { aligned } from "../ops/aligned.ts";
 import { fill } from "../ops/fill.ts";
 import { grid } from "../ops/wgsl.ts";
-import type { Tensor } from "../tensor.ts";
+import { Tensor } from "../tensor.ts";
 import { countKernel, updateKernel } from "./adamw-kernels.ts";
+import { clipByGlobalNorm } from "./clip.ts";
 
 export interface OptimizedParameter {
   /** f32, updated in place. May be row-sharded. */
@@ -32,8 +33,8 @@ export interface AdamWOptions {
 
 export interface StepOptions {
   readonly learningRate: number;
-  /** What `clipByGlobalNorm` returned for these gradients; a step whose norm is not finite changes nothing but the count of skipped steps. */
-  readonly clip: Tensor;
+  /** What `clipByGlobalNorm` returned for these gradients. Default: no clipping. Either way a step whose gradients are not finite changes nothing but the count of skipped steps. */
+  readonly clip?: Tensor;
 }
 
 /** Running means of the gradient and of its square, f32, of the master's shape and shards. */
@@ -76,7 +77,8 @@ export class AdamW {
   }
 
   /** Records one step. `gradients` are f32, one per parameter, sharded alike; they are only read. Throws `shape` or `argument`. */
-  step(gradients: readonly Tensor[], { learningRate, clip }: StepOptions): void {
+  step(gradients: readonly Tensor[], options: StepOptions): void {
+    const { learningRate } = options;
     inRange("learning rate", learningRate, learningRate >= 0);
     if (gradients.length !== this.parameters.length) {
       const counts = `${gradients.length} gradients for ${this.parameters.length} parameters`;
@@ -85,9 +87,12 @@ export class AdamW {
     gradients.forEach((gradient, k) => {
       expectLike("gradient", gradient, at(this.parameters, k).master, ["f32"]);
     });
+    const decision = options.clip ?? clipByGlobalNorm(gradients, Number.POSITIVE_INFINITY);
+    if (!(decision instanceof Tensor) || decision.dtype !== "f32" || String(decision.shape) !== "4")
+      throw new TensorError("argument", `AdamW: clip is what clipByGlobalNorm returns, not ${String(decision)}`);
     const [beta1, beta2] = this.#betas;
     this.#device.dispatch(countKernel(), {
-      reads: [clip],
+      reads: [decision],
       writes: [this.counter],
       uniforms: [logOf(beta1), logOf(beta2)],
       groups: [1],
@@ -95,8 +100,9 @@ export class AdamW {
     gradients.forEach((gradient, k) => {
       const { weightDecay = this.#weightDecay } = at(this.parameters, k);
       const decay = 1 - learningRate * weightDecay;
-      this.#update(k, gradient, clip, [learningRate, decay, 1 - beta1, beta2, 1 - beta2, this.#epsilon]);
+      this.#update(k, gradient, decision, [learningRate, decay, 1 - beta1, beta2, 1 - beta2, this.#epsilon]);
     });
+    if (!options.clip) decision.dispose();
   }
 
   /** How many steps were applied and skipped so far; waits for them. */
@@ -114,7 +120,7 @@ export class AdamW {
     this.counter.dispose();
   }
 
-  #update(k: number, gradient: Tensor, clip: Tensor, constants: readonly number[]): void {
+  #update(k: number, gradient: Tensor, decision: Tensor, constants: readonly number[]): void {
     const { master, runCopy } = at(this.parameters, k);
     const { first, second } = at(this.moments, k);
     const parts = [master, first, second, ...(runCopy ? [runCopy] : [])].map((tensor) => tensor.parts());
@@ -123,7 +129,7 @@ export class AdamW {
       const temporary: Tensor[] = [];
       const items = Math.ceil(tensor.size / 4);
       this.#device.dispatch(kernel, {
-        reads: [aligned(tensor, temporary), clip, this.counter],
+        reads: [aligned(tensor, temporary), decision, this.counter],
         writes: parts.map((list) => at(list, part).tensor),
         uniforms: [items, ...constants],
         groups: grid(this.#device, items),

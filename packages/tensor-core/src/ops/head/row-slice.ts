@@ -1,12 +1,13 @@
 // Contiguous row ranges of a matrix that may be sharded: a view where one buffer holds the rows, else a copy.
+
 import { matrixShape, rowsOf } from "../../checked.ts";
-import type { Tensor } from "../../tensor.ts";
+import { type Tensor, viewOf } from "../../tensor.ts";
 
 /** Rows `start` to `start + count` of a matrix, for reading, as a tensor of their own. */
 export function readRows(matrix: Tensor, start: number, count: number): Tensor {
   const [only, ...more] = overlaps(matrix, start, count);
   const [, width] = matrixShape(matrix);
-  if (only && more.length === 0) return only.part.viewAs([count, width], only.from * rowBytes(matrix));
+  if (only && more.length === 0) return viewOf(only.part, [count, width], only.from * rowBytes(matrix));
   const copy = matrix.device.empty([count, width], matrix.dtype);
   copyRows(matrix, start, copy, "read");
   return copy;
@@ -18,7 +19,7 @@ export function writeRows(matrix: Tensor, start: number, count: number, fill: (r
   const [, width] = matrixShape(matrix);
   const { device } = matrix;
   if (only && more.length === 0 && (only.from * rowBytes(matrix)) % device.facts.offsetAlignment === 0) {
-    const view = only.part.viewAs([count, width], only.from * rowBytes(matrix));
+    const view = viewOf(only.part, [count, width], only.from * rowBytes(matrix));
     fill(view);
     view.dispose();
     return;

@@ -1,6 +1,7 @@
 // The sweep over slices of the vocabulary: logits of some rows and ids at a time, in a scratch of at most 8 MiB.
+
 import { matrixShape, rowsOf } from "../../checked.ts";
-import type { Tensor } from "../../tensor.ts";
+import { type Tensor, viewOf } from "../../tensor.ts";
 import { matmulInto } from "../matmul/dispatch.ts";
 import { readRows } from "./row-slice.ts";
 import { type LogitSlice, VOCABULARY_BLOCK } from "./softmax-state.ts";
@@ -27,7 +28,7 @@ export function rowChunks(rows: number): RowChunk[] {
 /** Rows of a chunk as a tensor that shares the storage of `matrix` [rows, width]. */
 export function chunkOf(matrix: Tensor, { firstRow, rows }: RowChunk): Tensor {
   const width = matrix.size / rowsOf(matrix);
-  return matrix.viewAs([rows, width], firstRow * width * 4);
+  return viewOf(matrix, [rows, width], firstRow * width * 4);
 }
 
 export interface VocabularySlice {
