@@ -188,7 +188,7 @@ function seedPairs(seeds: Tensor | readonly (readonly [Tensor, Tensor])[]): read
   return [[output, fill(output.device, output.shape, 1)]];
 }
 
-/** Adds in place where the sum so far is nobody else's. Takes ownership of `gradient`. */
+/** Adds in place where the sum so far has no other handle. Takes ownership of `gradient`. */
 function accumulate(cotangents: Map<number, Tensor>, tensor: Tensor, gradient: Tensor): void {
   if (gradient.size !== tensor.size) {
     throw new TensorError("tape", `a vjp gave ${gradient} as the gradient of ${tensor}`);
@@ -198,7 +198,7 @@ function accumulate(cotangents: Map<number, Tensor>, tensor: Tensor, gradient: T
     cotangents.set(tensor.id, gradient);
     return;
   }
-  // Addition commutes, so whichever of the two is nobody else's can take the other in.
+  // Addition commutes, so whichever of the two has no other handle can take the other in.
   const target = isOwn(sum) ? sum : isOwn(gradient) ? gradient : copyOf(sum);
   addInto(target, target === gradient ? sum : gradient);
   cotangents.set(tensor.id, target);

@@ -5,11 +5,11 @@ import type { Operand, Tensor } from "../tensor.ts";
 import {
   type BroadcastDType,
   broadcastDType,
+  broadcastReader,
   broadcastShape,
   defineBroadcastKernel,
   dispatchBroadcast,
   expectNumber,
-  stretchedReader,
 } from "./broadcast.ts";
 import {
   type CaseInput,
@@ -96,7 +96,7 @@ export function defineBinary(spec: BinarySpec): ((a: Operand, b: Operand) => Ten
       const value = number && { shape: [], data: Float64Array.of(number.value) };
       const [a, b] = number?.operand === "a" ? [value ?? x, x] : [x, other ?? value ?? x];
       const shape = broadcastShape(name, [a.shape, b.shape]);
-      const [p, q] = [stretchedReader(a, shape), stretchedReader(b, shape)];
+      const [p, q] = [broadcastReader(a, shape), broadcastReader(b, shape)];
       return [{ shape, data: Float64Array.from({ length: sizeOf(shape) }, (_, i) => spec.value(p(i), q(i))) }] as const;
     },
     cases: casesOf(spec),

@@ -1,7 +1,7 @@
-// Stretching to a larger shape.
+// Broadcasting to a larger shape.
 import { sizeOf } from "../dtype.ts";
 import type { Tensor } from "../tensor.ts";
-import { broadcastShape, stretchedReader, stretchInto } from "./broadcast.ts";
+import { broadcastInto, broadcastReader, broadcastShape } from "./broadcast.ts";
 import { defineOp, expectDType, shapeError } from "./define.ts";
 import { sumTo } from "./sum-to.ts";
 
@@ -9,22 +9,22 @@ interface Params {
   readonly shape: readonly number[];
 }
 
-/** `x` stretched to `shape` (aligned at the last dimension, lengths of 1 repeat); f32. */
+/** `x` broadcast to `shape` (aligned at the last dimension, lengths of 1 repeat); f32. */
 export const broadcastTo = defineOp({
   name: "broadcastTo",
-  summary: "stretches dimensions of length 1",
+  summary: "repeats dimensions of length 1",
   call: (x: Tensor, shape: readonly number[]) => ({ inputs: [x], params: { shape } }),
   infer: ([x], { shape }: Params) => {
     expectDType("broadcastTo", x, "f32");
     const common = broadcastShape("broadcastTo", [x.shape, shape]);
-    if (String(common) !== String(shape)) shapeError("broadcastTo", `${x} does not stretch to [${shape.join(", ")}]`);
+    if (String(common) !== String(shape)) shapeError("broadcastTo", `${x} does not broadcast to [${shape.join(", ")}]`);
     return [{ shape }];
   },
-  run: (_device, [x], [out]) => stretchInto(out, x),
+  run: (_device, [x], [out]) => broadcastInto(out, x),
   vjp: ({ inputs: [x], cotangents: [g] }) => [sumTo(g, x.shape)],
   saves: { inputs: [] },
   reference: ([x], { shape }) => {
-    const read = stretchedReader(x, shape);
+    const read = broadcastReader(x, shape);
     return [{ shape, data: Float64Array.from({ length: sizeOf(shape) }, (_, i) => read(i)) }];
   },
   cases: [

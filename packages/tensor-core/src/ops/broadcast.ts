@@ -1,4 +1,4 @@
-// Broadcasting: operands of up to four dimensions, aligned at the last one; a dimension of 1 stretches. One kernel serves all shapes.
+// Broadcasting: operands of up to four dimensions, aligned at the last one; a dimension of 1 is repeated. One kernel serves all shapes.
 import { at } from "../checked.ts";
 import type { DType } from "../dtype.ts";
 import { TensorError } from "../errors.ts";
@@ -33,23 +33,23 @@ export function broadcastShape(op: string, shapes: readonly (readonly number[])[
   });
 }
 
-/** `x` (f32) stretched to `shape`. */
-export function stretch(x: Tensor, shape: readonly number[]): Tensor {
+/** `x` (f32) broadcast to `shape`. */
+export function broadcastCopy(x: Tensor, shape: readonly number[]): Tensor {
   const out = x.device.empty(shape);
-  stretchInto(out, x);
+  broadcastInto(out, x);
   return out;
 }
 
-const stretchKernel = defineBroadcastKernel(() => ({
+const expandKernel = defineBroadcastKernel(() => ({
   name: "broadcast_to",
   operands: { a: "f32" },
   out: "f32",
   expression: "a",
 }));
 
-/** Fills `out` (f32) with `x` stretched to its shape. */
-export function stretchInto(out: Tensor, x: Tensor): void {
-  if (out.size > 0) dispatchBroadcast(stretchKernel(), [x], out);
+/** Fills `out` (f32) with `x` broadcast to its shape. */
+export function broadcastInto(out: Tensor, x: Tensor): void {
+  if (out.size > 0) dispatchBroadcast(expandKernel(), [x], out);
 }
 
 /** How threads find their elements: four at the same place of every array, four of a row, or one. */
@@ -109,7 +109,7 @@ type Dimensions = readonly [number, number, number, number];
 
 interface Plan {
   readonly dimensions: Dimensions;
-  /** Element strides of each operand, 0 where it stretches; that of the last dimension is 0 or 1. */
+  /** Element strides of each operand, 0 where it is repeated; that of the last dimension is 0 or 1. */
   readonly strides: readonly Dimensions[];
 }
 
@@ -221,8 +221,8 @@ export function broadcastDType(op: string, { dtype }: Tensor): BroadcastDType {
   return dtype;
 }
 
-/** Reads `operand` as if it were stretched to `shape`, by flat index. For references. */
-export function stretchedReader(operand: ReferenceArray, shape: readonly number[]): (index: number) => number {
+/** Reads `operand` as if it were broadcast to `shape`, by flat index. For references. */
+export function broadcastReader(operand: ReferenceArray, shape: readonly number[]): (index: number) => number {
   return (index) => at(operand.data, indexIn(operand.shape, shape, index));
 }
 

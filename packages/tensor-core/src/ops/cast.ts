@@ -107,7 +107,7 @@ fn widen_bf16(words: vec2u) -> vec4f {
 
 function kernelOf(from: DType, to: DType): Kernel {
   if (from !== to && (from === "bf16" || to === "bf16") && from !== "f32" && to !== "f32") {
-    throw new TensorError("dtype", `cast: ${from} to ${to} goes by way of f32`);
+    throw new TensorError("dtype", `cast: ${from} to ${to} needs two casts, over f32`);
   }
   return castKernel(from, to);
 }

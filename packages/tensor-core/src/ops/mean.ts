@@ -1,5 +1,5 @@
 // Mean over one axis or over everything.
-import { stretch } from "./broadcast.ts";
+import { broadcastCopy } from "./broadcast.ts";
 import { multiply } from "./multiply.ts";
 import { defineReduction } from "./reduction.ts";
 
@@ -10,6 +10,6 @@ export const mean = defineReduction({
   kind: "sum",
   factor: (length) => 1 / length,
   needsElements: "average",
-  gradient: (g, { x, length }) => stretch(multiply(g, 1 / length), x.shape),
+  gradient: (g, { x, length }) => broadcastCopy(multiply(g, 1 / length), x.shape),
   value: (group) => group.reduce((s, v) => s + v, 0) / group.length,
 });

@@ -1,4 +1,4 @@
-// Rotary position embedding (Su et al. 2021, arXiv 2104.09864), halves convention: column j turns with column j + D/2 of its head.
+// Rotary position embedding (Su et al. 2021, arXiv 2104.09864), halves convention: column j rotates with column j + D/2 of its head.
 import { at, matrixShape } from "../checked.ts";
 import { defineKernel } from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
@@ -28,8 +28,8 @@ const kernel = defineKernel((wide: boolean) => {
   };
 });
 
-/** Records the turn by the table's angles times `direction` (1 or -1). */
-function turn(x: Tensor, cosines: Tensor, sines: Tensor, out: Tensor, direction: number): void {
+/** Records the rotation by the table's angles times `direction` (1 or -1). */
+function rotate(x: Tensor, cosines: Tensor, sines: Tensor, out: Tensor, direction: number): void {
   const [, columns] = matrixShape(cosines);
   const [, width] = matrixShape(x);
   const wide = columns % 4 === 0;
@@ -45,7 +45,7 @@ function turn(x: Tensor, cosines: Tensor, sines: Tensor, out: Tensor, direction:
 }
 
 /**
- * Turns each pair (x[j], x[j + D/2]) of every head by the row's angle j. `x` f32 [rows, heads·D]; `cosines`, `sines` f32 [rows, D/2], which get no
+ * Rotates each pair (x[j], x[j + D/2]) of every head by the row's angle j. `x` f32 [rows, heads·D]; `cosines`, `sines` f32 [rows, D/2], which get no
  * gradient. Throws `shape` where rows differ or D does not divide the width.
  */
 export const rope = defineOp({
@@ -61,10 +61,10 @@ export const rope = defineOp({
       shapeError("rope", `angles ${cosines} and ${sines} do not fit ${x}: [rows, D/2] and [rows, heads·D] are needed`);
     return [{ shape: x.shape }];
   },
-  run: (_device, [x, cosines, sines], [out]) => turn(x, cosines, sines, out, 1),
+  run: (_device, [x, cosines, sines], [out]) => rotate(x, cosines, sines, out, 1),
   vjp: ({ inputs: [, cosines, sines], cotangents: [g] }) => {
     const dx = g.device.empty(g.shape);
-    turn(g, cosines, sines, dx, -1);
+    rotate(g, cosines, sines, dx, -1);
     return [dx, undefined, undefined];
   },
   saves: { inputs: [1, 2] },

@@ -14,7 +14,7 @@ const forward = defineRowKernel(
     reads: { x: "V" },
     writes: { out: "V" },
     code: `${exponentialsWgsl}
-  let share = 1.0 / total;${eachOfRow("out[at] = exp_within(x[at] - largest, -87.0, 0.0) * share;")}`,
+  let inverse = 1.0 / total;${eachOfRow("out[at] = exp_within(x[at] - largest, -87.0, 0.0) * inverse;")}`,
   }),
 );
 

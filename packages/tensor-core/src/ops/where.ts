@@ -1,7 +1,7 @@
 // Choice between two operands, element by element.
 import { sizeOf } from "../dtype.ts";
 import type { Operand, Tensor } from "../tensor.ts";
-import { broadcastShape, defineBroadcastKernel, dispatchBroadcast, stretchedReader } from "./broadcast.ts";
+import { broadcastReader, broadcastShape, defineBroadcastKernel, dispatchBroadcast } from "./broadcast.ts";
 import { type CaseInput, defineOp, expectDType, type Op, type ReferenceArray } from "./define.ts";
 import { sumTo } from "./sum-to.ts";
 
@@ -74,9 +74,9 @@ export const where: ((condition: Tensor, a: Operand, b: Operand) => Tensor) & Op
       arrays.map((array) => array.shape),
     );
     const [c, p, q] = [
-      stretchedReader(arrays[0], shape),
-      stretchedReader(arrays[1], shape),
-      stretchedReader(arrays[2], shape),
+      broadcastReader(arrays[0], shape),
+      broadcastReader(arrays[1], shape),
+      broadcastReader(arrays[2], shape),
     ];
     return [{ shape, data: Float64Array.from({ length: sizeOf(shape) }, (_, i) => (c(i) ? p(i) : q(i))) }];
   },

@@ -98,7 +98,7 @@ export class Recorder {
     this.#slot = 0;
   }
 
-  /** The GPU has nothing to do: the next submission shall not wait for long. */
+  /** The GPU has nothing to do: so the next submission is a short one. */
   drained(): void {
     this.#slots = FIRST_SLOTS;
   }

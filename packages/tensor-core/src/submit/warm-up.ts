@@ -15,7 +15,7 @@ const BINDING_ELEMENTS = 64;
 
 /**
  * Finds the kernels of `step` by running it on a planning device (so it makes all its tensors on the device that it is given), and compiles
- * those that are new to `device` one by one. Returns what each took; `onProgress` hears of it at once.
+ * those that are new to `device` one by one. Returns what each took; `onProgress` is called after each.
  */
 export async function warmUp(
   device: Device,

@@ -1,4 +1,4 @@
-// What ops do with NaN and infinity: each value in each input against the f64 reference, and cotangents of NaN, told apart by bits.
+// What ops do with NaN and infinity: each value in each input against the f64 reference, and cotangents of NaN.
 import { record } from "../autograd/tape.ts";
 import { at } from "../checked.ts";
 import type { Device } from "../device/device.ts";

@@ -60,7 +60,7 @@ export function backward(
     byKey: boolean,
     errors: boolean,
   ): Tensor => {
-    // Rows beyond all segments are nobody's: their gradient is zero.
+    // No query reads rows beyond all segments: their gradient is zero.
     const spare = byKey && rowsOf(like) > plan.keys;
     const to = spare ? fill(device, like.shape, 0) : device.empty(like.shape);
     const { kernel, rows } = gradientKernel(device, headDim);

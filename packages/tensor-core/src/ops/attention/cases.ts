@@ -1,45 +1,25 @@
 // Cases of segment attention for the conformance suite.
 import type { OpCase } from "../define.ts";
 import type { AttentionParams } from "./forward.ts";
-import { planSegments, type Segment } from "./plan.ts";
+import { planSegments, rowSegment, type Segment } from "./plan.ts";
 
 /** Segments in which each sequence sees its own rows only. */
 export function packed(lengths: readonly number[], causal: boolean): Segment[] {
-  let start = 0;
-  return lengths.map((count) => {
-    const segment = {
-      queryStart: start,
-      queryCount: count,
-      prefixStart: 0,
-      prefixCount: 0,
-      ownStart: start,
-      ownCount: count,
-      causal,
-    };
-    start += count;
-    return segment;
-  });
+  return rowsOneAfterAnother(0, lengths, { causal });
 }
 
 /** A prompt, and responses that each see it and themselves. */
 export function sharedPrefix(prompt: number, responses: readonly number[]): Segment[] {
-  let start = prompt;
-  return [
-    ...packed([prompt], true),
-    ...responses.map((count) => {
-      const segment = {
-        queryStart: start,
-        queryCount: count,
-        prefixStart: 0,
-        prefixCount: prompt,
-        ownStart: start,
-        ownCount: count,
-        causal: true,
-      };
-      start += count;
-      return segment;
-    }),
-  ];
+  return [rowSegment(0, prompt), ...rowsOneAfterAnother(prompt, responses, { prefixCount: prompt })];
+}
+
+/** Sequences of these lengths, from row `first` on. */
+function rowsOneAfterAnother(first: number, lengths: readonly number[], changes: Partial<Segment>): Segment[] {
+  let start = first;
+  return lengths.map((count) => {
+    start += count;
+    return rowSegment(start - count, count, changes);
+  });
 }
 
 function attentionCase(

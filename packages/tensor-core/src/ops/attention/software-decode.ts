@@ -3,7 +3,7 @@
 import { defineKernel } from "../../submit/kernel.ts";
 import { forwardBindings, forwardWgsl } from "./forward-wgsl.ts";
 import { BLOCK } from "./plan.ts";
-import { dot4, times } from "./text.ts";
+import { dot4, softwareForwardStart, times } from "./text.ts";
 import { tableWgsl } from "./wgsl.ts";
 
 /** A tile of at most `rows` rows; each lane holds `columns` vec4 of every output row. */
@@ -14,13 +14,7 @@ export const softwareDecode = defineKernel((lanes: number, rows: number, columns
     name: `attention_decode/lanes${lanes}/rows${rows}/columns${columns}`,
     ...forwardBindings,
     subgroups: true,
-    code: `${tableWgsl}${forwardWgsl}
-@compute @workgroup_size(${lanes})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let tile = queryTile(group.x / P.splits, group.y, ${rows}u);
-  if (tile.count == 0u) { return; }
-  let s = tile.segment;
-  let range = blocksOf(group.x, visibleToPair(tile, tile.count - 1u));
+    code: `${tableWgsl}${forwardWgsl}${softwareForwardStart(lanes, rows, columns)}
 ${rowText(
   (r) => `
   let row${r} = pairRow(tile, group.z, min(${r}u, tile.count - 1u));
@@ -28,8 +22,6 @@ ${rowText(
   var top${r} = NONE; var sum${r} = 0.0;
   var scores${r}: array<f32, ${BLOCK / lanes}>;`,
 )}
-${columnText((c) => `  let column${c} = min(lane + ${c * lanes}u, P.dim4 - 1u);`)}
-${rowText((r) => columnText((c) => `  var o${r}_${c} = vec4f();`))}
   for (var block = range.first; block < range.end; block += BLOCK) {
     let count = min(BLOCK, range.end - block);
 ${rowText((r) => `    var laneTop${r} = NONE; var blockSum${r} = 0.0;`)}

@@ -3,7 +3,7 @@
 import { defineKernel } from "../../submit/kernel.ts";
 import { forwardBindings, forwardWgsl } from "./forward-wgsl.ts";
 import { BLOCK } from "./plan.ts";
-import { broadcastRow, dot4, type SoftwareShape, times } from "./text.ts";
+import { broadcastRow, dot4, type SoftwareShape, softwareForwardStart, times } from "./text.ts";
 import { tableWgsl } from "./wgsl.ts";
 
 const KEYS = 16;
@@ -16,13 +16,7 @@ export const softwareForward = defineKernel((lanes: number, groups: number, colu
     name: `attention_forward/lanes${lanes}/rows${rows}/columns${columns}`,
     ...forwardBindings,
     subgroups: true,
-    code: `${tableWgsl}${forwardWgsl}
-@compute @workgroup_size(${lanes})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let tile = queryTile(group.x / P.splits, group.y, ${rows}u);
-  if (tile.count == 0u) { return; }
-  let s = tile.segment;
-  let range = blocksOf(group.x, visibleToPair(tile, tile.count - 1u));
+    code: `${tableWgsl}${forwardWgsl}${softwareForwardStart(lanes, rows, columns)}
 ${times(
   groups,
   (t) => `
@@ -32,8 +26,6 @@ ${times(
   var top${t} = NONE; var sum${t} = 0.0;
   var scores${t}: array<f32, ${BLOCK}>;`,
 )}
-${times(columns, (c) => `  let column${c} = min(lane + ${c * lanes}u, P.dim4 - 1u);`)}
-${times(rows, (i) => times(columns, (c) => `  var o${i}_${c} = vec4f();`))}
   for (var block = range.first; block < range.end; block += BLOCK) {
     let count = min(BLOCK, range.end - block);
 ${times(groups, (t) => `    var blockTop${t} = NONE; var blockSum${t} = 0.0;`)}

@@ -24,3 +24,16 @@ export interface SoftwareShape {
 export function broadcastRow(name: string, row: number, { lanes }: SoftwareShape, field = ""): string {
   return `subgroupBroadcast(${name}${Math.floor(row / lanes)}${field}, ${row % lanes}u)`;
 }
+
+/** Start of a forward kernel for software adapters: its tile of at most `rows` rows, its range of keys, and the lane's part of the results. */
+export function softwareForwardStart(lanes: number, rows: number, columns: number): string {
+  return `
+@compute @workgroup_size(${lanes})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let tile = queryTile(group.x / P.splits, group.y, ${rows}u);
+  if (tile.count == 0u) { return; }
+  let s = tile.segment;
+  let range = blocksOf(group.x, visibleToPair(tile, tile.count - 1u));
+${times(columns, (c) => `  let column${c} = min(lane + ${c * lanes}u, P.dim4 - 1u);`)}
+${times(rows, (i) => times(columns, (c) => `  var o${i}_${c} = vec4f();`))}`;
+}
