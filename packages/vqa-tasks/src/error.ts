@@ -7,6 +7,7 @@ export type VqaTasksErrorCode =
   | "missing_file"
   | "missing_image"
   | "undrawable"
+  | "too_large"
   | "endpoint_failed"
   | "judge_failed"
   | "request_refused"

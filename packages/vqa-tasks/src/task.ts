@@ -10,6 +10,7 @@ export function checkTask(task: Task): Task {
   const problems = [
     ...(shape.error?.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`) ?? []),
     ...(task.question.trim() === "" ? ["the question is empty"] : []),
+    ...longProblems(task),
     ...(task.answers.some((answer) => answer.trim() === "") ? ["an answer is empty"] : []),
     ...(data.length === width * height * channels
       ? []
@@ -20,6 +21,25 @@ export function checkTask(task: Task): Task {
   ];
   if (problems.length === 0) return task;
   throw new VqaTasksError("invalid_task", `task ${task.id}: ${problems.join("; ")}`);
+}
+
+/** Whatever reads a task does so in a time that grows with these, some faster than in proportion. */
+const LONGEST_QUESTION = 8192;
+const LONGEST_NAME = 512;
+const MOST_BOXES = 4096;
+const MOST_ANSWERS = 256;
+
+function longProblems({ question, answers, columns, rows }: Task): string[] {
+  const longest = Math.max(0, ...[...columns, ...rows].slice(0, 2 * MOST_BOXES).map(({ name }) => name.length));
+  const longestAnswer = Math.max(0, ...answers.slice(0, MOST_ANSWERS).map((answer) => answer.length));
+  const limits: readonly (readonly [what: string, length: number, limit: number])[] = [
+    ["characters in the question", question.length, LONGEST_QUESTION],
+    ["characters in an answer", longestAnswer, LONGEST_QUESTION],
+    ["characters in a name", longest, LONGEST_NAME],
+    ["boxes on one axis", Math.max(columns.length, rows.length), MOST_BOXES],
+    ["answers", answers.length, MOST_ANSWERS],
+  ];
+  return limits.flatMap(([what, length, limit]) => (length > limit ? [`${length} ${what}, more than ${limit}`] : []));
 }
 
 function boxProblems(axis: string, boxes: readonly NamedBox[], width: number, height: number): string[] {

@@ -172,7 +172,8 @@ test("what cannot be drawn is refused with a reason", () => {
       Array.from({ length: 100_000 }, () => ["1"]),
     ),
   ).toThrow(/more than/);
-  expect(table(["\u0000"], [])).toThrow(/U\+0000/);
+  expect(table(["\u0000"], [])).not.toThrow();
+  expect(() => textWidth("\u0000", 10)).toThrow(/U\+0000/);
 });
 
 test("the font knows what it can draw", () => {

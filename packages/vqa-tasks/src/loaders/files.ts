@@ -1,9 +1,10 @@
 /** Where data files come from: a local file or folder, or a data set repository on a hub. Either way a file is a Blob, read in parts. */
 
 import { openAsBlob } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
-import { join, relative, sep } from "node:path";
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import { VqaTasksError } from "../error.ts";
+import { filesBelow } from "./below.ts";
 
 export type DataFile = {
   /** As shown in reports; its ending tells the container (.json, .jsonl, .parquet, .tsv, each also .gz). */
@@ -17,15 +18,11 @@ const READABLE = /\.(?:jsonl?|parquet|tsv)(?:\.gz)?$/;
 export async function localFiles(path: string): Promise<DataFile[]> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) throw new VqaTasksError("missing_file", `${path}: no such file or folder`);
-  if (!found.isDirectory()) return [{ name: path, open: () => openAsBlob(path) }];
-  const entries = await readdir(path, { recursive: true, withFileTypes: true });
-  const names = entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => relative(path, join(entry.parentPath, entry.name)));
-  return pickReadable(
-    path,
-    names.map((name) => name.split(sep).join("/")),
-  ).map((name) => ({
+  if (!found.isDirectory()) {
+    if (!READABLE.test(path)) throw unreadable(path);
+    return [{ name: path, open: () => openAsBlob(path) }];
+  }
+  return pickReadable(path, await filesBelow(path)).map((name) => ({
     name,
     open: () => openAsBlob(join(path, name)),
   }));
@@ -62,6 +59,13 @@ export async function hubFiles(repository: string, options: HubOptions = {}): Pr
       return blob;
     },
   }));
+}
+
+function unreadable(path: string): VqaTasksError {
+  const advice = /\.csv(?:\.gz)?$/i.test(path)
+    ? "a .csv file is a table and holds no tasks; write tasks as JSON Lines, and draw a table with iapo data render"
+    : "rows are read from .json, .jsonl, .parquet and .tsv files, each also .gz";
+  return new VqaTasksError("missing_file", `${path}: ${advice}`);
 }
 
 function pickReadable(place: string, names: readonly string[]): string[] {

@@ -4,6 +4,7 @@ import type { Task } from "@iapo/rollout-trace";
 import { z } from "zod";
 import { VqaTasksError } from "../error.ts";
 import { checkTask } from "../task.ts";
+import { shown } from "./below.ts";
 import type { DataFile } from "./files.ts";
 import { parseCharxivRow } from "./formats/charxiv.ts";
 import { parseRefocusRow } from "./formats/refocus.ts";
@@ -75,13 +76,25 @@ function stream<T>(
     report.skipped += 1;
     if (report.badRows.length < MOST_BAD_ROWS) report.badRows.push({ file, row, reason });
   };
+  const places = new Map<string, string>();
+  /** Only this product's own form numbers questions; others number pictures, or the questions of one file. */
+  const repeated = ({ id }: TaskRecord, place: string): string | undefined => {
+    if (format !== "tasks") return undefined;
+    const before = places.get(id);
+    if (before === undefined) places.set(id, place);
+    return before === undefined ? undefined : `the id ${JSON.stringify(shown(id))} was given in ${before}`;
+  };
   async function* read(): AsyncGenerator<T> {
     for (const file of files) {
       for await (const found of readRows(file)) {
         report.rows += 1;
         const records = parseRow(format, file.name, found, skip);
         for (const record of records) {
-          const task = await attempt(() => finish(record));
+          const task = await attempt(async () => {
+            const fault = repeated(record, `${file.name}, row ${found.row}`);
+            if (fault !== undefined) throw new VqaTasksError("bad_row", fault);
+            return finish(record);
+          });
           if ("fault" in task) skip(file.name, found.row, task.fault);
           else {
             report.loaded += 1;
@@ -123,6 +136,17 @@ async function attempt<T>(job: () => Promise<T>): Promise<{ value: T } | { fault
 
 function reasonOf(error: unknown): string {
   if (error instanceof z.ZodError)
-    return error.issues.map((issue) => `${issue.path.join(".") || "row"}: ${issue.message}`).join("; ");
+    return error.issues
+      .slice(0, MOST_ISSUES)
+      .map((issue) => `${pathOf(issue.path)}: ${issue.message}`)
+      .join("; ");
   return error instanceof Error ? error.message : String(error);
+}
+
+const MOST_ISSUES = 8;
+
+/** `columns_bbox[3].x1` */
+function pathOf(path: readonly PropertyKey[]): string {
+  const text = path.map((part) => (typeof part === "number" ? `[${part}]` : `.${shown(String(part))}`)).join("");
+  return text.replace(/^\./, "") || "row";
 }

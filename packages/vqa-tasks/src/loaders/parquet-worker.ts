@@ -42,15 +42,53 @@ parentPort?.on("message", (message: ToWorker) => {
   });
 });
 
+/** Bytes that one request may unpack. A slice of rows with pictures takes a hundredth; a page states its own length, and lies. */
+const MOST_UNPACKED = 2 ** 30;
+let unpacked = 0;
+
+function spend(bytes: number): void {
+  unpacked += bytes;
+  if (!(unpacked <= MOST_UNPACKED))
+    throw new Error(`more than ${MOST_UNPACKED} bytes unpacked for a slice of rows; write smaller row groups`);
+}
+
+const boundedCompressors = Object.fromEntries(
+  Object.entries(compressors).map(([codec, unpack]) => [
+    codec,
+    (input: Uint8Array, length: number): Uint8Array => {
+      spend(length);
+      return unpack(input, length);
+    },
+  ]),
+);
+
+/** What the file says of a slice's row groups; the pages are counted besides. */
+function checkSizes({ row_groups }: FileMetaData, rowStart: number, rowEnd: number): void {
+  let first = 0;
+  let stated = 0;
+  for (const { num_rows, columns } of row_groups) {
+    const last = first + Number(num_rows);
+    if (first < rowEnd && last > rowStart)
+      for (const { meta_data } of columns) stated += Number(meta_data?.total_uncompressed_size ?? 0);
+    first = last;
+  }
+  if (!(stated <= MOST_UNPACKED))
+    throw new Error(
+      `rows ${rowStart + 1} to ${rowEnd} unpack to ${stated} bytes, more than ${MOST_UNPACKED}; write smaller row groups`,
+    );
+}
+
 async function answer(message: Exclude<ToWorker, { kind: "bytes" }>): Promise<FromWorker> {
   if (message.kind === "open") byteLength = message.byteLength;
   const file = { byteLength, slice };
   metadata ??= await parquetMetadataAsync(file);
   if (message.kind === "open") return { kind: "opened", rows: Number(metadata.num_rows) };
   const { rowStart, rowEnd } = message;
+  unpacked = 0;
+  checkSizes(metadata, rowStart, rowEnd);
   // utf8: false leaves bytes that are not declared as text alone: image files.
   return {
     kind: "rows",
-    rows: await parquetReadObjects({ file, metadata, rowStart, rowEnd, compressors, utf8: false }),
+    rows: await parquetReadObjects({ file, metadata, rowStart, rowEnd, compressors: boundedCompressors, utf8: false }),
   };
 }

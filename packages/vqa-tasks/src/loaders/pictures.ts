@@ -1,13 +1,13 @@
 /** From a picture source to pixels, and to boxes in pixels. Paths in data files are hostile: none may leave its folder. */
 
 import { readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
 import { identifyImage, type NamedBox, type RawImage, type Task } from "@iapo/rollout-trace";
 import { VqaTasksError } from "../error.ts";
 import { hashText } from "../random.ts";
 import { loadRasterizer } from "../render/rasterizer.ts";
 import { tableStyles } from "../render/styles.ts";
-import { defaultTableOptions, renderTable } from "../render/table.ts";
+import { defaultTableOptions, renderFitting, type renderTable } from "../render/table.ts";
+import { findBelow, shown } from "./below.ts";
 import { parseDelimited } from "./csv.ts";
 import type { PictureSource, TaskRecord } from "./record.ts";
 
@@ -50,28 +50,29 @@ async function renderSourceTable(
   { path, dialects }: Extract<PictureSource, { kind: "table" }>,
   { tables }: PictureFolders,
 ): Promise<ReturnType<typeof renderTable>> {
-  const text = await readFile(await findBelow(tables, path, "give the folder of source tables as `tables`"), "utf8");
-  const [header = [], ...rows] = parseDelimited(text, dialects[0] ?? "rfc4180").map((row) =>
+  const file = await findBelow(tables, path, "give the folder of source tables as `tables`");
+  const [header = [], ...rows] = parseDelimited(await readTable(file, path), dialects[0] ?? "rfc4180").map((row) =>
     row.map((cell) => cell.replace(/\s+/g, " ").trim()),
   );
   // A table keeps its look over all its questions.
   const style = tableStyles[hashText(path) % tableStyles.length] ?? tableStyles[0];
   if (style === undefined) throw new Error("there are no table styles");
-  return renderTable({ columns: header, rows }, { ...defaultTableOptions, style }, await loadRasterizer());
+  return renderFitting({ columns: header, rows }, { ...defaultTableOptions, style }, await loadRasterizer());
 }
 
-/** The file below `folder` that a data set calls `path`: as it stands, or without some of its leading folders. */
-async function findBelow(folder: string | undefined, path: string, advice: string): Promise<string> {
-  const parts = path.split(/[/\\]/).filter((part) => part !== "" && part !== ".");
-  if (parts.some((part) => part === ".." || part.includes("\0")) || /^[a-zA-Z]:/.test(path)) {
-    throw new VqaTasksError("missing_image", `${JSON.stringify(path)} could lead out of its folder and is not opened`);
+const LARGEST_TABLE = 2 ** 22;
+
+/** Text in UTF-8, without a byte order mark. What it holds stands in no message. */
+async function readTable(file: string, path: string): Promise<string> {
+  const { size } = await stat(file);
+  if (size > LARGEST_TABLE)
+    throw new VqaTasksError("undrawable", `${shown(path)}: a table of ${size} bytes, more than ${LARGEST_TABLE}`);
+  const bytes = await readFile(file);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new VqaTasksError("bad_row", `${shown(path)}: not UTF-8; save the table in that encoding`, { cause });
   }
-  for (let skip = 0; folder !== undefined && skip < parts.length; skip += 1) {
-    const candidate = join(folder, ...parts.slice(skip));
-    if ((await stat(candidate).catch(() => undefined))?.isFile()) return candidate;
-  }
-  const place = folder === undefined ? "not in the data file" : `not found below ${folder}`;
-  throw new VqaTasksError("missing_image", `${path}: ${place}; ${advice}`);
 }
 
 function inPixels(boxes: readonly NamedBox[], { width, height }: RawImage): NamedBox[] {

@@ -26,22 +26,42 @@ export type RowParser = (value: unknown, place: RowPlace) => TaskRecord[];
 
 export type RowPlace = { readonly file: string; readonly row: number };
 
-/** Text, or the bytes of text where a parquet file does not declare its text columns. */
-export const textSchema: z.ZodType<string> = z.union([
-  z.string(),
-  z.instanceof(Uint8Array).transform((bytes) => new TextDecoder("utf-8", { fatal: true }).decode(bytes)),
-]);
-
-const answerSchema = z.union([textSchema, z.number().transform(String)]);
+/** Text, a number as text (parquet's 64-bit integers arrive as bigint), or the bytes of text where a parquet file does not declare its text columns. */
+export const textSchema: z.ZodType<string> = z.union(
+  [
+    z.string(),
+    z.number().transform(String),
+    z.bigint().transform(String),
+    z.instanceof(Uint8Array).transform((bytes, context) => {
+      try {
+        return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+      } catch {
+        context.addIssue({ code: "custom", message: "expected text in UTF-8" });
+        return z.NEVER;
+      }
+    }),
+  ],
+  { error: "expected text or a number" },
+);
 
 /** Answers as a text (several parted by `|||`), a number, or a list of these. */
 export const answersSchema: z.ZodType<string[]> = z
-  .union([answerSchema, z.array(answerSchema).min(1)])
+  .union([textSchema, z.array(textSchema).min(1)], {
+    error: "expected an answer as text or a number, or a list of these",
+  })
   .transform((answer) => (Array.isArray(answer) ? answer : answer.split("|||")));
 
 /** Parquet's 64-bit integers arrive as bigint. */
-const numberSchema = z.union([z.number(), z.bigint().transform(Number)]);
-const cornersSchema = z.object({ x1: numberSchema, y1: numberSchema, x2: numberSchema, y2: numberSchema });
+export const numberSchema = z.union([z.number(), z.bigint().transform(Number)], { error: "expected a number" });
+const cornersSchema = z.union(
+  [
+    z.object({ x1: numberSchema, y1: numberSchema, x2: numberSchema, y2: numberSchema }),
+    z
+      .tuple([numberSchema, numberSchema, numberSchema, numberSchema])
+      .transform(([x1, y1, x2, y2]) => ({ x1, y1, x2, y2 })),
+  ],
+  { error: "expected a box: { x1, y1, x2, y2 } or [x1, y1, x2, y2]" },
+);
 const cornerListsSchema = z.object({
   x1: z.array(numberSchema),
   y1: z.array(numberSchema),
@@ -52,44 +72,88 @@ const cornerListsSchema = z.object({
 /**
  * Boxes in any published spelling: a list beside a list of names, lists of corners, or an object from name to box. In the
  * last one a null is no box (Arrow gives every row the labels of all rows), and V1's `{ x1: "none" }` means no boxes.
+ *
+ * @param path of the boxes in their row, for messages
  */
-export function readBoxes(names: readonly string[] | undefined, boxes: unknown): NamedBox[] {
+export function readBoxes(names: readonly string[] | undefined, boxes: unknown, path: string): NamedBox[] {
   if (boxes === null || boxes === undefined) return [];
-  if (Array.isArray(boxes)) return named(names ?? [], z.array(cornersSchema).parse(boxes));
+  if (Array.isArray(boxes)) return named(names ?? [], parseAt(z.array(cornersSchema), boxes, [path]), path);
   const lists = cornerListsSchema.safeParse(boxes);
-  if (lists.success) {
-    const { x1, y1, x2, y2 } = lists.data;
-    if (y1.length !== x1.length || x2.length !== x1.length || y2.length !== x1.length)
-      throw new Error("the lists of corners differ in length");
-    return named(
-      names ?? [],
-      x1.map((x, index) => ({ x1: x, y1: y1[index] ?? 0, x2: x2[index] ?? 0, y2: y2[index] ?? 0 })),
-    );
-  }
-  const entries = Object.entries(z.record(z.string(), z.unknown()).parse(boxes)).filter(
+  if (lists.success) return named(names ?? [], boxesOfLists(lists.data, path), path);
+  const entries = Object.entries(parseAt(z.record(z.string(), z.unknown()), boxes, [path])).filter(
     ([, box]) => box !== null && box !== undefined,
   );
   if (entries.length === 1 && entries[0]?.[0] === "x1" && entries[0][1] === "none") return [];
   // JSON objects lose the order of names that look like whole numbers; the list of names, where there is one, keeps it.
   const order = new Map((names ?? []).map((name, index) => [name, index]));
-  const found = entries.map(([name, box]): NamedBox => ({ name, ...cornersSchema.parse(box) }));
-  return found.sort((a, b) => (order.get(a.name) ?? 0) - (order.get(b.name) ?? 0));
+  const found = entries.map(([name, box]): NamedBox => ({ name, ...parseAt(cornersSchema, box, [path, name]) }));
+  found.sort((a, b) => (order.get(a.name) ?? 0) - (order.get(b.name) ?? 0));
+  return named(
+    found.map(({ name }) => name),
+    found,
+    path,
+  );
 }
 
-function named(names: readonly string[], boxes: readonly Omit<NamedBox, "name">[]): NamedBox[] {
-  if (names.length !== boxes.length) throw new Error(`${names.length} names for ${boxes.length} boxes`);
-  return uniqueNames(names).map((name, index) => ({ name, ...(boxes[index] as Omit<NamedBox, "name">) }));
+const kindOf = (path: string): "column" | "row" => (/row|y_values/.test(path) ? "row" : "column");
+
+type Corners = Omit<NamedBox, "name">;
+
+function boxesOfLists({ x1, y1, x2, y2 }: z.infer<typeof cornerListsSchema>, path: string): Corners[] {
+  return x1.map((left, index) => {
+    const [top, right, bottom] = [y1[index], x2[index], y2[index]];
+    if (
+      top === undefined ||
+      right === undefined ||
+      bottom === undefined ||
+      y1.length + x2.length + y2.length !== 3 * x1.length
+    )
+      throw new Error(`${path}: the lists of corners differ in length`);
+    return { x1: left, y1: top, x2: right, y2: bottom };
+  });
 }
 
-/** An image as published rows hold it: bytes, `{ bytes, path }`, a path, or a list whose first item is one of these. */
+/** As `schema.parse`, with issues at their place in the whole row. */
+function parseAt<T>(schema: z.ZodType<T>, value: unknown, path: readonly string[]): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new z.ZodError(parsed.error.issues.map((issue) => ({ ...issue, path: [...path, ...issue.path] })));
+}
+
+function named(names: readonly string[], boxes: readonly Corners[], path: string): NamedBox[] {
+  if (names.length !== boxes.length) throw new Error(`${path}: ${names.length} names for ${boxes.length} boxes`);
+  const unique = uniqueNames(names, kindOf(path));
+  return boxes.map((box, index) => ({ ...box, name: unique[index] ?? "" }));
+}
+
+/**
+ * An image as published rows hold it: bytes, `{ bytes, path }`, base64 or a data URL in place of the bytes, a path, or a list whose first item is one
+ * of these.
+ */
 export function readPicture(value: unknown, advice: string): PictureSource {
   const image = Array.isArray(value) ? (value[0] as unknown) : value;
-  if (image instanceof Uint8Array) return { kind: "bytes", bytes: image };
+  const bytes = bytesOf(image);
+  if (bytes !== undefined) return { kind: "bytes", bytes };
   if (typeof image === "string" && image !== "") return { kind: "file", path: image, advice };
-  const file = z
-    .object({ bytes: z.instanceof(Uint8Array).nullish(), path: textSchema.nullish() })
-    .safeParse(image).data;
-  if (file?.bytes) return { kind: "bytes", bytes: file.bytes };
+  const file = z.object({ bytes: z.unknown(), path: textSchema.nullish() }).safeParse(image).data;
+  const held = bytesOf(file?.bytes);
+  if (held !== undefined) return { kind: "bytes", bytes: held };
   if (file?.path) return { kind: "file", path: file.path, advice };
   return { kind: "missing", advice };
 }
+
+/** The base64 of a picture is longer than any path, or begins as those of PNG, JPEG, GIF, WebP, BMP and TIFF do. */
+const base64Start = /^(?:iVBORw0KGgo|\/9j\/|R0lGOD|UklGR|Qk|SUkq|TU0AK)/;
+
+function bytesOf(image: unknown): Uint8Array | undefined {
+  if (image instanceof Uint8Array) return image;
+  if (typeof image !== "string") return undefined;
+  const start = /^data:image\/[a-z0-9.+-]{1,32};base64,/i.exec(image.slice(0, 64));
+  const text = start ? image.slice(start[0].length) : image;
+  if (start === null && (text.length < 64 || (text.length <= LONGEST_PATH && !base64Start.test(text))))
+    return undefined;
+  if (!/^[A-Za-z0-9+/_=\s-]*$/.test(text)) return undefined;
+  return Buffer.from(text, "base64");
+}
+
+const LONGEST_PATH = 4096;

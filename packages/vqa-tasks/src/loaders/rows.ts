@@ -4,71 +4,115 @@
  */
 
 import { VqaTasksError } from "../error.ts";
+import { isPointer, pointer } from "./below.ts";
 import type { DataFile } from "./files.ts";
 import { parquetRows } from "./parquet.ts";
 
 /** `row` counts from 1: lines of a text file, entries of a document, rows of a parquet file. */
 export type Row = { readonly row: number; readonly value: unknown } | { readonly row: number; readonly fault: string };
 
+/** In bytes. A document is parsed as one, which takes many times its length. */
 const LONGEST_LINE = 2 ** 26;
-const LARGEST_DOCUMENT = 2 ** 29;
+const LARGEST_DOCUMENT = 2 ** 26;
+/** What a document or line may hold of lists, objects and members: each costs tens of bytes, whatever it is written with. */
+const MOST_VALUES = 2 ** 23;
 
 /** @throws VqaTasksError `bad_row` where the file as a whole cannot be read */
 export async function* readRows(file: DataFile): AsyncGenerator<Row> {
   const blob = await file.open();
   const name = file.name.replace(/\.gz$/, "");
   try {
+    if (isPointer(await blob.slice(0, 64).text())) throw pointer(file.name);
     if (name.endsWith(".parquet")) yield* numbered(parquetRows(blob));
-    else if (name.endsWith(".jsonl")) yield* jsonLines(textOf(file, blob));
-    else if (name.endsWith(".tsv")) yield* tsvRows(textOf(file, blob));
-    else yield* jsonEntries(textOf(file, blob));
+    else if (name.endsWith(".jsonl")) yield* jsonLines(bytesOf(file, blob));
+    else if (name.endsWith(".tsv")) yield* tsvRows(bytesOf(file, blob));
+    else yield* jsonEntries(bytesOf(file, blob));
   } catch (error) {
     if (error instanceof VqaTasksError) throw error;
-    throw new VqaTasksError("bad_row", `${file.name}: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    });
+    throw new VqaTasksError("bad_row", `${file.name}: ${messageOf(error, file.name)}`, { cause: error });
   }
 }
 
-type TextStream = ReadableStream<string>;
+/** What unpacks gzip says nothing, or says it in the cause. */
+function messageOf(error: unknown, name: string): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.message !== "" && !name.endsWith(".gz")) return error.message;
+  const inner = error.cause instanceof Error ? error.cause.message : error.message;
+  return inner === "" ? "cannot be unpacked: no gzip file, or damaged" : inner;
+}
 
-function textOf(file: DataFile, blob: Blob): TextStream {
-  const bytes = file.name.endsWith(".gz") ? blob.stream().pipeThrough(new DecompressionStream("gzip")) : blob.stream();
-  return bytes.pipeThrough(new TextDecoderStream());
+type ByteStream = AsyncIterable<Uint8Array>;
+
+function bytesOf(file: DataFile, blob: Blob): ByteStream {
+  return file.name.endsWith(".gz") ? blob.stream().pipeThrough(new DecompressionStream("gzip")) : blob.stream();
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const NOT_UTF8 = "not UTF-8; save the file in that encoding";
+
+/** The text, or undefined where the bytes are no UTF-8. A byte order mark at the start is left out. */
+function textOf(bytes: Uint8Array, isStart: boolean): string | undefined {
+  try {
+    const text = decoder.decode(bytes);
+    return isStart && text.startsWith("\ufeff") ? text.slice(1) : text;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Lines with their numbers. A line beyond the limit ends the file with an error, as nothing after it can be trusted. */
-async function* lines(text: TextStream): AsyncGenerator<[number, string]> {
-  let rest = "";
+async function* lines(bytes: ByteStream): AsyncGenerator<[number: number, text: string | undefined]> {
+  let parts: Uint8Array[] = [];
+  let length = 0;
   let number = 0;
-  for await (const part of text) {
-    const pieces = (rest + part).split("\n");
-    rest = pieces.pop() ?? "";
-    if (rest.length > LONGEST_LINE)
-      throw new Error(`line ${number + pieces.length + 1} is longer than ${LONGEST_LINE} characters`);
-    for (const piece of pieces) {
-      number += 1;
-      yield [number, piece.replace(/\r$/, "")];
+  const take = (): [number, string | undefined] => {
+    const line = Buffer.concat(parts, length);
+    parts = [];
+    length = 0;
+    number += 1;
+    return [number, textOf(line.at(-1) === 13 ? line.subarray(0, -1) : line, number === 1)];
+  };
+  for await (const chunk of bytes) {
+    let start = 0;
+    for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, start)) {
+      parts.push(chunk.subarray(start, end));
+      length += end - start;
+      start = end + 1;
+      yield take();
     }
+    parts.push(chunk.subarray(start));
+    length += chunk.length - start;
+    if (length > LONGEST_LINE) throw new Error(`line ${number + 1} is longer than ${LONGEST_LINE} bytes`);
   }
-  if (rest !== "") yield [number + 1, rest];
+  if (length > 0) yield take();
 }
 
-async function* jsonLines(text: TextStream): AsyncGenerator<Row> {
-  for await (const [row, line] of lines(text)) {
-    if (line.trim() === "") continue;
-    try {
-      yield { row, value: JSON.parse(line) };
-    } catch (error) {
-      yield { row, fault: `not JSON: ${error instanceof Error ? error.message : String(error)}` };
-    }
+async function* jsonLines(bytes: ByteStream): AsyncGenerator<Row> {
+  for await (const [row, line] of lines(bytes)) {
+    if (line === undefined) yield { row, fault: NOT_UTF8 };
+    else if (line.trim() !== "") yield parseLine(row, line);
+  }
+}
+
+function parseLine(row: number, line: string): Row {
+  if (line.length > 2 ** 20 && valuesIn(line) > MOST_VALUES)
+    return { row, fault: `holds more than ${MOST_VALUES} values` };
+  try {
+    return { row, value: JSON.parse(line) };
+  } catch (error) {
+    if (line.includes("\0")) return { row, fault: `${NOT_UTF8} (it looks like UTF-16)` };
+    return { row, fault: `not JSON: ${error instanceof Error ? error.message : String(error)}` };
   }
 }
 
 /** WikiTableQuestions' TSV: a header line, then cells with the escapes \n, \p (a pipe) and \\. */
-async function* tsvRows(text: TextStream): AsyncGenerator<Row> {
+async function* tsvRows(bytes: ByteStream): AsyncGenerator<Row> {
   let header: string[] | undefined;
-  for await (const [row, line] of lines(text)) {
+  for await (const [row, line] of lines(bytes)) {
+    if (line === undefined) {
+      yield { row, fault: NOT_UTF8 };
+      continue;
+    }
     const cells = line.split("\t");
     if (header === undefined) header = cells;
     else if (cells.length !== header.length)
@@ -78,14 +122,8 @@ async function* tsvRows(text: TextStream): AsyncGenerator<Row> {
 }
 
 /** Entries of an array, or of an object of records, whose keys are handed on as `key`. */
-async function* jsonEntries(text: TextStream): AsyncGenerator<Row> {
-  let document = "";
-  for await (const part of text) {
-    document += part;
-    if (document.length > LARGEST_DOCUMENT)
-      throw new Error(`the document is larger than ${LARGEST_DOCUMENT} characters; use JSON Lines`);
-  }
-  const value: unknown = JSON.parse(document);
+async function* jsonEntries(bytes: ByteStream): AsyncGenerator<Row> {
+  const value = parseDocument(await wholeDocument(bytes));
   if (typeof value !== "object" || value === null)
     throw new Error("the document is neither a list nor an object of records");
   let row = 0;
@@ -94,6 +132,54 @@ async function* jsonEntries(text: TextStream): AsyncGenerator<Row> {
     const isRecord = typeof entry === "object" && entry !== null && !Array.isArray(entry);
     yield { row, value: Array.isArray(value) ? entry : isRecord ? { key, ...entry } : { key, entry } };
   }
+}
+
+async function wholeDocument(bytes: ByteStream): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of bytes) {
+    parts.push(chunk);
+    length += chunk.length;
+    if (length > LARGEST_DOCUMENT)
+      throw new Error(`the document is larger than ${LARGEST_DOCUMENT} bytes; write it as JSON Lines (.jsonl)`);
+  }
+  const text = textOf(Buffer.concat(parts, length), true);
+  if (text === undefined) throw new Error(NOT_UTF8);
+  return text;
+}
+
+function parseDocument(text: string): unknown {
+  if (valuesIn(text) > MOST_VALUES)
+    throw new Error(`the document holds more than ${MOST_VALUES} values; write it as JSON Lines (.jsonl)`);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const lines = text.trimStart().split("\n", 2);
+    const isLines = lines.length > 1 && lines.every((line) => isJson(line));
+    const message = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      isLines ? "not one JSON document but one a line: JSON Lines; call the file .jsonl" : `not JSON: ${message}`,
+    );
+  }
+}
+
+function isJson(line: string): boolean {
+  try {
+    JSON.parse(line);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Opened lists and objects, and members: commas. Those in texts count too, which only a document near the limit would notice. */
+function valuesIn(text: string): number {
+  let count = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === 0x2c || code === 0x5b || code === 0x7b) count += 1;
+  }
+  return count;
 }
 
 async function* numbered(values: AsyncIterable<unknown>): AsyncGenerator<Row> {

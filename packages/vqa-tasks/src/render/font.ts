@@ -43,6 +43,21 @@ export function textWidth(text: string, size: number, weight: FontWeight = "regu
   return (units * size) / font.unitsPerEm;
 }
 
+const MISSING_GLYPH = "\u25a1";
+
+/**
+ * The text as it can be drawn: without characters of no width, and with a box for each that the packaged fonts have no glyph of. Composed first, so
+ * that a letter and its accent are one.
+ */
+export function drawable(text: string): string {
+  if (isDrawable(text)) return text;
+  const { advances } = fontOf("regular");
+  return Array.from(text.normalize("NFC"), (character) => {
+    if (/[\p{Cf}\p{Mn}\p{Me}\p{Cs}]/u.test(character)) return "";
+    return advances.has(character.codePointAt(0) ?? 0) ? character : MISSING_GLYPH;
+  }).join("");
+}
+
 /** Whether the packaged fonts have a glyph for every character. */
 export function isDrawable(text: string): boolean {
   for (const character of text) if (!fontOf("regular").advances.has(character.codePointAt(0) ?? 0)) return false;

@@ -1,11 +1,11 @@
 /**
  * A table as a picture with exact boxes: one for each column (header included) and one for each row, the header row
- * first and named by its first cell, as in the ReFocus tables. Boxes of one axis tile the table without overlap.
+ * first and named by its first cell, as in the ReFocus tables; what has no name is called by its place. Boxes of one axis tile the table without overlap.
  */
 
 import type { NamedBox } from "@iapo/rollout-trace";
 import { VqaTasksError } from "../error.ts";
-import { type FontWeight, textWidth } from "./font.ts";
+import { drawable, type FontWeight, textWidth } from "./font.ts";
 import { checkSize, type Picture, uniqueNames } from "./picture.ts";
 import type { Rasterizer } from "./rasterizer.ts";
 import type { TableStyle } from "./styles.ts";
@@ -27,7 +27,7 @@ const MARGIN = 8;
 const PADDING_X = 8;
 const PADDING_Y = 5;
 
-/** @throws VqaTasksError `undrawable` where a row has another length than the header, a cell has no glyphs, or it is too large. */
+/** @throws VqaTasksError `undrawable` where a row has another length than the header, a cell has no glyphs; `too_large`. */
 export function renderTable(table: Table, options: TableOptions, rasterize: Rasterizer): Picture {
   const { style, fontSize } = options;
   const cells = cellLines(table, options);
@@ -48,13 +48,26 @@ export function renderTable(table: Table, options: TableOptions, rasterize: Rast
   const starters = [table.columns[0] ?? "", ...table.rows.map((row) => row[0] ?? "")];
   return {
     image: rasterize(svgDocument(width, height, "#ffffff", elements)),
-    columns: uniqueNames(table.columns).map(
+    columns: uniqueNames(table.columns, "column").map(
       (name, c): NamedBox => ({ name, x1: columnEdges[c] ?? 0, y1, x2: (columnEdges[c + 1] ?? 0) - 1, y2 }),
     ),
-    rows: uniqueNames(starters).map(
+    rows: uniqueNames(starters, "row").map(
       (name, r): NamedBox => ({ name, x1, y1: rowEdges[r] ?? 0, x2, y2: (rowEdges[r + 1] ?? 0) - 1 }),
     ),
   };
+}
+
+const SMALLEST_FONT = 7;
+
+/** As {@link renderTable}, in a smaller font where the picture would be too large. */
+export function renderFitting(table: Table, options: TableOptions, rasterize: Rasterizer): Picture {
+  for (let fontSize = options.fontSize; ; fontSize -= 1) {
+    try {
+      return renderTable(table, { ...options, fontSize }, rasterize);
+    } catch (error) {
+      if (fontSize <= SMALLEST_FONT || !(error instanceof VqaTasksError && error.code === "too_large")) throw error;
+    }
+  }
 }
 
 /** Every cell as wrapped lines; the header is row 0. */
@@ -69,7 +82,9 @@ function cellLines(table: Table, { fontSize, maximumColumnWidth }: TableOptions)
       );
     }
   });
-  return [columns, ...rows].map((row, r) => row.map((cell) => wrap(cell, fontSize, weightOf(r), maximumColumnWidth)));
+  return [columns, ...rows].map((row, r) =>
+    row.map((cell) => wrap(drawable(cell), fontSize, weightOf(r), maximumColumnWidth)),
+  );
 }
 
 function wrap(text: string, size: number, weight: FontWeight, width: number): string[] {

@@ -88,7 +88,12 @@ function answerAt(response: string, start: number): string {
     }
   }
   return lines
-    .map(tidy)
+    .map((line) =>
+      line
+        .split(/\|\|\|?/)
+        .map(tidy)
+        .join("||"),
+    )
     .filter((line) => line !== "")
     .join(" || ");
 }

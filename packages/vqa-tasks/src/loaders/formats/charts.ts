@@ -15,8 +15,8 @@ export type Axes = { columns: NamedBox[]; rows: NamedBox[]; orientation?: Orient
 
 /** A bar chart's boxes stand on its own axis; anything else keeps both and states no orientation. */
 export function readAxes(kind: string, axes: z.infer<typeof axesSchema>): Axes {
-  const columns = readBoxes(axes.x_values ?? undefined, axes.x_values_bbox);
-  const rows = readBoxes(axes.y_values ?? undefined, axes.y_values_bbox);
+  const columns = readBoxes(axes.x_values ?? undefined, axes.x_values_bbox, "x_values_bbox");
+  const rows = readBoxes(axes.y_values ?? undefined, axes.y_values_bbox, "y_values_bbox");
   if (kind.endsWith("v_bar")) return { columns, rows: [], orientation: "columns" };
   if (kind.endsWith("h_bar")) return { columns: [], rows, orientation: "rows" };
   return { columns, rows };

@@ -22,15 +22,15 @@ function tablePicture(path: string, own: TableDialect): PictureSource {
   return { kind: "table", path, dialects: path.startsWith("tables/") ? ["rfc4180"] : [own] };
 }
 
-const wikiTsvSchema = z.object({ id: z.string(), utterance: z.string(), context: z.string(), targetValue: z.string() });
+const wikiTsvSchema = z.object({ id: textSchema, utterance: textSchema, context: textSchema, targetValue: textSchema });
 const wikiJsonSchema = z.object({
-  id: z.string(),
-  table: z.string(),
-  question: z.string(),
-  answers: z.array(z.string()),
-  split: z.string(),
+  id: textSchema,
+  table: textSchema,
+  question: textSchema,
+  answers: z.array(textSchema).min(1),
+  split: textSchema.default(""),
   /** Parts of TableVQA-Bench that use this very question. */
-  tablevqabench: z.array(z.string()).optional(),
+  tablevqabench: z.array(textSchema).nullish(),
 });
 
 export const parseWikiTableQuestionsRow: RowParser = (value) => {
@@ -52,26 +52,42 @@ function unescapeTsv(cell: string): string {
   return cell.replace(/\\([np\\])/g, (_, letter: string) => meanings[letter] ?? "");
 }
 
+/** 1 or 0, or what TableVQA-Bench's readers make of them. */
+const labelSchema = z
+  .union(
+    [
+      z.union([z.number(), z.bigint()]).transform((label) => String(label)),
+      z.boolean().transform((label) => (label ? "1" : "0")),
+      textSchema.transform((label) => label.trim().toLowerCase()),
+    ],
+    { error: "expected 1 or 0" },
+  )
+  .transform((label, context): boolean => {
+    if (label === "1" || label === "true") return true;
+    if (label !== "0" && label !== "false") context.addIssue({ code: "custom", message: "expected 1 or 0" });
+    return false;
+  });
+
 const tabFactJsonSchema = z.object({
-  id: z.string(),
-  table: z.string(),
-  statement: z.string(),
-  label: z.union([z.literal(0), z.literal(1)]),
-  split: z.string(),
+  id: textSchema,
+  table: textSchema,
+  statement: textSchema,
+  label: labelSchema,
+  split: textSchema.default(""),
   /** Number in TableVQA-Bench, where it uses this very statement. */
-  vtabfact_id: z.string().nullish(),
+  vtabfact_id: textSchema.nullish(),
 });
 /** The source's own files: table name to [statements, labels, ...]. */
 const tabFactSourceSchema = z.object({
-  key: z.string(),
-  entry: z.tuple([z.array(z.string()), z.array(z.union([z.literal(0), z.literal(1)]))]).rest(z.unknown()),
+  key: textSchema,
+  entry: z.tuple([z.array(textSchema), z.array(labelSchema)]).rest(z.unknown()),
 });
 
 export const parseTabFactRow: RowParser = (value) => {
-  const statement = (id: string, text: string, label: 0 | 1, table: string, split: string): TaskRecord => ({
+  const statement = (id: string, text: string, label: boolean, table: string, split: string): TaskRecord => ({
     id,
     question: `True or false: ${text}`,
-    answers: [label === 1 ? "true" : "false"],
+    answers: [String(label)],
     ...noBoxes,
     source: "tabfact-rendered",
     split,
@@ -86,15 +102,18 @@ export const parseTabFactRow: RowParser = (value) => {
   const [statements, labels] = source.entry;
   if (statements.length !== labels.length)
     throw new Error(`${statements.length} statements, but ${labels.length} labels`);
-  return statements.map((text, index) => statement(`${source.key}#${index}`, text, labels[index] ?? 0, source.key, ""));
+  return statements.map((text, index) =>
+    statement(`${source.key}#${index}`, text, labels[index] ?? false, source.key, ""),
+  );
 };
 
 const benchSchema = z.object({
   qa_id: textSchema,
   subset: textSchema.nullish(),
+  split: textSchema.nullish(),
   question: textSchema,
-  gt: answersSchema.nullish(),
-  answer: answersSchema.nullish(),
+  gt: z.unknown().optional(),
+  answer: z.unknown().optional(),
   image: z.unknown().optional(),
   source_table: textSchema.nullish(),
 });
@@ -102,16 +121,35 @@ const benchSchema = z.object({
 const BENCH_ADVICE =
   "this row has neither an image nor a source table; get the images from the TableVQA-Bench data set and give their folder as `images`";
 
-export const parseTableVqaBenchRow: RowParser = (value) => {
+const benchSubset = /vwtq_syn|vwtq|vtabfact|fintabnetqa/;
+
+/** The subset stands in a column, in the name of the split or file, as its authors publish it, or shows in the number of the question. */
+export const parseTableVqaBenchRow: RowParser = (value, { file }) => {
   const row = benchSchema.parse(value);
-  const answers = row.gt ?? row.answer;
-  if (!answers) throw new Error("neither gt nor answer is given");
-  const subset = row.subset ?? "tablevqabench";
+  const places = [row.subset, row.split, file.slice(file.lastIndexOf("/") + 1), file];
+  const named = places.map((text) => benchSubset.exec(text ?? "")?.[0]).find((name) => name !== undefined);
+  const subset = named ?? subsetOfId(row.qa_id);
+  const own = subset === "vtabfact" ? "tabfact" : "wikitablequestions";
   const image = readPicture(row.image, BENCH_ADVICE);
   const rendered = image.kind === "missing" && row.source_table;
-  const own = subset === "vtabfact" ? "tabfact" : "wikitablequestions";
-  const picture: PictureSource = rendered ? { kind: "table", path: rendered, dialects: [own] } : image;
+  const picture: PictureSource = rendered ? tablePicture(rendered, own) : image;
   const question = subset === "vtabfact" ? `True or false: ${row.question}` : row.question;
   const source = rendered ? `${subset}-rendered` : subset;
+  const answers = benchAnswers(subset, row.gt ?? row.answer);
   return [{ id: row.qa_id, question, answers, ...noBoxes, source, split: "test", picture }];
 };
+
+/** WikiTableQuestions number their test questions nu-1, ..., TabFact its statements by table. */
+function subsetOfId(id: string): string {
+  if (/\.html\.csv_\d+$/.test(id)) return "vtabfact";
+  return /^nu-\d+$/.test(id) ? "vwtq" : "tablevqabench";
+}
+
+/** A statement's truth is 1 or 0; an answer about a table is a cell of WikiTableQuestions' TSV. */
+function benchAnswers(subset: string, gt: unknown): string[] {
+  if (gt === undefined || gt === null) throw new Error("neither gt nor answer is given");
+  if (subset === "vtabfact") return [String(z.object({ gt: labelSchema }).parse({ gt }).gt)];
+  const { gt: answers } = z.object({ gt: answersSchema }).parse({ gt });
+  const isCell = subset.startsWith("vwtq") && answers.length === 1;
+  return isCell ? answers.flatMap((cell) => cell.split("|").map(unescapeTsv)) : answers;
+}

@@ -2,13 +2,15 @@
 
 import { boxesSchema, orientationSchema } from "@iapo/rollout-trace";
 import { z } from "zod";
-import type { RowParser } from "../record.ts";
+import { type RowParser, readPicture, textSchema } from "../record.ts";
+
+const ADVICE = "images lie beside the file of tasks; give that folder as `images`";
 
 const taskRowSchema = z.strictObject({
-  id: z.string().min(1),
-  image: z.string().min(1),
+  id: textSchema.refine((id) => id !== "", { error: "expected an id" }),
+  image: z.string({ error: "expected a path or a data URL" }).min(1),
   question: z.string(),
-  answers: z.array(z.string()).min(1),
+  answers: z.array(textSchema).min(1),
   columns: boxesSchema.default([]),
   rows: boxesSchema.default([]),
   orientation: orientationSchema.optional(),
@@ -18,6 +20,5 @@ const taskRowSchema = z.strictObject({
 
 export const parseTaskRow: RowParser = (value) => {
   const { image, ...task } = taskRowSchema.parse(value);
-  const advice = "images lie beside the file of tasks; give that folder as `images`";
-  return [{ ...task, picture: { kind: "file", path: image, advice }, frame: "pixel" }];
+  return [{ ...task, picture: readPicture(image, ADVICE), frame: "pixel" }];
 };

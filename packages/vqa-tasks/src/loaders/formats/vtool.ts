@@ -8,14 +8,27 @@ import { answersSchema, type RowParser, readBoxes, readPicture, textSchema } fro
 import { axesSchema, CHARTQA_ADVICE, readAxes } from "./charts.ts";
 
 /** JSON text or an object, to an object. */
-const metadataSchema = z.union([textSchema.transform((text): unknown => JSON.parse(text)), z.unknown()]).pipe(
-  axesSchema.extend({
-    type: textSchema.nullish(),
-    source: textSchema.nullish(),
-    columns_bbox: z.unknown().optional(),
-    row_starters: z.unknown().optional(),
-  }),
-);
+const metadataSchema = z
+  .unknown()
+  .transform(objectOf)
+  .pipe(
+    axesSchema.extend({
+      type: textSchema.nullish(),
+      source: textSchema.nullish(),
+      columns_bbox: z.unknown().optional(),
+      row_starters: z.unknown().optional(),
+    }),
+  );
+
+function objectOf(value: unknown, context: z.RefinementCtx): unknown {
+  if (typeof value !== "string" && !(value instanceof Uint8Array)) return value;
+  try {
+    return JSON.parse(textSchema.parse(value));
+  } catch {
+    context.addIssue({ code: "custom", message: "expected JSON" });
+    return z.NEVER;
+  }
+}
 
 const v1Schema = z.object({
   figure_id: textSchema,
@@ -32,8 +45,8 @@ export const parseVtoolV1Row: RowParser = (value, place) => {
   const boxes =
     kind === "table"
       ? {
-          columns: readBoxes(undefined, row.metadata.columns_bbox),
-          rows: readBoxes(undefined, row.metadata.row_starters),
+          columns: readBoxes(undefined, row.metadata.columns_bbox, "metadata.columns_bbox"),
+          rows: readBoxes(undefined, row.metadata.row_starters, "metadata.row_starters"),
         }
       : readAxes(kind, row.metadata);
   return [
@@ -57,7 +70,7 @@ const v2Schema = z.object({
   images: z.unknown().optional(),
   reward_model: z.object({ ground_truth: answersSchema }),
   extra_info: z.object({
-    index: z.union([z.number(), z.bigint(), textSchema]).nullish(),
+    index: textSchema.nullish(),
     question: textSchema,
     split: textSchema.nullish(),
     tools_kwargs: z.object({ metadata: metadataSchema }),
