@@ -56,7 +56,7 @@ function blobsOf(folder: string): string[] {
 const POINTER = "version https://git-lfs.github.com/spec/";
 
 /** @throws VqaTasksError `missing_file` for what Git LFS leaves in place of a file that was not fetched */
-export async function refusePointer(file: string, name: string = file): Promise<void> {
+async function refusePointer(file: string, name: string): Promise<void> {
   const handle = await open(file);
   try {
     const { buffer, bytesRead } = await handle.read({ buffer: Buffer.alloc(POINTER.length), length: POINTER.length });

@@ -91,9 +91,10 @@ function stream<T>(
         const records = parseRow(format, file.name, found, skip);
         for (const record of records) {
           const task = await attempt(async () => {
+            const finished = await finish(record);
             const fault = repeated(record, `${file.name}, row ${found.row}`);
             if (fault !== undefined) throw new VqaTasksError("bad_row", fault);
-            return finish(record);
+            return finished;
           });
           if ("fault" in task) skip(file.name, found.row, task.fault);
           else {
