@@ -1,5 +1,5 @@
 // A model behind an OpenAI-compatible endpoint as a policy that rollouts sample from. Its turns hold text, and no tokens.
-import type { Policy, PromptBlock, Session, Turn, TurnInput, TurnRequest } from "@iapo/rollout-trace";
+import type { Policy, PromptBlock, RefusedInput, Session, Turn, TurnInput, TurnRequest } from "@iapo/rollout-trace";
 import type { Seed } from "@iapo/tensor-core";
 import { pngDataUrl } from "@iapo/visual-tools/sharp";
 import { VqaTasksError } from "@iapo/vqa-tasks";
@@ -59,7 +59,7 @@ class EndpointSession implements Session {
     return turns;
   }
 
-  async append(next: readonly (TurnInput | undefined)[]): Promise<void> {
+  async append(next: readonly (TurnInput | undefined)[]): Promise<readonly RefusedInput[]> {
     const texts = this.#texts ?? [];
     const continued = this.#open.map(async ({ messages }, response) => {
       const input = next[response];
@@ -68,6 +68,7 @@ class EndpointSession implements Session {
       return [{ input, messages: [...messages, answered, ...(await conversation(input)).messages] }];
     });
     this.#open = (await Promise.all(continued)).flat();
+    return [];
   }
 
   close(): void {}

@@ -91,7 +91,9 @@ test("a tool that fails stops the run under `stop`, naming group and sample; men
   });
   await expect(nanoRun(device, { directory, steps: STEPS }, {}, { environment })).rejects.toMatchObject({
     code: "rollout",
-    message: expect.stringMatching(/group \d, sample \d failed: the font is missing; mend its cause/),
+    message: expect.stringMatching(
+      /group \d, sample \d, task \S+ failed: the font is missing; correct its cause.*grpo\.rollout\.onFailure/,
+    ),
   });
   await goesOn(directory);
 });

@@ -1,6 +1,6 @@
 // Rollouts on a nano model in the real chart environment, and failures of environments.
 
-import { type Environment, type Turn, verifyTrace } from "@iapo/rollout-trace";
+import { type Environment, identifyImage, type Task, type Turn, verifyTrace } from "@iapo/rollout-trace";
 import { type Device, deriveSeed, noGrad, openDevice } from "@iapo/tensor-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { GrpoError, type RolloutOptions, rollout, traceRenderer } from "../src/index.ts";
@@ -69,7 +69,76 @@ test("a failed episode is dropped, penalized, or stops the rollout", async () =>
   const penalized = await run({ onFailure: "penalize", failureReward: -1 });
   expect(penalized.groups[0]![sample]!.rewards).toEqual({ outcome: -1 });
   await expect(run({})).rejects.toThrow(GrpoError);
-  await expect(run({})).rejects.toThrow(/sample \d failed: the tool broke/);
+  await expect(run({})).rejects.toThrow(/sample \d, task \S+ failed: the tool broke/);
+  policy.model.dispose();
+});
+
+/** No processor takes such sides. */
+async function strip(): Promise<Task["image"]> {
+  return identifyImage({ width: 8192, height: 1, channels: 3, data: new Uint8Array(3 * 8192) });
+}
+
+test("a prompt that cannot be encoded fails its own episodes, which name the task; the others are as ever", async () => {
+  const policy = await nanoPolicy(device);
+  const tasks = await chartTasks(3);
+  const bad = { ...tasks[1]!, id: "the-strip", image: await strip() };
+  const some = [tasks[0]!, bad, tasks[2]!];
+  const run = (of: readonly Task[], more: Partial<RolloutOptions> = {}) =>
+    rollout(policy, environment, of, { ...options, onFailure: "drop", ...more }, place);
+  const whole = await run(tasks);
+  for (const groupsAtOnce of [1, 2, 3]) {
+    const { groups, failures } = await run(some, { groupsAtOnce });
+    expect(groups).toEqual([whole.groups[0], [], whole.groups[2]]);
+    expect(failures.map(({ group, sample, task }) => [group, sample, task])).toEqual(
+      [0, 1, 2, 3].map((sample) => [1, sample, "the-strip"]),
+    );
+    expect(failures[0]!.message).toMatch(/8192/);
+  }
+  expect((await run([bad], { onFailure: "penalize" })).groups).toEqual([[]]); // nothing was written that could be penalized
+  await expect(run(some, { onFailure: "stop" })).rejects.toThrow(/group 1, sample 0, task the-strip failed: .*8192/);
+  policy.model.dispose();
+});
+
+test("a next turn that cannot be encoded fails its own episode, after its first turn", async () => {
+  const policy = await nanoPolicy(device);
+  const tasks = await chartTasks(1);
+  const image = await strip();
+  const wide: Environment = {
+    ...environment,
+    async step(task, turn, earlier) {
+      const result = await environment.step(task, turn, earlier);
+      const blocks = result.next?.blocks.map((block) => (block.kind === "image" ? { ...block, image } : block));
+      return result.next && blocks ? { ...result, next: { ...result.next, blocks } } : result;
+    },
+  };
+  const run = (world: Environment, more: Partial<RolloutOptions> = {}) =>
+    rollout(policy, world, tasks, { ...options, onFailure: "drop", ...more }, place);
+  const [whole = []] = (await run(environment)).groups;
+  const { groups, failures } = await run(wide);
+  const failed = new Set(failures.map(({ sample }) => sample));
+  expect([...failed]).toEqual(whole.flatMap(({ sample, turns }) => (turns.length === 2 ? [sample] : [])));
+  for (const trace of groups[0]!) {
+    const before = whole[trace.sample]!;
+    if (failed.has(trace.sample)) expect([trace.turns, trace.rewards]).toEqual([before.turns.slice(0, 1), {}]);
+    else expect(trace).toEqual(before);
+  }
+  await expect(run(wide, { onFailure: "stop" })).rejects.toThrow(/sample \d, task \S+ failed: .*8192/);
+  policy.model.dispose();
+});
+
+test("an environment that fails at a prompt fails that task only", async () => {
+  const policy = await nanoPolicy(device);
+  const tasks = await chartTasks(2);
+  const picky: Environment = {
+    ...environment,
+    prompt(task) {
+      if (task === tasks[0]) throw new Error("no such tool");
+      return environment.prompt(task);
+    },
+  };
+  const { groups, failures } = await rollout(policy, picky, tasks, { ...options, onFailure: "drop" }, place);
+  expect(groups.map(({ length }) => length)).toEqual([0, 4]);
+  expect(failures.map(({ task, message }) => [task, message])).toEqual(Array(4).fill([tasks[0]!.id, "no such tool"]));
   policy.model.dispose();
 });
 

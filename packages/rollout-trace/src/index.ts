@@ -12,7 +12,7 @@ export {
   toRgb,
 } from "./image.ts";
 export { traceJsonSchema } from "./json-schema.ts";
-export type { Policy, Scribe, Session } from "./policy.ts";
+export type { Policy, RefusedInput, Scribe, Session } from "./policy.ts";
 export { type ImageBlock, type PromptBlock, promptBlockSchema, type TextBlock, type TextBlockKind } from "./prompt.ts";
 export {
   type ReplayDifference,
@@ -23,7 +23,7 @@ export {
   replayStep,
 } from "./replay.ts";
 export { joinSampledTokens, type SampledBatch, type SampledTokens, sampledTokens } from "./sampled.ts";
-export type { SampleKey, SampleLog, Step, StepLog, UpdateLog, UpdateSample } from "./step.ts";
+export type { FailedEpisode, SampleKey, SampleLog, Step, StepLog, UpdateLog, UpdateSample } from "./step.ts";
 export {
   type Boxes,
   boxesSchema,

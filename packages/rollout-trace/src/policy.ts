@@ -8,9 +8,17 @@ export type Session = {
   /**
    * What the next turn of each response starts from, as a user message behind the turn before; undefined ends a response, which then takes
    * no part any more. A fresh prompt is opened, not appended.
+   * @returns those whose next turn cannot be made of its input: they are ended too
    */
-  append(next: readonly (TurnInput | undefined)[]): Promise<void>;
+  append(next: readonly (TurnInput | undefined)[]): Promise<readonly RefusedInput[]>;
   close(): void;
+};
+
+/** An input that a policy cannot encode. */
+export type RefusedInput = {
+  /** Its place among the responses. */
+  readonly response: number;
+  readonly reason: Error;
 };
 
 export type Policy = {

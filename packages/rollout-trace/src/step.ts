@@ -38,9 +38,18 @@ export type UpdateLog = {
   readonly skipped?: boolean | undefined;
 };
 
+/** Why an episode has no rewards. */
+export type FailedEpisode = SampleKey & {
+  /** Id of its task. */
+  readonly task: string;
+  readonly message: string;
+};
+
 export type StepLog = {
   readonly samples: readonly SampleLog[];
   readonly updates: readonly UpdateLog[];
+  /** The first episodes that failed, where any did. */
+  readonly failures?: readonly FailedEpisode[] | undefined;
   /** By the field's names, such as `actor/grad_norm`; null where a value was not finite. */
   readonly metrics: Readonly<Record<string, number | null>>;
 };
@@ -73,6 +82,12 @@ export const updateLogSchema: z.ZodType<UpdateLog> = z.strictObject({
   ),
   loss: z.number().nullable(),
   skipped: z.boolean().optional(),
+});
+
+export const failedEpisodeSchema: z.ZodType<FailedEpisode> = z.strictObject({
+  ...key,
+  task: z.string(),
+  message: z.string(),
 });
 
 export const metricsSchema: z.ZodType<StepLog["metrics"]> = z.record(z.string(), z.number().nullable());

@@ -13,6 +13,7 @@ const shown: readonly (readonly [name: string, metric: string])[] = [
   ["right names", "reward/tool_names"],
   ["entropy", "actor/entropy"],
   ["validation", "val/reward_score"],
+  ["failed", "rollout/failed"],
 ];
 
 const levels = "▁▂▃▄▅▆▇█";
@@ -48,7 +49,8 @@ export function alarmLine({ name, step, numbers }: Reading["alarms"][number]): s
 function values(metrics: Metrics): string[] {
   return shown.flatMap(([name, metric]) => {
     const value = metrics[metric];
-    return value === undefined ? [] : [`${name} ${value.toFixed(3)}`];
+    const isQuiet = value === undefined || (metric === "rollout/failed" && value === 0);
+    return isQuiet ? [] : [`${name} ${value.toFixed(Number.isInteger(value) && metric === "rollout/failed" ? 0 : 3)}`];
   });
 }
 

@@ -33,13 +33,13 @@ export function supervisedJob({ model, data, environment, supervised }: TrainerC
     checkpoint,
     settings: { model, data, environment, supervised: settings },
     tokensOf: (metrics) => metrics["train/tokens"] ?? 0,
-    async build({ policy, tasks, environment: world }) {
+    async build({ policy, tasks, environment, signal }) {
       const charts = tasks.charts!;
       const { length } = tasks.train;
       const examples = chartExamples({
         scribe: policy,
         charts,
-        environment: world,
+        environment,
         seed,
         name: "sft",
         mixture,
@@ -49,12 +49,12 @@ export function supervisedJob({ model, data, environment, supervised }: TrainerC
       const recipe = closing(supervisedRecipe({ policy, examples, learner }, { seed, batch, rowBudget }));
       const { validation } = tasks;
       if (!evaluate || !validation) return { recipe };
-      const rollout = { samples: 1, sampling: { temperature: 1 }, maxTokens: evaluate.maxTokens };
+      const rollout = { samples: 1, sampling: { temperature: 1 }, maxTokens: evaluate.maxTokens, signal };
       return {
         recipe,
         evaluate: {
           every: evaluate.every,
-          run: () => evaluatePolicy(policy, world, validation, { seed, count: evaluate.tasks, rollout }),
+          run: () => evaluatePolicy(policy, environment, validation, { seed, count: evaluate.tasks, rollout }),
         },
       };
     },

@@ -32,7 +32,7 @@ export function grpoJob(config: TrainerConfig): Job {
       const { validation } = parts.tasks;
       const { evaluate } = grpo;
       if (!evaluate || !validation) return { recipe };
-      const rollout = { ...grpo.rollout, samples: evaluate.samples };
+      const rollout = { ...grpo.rollout, samples: evaluate.samples, signal: parts.signal };
       const options = { seed: grpo.seed, count: evaluate.tasks, rollout };
       const run = () => evaluatePolicy(parts.policy, parts.environment, validation, options);
       return { recipe, evaluate: { every: evaluate.every, run } };

@@ -21,6 +21,9 @@ export interface EpisodePlace {
   readonly policyVersion: number;
 }
 
+/** Characters of a reason that are kept. */
+const LONGEST_REASON = 500;
+
 export class Episode {
   readonly task: Task;
   readonly place: EpisodePlace;
@@ -56,9 +59,16 @@ export class Episode {
       const result = await this.#inTime(this.#environment.step(this.task, turn, [...this.#earlier]), "its step");
       return this.#follow(result, turn, maxTurns);
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
       return undefined;
     }
+  }
+
+  /** Ends it without rewards. */
+  fail(cause: unknown): undefined {
+    const { group, sample } = this.place;
+    const message = cause instanceof Error ? cause.message : String(cause);
+    this.failure ??= { group, sample, task: this.task.id, message: message.slice(0, LONGEST_REASON), cause };
   }
 
   /** Waits for the rewards; undefined where the episode failed. */
@@ -84,17 +94,12 @@ export class Episode {
     if (done) {
       this.#rewards = this.#inTime(Promise.resolve(done.rewards), "its rewards")
         .then(checkRewards)
-        .catch((error) => this.#fail(error));
+        .catch((error) => this.fail(error));
       return undefined;
     }
     if (!next) throw new Error("the environment gave neither a next turn nor rewards");
     if (this.#turns.length >= maxTurns) throw new Error(`the environment asks for more than ${maxTurns} turns`);
     return next;
-  }
-
-  #fail(error: unknown): undefined {
-    const { group, sample } = this.place;
-    this.failure = { group, sample, message: error instanceof Error ? error.message : String(error), cause: error };
   }
 
   async #inTime<T>(work: Promise<T>, what: string): Promise<T> {

@@ -3,8 +3,9 @@ import type { Sampling } from "@iapo/rollout-trace";
 import type { Seed } from "@iapo/tensor-core";
 
 /**
- * What becomes of an episode whose environment fails or takes too long. `drop`: its trace holds no rewards and it is left out of group means
- * and the loss. `penalize`: it gets `failureReward` as outcome. `stop`: the rollout throws.
+ * What becomes of an episode whose environment fails or takes too long, or whose input the policy cannot encode. `drop`: its trace holds no
+ * rewards and it is left out of group means and the loss. `penalize`: it gets `failureReward` as outcome. `stop`: the rollout throws. Where
+ * nothing was written yet there is no trace, under `penalize` neither.
  */
 export type FailurePolicy = "drop" | "penalize" | "stop";
 
@@ -39,7 +40,9 @@ export interface RolloutPlace {
 export interface Failure {
   readonly group: number;
   readonly sample: number;
+  /** Id of the task. */
+  readonly task: string;
   readonly message: string;
-  /** What the environment threw. */
+  /** What the environment threw, or the policy about its input. */
   readonly cause: unknown;
 }

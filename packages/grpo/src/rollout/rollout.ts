@@ -1,11 +1,16 @@
 // Groups of responses to tasks: turns are generated together, the environment takes each one as soon as it ends, rewards may come late.
+import { setImmediate } from "node:timers/promises";
 import type { Environment, Policy, Session, Task, Trace, TurnInput } from "@iapo/rollout-trace";
 import { GrpoError } from "../error.ts";
 import { Episode } from "./episode.ts";
+import { type Asked, openSession } from "./open-session.ts";
 import type { Failure, RolloutOptions, RolloutPlace } from "./options.ts";
 
 export interface Rollout {
-  /** By task, `samples` each. A trace without rewards is of an episode that was dropped. */
+  /**
+   * By task, `samples` each. A trace without rewards is of an episode that was dropped; an episode that failed before anything was written
+   * has no trace.
+   */
   readonly groups: readonly (readonly Trace[])[];
   readonly failures: readonly Failure[];
 }
@@ -13,6 +18,7 @@ export interface Rollout {
 /**
  * Rolls every task out `samples` times. A response is a function of its task, its seed and the policy, whatever else runs beside it.
  * @throws GrpoError `rollout` where an episode fails and `onFailure` is `stop`; the reason of `signal` where it aborts; what the policy throws
+ * but for inputs that it cannot encode
  */
 export async function rollout(
   policy: Policy,
@@ -21,7 +27,7 @@ export async function rollout(
   options: RolloutOptions,
   place: RolloutPlace,
 ): Promise<Rollout> {
-  const { samples, groupsAtOnce = tasks.length } = options;
+  const { samples, groupsAtOnce = tasks.length, signal } = options;
   const groups = tasks.map((task, group) =>
     Array.from({ length: samples }, (_, sample) => {
       const at = { step: place.step, group: (place.firstGroup ?? 0) + group, sample, policyVersion: policy.version };
@@ -29,13 +35,31 @@ export async function rollout(
     }),
   );
   for (let start = 0; start < groups.length; start += groupsAtOnce) {
-    const together = groups.slice(start, start + groupsAtOnce);
-    const prompts = together.map(([first]) => ({ freshPrompt: true, blocks: environment.prompt(first!.task) }));
-    await runSession({ policy, options, place }, prompts, together.flat(), samples);
+    const asked: Asked[] = [];
+    for (const episodes of groups.slice(start, start + groupsAtOnce)) {
+      await setImmediate(undefined, { signal }).catch(() => signal?.throwIfAborted());
+      asked.push(...firstInputs(environment, episodes));
+    }
+    await runSession({ policy, options, place }, asked);
   }
   const finished = groups.map((episodes) => Promise.all(episodes.map((episode) => finish(episode, options))));
-  const traces = await unlessAborted(Promise.all(finished), options.signal);
-  return { groups: traces, failures: groups.flat().flatMap(({ failure }) => failure ?? []) };
+  const traces = await unlessAborted(Promise.all(finished), signal);
+  return {
+    groups: traces.map((group) => group.filter((trace) => trace !== undefined)),
+    failures: groups.flat().flatMap(({ failure }) => failure ?? []),
+  };
+}
+
+/** Nothing where the environment fails at the prompt. */
+function firstInputs(environment: Environment, episodes: readonly Episode[]): Asked[] {
+  const [first] = episodes;
+  if (!first) return [];
+  try {
+    return [{ input: { freshPrompt: true, blocks: environment.prompt(first.task) }, episodes }];
+  } catch (error) {
+    for (const episode of episodes) episode.fail(error);
+    return [];
+  }
 }
 
 interface Run {
@@ -44,65 +68,95 @@ interface Run {
   readonly place: RolloutPlace;
 }
 
-/** Runs episodes from prompts of `samples` each to their end; those that go on with a prompt of their own get a session of their own. */
-async function runSession(
-  run: Run,
-  prompts: readonly TurnInput[],
-  episodes: readonly Episode[],
-  samples: number,
-): Promise<void> {
-  const session = await run.policy.open(prompts);
+/** An episode and what its next turn starts from. */
+interface Active {
+  readonly episode: Episode;
+  readonly input: TurnInput;
+}
+
+/** Runs episodes from their prompts to their end; those that go on with a prompt of their own get a session of their own. */
+async function runSession(run: Run, prompts: readonly Asked[]): Promise<void> {
+  const { session, opened } = await openSession(run.policy, prompts);
+  stopAtFailure(
+    run,
+    prompts.flatMap(({ episodes }) => episodes),
+  );
+  if (!session) return;
   try {
-    let inputs: TurnInput[] = prompts.flatMap((prompt) => Array.from({ length: samples }, () => prompt));
-    let active = episodes;
+    let active: Active[] = opened.flatMap(({ input, episodes }) => episodes.map((episode) => ({ episode, input })));
+    const samples = active.length / opened.length;
     while (active.length > 0) {
-      const next = await writeTurn(run, session, inputs, active, samples);
-      const rebuilt = active.filter((_, i) => next[i]?.freshPrompt);
-      if (rebuilt.length > 0)
-        await runSession(run, next.filter((input) => input?.freshPrompt) as TurnInput[], rebuilt, 1);
-      const appended = next.map((input) => (input?.freshPrompt ? undefined : input));
-      active = active.filter((_, i) => appended[i] !== undefined);
-      inputs = appended.filter((input) => input !== undefined);
-      if (active.length > 0) await session.append(appended);
+      const next = await writeTurn(run, session, active, samples);
+      const rebuilt = active.flatMap(({ episode }, i): Asked[] => {
+        const input = next[i];
+        return input?.freshPrompt ? [{ input, episodes: [episode] }] : [];
+      });
+      if (rebuilt.length > 0) await runSession(run, rebuilt);
+      active = await appendInputs(run, session, active, next);
     }
   } finally {
     session.close();
   }
 }
 
+/** Those that go on in this session. */
+async function appendInputs(
+  run: Run,
+  session: Session,
+  active: readonly Active[],
+  next: readonly (TurnInput | undefined)[],
+): Promise<Active[]> {
+  const appended = next.map((input) => (input?.freshPrompt ? undefined : input));
+  if (appended.every((input) => input === undefined)) return [];
+  const refused = new Map((await session.append(appended)).map(({ response, reason }) => [response, reason]));
+  const going = active.flatMap(({ episode }, i) => {
+    const input = appended[i];
+    const reason = refused.get(i);
+    if (reason) episode.fail(reason);
+    return input && !reason ? [{ episode, input }] : [];
+  });
+  stopAtFailure(
+    run,
+    active.map(({ episode }) => episode),
+  );
+  return going;
+}
+
 /** One turn of every episode; the environment works on those that have ended while others are still being written. */
 async function writeTurn(
   { options, place }: Run,
   session: Session,
-  inputs: readonly TurnInput[],
-  episodes: readonly Episode[],
+  active: readonly Active[],
   samples: number,
 ): Promise<(TurnInput | undefined)[]> {
   const steps: Promise<TurnInput | undefined>[] = [];
   await session.generate({
     samples,
-    sampling: { ...options.sampling, temperature: temperatureOf(inputs, options) },
-    seeds: episodes.map((episode) => place.seed(episode.place.group, episode.place.sample, episode.turns)),
+    sampling: { ...options.sampling, temperature: temperatureOf(active, options) },
+    seeds: active.map(({ episode }) => place.seed(episode.place.group, episode.place.sample, episode.turns)),
     maxTokens: options.maxTokens,
     signal: options.signal,
     onTurn: (i, turn) => {
-      steps[i] = episodes[i]!.take(inputs[i]!, turn, options.maxTurns ?? 2);
+      const writing = active[i];
+      if (!writing) throw new GrpoError("argument", `the policy wrote response ${i} of ${active.length}`);
+      steps[i] = writing.episode.take(writing.input, turn, options.maxTurns ?? 2);
     },
   });
   const next = await unlessAborted(Promise.all(steps), options.signal);
-  for (const { failure } of episodes) if (failure && (options.onFailure ?? "stop") === "stop") throw stopped(failure);
+  stopAtFailure(
+    { options },
+    active.map(({ episode }) => episode),
+  );
   return next;
 }
 
-function temperatureOf(inputs: readonly TurnInput[], { sampling }: RolloutOptions): number {
-  const wanted = new Set(inputs.map(({ temperature }) => temperature ?? sampling.temperature));
-  if (wanted.size > 1) {
-    throw new GrpoError(
-      "argument",
-      `turns that are generated together ask for temperatures ${[...wanted].join(" and ")}`,
-    );
-  }
-  return [...wanted][0]!;
+function temperatureOf(active: readonly Active[], { sampling }: RolloutOptions): number {
+  const [first = sampling.temperature, ...others] = new Set(
+    active.map(({ input }) => input.temperature ?? sampling.temperature),
+  );
+  if (others.length === 0) return first;
+  const all = [first, ...others].join(" and ");
+  throw new GrpoError("argument", `turns that are generated together ask for temperatures ${all}`);
 }
 
 /** So that a tool or a judge that hangs does not hold up a run that is to stop. */
@@ -118,17 +172,24 @@ async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefine
   }
 }
 
-async function finish(episode: Episode, { onFailure = "stop", failureReward = 0 }: RolloutOptions): Promise<Trace> {
+async function finish(episode: Episode, options: RolloutOptions): Promise<Trace | undefined> {
   const rewards = await episode.rewards();
   if (rewards) return episode.trace(rewards);
-  const failure = episode.failure!;
-  if (onFailure === "stop") throw stopped(failure);
-  return episode.trace(onFailure === "drop" ? {} : { outcome: failureReward });
+  stopAtFailure({ options }, [episode]);
+  if (episode.turns === 0) return undefined;
+  return episode.trace(options.onFailure === "penalize" ? { outcome: options.failureReward ?? 0 } : {});
 }
 
-function stopped({ group, sample, message }: Failure): GrpoError {
+/** @throws GrpoError `rollout` for the first that failed, unless failures are to be passed over */
+function stopAtFailure({ options }: Pick<Run, "options">, episodes: readonly Episode[]): void {
+  if ((options.onFailure ?? "stop") !== "stop") return;
+  for (const { failure } of episodes) if (failure) throw stopped(failure);
+}
+
+function stopped({ group, sample, task, message, cause }: Failure): GrpoError {
   return new GrpoError(
     "rollout",
-    `the episode of group ${group}, sample ${sample} failed: ${message}; mend its cause, or let failed episodes be dropped or penalized`,
+    `the episode of group ${group}, sample ${sample}, task ${task} failed: ${message}; correct its cause, or let failed episodes pass by grpo.rollout.onFailure: drop or penalize`,
+    { cause },
   );
 }

@@ -1,11 +1,12 @@
 // The first half of a step: rollouts until there are enough groups to train on, and their shaped rewards.
-import type { Environment, Policy, Task, Trace } from "@iapo/rollout-trace";
+import type { Environment, FailedEpisode, Policy, Task, Trace } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";
 import type { DynamicSamplingOptions } from "../config.ts";
 import { countGroups, informativeGroups } from "../math/index.ts";
 import { type Metrics, summary } from "../metrics/rollout-metrics.ts";
 import type { Scorer } from "../policy.ts";
 import { checkRewards } from "../rollout/episode.ts";
+import type { Failure } from "../rollout/options.ts";
 import { rollout } from "../rollout/rollout.ts";
 import { scoreTraces } from "../update/score.ts";
 import type { GrpoOptions } from "./options.ts";
@@ -23,7 +24,12 @@ export interface CollectParts {
   readonly options: GrpoOptions;
 }
 
+/** Failures that a step's file holds. */
+const KEPT_FAILURES = 8;
+
 export interface Collected {
+  /** The first ones. */
+  readonly failures: readonly FailedEpisode[];
   readonly groups: readonly (readonly ShapedSample[])[];
   readonly cursor: number;
   readonly metrics: Metrics;
@@ -33,11 +39,12 @@ export async function collectGroups(parts: CollectParts, place: Place, watch: St
   const { groups: wanted, dynamicSampling } = parts.options;
   const kept: (readonly ShapedSample[])[] = [];
   let { cursor } = place;
-  let [tried, homogeneous, failed] = [0, 0, 0];
+  const failed: Failure[] = [];
+  let [tried, homogeneous] = [0, 0];
   for (let round = 0; kept.length < wanted && round < (dynamicSampling?.tries ?? 1); round++) {
     const { shaped, failures } = await rollOut(parts, { ...place, cursor }, tried, watch);
     homogeneous += countGroups(...rewardsOf(shaped.flat(), "total")).homogeneous;
-    failed += failures;
+    failed.push(...failures);
     tried += wanted;
     cursor += wanted;
     kept.push(...informative(shaped, dynamicSampling).slice(0, wanted - kept.length));
@@ -54,17 +61,21 @@ export async function collectGroups(parts: CollectParts, place: Place, watch: St
     ),
     ...(scored.some(({ penalty }) => penalty !== 0) && penaltyMetrics(scored)),
     homogeneous_group_frac: homogeneous / tried,
-    "rollout/failed": failed,
+    "rollout/failed": failed.length,
+    "rollout/failed_frac": failed.length / (tried * parts.options.rollout.samples),
     "rollout/groups": tried,
   };
-  return { groups: kept, cursor, metrics };
+  const failures = failed
+    .slice(0, KEPT_FAILURES)
+    .map(({ group, sample, task, message }) => ({ group, sample, task, message }));
+  return { groups: kept, cursor, metrics, failures };
 }
 
 /** One round of rollouts, as many groups as a step wants. */
 async function rollOut(parts: CollectParts, place: Place, firstGroup: number, watch: Stopwatch) {
   const { policy, environment, order, reference, penalty, options } = parts;
   const { step, signal } = place;
-  const tasks = await order.take(place.cursor, options.groups);
+  const tasks = await order.take(place.cursor, options.groups, signal);
   const rolled = await watch.time("rollout", () =>
     rollout(
       policy,
@@ -74,7 +85,8 @@ async function rollOut(parts: CollectParts, place: Place, firstGroup: number, wa
       { step, firstGroup, seed: (...at) => deriveSeed(options.seed, "rollout", step, ...at) },
     ),
   );
-  const groups = await watch.time("reward", () => withRewards(rolled.groups, parts.reward));
+  const written = rolled.groups.filter((traces) => traces.length > 0);
+  const groups = await watch.time("reward", () => withRewards(written, parts.reward));
   const penalties = penalty && (await watch.time("penalty", () => penalty(groups, step)));
   const rowBudget = options.update?.rowBudget;
   const scores = reference && (await watch.time("score", () => scoreTraces(reference, groups, rowBudget)));
@@ -82,7 +94,7 @@ async function rollOut(parts: CollectParts, place: Place, firstGroup: number, wa
   const shaped = groups.map((traces, group) =>
     traces.map((trace, i) => shapeSample(trace, penalties?.[group]?.[i], scores?.[group]?.[i], shaping)),
   );
-  return { shaped, failures: rolled.failures.length };
+  return { shaped, failures: rolled.failures };
 }
 
 /** The user's rewards beside, or in place of, the environment's; a dropped sample gets none. */

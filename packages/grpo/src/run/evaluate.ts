@@ -1,5 +1,6 @@
 // Validation inside a run: rollouts on held-out tasks with seeds of their own, the same each time.
-import type { Environment, Policy } from "@iapo/rollout-trace";
+import { setImmediate } from "node:timers/promises";
+import type { Environment, Policy, Task } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";
 import { type Metrics, rolloutMetrics } from "../metrics/rollout-metrics.ts";
 import type { RolloutOptions } from "../rollout/options.ts";
@@ -23,7 +24,12 @@ export async function evaluatePolicy(
   tasks: TaskSource,
   { seed, count, rollout: options }: EvaluateOptions,
 ): Promise<{ metrics: Metrics; score: number }> {
-  const chosen = await Promise.all(Array.from({ length: Math.min(count, tasks.length) }, (_, i) => tasks.task(i)));
+  const chosen: Task[] = [];
+  for (let i = 0; i < Math.min(count, tasks.length); i++) {
+    await setImmediate(); // so that an interrupt is heard
+    options.signal?.throwIfAborted();
+    chosen.push(await tasks.task(i));
+  }
   const place = { step: 0, seed: (...at: number[]) => deriveSeed(seed, "evaluate", ...at) };
   const { groups } = await rollout(policy, environment, chosen, { groupsAtOnce: AT_ONCE, ...options }, place);
   const found = rolloutMetrics(groups.flat(), options.maxTokens);

@@ -1,5 +1,5 @@
 // GRPO as a recipe: rollouts, shaped rewards, advantages, update.
-import type { Environment, StepLog } from "@iapo/rollout-trace";
+import type { Environment, FailedEpisode, StepLog } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";
 import type { TensorLoss } from "../losses/define.ts";
 import { at } from "../math/batch.ts";
@@ -62,7 +62,7 @@ async function grpoStep(parts: StepParts, place: Place): Promise<RecipeStep> {
   const { options, policy, learner } = parts;
   const { loss, update, rollout } = options;
   const watch = new Stopwatch(place.onPhase);
-  const { groups, cursor, metrics } = await collectGroups(parts, place, watch);
+  const { groups, cursor, metrics, failures } = await collectGroups(parts, place, watch);
   const samples = groups.flat();
   const advantageOf = parts.advantage ?? advantageFunction(options.advantage);
   const advantages = checkAdvantages(samples, advantageOf(samples));
@@ -80,7 +80,7 @@ async function grpoStep(parts: StepParts, place: Place): Promise<RecipeStep> {
   const traces = samples.map(({ trace }) => trace);
   return {
     traces,
-    log: { samples: scored.flat().map(sampleLog), updates: batches.map(updateLog) },
+    log: { samples: scored.flat().map(sampleLog), updates: batches.map(updateLog), failures },
     metrics: {
       ...rolloutMetrics(traces, rollout.maxTokens),
       ...metrics,
@@ -88,8 +88,14 @@ async function grpoStep(parts: StepParts, place: Place): Promise<RecipeStep> {
       ...updateMetrics(batches, loss),
     },
     cursor,
+    empty: ready.some((group) => group.length > 0) ? undefined : reasonOf(failures[0]),
     timings: watch.timings,
   };
+}
+
+/** Undefined where no episode failed: then groups whose rewards are all equal were left out. */
+function reasonOf(failure: FailedEpisode | undefined): string | undefined {
+  return failure && `all episodes failed, the first one, of task ${failure.task}, by: ${failure.message}`;
 }
 
 /** Log-probs by the update's own kernels, in place of those of the rollout. */

@@ -12,6 +12,9 @@ export interface TaskSource<T = Task> {
   task(index: number): T | Promise<T>;
 }
 
+/** Tasks that are made at the same time. */
+const TOGETHER = 16;
+
 /** Tasks in an order shuffled anew each time that all of them were given. */
 export class TaskOrder<T = Task> {
   readonly #source: TaskSource<T>;
@@ -27,24 +30,34 @@ export class TaskOrder<T = Task> {
     this.#seed = seed;
   }
 
-  /** `count` tasks from a place in the order on. */
-  async take(place: number, count: number): Promise<T[]> {
+  /** `count` tasks from a place in the order on. @throws the reason of `signal` where it aborts */
+  async take(place: number, count: number, signal?: AbortSignal): Promise<T[]> {
     const ahead = this.#ahead;
     this.#ahead = undefined;
-    return ahead?.place === place && ahead.count === count ? ahead.tasks : this.#make(place, count);
+    return ahead?.place === place && ahead.count === count ? ahead.tasks : this.#make(place, count, signal);
   }
 
   /**
    * Makes what the next `take` will ask for, from when the caller first waits on: for the GPU, say. What fails is thrown by that `take`.
    */
   prepare(place: number, count: number): void {
-    const tasks = setImmediate().then(() => this.#make(place, count));
+    const tasks = this.#make(place, count);
     tasks.catch(() => {}); // nobody may ever take them
     this.#ahead = { place, count, tasks };
   }
 
-  #make(place: number, count: number): Promise<T[]> {
-    return Promise.all(Array.from({ length: count }, (_, i) => this.#source.task(this.#indexAt(place + i))));
+  /** Some at a time: a signal is heard in between, and what fails does so before all are begun. */
+  async #make(place: number, count: number, signal?: AbortSignal): Promise<T[]> {
+    const tasks: T[] = [];
+    while (tasks.length < count) {
+      await setImmediate();
+      signal?.throwIfAborted();
+      const together = Math.min(TOGETHER, count - tasks.length);
+      const start = place + tasks.length;
+      const made = Array.from({ length: together }, (_, i) => this.#source.task(this.#indexAt(start + i)));
+      tasks.push(...(await Promise.all(made)));
+    }
+    return tasks;
   }
 
   #indexAt(place: number): number {

@@ -74,6 +74,9 @@ class Training {
   #state: RunState;
   /** Steps that the last checkpoint holds. */
   #saved: number;
+  #savedState: RunState;
+  /** Why the last step had nothing to train on. */
+  #empty: string | undefined;
   /** Alarms of the start, for the first step that is made. */
   #pending: readonly Alarm[];
 
@@ -84,6 +87,7 @@ class Training {
     this.#run = run;
     this.#state = state;
     this.#saved = state.step;
+    this.#savedState = state;
     this.#pending = run.otherAdapter === undefined ? [] : [{ name: "other_adapter", step: state.step, numbers: {} }];
   }
 
@@ -97,15 +101,19 @@ class Training {
       const made = await this.#stepOrAbort();
       if (!made) break;
       const isBest = await this.#finishStep(made, clock);
+      if (isBest === undefined) return this.#savedState;
       const { step, emptySteps } = this.#state;
       stopIfOnlySkipping(this.#recipe.learner, maxSkippedSteps, step, this.#saved);
       const isOver = emptySteps >= MOST_EMPTY_STEPS;
       if (step % checkpoint.every === 0 || step === steps || isBest || isOver)
         await clock.time("checkpoint", () => this.#save());
       await appendTimings(timings, step - 1, { ...made.timings, ...clock.timings });
+      this.#empty = made.empty;
       if (isOver) throw nothingToTrainOn(emptySteps, made.empty);
     }
     if (this.#saved < this.#state.step) await this.#save();
+    const { step, emptySteps } = this.#state;
+    if (step > 0 && emptySteps === step) throw nothingToTrainOn(emptySteps, this.#empty);
     return this.#state;
   }
 
@@ -113,23 +121,23 @@ class Training {
   async #stepOrAbort(): Promise<RecipeStep | undefined> {
     const { signal, onPhase } = this.#options;
     const { step, cursor } = this.#state;
-    try {
-      return await this.#recipe.step({ step, cursor, signal, onPhase });
-    } catch (error) {
-      if (signal?.aborted && error === signal.reason) return undefined;
-      throw error;
-    }
+    const made = await unlessAborted(this.#recipe.step({ step, cursor, signal, onPhase }), signal);
+    return made === "aborted" ? undefined : made;
   }
 
-  /** Metrics, alarms and evaluation of a step, in its file. Whether it is the best so far. */
-  async #finishStep(made: RecipeStep, clock: Stopwatch): Promise<boolean> {
+  /**
+   * Metrics, alarms and evaluation of a step, in its file. Whether it is the best so far; undefined where the signal has stopped its evaluation:
+   * the weights are those after the step then, so the run goes on from its last checkpoint.
+   */
+  async #finishStep(made: RecipeStep, clock: Stopwatch): Promise<boolean | undefined> {
     const before = this.#state;
     const step = before.step + 1;
-    const { evaluate, steps, warnings = [], onMetrics, onAlarm } = this.#options;
+    const { evaluate, steps, warnings = [], signal, onMetrics, onAlarm } = this.#options;
     const evaluated =
       evaluate && (step % evaluate.every === 0 || step === steps)
-        ? await clock.time("evaluate", () => evaluate.run())
+        ? await clock.time("evaluate", () => unlessAborted(evaluate.run(), signal))
         : undefined;
+    if (evaluated === "aborted") return undefined;
     const watched = watch(before.alarms, before.step, made.metrics);
     const raised = [...this.#pending, ...configurationAlarms(before.step, warnings), ...watched.raised];
     const flags = raised.map(({ name }) => [`alarm/${name}`, 1] as const);
@@ -139,6 +147,7 @@ class Training {
       await writeStepFile(this.#run.steps, before.step, made, metrics);
     });
     this.#pending = [];
+    this.#tellFailures(made);
     onMetrics?.(before.step, metrics);
     for (const alarm of raised) onAlarm?.(alarm);
     const isBest = evaluated !== undefined && (before.best === null || evaluated.score > before.best.score);
@@ -156,6 +165,16 @@ class Training {
     return isBest;
   }
 
+  #tellFailures({ log: { failures = [] }, metrics }: RecipeStep): void {
+    const [first] = failures;
+    if (!first) return;
+    const count = metrics["rollout/failed"] ?? failures.length;
+    const { onWarning } = this.#options;
+    onWarning?.(
+      `${count} episodes of step ${this.#state.step + 1} failed; the first, of task ${first.task}: ${first.message}`,
+    );
+  }
+
   /** Writes a checkpoint, then publishes the steps that it holds. */
   async #save(): Promise<void> {
     const { steps, checkpoints } = this.#run;
@@ -163,14 +182,24 @@ class Training {
     await stopUnlessFinite(this.#recipe.learner, step, this.#saved);
     await this.#lock.check();
     await writeCheckpoint(checkpoints, step, checkpointTensors(this.#recipe.learner), this.#state);
+    this.#savedState = this.#state;
     for (; this.#saved < step; this.#saved++) await publishStep(steps, this.#saved);
     await pruneCheckpoints(checkpoints, this.#options.checkpoint.keep, best ? [best.step] : []);
+  }
+}
+
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T | "aborted"> {
+  try {
+    return await work;
+  } catch (error) {
+    if (signal?.aborted && error === signal.reason) return "aborted";
+    throw error;
   }
 }
 
 function nothingToTrainOn(steps: number, reason: string | undefined): GrpoError {
   return new GrpoError(
     "rollout",
-    `the last ${steps} steps had nothing to train on: ${reason}; correct its cause, then resume the run`,
+    `nothing to train on in ${steps} steps in a row: ${reason ?? "the step files name the reasons"}; correct the cause, then resume the run`,
   );
 }

@@ -1,5 +1,5 @@
 // A rollout's session: blocks in, turns as traces hold them out.
-import type { Session, Turn, TurnInput, TurnRequest } from "@iapo/rollout-trace";
+import type { RefusedInput, Session, Turn, TurnInput, TurnRequest } from "@iapo/rollout-trace";
 import { QwenVLError } from "../error.ts";
 import type { GeneratedTurn, TokenSampling } from "../generation/request.ts";
 import { Session as TokenSession } from "../generation/session.ts";
@@ -60,21 +60,29 @@ export class PolicySession implements Session {
     return turns;
   }
 
-  /** Puts an observation behind each response; undefined ends one. @throws QwenVLError as `Processor.encodeTurn` */
-  async append(next: readonly (TurnInput | undefined)[]): Promise<void> {
+  /** Puts an observation behind each response; undefined ends one, as does what `Processor.encodeTurn` refuses. */
+  async append(next: readonly (TurnInput | undefined)[]): Promise<readonly RefusedInput[]> {
     const { processor, images } = this.#parts;
     const turns = this.#turns;
     if (turns === undefined) throw new QwenVLError("session", "nothing was generated yet that could be continued");
-    const inputs = next.map((input, response) => {
+    if (next.length !== turns.length)
+      throw new QwenVLError("session", `${turns.length} responses need as many inputs, not ${next.length}`);
+    const refused: RefusedInput[] = [];
+    const inputs = turns.map(({ nextPosition, reason }, response) => {
+      const input = next[response];
       if (input === undefined) return undefined;
-      const { nextPosition, reason } = turns[response]!;
-      return encodeObservation(processor, images, input, {
-        position: nextPosition,
-        closeResponse: reason === "length",
-      });
+      try {
+        const closeResponse = reason === "length";
+        return encodeObservation(processor, images, input, { position: nextPosition, closeResponse });
+      } catch (error) {
+        if (!(error instanceof QwenVLError)) throw error;
+        refused.push({ response, reason: error });
+        return undefined;
+      }
     });
-    this.#session.append(inputs);
     this.#inputs = inputs.filter((input) => input !== undefined);
+    if (this.#inputs.length > 0) this.#session.append(inputs);
+    return refused;
   }
 
   close(): void {

@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { z } from "zod";
 import { TraceError } from "../error.ts";
 import type { ImageRef } from "../image.ts";
-import type { SampleLog, Step, StepLog, UpdateLog } from "../step.ts";
+import type { FailedEpisode, SampleLog, Step, StepLog, UpdateLog } from "../step.ts";
 import type { ToolStatus } from "../tool-outcome.ts";
 import { type Trace, traceVersion } from "../trace.ts";
 import { openLine, splitLines } from "./lines.ts";
@@ -24,6 +24,7 @@ export type TraceFilter = {
 export type StepEntry =
   | { readonly kind: "step"; readonly step: number }
   | { readonly kind: "trace"; readonly trace: Trace<ImageRef> }
+  | { readonly kind: "failures"; readonly failures: readonly FailedEpisode[] }
   | { readonly kind: "shaping"; readonly samples: readonly SampleLog[] }
   | { readonly kind: "update"; readonly update: UpdateLog }
   | { readonly kind: "metrics"; readonly metrics: StepLog["metrics"] };
@@ -72,7 +73,7 @@ class StepReader {
   #group: StoredGroup | undefined;
   #lastGroup = -1;
   #lastSample = -1;
-  #stage: "traces" | "shaping" | "update" | "metrics" | "end" = "traces";
+  #stage: "traces" | "failures" | "shaping" | "update" | "metrics" | "end" = "traces";
 
   constructor(filter: TraceFilter) {
     this.#filter = filter;
@@ -135,8 +136,8 @@ class StepReader {
     }
   }
 
-  #advance(stage: "traces" | "shaping" | "update" | "metrics"): void {
-    const order = ["traces", "shaping", "update", "metrics"];
+  #advance(stage: "traces" | "failures" | "shaping" | "update" | "metrics"): void {
+    const order = ["traces", "failures", "shaping", "update", "metrics"];
     const repeats = stage === "traces" || stage === "update";
     const ahead = order.indexOf(stage) - order.indexOf(this.#stage);
     if (ahead < 0 || (ahead === 0 && !repeats))
@@ -179,15 +180,17 @@ export async function readStep(path: string): Promise<Step> {
   let metrics: StepLog["metrics"] = {};
   const traces: Trace<ImageRef>[] = [];
   const samples: SampleLog[] = [];
+  let failures: StepLog["failures"];
   const updates: UpdateLog[] = [];
   for await (const entry of readEntries(bytesOf(path), path)) {
     if (entry.kind === "step") step = entry.step;
     else if (entry.kind === "trace") traces.push(entry.trace);
+    else if (entry.kind === "failures") failures = entry.failures;
     else if (entry.kind === "shaping") samples.push(...entry.samples);
     else if (entry.kind === "update") updates.push(entry.update);
     else metrics = entry.metrics;
   }
-  return { step, traces, log: { samples, updates, metrics } };
+  return { step, traces, log: { samples, updates, ...(failures && { failures }), metrics } };
 }
 
 async function* bytesOf(path: string): AsyncGenerator<Uint8Array> {

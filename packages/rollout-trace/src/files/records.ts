@@ -7,6 +7,8 @@ import { int16ArraySchema, int32ArraySchema } from "../arrays.ts";
 import { type ImageRef, imageRefSchema } from "../image.ts";
 import { type PromptBlock, promptBlockSchema } from "../prompt.ts";
 import {
+  type FailedEpisode,
+  failedEpisodeSchema,
   metricsSchema,
   type SampleLog,
   type StepLog,
@@ -53,6 +55,7 @@ export type StepRecord =
   | { readonly kind: "step"; readonly version: number; readonly step: number }
   | StoredGroup
   | StoredSample
+  | { readonly kind: "failures"; readonly failures: readonly FailedEpisode[] }
   | { readonly kind: "shaping"; readonly samples: readonly SampleLog[] }
   | { readonly kind: "update"; readonly update: UpdateLog }
   | { readonly kind: "metrics"; readonly metrics: StepLog["metrics"] }
@@ -89,6 +92,7 @@ export const stepRecordSchema: z.ZodType<StepRecord> = z.discriminatedUnion("kin
     toolOutcomes: z.array(toolOutcomeSchema),
     rewards: z.record(z.string(), z.number()),
   }),
+  z.strictObject({ kind: z.literal("failures"), failures: z.array(failedEpisodeSchema).min(1) }),
   z.strictObject({ kind: z.literal("shaping"), samples: z.array(sampleLogSchema) }),
   z.strictObject({ kind: z.literal("update"), update: updateLogSchema }),
   z.strictObject({ kind: z.literal("metrics"), metrics: metricsSchema }),

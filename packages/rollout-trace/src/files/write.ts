@@ -110,10 +110,11 @@ class PartialStep implements StepWriter {
     await this.append(group, ...samples);
   }
 
-  async log({ samples, updates, metrics }: StepLog): Promise<void> {
+  async log({ samples, updates, failures = [], metrics }: StepLog): Promise<void> {
     if (this.#logged) throw new TraceError("inconsistent", `step ${this.step} has its log already`);
     this.#logged = true;
     await this.append(
+      ...(failures.length > 0 ? [{ kind: "failures" as const, failures }] : []),
       { kind: "shaping", samples },
       ...updates.map((update): StepRecord => ({ kind: "update", update })),
       { kind: "metrics", metrics },
