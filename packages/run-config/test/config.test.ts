@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { stringify } from "yaml";
 import { keysOf } from "../src/index.ts";
-import { base, config, folderOf, loaded, messageOf, refusalOf } from "./support.ts";
+import { base, config } from "./settings.ts";
+import { folderOf, loaded, messageOf, refusalOf } from "./support.ts";
 
 test("a file adds to what it extends, --set to both; an empty key takes a section back; lists are replaced", () => {
   const folder = folderOf({

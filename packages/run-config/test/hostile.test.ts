@@ -2,7 +2,8 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { base, config, folderOf, loaded, messageOf, refusalOf } from "./support.ts";
+import { base, config } from "./settings.ts";
+import { folderOf, loaded, messageOf, refusalOf } from "./support.ts";
 
 const aliases = Array.from({ length: 30 }, (_, i) => `a${i}: &a${i} [${i ? `*a${i - 1}, *a${i - 1}` : "1"}]`);
 

@@ -1,6 +1,7 @@
 // What a refusal says: where, the line with a caret, what was probably meant.
 import { expect, test } from "vitest";
-import { base, config, refusalOf, renamed } from "./support.ts";
+import { base, config, renamed } from "./settings.ts";
+import { refusalOf } from "./support.ts";
 
 test("an unknown key is shown with file, line, column, the line itself and the nearest known key", () => {
   expect(refusalOf(`${base}train:\n  evaluate:\n    evry: 1\n    every: 1\n`)).toBe(
