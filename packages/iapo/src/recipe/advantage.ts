@@ -2,6 +2,7 @@
 import { type AdvantageFunction, advantageFunction } from "@iapo/grpo";
 import type { AdvantageOptions } from "@iapo/grpo/config";
 import { decoupledAdvantages, groupAdvantages } from "@iapo/grpo/math";
+import { at } from "../at.ts";
 import type { IapoSettings } from "../config/types.ts";
 import { divergenceAnew, penaltyEvidence } from "./evidence.ts";
 
@@ -21,18 +22,18 @@ export function iapoAdvantage(settings: IapoSettings, options: AdvantageOptions)
   return (samples) => {
     const groups = samples.map(({ trace }) => trace.group);
     const totals = samples.map(({ shapedReward }) => shapedReward);
-    const found = samples.map(({ evidence }) => penaltyEvidence(evidence));
-    const weights = found.map((evidence) => evidence?.lambda[0] ?? 0);
-    const divergences = samples.map(({ trace }, i) => {
-      const evidence = found[i];
-      return evidence ? divergenceAnew(trace, evidence, settings) : 0;
+    const parts = samples.map(({ trace, rewards, penalty, evidence }) => {
+      const found = penaltyEvidence(evidence);
+      const weight = found?.lambda[0] ?? 0;
+      const divergence = found ? divergenceAnew(trace, found, settings) : 0;
+      const others = penalty - weight * divergence;
+      return { weight, divergence, outcome: (rewards.outcome ?? Number.NaN) - others };
     });
-    const outcomes = samples.map(({ rewards, penalty }, i) => {
-      const others = penalty - weights[i]! * divergences[i]!;
-      return (rewards.outcome ?? Number.NaN) - others;
-    });
+    const weights = parts.map(({ weight }) => weight);
+    const divergences = parts.map(({ divergence }) => divergence);
+    const outcomes = parts.map(({ outcome }) => outcome);
     const perSample = advantages(normalization, { groups, totals, outcomes, divergences, weights, epsilon });
-    return samples.map(({ trace }, i) => trace.turns.map(() => perSample[i]!));
+    return samples.map(({ trace }, i) => trace.turns.map(() => at(perSample, i)));
   };
 }
 

@@ -1,5 +1,6 @@
 // What a trace's penalty was computed from, as the step's log keeps it, and D computed from it again.
 import type { ImageRef, Trace } from "@iapo/rollout-trace";
+import { at } from "../at.ts";
 import type { IapoSettings } from "../config/types.ts";
 import { callDivergence } from "../penalty/divergence.ts";
 import { noCallDivergence } from "../penalty/no-call.ts";
@@ -26,7 +27,7 @@ export function penaltyEvidence(evidence: Evidence | undefined): PenaltyEvidence
 
 /** Names of the blocks that a trace's scores are for. */
 export function blockNames(trace: Trace<ImageRef>, settings: IapoSettings): readonly string[] {
-  return promptUnits(trace.blocks, trace.turns[0]!, partitionOptions(settings)).names;
+  return promptUnits(trace.blocks, at(trace.turns, 0), partitionOptions(settings)).names;
 }
 
 /**

@@ -73,7 +73,7 @@ class LambdaWatch {
 
   see(step: number, metrics: Readonly<Record<string, number>>): void {
     const share = metrics["iapo/homogeneous_group_frac"] ?? 0;
-    const cancels = this.#settings.normalization === "joint" && metrics["iapo/lambda"]! > 0 && share > 0.5;
+    const cancels = this.#settings.normalization === "joint" && (metrics["iapo/lambda"] ?? 0) > 0 && share > 0.5;
     if (cancels && !this.#warned) {
       this.#onWarning(
         `step ${step}: ${(100 * share).toFixed(0)} % of the groups have equal outcome rewards; there lambda cancels under normalization joint and the penalty drives the step at full strength: normalization decoupled keeps its weight`,

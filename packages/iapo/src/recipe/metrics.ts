@@ -1,6 +1,7 @@
 // What a step's penalties say, under the names of docs/method.md C.3. Read from the step's log, so that a file of it gives the same.
 import { countGroups } from "@iapo/grpo/math";
 import type { ImageRef, SampleLog, Trace } from "@iapo/rollout-trace";
+import { at } from "../at.ts";
 import type { IapoSettings } from "../config/types.ts";
 import { blockMasses } from "../penalty/divergence.ts";
 import { lambdaAt } from "../penalty/lambda.ts";
@@ -27,7 +28,7 @@ export function iapoMetrics({ traces, log }: LoggedStep, step: number, settings:
   if (groups > 0) metrics["iapo/homogeneous_group_frac"] = homogeneous / groups;
   const found = log.samples.flatMap(({ evidence }, i) => {
     const own = penaltyEvidence(evidence);
-    return own ? [{ trace: traces[i]!, ...own }] : [];
+    return own ? [{ trace: at(traces, i), ...own }] : [];
   });
   if (found.length === 0) return metrics;
   const divergences = found.map(({ divergence }) => divergence[0]);

@@ -2,6 +2,7 @@
 import type { Partition } from "@iapo/attribution/math";
 import type { Penalty, PenaltyFunction } from "@iapo/grpo";
 import type { PromptBlock, Task, Trace } from "@iapo/rollout-trace";
+import { at } from "../at.ts";
 import type { IapoSettings } from "../config/types.ts";
 import { IapoError } from "../error.ts";
 import { callDivergence } from "../penalty/divergence.ts";
@@ -44,7 +45,7 @@ export function attributionPenalty(parts: PenaltyParts): PenaltyFunction {
     );
     const byTeacher = await teacherScores(parts, groups, tokenizers);
     return groups.map((group, i) =>
-      explained(group, byStudent[i]!, byTeacher[i]!, settings).map((evidence) => penaltyOf(evidence, lambda)),
+      explained(group, at(byStudent, i), at(byTeacher, i), settings).map((evidence) => penaltyOf(evidence, lambda)),
     );
   };
 }
@@ -69,8 +70,8 @@ function penaltyOf(explained: Explained, lambda: number): Penalty {
 
 /** A rollout's groups are never empty: dropped traces stay in them. */
 function toExplain(traces: readonly Trace[], settings: IapoSettings, student: AttributionModel): Group {
-  const [first] = traces;
-  const units = promptUnits(first!.blocks, first!.turns[0]!, partitionOptions(settings));
+  const { blocks, turns } = at(traces, 0);
+  const units = promptUnits(blocks, at(turns, 0), partitionOptions(settings));
   const calls = traces.map((trace) => (isScored(trace) ? callOf(trace, settings, student) : undefined));
   return { traces, units, calls };
 }
@@ -86,9 +87,9 @@ async function teacherScores(
   tokenizers: TokenizerCheck,
 ): Promise<Scores[]> {
   if (teacherCalls) {
-    const own = await teacherCalls.to(groups.map(({ traces }) => prompt(traces[0]!.task)));
+    const own = await teacherCalls.to(groups.map(({ traces }) => prompt(at(traces, 0).task)));
     return groups.map(({ units, calls }, i) => {
-      const { names, scores } = own[i]!;
+      const { names, scores } = at(own, i);
       if (names.join() !== units.names.join()) {
         throw new IapoError(
           "shape",
@@ -136,11 +137,11 @@ function explained(
   const ofCalls = divergences.filter((divergence) => divergence !== undefined);
   return traces.map((trace, i): Explained => {
     if (!isScored(trace)) return undefined;
-    const divergence = divergences[i];
-    if (divergence === undefined) {
+    const [divergence, student_scores, teacher_scores] = [divergences[i], byStudent[i], byTeacher[i]];
+    if (divergence === undefined || !student_scores || !teacher_scores) {
       return { divergence: [noCallDivergence(settings.noCallPenalty, units.names.length, ofCalls)] };
     }
-    return { divergence: [divergence], student_scores: byStudent[i]!, teacher_scores: byTeacher[i]! };
+    return { divergence: [divergence], student_scores, teacher_scores };
   });
 }
 
@@ -154,8 +155,8 @@ function callOf(
   { target, noCallPenalty }: IapoSettings,
   model: AttributionModel,
 ): Call | undefined {
-  const [turn] = turns;
-  const called = toolOutcomes.length > 0 && toolOutcomes[0]!.status !== "no_tool";
-  const call = called ? findCall(turn!, target, model) : undefined;
-  return call ?? (noCallPenalty === "turn1_attribution" ? findCall(turn!, "turn1", model) : undefined);
+  const turn = at(turns, 0);
+  const [outcome] = toolOutcomes;
+  const call = outcome && outcome.status !== "no_tool" ? findCall(turn, target, model) : undefined;
+  return call ?? (noCallPenalty === "turn1_attribution" ? findCall(turn, "turn1", model) : undefined);
 }
