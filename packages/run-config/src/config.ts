@@ -45,6 +45,8 @@ export interface Config<T> {
    * @throws ConfigError `invalid`, `missing`, `unreadable`, with file, line and the nearest known key
    */
   load(source: string, assignments?: readonly string[]): LoadedConfig<T>;
+  /** Plain data that was recorded, such as a run's settings. @throws ConfigError `invalid`, without places */
+  check(data: unknown): T;
   /** Of a file: JSON Schema, draft 2020-12. */
   readonly jsonSchema: SchemaNode;
 }
@@ -126,6 +128,12 @@ export function defineConfig<T>(definition: ConfigDefinition<T>): Config<T> {
 
   return {
     jsonSchema: jsonSchemaOfFile(root, title),
+    check(data) {
+      const parsed = schema.safeParse(data);
+      const layer: Layer = { data, base: resolve("."), locate: () => undefined };
+      if (!parsed.success) throw refusalOf(problemsOf(parsed.error.issues, [layer], { root, renamed }));
+      return parsed.data;
+    },
     load(source, assignments = []) {
       const file = find(source, ".");
       const layers = [

@@ -100,3 +100,10 @@ test("the JSON Schema of a file knows extends and requires nothing; keys stand i
   expect(paths.slice(0, 4)).toEqual(["extends", "output", "model", "model.directory"]);
   expect(paths).toContain("train.schedule.floor");
 });
+
+test("what was recorded is checked by the same rules: an old name is told the new one", () => {
+  const settings = config.check({ model: { directory: "/x" }, train: { rate: 0.5 } });
+  expect(settings.train).toMatchObject({ rate: 0.5, steps: 100 });
+  const old = messageOf(() => config.check({ model: { directory: "/x" }, train: { learningRate: 0.5 } }));
+  expect(old).toContain('unknown key "learningRate" in train; it is called "rate" now');
+});

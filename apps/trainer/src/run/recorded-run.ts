@@ -1,7 +1,8 @@
 // A run that was made, as its directory tells it: the settings that decided what it computed, and where its parts lie.
 import { type RunRecord, readRunRecord, runPaths } from "@iapo/grpo/run-directory";
 import { z } from "zod";
-import { type TrainerConfig, trainerConfigSchema } from "../config/schema.ts";
+import { trainerConfig } from "../config/load.ts";
+import type { TrainerConfig } from "../config/schema.ts";
 import { TrainerError } from "../error.ts";
 
 export interface RecordedRun {
@@ -23,9 +24,9 @@ export async function readRecordedRun(directory: string): Promise<RecordedRun> {
   try {
     const { command, ...settings } = record.settings;
     const made = commandSchema.parse(command);
-    return { directory, command: made, config: trainerConfigSchema.parse(settings), record, steps, checkpoints };
+    return { directory, command: made, config: trainerConfig.check(settings), record, steps, checkpoints };
   } catch (cause) {
-    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : String(cause);
+    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
     throw new TrainerError("invalid", `${directory} holds no run of \`iapo train\` or \`iapo sft\`: ${reason}`, {
       cause,
     });
