@@ -148,8 +148,8 @@ test("gradients of pieces add up to that of the whole, and memory comes back", a
   const withReference = groups.map((group, g) =>
     group.map((one, i) => ({ ...one, referenceLogProbs: scores[g]![i]!.map((logProb) => logProb - 0.1) })),
   );
-  const gradientsOf = async (rowBudget?: number): Promise<{ pieces: number; values: Float64Array }> => {
-    const { pieces } = prepareMiniBatch(learner, withReference, { ...options, rowBudget })!;
+  const gradientsOf = async (microBatchTokens?: number): Promise<{ pieces: number; values: Float64Array }> => {
+    const { pieces } = prepareMiniBatch(learner, withReference, { ...options, microBatchTokens })!;
     const { gradients, outputs } = learner.gradients(pieces);
     const read = await Promise.all(gradients.map((gradient) => gradient.values()));
     for (const { loss, logProb, entropy } of outputs) for (const tensor of [loss, logProb, entropy]) tensor.dispose();
@@ -159,11 +159,11 @@ test("gradients of pieces add up to that of the whole, and memory comes back", a
   const norm = (values: Float64Array): number => Math.hypot(...chunked(values));
   const whole = await gradientsOf();
   expect(whole.pieces).toBe(1);
-  for (const [rowBudget, pieces] of [
+  for (const [microBatchTokens, pieces] of [
     [300, undefined],
     [1, 12],
   ] as const) {
-    const split = await gradientsOf(rowBudget);
+    const split = await gradientsOf(microBatchTokens);
     expect(split.pieces).toBeGreaterThan(1);
     if (pieces) expect(split.pieces).toBe(pieces);
     expect(norm(whole.values.map((value, i) => value - split.values[i]!))).toBeLessThan(1e-6 * norm(whole.values));

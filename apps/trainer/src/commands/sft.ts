@@ -4,7 +4,7 @@ import { dryRun } from "../run/dry-run.ts";
 import { runJob } from "../run/run-job.ts";
 import { supervisedJob } from "../sft/job.ts";
 import type { AddCommand } from "./command.ts";
-import { addRunOptions, type RunFlags } from "./run-options.ts";
+import { addRunOptions, type RunFlags, settingsOf } from "./run-options.ts";
 
 export const addSft: AddCommand = (program, run) => {
   const command = program
@@ -12,7 +12,7 @@ export const addSft: AddCommand = (program, run) => {
     .description("teach a model by examples: captions, copied names and whole episodes of nano-charts");
   addRunOptions(command).action((source: string, flags: RunFlags) =>
     run(async (io) => {
-      const loaded = loadConfig(source, flags.set);
+      const loaded = loadConfig(source, settingsOf(flags, "supervised"));
       return flags.dryRun
         ? dryRun(loaded, supervisedJob(loaded.config), flags, io)
         : runJob(loaded, supervisedJob, flags, io);

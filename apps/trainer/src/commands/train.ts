@@ -4,7 +4,7 @@ import { dryRun } from "../run/dry-run.ts";
 import { runJob } from "../run/run-job.ts";
 import { grpoJob } from "../train/job.ts";
 import type { AddCommand } from "./command.ts";
-import { addRunOptions, type RunFlags } from "./run-options.ts";
+import { addRunOptions, type RunFlags, settingsOf } from "./run-options.ts";
 
 export const addTrain: AddCommand = (program, run) => {
   const command = program
@@ -12,7 +12,7 @@ export const addTrain: AddCommand = (program, run) => {
     .description("train a model by reinforcement learning on chart and table questions, with a tool between two turns");
   addRunOptions(command).action((source: string, flags: RunFlags) =>
     run(async (io) => {
-      const loaded = loadConfig(source, flags.set);
+      const loaded = loadConfig(source, settingsOf(flags, "grpo"));
       return flags.dryRun ? dryRun(loaded, grpoJob(loaded.config), flags, io) : runJob(loaded, grpoJob, flags, io);
     }),
   );

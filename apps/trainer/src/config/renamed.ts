@@ -8,7 +8,9 @@ export const renamed: readonly Renamed[] = [
   { key: "grpo.rollout.onFailure", value: "penalise", now: "penalize" },
   { key: "grpo.rollout.timeout", now: "grpo.rollout.timeoutMs" },
   { key: "grpo.evaluate.n", now: "grpo.evaluate.samples" },
+  { key: "grpo.update.rowBudget", now: "grpo.update.microBatchTokens" },
   { key: "supervised.batch", now: "supervised.batchSize" },
+  { key: "supervised.rowBudget", now: "supervised.microBatchTokens" },
   { key: "baseline.chargeNoCall", now: "baseline.penalizeNoCall" },
   ...["judge", "verifier"].flatMap((section) => [
     { key: `${section}.maximumTokens`, now: `${section}.maxTokens` },

@@ -10,7 +10,7 @@ export interface SupervisedSettings {
   readonly steps: number;
   /** Examples per step. */
   readonly batchSize: number;
-  readonly rowBudget?: number | undefined;
+  readonly microBatchTokens?: number | undefined;
   /** Shares of the examples; the rest is whole demonstrations. */
   readonly mixture: {
     readonly captions: number;
@@ -27,7 +27,7 @@ export const supervisedSchema: z.ZodType<SupervisedSettings, unknown> = z.strict
   seed: z.int().min(0).default(0).describe("Of the order of examples."),
   steps: count.default(100).describe("Optimizer steps."),
   batchSize: count.default(32).describe("Examples per step."),
-  rowBudget: count.optional().describe("Tokens in one forward and backward pass at most."),
+  microBatchTokens: count.optional().describe("Tokens in one forward and backward pass at most."),
   mixture: z
     .strictObject({
       captions: rate.describe("Say what a chart shows."),

@@ -30,8 +30,8 @@ const steps: readonly Step[] = [
     apply: (config) =>
       config.model.recompute ? undefined : { ...config, model: { ...config.model, recompute: true } },
   },
-  rowBudget(4096),
-  rowBudget(1024),
+  microBatchTokens(4096),
+  microBatchTokens(1024),
   {
     settings: ["grpo.rollout.groupsAtOnce=1"],
     apply: ({ grpo, ...rest }) => ({ ...rest, grpo: { ...grpo, rollout: { ...grpo.rollout, groupsAtOnce: 1 } } }),
@@ -49,14 +49,17 @@ const steps: readonly Step[] = [
 ];
 
 /** An update in pieces of at most so many rows. */
-function rowBudget(rows: number): Step {
+function microBatchTokens(rows: number): Step {
   return {
-    settings: [`grpo.update.rowBudget=${rows}`, `supervised.rowBudget=${rows}`],
+    settings: [`grpo.update.microBatchTokens=${rows}`, `supervised.microBatchTokens=${rows}`],
     apply: ({ grpo, supervised, ...rest }) => ({
       ...rest,
-      grpo: { ...grpo, update: { ...grpo.update, rowBudget: Math.min(rows, grpo.update.rowBudget ?? rows) } },
+      grpo: {
+        ...grpo,
+        update: { ...grpo.update, microBatchTokens: Math.min(rows, grpo.update.microBatchTokens ?? rows) },
+      },
       ...(supervised && {
-        supervised: { ...supervised, rowBudget: Math.min(rows, supervised.rowBudget ?? rows) },
+        supervised: { ...supervised, microBatchTokens: Math.min(rows, supervised.microBatchTokens ?? rows) },
       }),
     }),
   };

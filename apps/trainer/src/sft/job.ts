@@ -17,7 +17,7 @@ export function supervisedJob({ model, data, environment, supervised }: TrainerC
     );
   }
   const { steps, checkpoint, ...settings } = supervised;
-  const { seed, batchSize: batch, rowBudget, mixture, optimizer, evaluate } = settings;
+  const { seed, batchSize: batch, microBatchTokens, mixture, optimizer, evaluate } = settings;
   return {
     command: "sft",
     section: "supervised",
@@ -46,7 +46,7 @@ export function supervisedJob({ model, data, environment, supervised }: TrainerC
         length,
       });
       const learner = learnerOptions(optimizer);
-      const recipe = closing(supervisedRecipe({ policy, examples, learner }, { seed, batch, rowBudget }));
+      const recipe = closing(supervisedRecipe({ policy, examples, learner }, { seed, batch, microBatchTokens }));
       const { validation } = tasks;
       if (!evaluate || !validation) return { recipe };
       const rollout = { samples: 1, sampling: { temperature: 1 }, maxTokens: evaluate.maxTokens, signal };

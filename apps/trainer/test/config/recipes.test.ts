@@ -40,6 +40,13 @@ test("the list has each with one line", async () => {
   expect(out).toMatch(/^nano-iapo-paper +IAPO, the paper's method$/m);
 });
 
+test("--steps stands for the setting of the command's section", async () => {
+  expect((await iapo(["train", "nano-grpo", "--steps", "3", "--dry-run"])).out).toMatch(/^# iapo train: 3 steps/);
+  const sft = await iapo(["sft", "nano-sft", "--steps", "4", "--dry-run"]);
+  expect(sft.out).toMatch(/^# iapo sft: 4 steps/);
+  await expectRefusal(["train", "nano-grpo", "--steps", "0"], 2, /whole number of at least 1/);
+});
+
 test("a name that is none, and a teacher that another recipe has not made yet, say what to do", async () => {
   await expectRefusal(["recipes", "show", "nano-gpro"], 2, /no recipe nano-gpro; did you mean nano-grpo\?/);
   await expectRefusal(["recipes", "show", "constructor"], 2, /no recipe constructor; `iapo recipes` lists them/);

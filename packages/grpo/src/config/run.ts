@@ -118,7 +118,7 @@ export type GrpoSettings = {
   readonly update: {
     readonly miniBatch?: number | undefined;
     readonly epochs: number;
-    readonly rowBudget?: number | undefined;
+    readonly microBatchTokens?: number | undefined;
   };
   readonly dynamicSampling?: DynamicSamplingOptions | undefined;
   readonly overlong?: OverlongOptions | undefined;
@@ -150,7 +150,9 @@ export const grpoSettingsSchema: z.ZodType<GrpoSettings, unknown> = z
       .strictObject({
         miniBatch: count.optional().describe("Groups per optimizer step; default all of the step."),
         epochs: count.default(1).describe("Passes over the responses of a step."),
-        rowBudget: count.optional().describe("Tokens in one forward and backward pass at most, prompts included."),
+        microBatchTokens: count
+          .optional()
+          .describe("Tokens in one forward and backward pass at most, prompts included."),
       })
       .prefault({})
       .describe("How a step's responses are trained on."),

@@ -88,8 +88,8 @@ async function rollOut(parts: CollectParts, place: Place, firstGroup: number, wa
   const written = rolled.groups.filter((traces) => traces.length > 0);
   const groups = await watch.time("reward", () => withRewards(written, parts.reward));
   const penalties = penalty && (await watch.time("penalty", () => penalty(groups, step)));
-  const rowBudget = options.update?.rowBudget;
-  const scores = reference && (await watch.time("score", () => scoreTraces(reference, groups, rowBudget)));
+  const microBatchTokens = options.update?.microBatchTokens;
+  const scores = reference && (await watch.time("score", () => scoreTraces(reference, groups, microBatchTokens)));
   const shaping = { overlong: options.overlong, kl: options.loss.kl };
   const shaped = groups.map((traces, group) =>
     traces.map((trace, i) => shapeSample(trace, penalties?.[group]?.[i], scores?.[group]?.[i], shaping)),

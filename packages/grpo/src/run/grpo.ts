@@ -70,7 +70,7 @@ async function grpoStep(parts: StepParts, place: Place): Promise<RecipeStep> {
   const scored = groups.map((group) => group.map((sample) => ({ ...sample, advantages: at(advantages, done++) })));
   const kept = scored.map((group) => group.filter(({ shapedReward }) => !Number.isNaN(shapedReward)));
   const ready = options.recomputeOldLogProbs
-    ? await watch.time("score", () => withOldLogProbs(policy, kept, update?.rowBudget))
+    ? await watch.time("score", () => withOldLogProbs(policy, kept, update?.microBatchTokens))
     : kept;
   const seed = deriveSeed(options.seed, "update", place.step);
   parts.order.prepare(cursor, options.groups);
@@ -102,10 +102,10 @@ function reasonOf(failure: FailedEpisode | undefined): string | undefined {
 async function withOldLogProbs(
   policy: TrainablePolicy,
   groups: readonly ScoredGroup[],
-  rowBudget: number | undefined,
+  microBatchTokens: number | undefined,
 ): Promise<ScoredGroup[]> {
   const traces = groups.map((group) => group.map(({ trace }) => trace));
-  const scores = await scoreTraces(policy, traces, rowBudget);
+  const scores = await scoreTraces(policy, traces, microBatchTokens);
   return groups.map((group, g) => group.map((one, i) => ({ ...one, oldLogProbs: at(at(scores, g), i) })));
 }
 

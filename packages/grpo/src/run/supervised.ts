@@ -20,7 +20,7 @@ export interface SupervisedOptions {
   /** Examples per step. */
   readonly batch: number;
   /** Rows of one forward and backward pass at most; default no limit. */
-  readonly rowBudget?: number | undefined;
+  readonly microBatchTokens?: number | undefined;
 }
 
 /** A run's recipe; its steps keep no traces, as the examples can be made again. */
@@ -37,7 +37,7 @@ export function supervisedRecipe(
       const watch = new Stopwatch(onPhase);
       const batch = await watch.time("data", () => order.take(cursor, run.batch));
       order.prepare(cursor + run.batch, run.batch);
-      const outcome = await watch.time("update", () => supervisedStep(learner, batch, run.rowBudget));
+      const outcome = await watch.time("update", () => supervisedStep(learner, batch, run.microBatchTokens));
       const metrics = {
         "train/loss": outcome.loss,
         "train/tokens": outcome.logProbs.length,
@@ -60,11 +60,11 @@ export function supervisedRecipe(
 export async function supervisedStep(
   learner: Learner,
   examples: readonly Trajectory[],
-  rowBudget: number = Number.POSITIVE_INFINITY,
+  microBatchTokens: number = Number.POSITIVE_INFINITY,
 ): Promise<StepOutcome> {
   const count = examples.reduce((sum, { turns }) => turns.reduce((all, { logProbs }) => all + logProbs.length, sum), 0);
   const alone = examples.map((example) => [example]);
-  const pieces = splitByRows(alone, rowBudget, (example) => example).map(
+  const pieces = splitByRows(alone, microBatchTokens, (example) => example).map(
     (groups): Piece => ({
       groups: [groups.flat()], // what their prompts begin with is computed once
       loss: ({ logProb }): Tensor => {

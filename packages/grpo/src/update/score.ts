@@ -8,10 +8,10 @@ import { splitByRows } from "./split.ts";
 export async function scoreTraces(
   scorer: Scorer,
   groups: readonly (readonly Trajectory[])[],
-  rowBudget: number = Number.POSITIVE_INFINITY,
+  microBatchTokens: number = Number.POSITIVE_INFINITY,
 ): Promise<Float32Array[][]> {
   const scores: Float32Array[] = [];
-  for (const piece of splitByRows(groups, rowBudget, (trace) => trace)) {
+  for (const piece of splitByRows(groups, microBatchTokens, (trace) => trace)) {
     const packed = scorer.pack(piece);
     const { logProb, entropy } = noGrad(() => packed.logProbs());
     const values = (await logProb.values()) as Float32Array;

@@ -29,7 +29,7 @@ export interface UpdateOptions {
   /** Passes over the step's groups; default 1. From the second on, groups are shuffled. */
   readonly epochs?: number | undefined;
   /** Rows of one forward and backward pass at most; default no limit. */
-  readonly rowBudget?: number | undefined;
+  readonly microBatchTokens?: number | undefined;
 }
 
 /** A mini-batch and its constants. */
@@ -86,7 +86,7 @@ export function prepareMiniBatch(
   groups: readonly ScoredGroup[],
   options: UpdateOptions,
 ): PreparedBatch | undefined {
-  const { loss, rowBudget = Number.POSITIVE_INFINITY, customLoss = tensorLoss(loss) } = options;
+  const { loss, microBatchTokens = Number.POSITIVE_INFINITY, customLoss = tensorLoss(loss) } = options;
   const scored = groups.flat();
   const traces = scored.map(({ trace }) => trace);
   const sampled = joinSampledTokens(traces);
@@ -104,7 +104,7 @@ export function prepareMiniBatch(
   };
   const { device } = learner.policy;
   let row = 0;
-  const pieces = splitByRows(groups, rowBudget, ({ trace }) => trace).map((piece): Piece => {
+  const pieces = splitByRows(groups, microBatchTokens, ({ trace }) => trace).map((piece): Piece => {
     const own = sliceResponses(constants, row, row + piece.flat().length);
     row += piece.flat().length;
     return {

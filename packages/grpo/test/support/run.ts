@@ -23,7 +23,7 @@ export const runOptions: GrpoOptions = {
   rollout: { samples: 3, sampling: { temperature: 1 }, maxTokens: 8 },
   advantage: { kind: "grpo", scale: "group", epsilon: 1e-6 },
   loss: { ...lossPreset("dapo"), kl: { where: "loss", estimator: "k3", coefficient: 0.01 } },
-  update: { miniBatch: 1, rowBudget: 400 },
+  update: { miniBatch: 1, microBatchTokens: 400 },
 };
 
 /** Rewards of an untrained model are all 0: here long first turns are better, so that something is learned. */

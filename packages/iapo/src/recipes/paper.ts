@@ -89,7 +89,7 @@ const onOneCard: ExperimentRecipe = {
     iapo: { preset: "paper" },
     grpo: {
       ...loop,
-      update: { miniBatch: 16, rowBudget: 4096 },
+      update: { miniBatch: 16, microBatchTokens: 4096 },
       optimizer: { learningRate: 1e-5, weightDecay: 0.01 },
     },
   },
