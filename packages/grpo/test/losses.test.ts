@@ -1,4 +1,4 @@
-// Every loss, KL estimator and advantage of the registries: the GPU half and its gradients against the f64 half, and what holds for any of them.
+// Every loss, KL estimator and advantage of the registries: the GPU half and its gradients against the f64 half, NaN too, and what holds for any of them.
 
 import * as ops from "@iapo/tensor-core";
 import { type Device, grad, openDevice, scope, type Tensor } from "@iapo/tensor-core";
@@ -106,6 +106,15 @@ test.each(variants)("%s", async (_name, options) => {
     const worst = Math.max(...expected.gradient.map((value, i) => Math.abs(value - gradient[i]!)));
     expect(worst).toBeLessThan(1e-5 * largest);
   }
+});
+
+test.each(variants)("%s: a log-prob that is NaN makes the loss NaN, in f64 and on the GPU", async (_name, options) => {
+  const inputs = randomBatch(5);
+  const token = inputs.batch.mask.indexOf(1);
+  const logProbs = inputs.batch.logProbs.map((value, i) => (i === token ? Number.NaN : value));
+  const poisoned = { ...inputs, batch: { ...inputs.batch, logProbs } };
+  expect(computeLoss(poisoned, options).loss).toBeNaN();
+  expect((await onGpu(poisoned, options)).loss).toBeNaN();
 });
 
 test("a ratio of exactly 1 has the full gradient", async () => {
