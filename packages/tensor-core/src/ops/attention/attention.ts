@@ -25,8 +25,7 @@ const BACKWARD_PRODUCTS = 5;
 export const attention = defineOp({
   name: "attention",
   summary: "softmax(scale q kᵀ) v over segments of packed rows: shared prefix, causal or not, grouped heads",
-  nonFinite:
-    "propagate; a NaN or infinity in v may also make earlier rows of its segment NaN; scores of -infinity count as no keys",
+  nonFinite: "propagate, also to neighbors of a tile that do not see them; scores of -infinity count as no keys",
   spreadsNonFinite: true,
   call: (q: Tensor, k: Tensor, v: Tensor, segments: Segments, shape: AttentionShape) => ({
     inputs: [q, k, v, segments.table],

@@ -85,7 +85,7 @@ fn weightOf(score: f32, error: f32, own: Row, other: Row) -> f32 {
   let query = own.stats + other.stats;
   let seen = own.key + other.key < min(own.limit, other.limit);
   let d = fma(score, P.scale, -query.x);
-  let p = select(0.0, select(exp(max(d, -87.0)), d, is_nan(d)), seen);
-  return select(p, p * (error - query.y) * P.scale, P.withoutErrors == 0u);
+  let p = select(exp(max(d, -87.0)), d, is_nan(d));
+  return select(0.0, select(p, p * (error - query.y) * P.scale, P.withoutErrors == 0u), seen);
 }
 `;
