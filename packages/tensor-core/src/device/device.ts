@@ -7,7 +7,7 @@ import { BufferPool, type MemoryReport, type PooledBuffer } from "../memory/pool
 import type { Kernel } from "../submit/kernel.ts";
 import { type KernelTime, Profiler } from "../submit/profiler.ts";
 import { type Binding, Recorder } from "../submit/recorder.ts";
-import { type Storage, Storage as StorageClass, Tensor } from "../tensor.ts";
+import { Storage, Tensor } from "../tensor.ts";
 import { BufferUsage, MAP_READ } from "./constants.ts";
 import type { AdapterFacts } from "./facts.ts";
 
@@ -97,7 +97,7 @@ export class Device {
         `a tensor of shape [${shape.join(", ")}] takes ${bytes} bytes, more than one binding may span on this adapter (${this.facts.maxBinding})`,
       );
     }
-    return new Tensor(this, shape, dtype, { storage: new StorageClass(this, Math.max(bytes, 16)) });
+    return new Tensor(this, shape, dtype, { storage: new Storage(this, Math.max(bytes, 16)) });
   }
 
   /** A matrix with undefined contents, its rows spread over several buffers where one binding can't span it. */

@@ -27,10 +27,10 @@ export const attention = defineOp({
   summary: "softmax(scale q kᵀ) v over segments of packed rows: shared prefix, causal or not, grouped heads",
   nonFinite: "propagate, also to neighbors of a tile that do not see them; scores of -infinity count as no keys",
   spreadsNonFinite: true,
-  call: (q: Tensor, k: Tensor, v: Tensor, segments: Segments, shape: AttentionShape) => ({
-    inputs: [q, k, v, segments.table],
-    params: { ...shape, plan: segments.plan } as AttentionParams,
-  }),
+  call: (q: Tensor, k: Tensor, v: Tensor, segments: Segments, shape: AttentionShape) => {
+    const params: AttentionParams = { ...shape, plan: segments.plan };
+    return { inputs: [q, k, v, segments.table], params };
+  },
   infer: ([q, k, v], params) => {
     const { plan, heads, kvHeads, headDim } = params;
     for (const x of [q, k, v]) expectDType("attention", x, "f32");

@@ -1,6 +1,7 @@
 // The running state of a softmax over the vocabulary, and its canonical order, which everything that computes a log-prob keeps, so that
 // all of them give equal bits: blocks of 256 ids ascending from id 0; within a block the largest logit, then serial sums in ascending ids;
 // block states are merged in ascending order, from the empty state, by `merge_states`. Slices, shards and batches do not change it.
+import { at } from "../../checked.ts";
 import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
@@ -133,7 +134,7 @@ export function blockStates(
 
 /** Merges block states into each row's running state (f32 [rows, 4]; all zeros is empty), ascending. */
 export function mergeStates(device: Device, running: Tensor, states: Tensor, inverseTemperature: number): void {
-  const [rows, blocks] = states.shape as [number, number, number];
+  const [rows, blocks] = [at(states.shape, 0), at(states.shape, 1)];
   device.dispatch(mergeKernel(), {
     reads: [states],
     writes: [running],

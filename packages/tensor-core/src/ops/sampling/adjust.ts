@@ -1,4 +1,5 @@
 // Changes to logits before sampling: repetition penalty and bias, both sparse.
+import { matrixShape } from "../../checked.ts";
 import type { Device } from "../../device/device.ts";
 import { TensorError } from "../../errors.ts";
 import { defineKernel } from "../../submit/kernel.ts";
@@ -67,7 +68,7 @@ export function adjustedLogits(
   bias: TokenBias | undefined,
 ): Tensor {
   const { device } = logits;
-  const [rows, vocabulary] = logits.shape as [number, number];
+  const [rows, vocabulary] = matrixShape(logits);
   const adjusted = device.empty(logits.shape);
   device.copyBytes(logits, 0, adjusted, 0, logits.bytes);
   if (penalty) {
