@@ -2,7 +2,6 @@
 
 import { modelDirectory } from "@iapo/qwen-vl-model";
 import { loadConfig, tensorTable } from "@iapo/qwen-vl-model/config";
-import { loadProcessor } from "@iapo/qwen-vl-model/processor";
 import type { TurnInput } from "@iapo/rollout-trace";
 import { createEnvironment } from "@iapo/vqa-tasks";
 import { openTasks } from "@iapo/vqa-tasks/sources";
@@ -15,19 +14,18 @@ import { checkJob } from "./check-job.ts";
 import type { Job } from "./job.ts";
 import { type RunOptions, runDirectory } from "./open-run.ts";
 import { withinPromptLimit } from "./prompt-limit.ts";
+import { leftOutWarnings, openProcessor, taskCheck } from "./task-check.ts";
 
 export async function dryRun(loaded: LoadedConfig, job: Job, { out }: RunOptions, io: CliIo): Promise<number> {
   const { config, resolved } = loaded;
   const directory = await modelDirectory(config.model, { signal: io.signal });
   const model = await loadConfig(directory);
-  const { minPixels, maxPixels } = config.model;
-  const limits = { ...(minPixels !== undefined && { minPixels }), ...(maxPixels !== undefined && { maxPixels }) };
-  const processor = await loadProcessor(directory, limits);
-  const tasks = await openTasks(config.data);
-  const { train } = tasks;
-  const task = await train.task(0);
+  const processor = await openProcessor(config.model, io);
   const noJudge = { ...config.environment, scoring: { ...config.environment.scoring, scoring: "relaxed" as const } };
   const environment = createEnvironment({ options: noJudge });
+  const tasks = await openTasks(config.data, { check: taskCheck(environment, processor), signal: io.signal });
+  const { train } = tasks;
+  const task = await train.task(0);
   const countTokens = ({ blocks }: Pick<TurnInput, "blocks">): number =>
     processor.encodeChat([{ role: "user", content: blocks.map(blockContent) }]).tokens.length;
   const promptTokens = countTokens({ blocks: environment.prompt(task) });
@@ -41,7 +39,7 @@ export async function dryRun(loaded: LoadedConfig, job: Job, { out }: RunOptions
       `# iapo ${job.command}: ${job.steps} steps in ${runDirectory(loaded, out)}`,
       `# model: ${weights} weights in ${directory}`,
       `# data: ${train.length} tasks; the first is ${task.id}, a prompt of ${promptTokens} tokens`,
-      ...[...found, ...long].map((warning) => `# warning: ${warning}`),
+      ...[...leftOutWarnings(tasks), ...found, ...long].map((warning) => `# warning: ${warning}`),
       stringify(resolved).trimEnd(),
     ].join("\n"),
   );

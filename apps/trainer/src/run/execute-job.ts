@@ -19,6 +19,7 @@ import { keepingImages } from "./keep-images.ts";
 import { configText } from "./open-run.ts";
 import { withinPromptLimit } from "./prompt-limit.ts";
 import { packageVersions, recordStart } from "./provenance.ts";
+import { leftOutWarnings, openProcessor, taskCheck } from "./task-check.ts";
 
 export interface ExecuteOptions {
   readonly directory: string;
@@ -47,11 +48,12 @@ export async function executeJob(loaded: LoadedConfig, job: Job, options: Execut
   onPhase("probe the adapter");
   const { holds: parity } = await parityProbe(device);
   if (!parity) onWarning("kernels that should agree differ in bits here: rollouts are scored again before updates");
-  onPhase("data");
-  const all = await openTasks(config.data);
-  const identity = await contentOf(config, all, { signal, onPhase });
   await using opened = await openEnvironment(config, directory);
   const { environment } = opened;
+  onPhase("data");
+  const processor = await openProcessor(config.model, { signal });
+  const all = await openTasks(config.data, { check: taskCheck(environment, processor), signal });
+  const identity = await contentOf(config, all, { signal, onPhase });
   const found = checkJob(job, { tasks: all, environment, positions: await positionsOf(config.model, { signal }) });
   onPhase("load the model");
   const policy = await QwenVLPolicy.load(device, config.model, { seed: job.seed, signal, onPhase });
@@ -59,7 +61,7 @@ export async function executeJob(loaded: LoadedConfig, job: Job, options: Execut
     if (job.promptLimit) onPhase("count the tokens of prompts");
     const limit = job.promptLimit && { ...job.promptLimit, environment, policy, signal };
     const { tasks, warnings: long } = await withinPromptLimit(all, limit);
-    const warnings = [...found, ...long];
+    const warnings = [...leftOutWarnings(all), ...found, ...long];
     for (const warning of warnings) onWarning(warning);
     const parts = { directory, device, policy, tasks, environment, parity, signal, onPhase, onWarning };
     const built = await job.build(parts);

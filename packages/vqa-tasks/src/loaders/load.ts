@@ -32,6 +32,8 @@ export type LoadOptions = {
   readonly files: readonly DataFile[];
   /** `fail` throws at the first bad row; `skip` goes on and counts it. */
   readonly onBadRow: "fail" | "skip";
+  /** Ends the stream with its reason. */
+  readonly signal?: AbortSignal | undefined;
 };
 
 export type BadRow = { readonly file: string; readonly row: number; readonly reason: string };
@@ -53,11 +55,13 @@ export const MOST_BAD_ROWS = 1000;
 export type LoadStream<T> = AsyncIterable<T> & { readonly report: LoadReport };
 
 /**
- * Questions, answers and boxes without their pictures, for data sets whose images are not at hand.
+ * Questions, answers and boxes without their pictures, for data sets whose images are not at hand. A record that `examine` throws for is a bad row.
  * @throws VqaTasksError `bad_row` with file and row, while reading
  */
-export function loadRecords(options: LoadOptions): LoadStream<TaskRecord> {
-  return stream(options, async (record) => record);
+export function loadRecords(
+  options: LoadOptions & { readonly examine?: (record: TaskRecord) => Promise<TaskRecord> },
+): LoadStream<TaskRecord> {
+  return stream(options, options.examine ?? (async (record) => record));
 }
 
 /** Whole, checked tasks. @throws VqaTasksError `bad_row` with file and row, while reading */
@@ -66,7 +70,7 @@ export function loadTasks(options: LoadOptions & PictureFolders): LoadStream<Tas
 }
 
 function stream<T>(
-  { format, files, onBadRow }: LoadOptions,
+  { format, files, onBadRow, signal }: LoadOptions,
   finish: (record: TaskRecord) => Promise<T>,
 ): LoadStream<T> {
   const report: LoadReport = { rows: 0, loaded: 0, skipped: 0, badRows: [] };
@@ -90,6 +94,7 @@ function stream<T>(
         report.rows += 1;
         const records = parseRow(format, file.name, found, skip);
         for (const record of records) {
+          signal?.throwIfAborted();
           const task = await attempt(async () => {
             const finished = await finish(record);
             const fault = repeated(record, `${file.name}, row ${found.row}`);

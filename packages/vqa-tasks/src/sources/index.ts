@@ -2,7 +2,14 @@
 export { type DataFilePlace, type DataPlace, type DataReport, emptyReport, filesOf, readTasks } from "./data-files.ts";
 export { withBoxes } from "./draw-boxes.ts";
 export { type MissingSet, type NanoSetOptions, type OpenSet, openNano, openTestSet } from "./open-set.ts";
-export { type OpenTasks, openTasks, type TaskList } from "./open-tasks.ts";
+export {
+  type LeftOut,
+  leftOutWords,
+  type OpenTasks,
+  type OpenTasksOptions,
+  openTasks,
+  type TaskList,
+} from "./open-tasks.ts";
 export { type SetName, setNames, type TestSet, type TestSetName, testSetNames, testSets } from "./test-sets.ts";
 export { type WrittenData, writeData } from "./write-data.ts";
 export { type WrittenForm, writtenForms } from "./written-rows.ts";

@@ -4,7 +4,7 @@ import { createHash, type Hash } from "node:crypto";
 import type { Task } from "@iapo/rollout-trace";
 import type { DataOptions, DataSettings } from "../config.ts";
 import { VqaTasksError } from "../error.ts";
-import { loadRecords } from "../loaders/load.ts";
+import { type BadRow, loadRecords } from "../loaders/load.ts";
 import { withPicture } from "../loaders/pictures.ts";
 import type { TaskRecord } from "../loaders/record.ts";
 import { createNanoCharts, type NanoCharts } from "../nano/charts.ts";
@@ -16,7 +16,24 @@ export type TaskList = {
   readonly length: number;
   /** SHA-256 of the rows that the tasks are made of; undefined where they are a function of the settings. Pictures beside the rows are not in it. */
   readonly content?: string | undefined;
+  /** Rows that were left out, where `onBadRow: skip` says so. */
+  readonly leftOut?: LeftOut | undefined;
   task(index: number): Promise<Task>;
+};
+
+export type LeftOut = {
+  /** Rows, or tasks of a row. */
+  readonly count: number;
+  /** The first of them. */
+  readonly first: readonly BadRow[];
+};
+
+export type OpenTasksOptions = {
+  /** What else makes a row a bad one, such as a prompt that a model does not take: the reason, or undefined for a good one. */
+  readonly check?: ((task: Task) => string | undefined) | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Hears how many tasks were looked at. */
+  readonly onTask?: ((count: number) => void) | undefined;
 };
 
 export type OpenTasks = {
@@ -29,12 +46,18 @@ export type OpenTasks = {
 /** Nano-charts are drawn when asked for, so there are as many as a run can use. */
 const MANY = 100_000;
 
-/** @throws VqaTasksError */
-export async function openTasks({ nanoCharts, files, validation, limit }: DataSettings): Promise<OpenTasks> {
+/**
+ * Every row of a file is looked at before a run, its picture included: a bad one is found now, not hours later.
+ * @throws VqaTasksError `bad_row` with file and row where `onBadRow` is `fail`; `missing_file`; the reason of `signal`
+ */
+export async function openTasks(
+  { nanoCharts, files, validation, limit }: DataSettings,
+  options: OpenTasksOptions = {},
+): Promise<OpenTasks> {
   if (files) {
     return {
-      train: await recordTasks(files, limit),
-      validation: validation && (await recordTasks(validation, undefined)),
+      train: await recordTasks(files, limit, options),
+      validation: validation && (await recordTasks(validation, undefined, options)),
       charts: undefined,
     };
   }
@@ -46,41 +69,64 @@ export async function openTasks({ nanoCharts, files, validation, limit }: DataSe
   return { train: of("train", limit ?? MANY), validation: of("validation", MANY), charts };
 }
 
-type Placed = { readonly record: TaskRecord; readonly folder: string | undefined };
-
-/** Records are kept, pictures are read when asked for: decoded they would not fit. */
-async function recordTasks(options: DataOptions, limit = Number.POSITIVE_INFINITY): Promise<TaskList> {
+/** Records are kept, pictures are read again when asked for: decoded they would not fit. */
+async function recordTasks(
+  options: DataOptions,
+  limit = Number.POSITIVE_INFINITY,
+  { check, signal, onTask }: OpenTasksOptions = {},
+): Promise<TaskList> {
   const { format, onBadRow, images, tables } = options;
   const files = await filesOf(options);
-  const whole = ({ record, folder }: Placed) =>
-    withPicture(record, { images: images ?? folder, tables: tables ?? folder }).then(checkTask);
-  const records: Placed[] = [];
+  const made: (() => Promise<Task>)[] = [];
   const hash = createHash("sha256");
+  const leftOut: { count: number; first: BadRow[] } = { count: 0, first: [] };
   for (const { file, folder } of files) {
-    for await (const record of loadRecords({ format, files: [file], onBadRow })) {
-      if (records.length >= limit) break;
-      const usable = onBadRow === "fail" || (await whole({ record, folder }).catch(() => undefined));
-      if (!usable) continue;
-      records.push({ record, folder });
+    if (made.length >= limit) break;
+    const folders = { images: images ?? folder, tables: tables ?? folder };
+    const whole = (record: TaskRecord): Promise<Task> => withPicture(record, folders).then(checkTask);
+    const examine = async (record: TaskRecord): Promise<TaskRecord> => {
+      const task = await whole(record);
+      const reason = check?.(task);
+      if (reason !== undefined) throw new VqaTasksError("bad_row", reason);
+      return record;
+    };
+    const stream = loadRecords({ format, files: [file], onBadRow, examine, signal });
+    for await (const record of stream) {
+      made.push(() => whole(record));
       addTo(hash, record);
+      onTask?.(made.length);
+      if (made.length >= limit) break;
     }
+    leftOut.count += stream.report.skipped;
+    leftOut.first.push(...stream.report.badRows.slice(0, SHOWN_BAD_ROWS - leftOut.first.length));
   }
-  const [first] = records;
-  if (!first)
-    throw new VqaTasksError(
-      "missing_file",
-      `${options.path ?? options.hub?.repository}: no usable task in ${files.length} files`,
-    );
-  await whole(first); // folders that are wrong are found out before the run
+  if (made.length === 0) throw nothingLeft(options, files.length, leftOut);
   return {
-    length: records.length,
+    length: made.length,
     content: hash.digest("hex"),
+    leftOut: leftOut.count > 0 ? leftOut : undefined,
     async task(index) {
-      const placed = records[index];
-      if (!placed) throw new RangeError(`task ${index} of ${records.length}`);
-      return whole(placed);
+      const make = made[index];
+      if (!make) throw new RangeError(`task ${index} of ${made.length}`);
+      return make();
     },
   };
+}
+
+const SHOWN_BAD_ROWS = 8;
+
+function nothingLeft({ path, hub }: DataOptions, files: number, { count, first: [bad] }: LeftOut): VqaTasksError {
+  const place = `${path ?? hub?.repository}: no usable task in ${files} files`;
+  const why = bad ? `; ${count} rows are bad, the first: ${bad.file}, row ${bad.row}: ${bad.reason}` : "";
+  return new VqaTasksError("missing_file", place + why);
+}
+
+/** `5 of 6 rows of train are left out: a.jsonl, row 2: ...; ...` */
+export function leftOutWords({ length, leftOut }: TaskList, name: string): string | undefined {
+  if (!leftOut) return undefined;
+  const shown = leftOut.first.slice(0, 3).map(({ file, row, reason }) => `${file}, row ${row}: ${reason}`);
+  const more = leftOut.count > shown.length ? `; and ${leftOut.count - shown.length} more` : "";
+  return `${leftOut.count} of ${leftOut.count + length} rows of ${name} are left out: ${shown.join("; ")}${more}`;
 }
 
 function addTo(hash: Hash, { picture, ...row }: TaskRecord): void {

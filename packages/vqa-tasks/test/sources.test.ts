@@ -1,0 +1,69 @@
+/** Tasks opened for a run: every row is looked at before it, bad ones are named, and what is left out is told. */
+
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Task } from "@iapo/rollout-trace";
+import { encodePng } from "@iapo/visual-tools/sharp";
+import { expect, test } from "vitest";
+import { dataSettingsSchema } from "../src/config.ts";
+import { leftOutWords, openTasks } from "../src/sources/open-tasks.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "sources-"));
+writeFileSync(join(folder, "a.png"), await encodePng({ width: 8, height: 8, channels: 3, data: new Uint8Array(192) }));
+writeFileSync(join(folder, "broken.png"), "<html>404</html>");
+
+function files(rows: readonly object[], onBadRow: "fail" | "skip", limit?: number) {
+  const path = join(folder, `rows-${Math.random()}.jsonl`);
+  writeFileSync(
+    path,
+    rows.map((row) => JSON.stringify({ image: "a.png", question: "?", answers: ["x"], ...row })).join("\n"),
+  );
+  return dataSettingsSchema.parse({ files: { format: "tasks", path, onBadRow }, limit });
+}
+
+const good = [{ id: "1" }, { id: "2" }, { id: "3" }];
+const broken = [{ id: "1" }, { id: "2", image: "broken.png" }, { id: "3" }];
+
+test("pictures lie beside the file, as they do for iapo data inspect", async () => {
+  const { train } = await openTasks(files(good, "fail"));
+  expect([train.length, (await train.task(2)).id, train.leftOut]).toEqual([3, "3", undefined]);
+  await expect(train.task(3)).rejects.toThrow(RangeError);
+});
+
+test("skip: bad rows are left out and told; fail: the first one is named before the run", async () => {
+  const { train } = await openTasks(files(broken, "skip"));
+  expect([train.length, (await train.task(1)).id]).toEqual([2, "3"]);
+  expect(leftOutWords(train, "data.files")).toMatch(
+    /^1 of 3 rows of data\.files are left out: \S+\.jsonl, row 2: cannot read an image/,
+  );
+  await expect(openTasks(files(broken, "fail"))).rejects.toThrow(/\.jsonl, row 2: cannot read an image/);
+});
+
+test("a check makes rows bad ones too", async () => {
+  const check = ({ id }: Task) => (id === "2" ? "absolute aspect ratio must be smaller than 200" : undefined);
+  const { train } = await openTasks(files(good, "skip"), { check });
+  expect([train.length, train.leftOut?.first[0]?.reason]).toEqual([
+    2,
+    "absolute aspect ratio must be smaller than 200",
+  ]);
+  await expect(openTasks(files(good, "fail"), { check })).rejects.toThrow(/row 2: absolute aspect ratio/);
+  await expect(openTasks(files(good, "skip"), { check: () => "no" })).rejects.toThrow(
+    /no usable task.*3 rows are bad.*row 1: no/,
+  );
+});
+
+test("the digest is that of the rows used", async () => {
+  const digest = async (rows: readonly object[], limit?: number) =>
+    (await openTasks(files(rows, "skip", limit))).train.content;
+  const own = await digest(good);
+  expect(await digest(good)).toBe(own);
+  expect(await digest([...good].reverse())).not.toBe(own);
+  expect(await digest(good.slice(0, 2))).toBe(await digest(good, 2));
+  expect(await digest(good.map((row) => ({ ...row, answers: ["y"] })))).not.toBe(own);
+});
+
+test("an interrupt ends the looking", async () => {
+  const signal = AbortSignal.abort(new Error("stop"));
+  await expect(openTasks(files(broken, "skip"), { signal })).rejects.toThrow("stop");
+});
