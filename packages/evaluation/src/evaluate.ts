@@ -58,6 +58,8 @@ export interface EvaluationResults {
   /** By name of the set. */
   readonly sets: Readonly<Record<string, Measured>>;
   readonly missing: readonly MissingSet[];
+  /** The rule by which answers were scored, by name of the set. */
+  readonly scoring: Readonly<Record<string, string>>;
   readonly table1: TableOne;
 }
 
@@ -66,9 +68,10 @@ export async function writeResults(
   model: string,
   measured: ReadonlyMap<string, Measured>,
   missing: readonly MissingSet[],
+  scoring: Readonly<Record<string, string>>,
 ): Promise<EvaluationResults> {
   const table1 = tableOne(measured);
-  const results = { model, sets: Object.fromEntries(measured), missing, table1 };
+  const results = { model, sets: Object.fromEntries(measured), missing, scoring, table1 };
   await writeFileAtomic(paths.results, `${JSON.stringify(results, null, 2)}\n`);
   await writeFileAtomic(paths.table, tableOneCsv(model, table1));
   return results;

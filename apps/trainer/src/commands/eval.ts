@@ -1,15 +1,18 @@
 // iapo eval
 
 import { nearest } from "@iapo/run-config";
+import { dataFormats } from "@iapo/vqa-tasks/loaders";
+import { endpointProblem } from "@iapo/vqa-tasks/scoring";
 import { type SetName, setNames, testSetNames } from "@iapo/vqa-tasks/sources";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { shippedModels } from "../config/shipped.ts";
 import { TrainerError } from "../error.ts";
 import type { EvalOptions } from "../eval/eval.ts";
 import { type AddCommand, wholeNumber } from "./command.ts";
+import { formatName } from "./data.ts";
 
 interface Given extends Omit<EvalOptions, "model" | "judge" | "sets"> {
-  readonly sets: readonly SetName[];
+  readonly sets?: readonly SetName[];
   readonly endpoint?: string;
   readonly name?: string;
   readonly concurrency: number;
@@ -27,6 +30,7 @@ Keys come from the environment: IAPO_ENDPOINT_KEY, IAPO_JUDGE_KEY. The same comm
 Examples:
   $ iapo eval models/student                                   256 nano-charts, sampled at T = 1
   $ iapo eval models/3b --sets paper --data data               the paper's Table 1
+  $ iapo eval models/student --tasks mine/tasks.jsonl           own questions (rows: README of @iapo/vqa-tasks)
   $ iapo eval --endpoint http://localhost:8000/v1 --name qwen --sets h_bar,v_bar --data data --limit 50`;
 
 export const addEval: AddCommand = (program, run) => {
@@ -34,8 +38,11 @@ export const addEval: AddCommand = (program, run) => {
     .command("eval")
     .description("sample a model on held-out tasks: rates with intervals, and the paper's Table 1")
     .argument("[model]", "a model's directory, or the name of a shipped one; or give --endpoint")
-    .option("--sets <names>", "what to evaluate on, separated by commas", setList, ["nano"] as readonly SetName[])
+    .option("--sets <names>", "what to evaluate on, separated by commas; default: nano, or --tasks alone", setList)
     .option("--data <directory>", "where the test sets lie")
+    .option("--tasks <path>", "own tasks: a file of rows, or a folder of such files")
+    .option("--format <name>", `of own tasks: ${dataFormats.join(", ")}; default: tasks`, formatName)
+    .option("--images <directory>", "where pictures of own tasks are looked for; default: beside the file")
     .addOption(new Option("--split <split>", "of nano").choices(["validation", "test"]).default("validation"))
     .option("--limit <count>", "tasks of each set", wholeNumber)
     .option("--n <count>", "responses to each task", wholeNumber, 1)
@@ -49,7 +56,7 @@ export const addEval: AddCommand = (program, run) => {
         .default("default"),
     )
     .addOption(new Option("--prompt <kind>", "default: compact for nano, full for others").choices(["full", "compact"]))
-    .option("--judge <url>", "score answers by a model behind this address, in place of relaxed comparison")
+    .option("--judge <url>", "score answers by a model behind this address, in place of the rule of their set")
     .option("--judge-name <model>", "its name there");
   endpointOptions(command)
     .option("--out <directory>", "default: runs/eval- and the model's name")
@@ -75,7 +82,8 @@ function endpointOptions(command: Command): Command {
 /** @throws TrainerError `argument` */
 function optionsOf(model: string | undefined, given: Given): EvalOptions {
   const { endpoint, name, concurrency, timeout, retries, judge, judgeName, ...rest } = given;
-  return { ...rest, model: modelOf(model, given), judge: judgeOf(judge, judgeName) };
+  const sets = given.sets ?? (given.tasks === undefined ? (["nano"] as const) : []);
+  return { ...rest, sets, model: modelOf(model, given), judge: judgeOf(judge, judgeName) };
 }
 
 function modelOf(
@@ -99,8 +107,9 @@ function judgeOf(url: string | undefined, model: string | undefined): EvalOption
 }
 
 function address(text: string, option: string): string {
-  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
-  throw new TrainerError("argument", `${option} ${text} is no http address, such as http://localhost:8000/v1`);
+  const problem = endpointProblem(text);
+  if (problem === undefined) return text;
+  throw new TrainerError("argument", `${option}: ${problem}`);
 }
 
 function setList(text: string): readonly SetName[] {

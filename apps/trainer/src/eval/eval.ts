@@ -17,9 +17,17 @@ import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Environment, Policy } from "@iapo/rollout-trace";
 import { openDevice } from "@iapo/tensor-core";
 import { createEnvironment, type EnvironmentPreset, environmentPresets } from "@iapo/vqa-tasks";
+import type { DataFormat } from "@iapo/vqa-tasks/loaders";
 import type { NanoSplit } from "@iapo/vqa-tasks/nano";
 import type { Judge } from "@iapo/vqa-tasks/scoring";
-import { type MissingSet, type OpenSet, openNano, openTestSet, type SetName } from "@iapo/vqa-tasks/sources";
+import {
+  type MissingSet,
+  type OpenSet,
+  openNano,
+  openOwnSet,
+  openTestSet,
+  type SetName,
+} from "@iapo/vqa-tasks/sources";
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
@@ -32,6 +40,10 @@ export interface EvalOptions {
   /** Of nano-charts. */
   readonly split: NanoSplit;
   readonly data: string | undefined;
+  /** Own tasks: a file or folder in a format that the loaders read. */
+  readonly tasks: string | undefined;
+  readonly format: DataFormat | undefined;
+  readonly images: string | undefined;
   readonly out: string | undefined;
   readonly n: number;
   readonly temperature: number;
@@ -56,6 +68,10 @@ export async function evaluate(options: EvalOptions, io: CliIo): Promise<number>
   const { model, sets } = options;
   const name = "directory" in model ? basename(resolve(model.directory)) : model.model;
   const opened = await Promise.all(sets.map((set) => openSet(set, options)));
+  if (options.tasks !== undefined) {
+    const { tasks: path, format, images } = options;
+    opened.push(await openOwnSet({ path, format, images, onLeftOut: (words) => io.note(words) }));
+  }
   const present = opened.filter((set): set is OpenSet => "tasks" in set);
   const missing = opened.filter((set): set is MissingSet => "missing" in set);
   for (const { name: set, missing: what } of missing) io.note(`${set} is missing: ${what}`);
@@ -67,15 +83,21 @@ export async function evaluate(options: EvalOptions, io: CliIo): Promise<number>
   return workIn(directory, io, async () => {
     const paths = await openEvaluation(directory, settings);
     const measured = await withPolicy(options, (policy) => measureSets(policy, present, options, paths, io));
-    const results = await writeResults(paths, name, measured, missing);
+    const results = await writeResults(paths, name, measured, missing, scoringOf(options, present));
     if (options.json) io.out(JSON.stringify(results, null, 2));
     else {
-      for (const [set, values] of measured) io.out(metricTable(set, values));
+      for (const [set, values] of measured)
+        io.out(`${metricTable(set, values)}\n  scored by       ${results.scoring[set]}`);
       if (sets.some((set) => set !== "nano")) io.out(`\n${tableOneText(name, measured, missing)}`);
       io.out(`traces and results: ${directory}`);
     }
     return ExitCode.done;
   });
+}
+
+/** How answers are scored, by name of the set. */
+function scoringOf({ judge }: EvalOptions, sets: readonly OpenSet[]): Record<string, string> {
+  return Object.fromEntries(sets.map(({ name, rule }) => [name, judge ? "judge" : rule]));
 }
 
 async function openSet(set: SetName, { split, seed, limit, data }: EvalOptions): Promise<OpenSet | MissingSet> {
@@ -95,6 +117,7 @@ async function settingsOf(options: EvalOptions, sets: readonly OpenSet[]): Promi
     limit,
     batch,
     environment: { preset, prompt },
+    scoring: scoringOf(options, sets),
     judge: judge ?? null,
   };
 }
@@ -129,12 +152,12 @@ async function measureSets(
 }
 
 function environmentOf(
-  set: SetName,
+  set: string,
   { preset, prompt, judge: settings }: EvalOptions,
   judge: Judge | undefined,
 ): Environment {
   const base = environmentPresets[preset];
-  const scoring = { ...base.scoring, scoring: settings ? ("judge" as const) : ("relaxed" as const) };
+  const scoring = { ...base.scoring, scoring: settings ? ("judge" as const) : ("by_set" as const) };
   return createEnvironment({
     preset,
     options: { scoring, prompt: prompt ?? (set === "nano" ? "compact" : "full") },

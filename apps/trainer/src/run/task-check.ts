@@ -1,10 +1,10 @@
 // What makes a row a bad one beyond its data: a prompt that the model's processor does not take.
+import { modelDirectory } from "@iapo/qwen-vl-model";
+import type { ModelSource } from "@iapo/qwen-vl-model/config";
 import { loadProcessor, type Processor } from "@iapo/qwen-vl-model/processor";
 import type { Environment, Task } from "@iapo/rollout-trace";
 import { leftOutWords, type OpenTasks } from "@iapo/vqa-tasks/sources";
 import { blockContent } from "../compose/content.ts";
-import { modelDirectory } from "../compose/model.ts";
-import type { ModelSource } from "../config/model.ts";
 
 /** The model's processor without the model. */
 export async function openProcessor(model: ModelSource, options: { readonly signal: AbortSignal }): Promise<Processor> {

@@ -1,5 +1,5 @@
 // iapo eval against an endpoint: a real server on this machine that answers, stalls, fails, lies, or goes away.
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ImageRef, Trace } from "@iapo/rollout-trace";
 import { readRun } from "@iapo/rollout-trace/files";
@@ -157,4 +157,23 @@ test("a judge's verdicts are kept and not asked for again", async () => {
   rmSync(join(out, "traces"), { recursive: true });
   expect((await iapo(args)).out).toBe(first.out);
   expect(judged).toBe(before);
+});
+
+test("own tasks: counted, the bad row named, the rule of scoring in the results; other rows are another evaluation", async () => {
+  const folder = temporaryFolder();
+  const mine = join(folder, "mine");
+  await iapo(["data", "render", "nano", "--count", "4", "--out", mine]);
+  appendFileSync(join(mine, "tasks.jsonl"), '{"id":"x","image":"images/lost.png","question":"?","answers":["1"]}\n');
+  const endpoint = await serve(scripted);
+  const args = ["eval", "--endpoint", endpoint, "--name", "m", "--tasks", mine, "--out", join(folder, "out")];
+  const { code, out, err } = await iapo(args);
+  expect(code, err).toBe(0);
+  expect(err).toMatch(/1 of 5 rows of \S+mine are left out: tasks\.jsonl, row 5: images\/lost\.png: not found/);
+  expect(out).toMatch(/^mine: 4 responses to 4 tasks[\s\S]*scored by {7}relaxed/m);
+  expect(JSON.parse(readFileSync(join(folder, "out/results.json"), "utf8")).scoring).toEqual({ mine: "relaxed" });
+  const rows = readFileSync(join(mine, "tasks.jsonl"), "utf8").split("\n").slice(1);
+  writeFileSync(join(mine, "tasks.jsonl"), rows.join("\n"));
+  await expectRefusal(args, 1, /another sets/);
+  await expectRefusal(["eval", "m", "--tasks", join(folder, "none.jsonl")], 1, /no such file or folder/);
+  await expectRefusal(["eval", "m", "--tasks", mine, "--format", "taks"], 2, /Did you mean tasks/);
 });

@@ -1,7 +1,15 @@
 /** From a configuration's data, the name of a test set, or a path to tasks; and tasks to a folder of rows and pictures. */
 export { type DataFilePlace, type DataPlace, type DataReport, emptyReport, filesOf, readTasks } from "./data-files.ts";
 export { withBoxes } from "./draw-boxes.ts";
-export { type MissingSet, type NanoSetOptions, type OpenSet, openNano, openTestSet } from "./open-set.ts";
+export {
+  type MissingSet,
+  type NanoSetOptions,
+  type OpenSet,
+  type OwnSetOptions,
+  openNano,
+  openOwnSet,
+  openTestSet,
+} from "./open-set.ts";
 export {
   type LeftOut,
   leftOutWords,

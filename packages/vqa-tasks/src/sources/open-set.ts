@@ -8,11 +8,16 @@ import type { DataFormat } from "../loaders/formats.ts";
 import { loadRecords } from "../loaders/load.ts";
 import { createNanoCharts } from "../nano/charts.ts";
 import type { NanoSplit } from "../nano/tables.ts";
+import { ruleOf, type ScoringRule } from "../scoring/rules.ts";
 import { type DataFilePlace, emptyReport, filesOf, readTasks } from "./data-files.ts";
-import { type SetName, type TestSet, type TestSetName, testSets } from "./test-sets.ts";
+import { leftOutWords, openTasks } from "./open-tasks.ts";
+import { type TestSet, type TestSetName, testSets } from "./test-sets.ts";
 
 export type OpenSet = {
-  readonly name: SetName;
+  /** A {@link SetName}, or what own tasks are called. */
+  readonly name: string;
+  /** The rule that scores its answers where nothing else is asked for. */
+  readonly rule: ScoringRule;
   /** In the order of the files; a fresh pass each time. */
   tasks(): AsyncIterable<Task>;
   /** Tasks to be had, at most; fewer where images are missing. */
@@ -38,10 +43,44 @@ export async function openNano({ seed, split, count }: NanoSetOptions): Promise<
   const charts = await createNanoCharts({ seed, names: "words" });
   return {
     name: "nano",
+    rule: ruleOf("nano_charts"),
     stated: count,
     content: [`nano-charts ${seed} ${split}`],
     async *tasks() {
       for (let index = 0; index < count; index++) yield (await charts.chart(split, index)).task;
+    },
+  };
+}
+
+export type OwnSetOptions = {
+  /** A file, or a folder with data files. */
+  readonly path: string;
+  readonly format?: DataFormat | undefined;
+  readonly images?: string | undefined;
+  readonly tables?: string | undefined;
+  /** Hears what is left out, and why. */
+  readonly onLeftOut?: ((words: string) => void) | undefined;
+};
+
+/** Own tasks, in any format that the loaders read. @throws VqaTasksError `missing_file` where no row can be used */
+export async function openOwnSet({
+  path,
+  format = "tasks",
+  images,
+  tables,
+  onLeftOut,
+}: OwnSetOptions): Promise<OpenSet> {
+  const { train } = await openTasks({ files: { format, path, images, tables, onBadRow: "skip" } });
+  const leftOut = leftOutWords(train, path);
+  if (leftOut !== undefined) onLeftOut?.(leftOut);
+  const { source } = await train.task(0);
+  return {
+    name: basename(path).replace(/\.(?:jsonl?|parquet|tsv)(?:\.gz)?$/, "") || "tasks",
+    rule: ruleOf(source),
+    stated: train.length,
+    content: [train.content ?? ""],
+    async *tasks() {
+      for (let index = 0; index < train.length; index++) yield await train.task(index);
     },
   };
 }
@@ -62,6 +101,7 @@ export async function openTestSet(name: TestSetName, data: string | undefined): 
   if ("missing" in first) return { name, missing: `${stated} questions, but no picture can be had: ${first.missing}` };
   return {
     name,
+    rule: ruleOf(first.source),
     stated,
     content: sizes,
     tasks: () => tasksOf(set, place),
