@@ -6,12 +6,12 @@ import { type IapoSettings, iapoPresets, iapoSettingsSchema } from "../src/confi
 import {
   blockMasses,
   callDivergence,
-  divergenceAnew,
   IapoError,
   iapoAdvantage,
   iapoMetrics,
   lambdaAt,
   noCallDivergence,
+  recomputeDivergence,
 } from "../src/index.ts";
 import { madeUpTrace } from "./support/traces.ts";
 
@@ -197,7 +197,7 @@ test("D anew from the evidence, and metrics from the log", () => {
   const settings = settingsOf({ maxPenalty: 0.2, coldStartSteps: 0 });
   const evidence = { lambda: [0.1], divergence: [0.2], student_scores: [3], teacher_scores: [1] } as const;
   // One block: both distributions are 1.
-  expect(divergenceAnew(trace, evidence, settings)).toBe(0);
+  expect(recomputeDivergence(trace, evidence, settings)).toBe(0);
   const traces = [trace, madeUpTrace({ sample: 1, status: "no_tool" }), madeUpTrace({ group: 1, rewards: {} })];
   const log = {
     samples: [

@@ -6,7 +6,7 @@ import type { Task } from "@iapo/rollout-trace";
 import { type Device, openDevice } from "@iapo/tensor-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { iapoPresets } from "../src/config.ts";
-import { type Call, callDivergence, findCall, promptUnits, scoreCalls } from "../src/index.ts";
+import { type Call, callDivergence, findCall, promptUnits, scoreCalls, scorePresentCalls } from "../src/index.ts";
 import { chartPrompt, chartTasks, type Nano, nanoModel, programFor, turnsOf } from "./support/models.ts";
 
 let device: Device;
@@ -76,7 +76,7 @@ describe.each(methods)("$kind", (method) => {
   test("does not depend on what is packed with a call, to the bit; equal calls have equal scores", async () => {
     const calls = callsOf();
     const units = unitsOf(calls[0]!);
-    const together = await scoreCalls(student.model, [calls[0], undefined, ...calls.slice(1)], units, method);
+    const together = await scorePresentCalls(student.model, [calls[0], undefined, ...calls.slice(1)], units, method);
     expect(together[1]).toBeUndefined();
     const scored = together.filter((result) => result !== undefined);
     expect(scored[3]).toEqual(scored[0]);
@@ -90,7 +90,7 @@ describe.each(methods)("$kind", (method) => {
   test("D is 0 where the teacher is the student, and above 0 for others, also of another hidden size", async () => {
     const [call] = callsOf();
     const units = unitsOf(call!);
-    const scores = async ({ model }: Nano) => (await scoreCalls(model, [call], units, method))[0]!.blockScores;
+    const scores = async ({ model }: Nano) => (await scoreCalls(model, [call!], units, method))[0]!.blockScores;
     const [own, again, other, larger] = [
       await scores(student),
       await scores(student),

@@ -88,7 +88,8 @@ interface Range {
 function range(values: readonly number[]): Range | null {
   const sorted = [...values].sort((a, b) => a - b);
   if (sorted.length === 0) return null;
-  return { least: sorted[0]!, median: sorted[sorted.length >> 1]!, most: sorted.at(-1)! };
+  const [least = 0] = sorted;
+  return { least, median: sorted[sorted.length >> 1] ?? least, most: sorted.at(-1) ?? least };
 }
 
 function describe(path: string, { rows, skipped, badRows }: DataReport, census: Census): string {

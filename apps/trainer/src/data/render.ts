@@ -38,18 +38,19 @@ async function* tables(files: readonly string[]): AsyncGenerator<Task> {
   for (const file of files) {
     const text = await readFile(file, "utf8");
     const [header = [], ...rows] = parseDelimited(text, "rfc4180");
-    if (header.length === 0 || rows.length === 0)
+    const [first] = rows;
+    if (header.length === 0 || !first)
       throw new TrainerError("invalid", `${file}: a table has a header line and at least one row, parted by commas`);
     const picture = renderTable(
       { columns: header, rows },
-      { ...defaultTableOptions, style: tableStyles[0]! },
+      { ...defaultTableOptions, style: tableStyles[0] },
       rasterize,
     );
     yield {
       id: basename(file),
       image: await identifyImage(picture.image),
       question: `What stands first in the column ${header[0]}?`,
-      answers: [rows[0]![0] || "-"],
+      answers: [first[0] || "-"],
       columns: picture.columns,
       rows: picture.rows,
       source: "table",

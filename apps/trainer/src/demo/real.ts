@@ -40,8 +40,8 @@ export async function realTasks(data: string, directory: string, note: (text: st
   }
   const file = (place: string): string => join(place, "tasks.jsonl");
   let count = 0;
-  const [heldOut] = await filesOf({ path: file(places.heldOut) });
-  for await (const _ of readTasks([heldOut!], { format: "tasks" })) count++;
+  const heldOut = await filesOf({ path: file(places.heldOut) });
+  for await (const _ of readTasks(heldOut, { format: "tasks" })) count++;
   return { train: file(places.train), heldOut: file(places.heldOut), count };
 }
 

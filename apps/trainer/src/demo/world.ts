@@ -32,10 +32,13 @@ export async function openWorld(options: DemoOptions, directory: string, note: (
   ];
   if (real === undefined) {
     const loaded = loadConfig(options.recipe, [...common, `data.nanoCharts.seed=${seed}`]);
-    const { validation } = await openTasks({ nanoCharts: { ...loaded.config.data.nanoCharts!, seed: HELD_OUT_SEED } });
+    const { nanoCharts } = loaded.config.data;
+    const { validation } = nanoCharts ? await openTasks({ nanoCharts: { ...nanoCharts, seed: HELD_OUT_SEED } }) : {};
+    if (!validation)
+      throw new TrainerError("config", `${options.recipe}: the demo measures on nano-charts; set data.nanoCharts`);
     return {
       loaded,
-      heldOut: heldOutOf(loaded, validation!, options.charts),
+      heldOut: heldOutOf(loaded, validation, options.charts),
       what: "charts",
       remarks: [],
       ...directoriesOf(loaded),
@@ -49,9 +52,10 @@ export async function openWorld(options: DemoOptions, directory: string, note: (
     `data.files.path=${found.train}`,
     `data.files.images=${dirname(found.train)}`,
   ]);
-  const { train: heldOut } = await openTasks({
-    files: { ...loaded.config.data.files!, path: found.heldOut, images: dirname(found.heldOut) },
-  });
+  const { files } = loaded.config.data;
+  if (!files) throw new TrainerError("config", `${options.recipe}: its data cannot be replaced by files`);
+  const place = { path: found.heldOut, images: dirname(found.heldOut) };
+  const { train: heldOut } = await openTasks({ files: { ...files, ...place } });
   const remarks =
     student === undefined
       ? ["The nano student has seen nothing but small bar charts: its answers to these are poor, as expected."]

@@ -15,11 +15,12 @@ export async function nanoTrainingStep(device: Device): Promise<void> {
   const seed = 1;
   const policy = await QwenVLPolicy.load(device, config.model, { seed });
   const { charts } = await openTasks(config.data);
+  if (!charts || !config.supervised) throw new Error("the recipe nano-sft learns from nano-charts");
   const environment = createEnvironment({ options: config.environment });
   const mixture = { captions: 0, copies: 0 };
-  const parts = { scribe: policy, charts: charts!, environment, seed, name: "doctor", mixture, length: EXAMPLES };
+  const parts = { scribe: policy, charts, environment, seed, name: "doctor", mixture, length: EXAMPLES };
   const examples = chartExamples(parts);
-  const learner = new Learner(policy, learnerOptions(config.supervised!.optimizer));
+  const learner = new Learner(policy, learnerOptions(config.supervised.optimizer));
   try {
     await supervisedStep(learner, await Promise.all([0, 1, 2, 3].map((index) => examples.task(index))));
   } finally {

@@ -76,7 +76,7 @@ export async function changesToFit(
   let [current, settings]: [TrainerConfig, string[]] = [config, []];
   const unread = command === "sft" ? ["grpo", "teacher"] : ["supervised"];
   for (const step of steps) {
-    const own = step.settings.filter((name) => !unread.includes(name.split(".")[0]!));
+    const own = step.settings.filter((name) => !unread.includes(name.replace(/\..*$/s, "")));
     const next = own.length > 0 ? step.apply(current) : undefined;
     if (!next) continue;
     const replaced = settings.filter((before) => !own.some((one) => one.split("=")[0] === before.split("=")[0]));

@@ -74,7 +74,7 @@ export async function plan(
   const own = options.card ? Number.POSITIVE_INFINITY : device.pool.budget;
   const room = options.memory ?? (Number.isFinite(own) ? own : null);
   const fits = room === null ? null : peakBytes <= room;
-  const changes = fits === false ? await changesToFit(config, command, facts, room!) : [];
+  const changes = room === null || fits ? [] : await changesToFit(config, command, facts, room);
   const ways = command === "train" ? await planTeacherWays(config, facts) : null;
   const canProbe = options.probe && !options.card && peakBytes <= own;
   const probe = canProbe && !io.signal.aborted ? await probeStep(device, config, command, planned, io) : null;
@@ -154,13 +154,14 @@ function asText(plan: Plan, steps: number): string {
     ),
     row("at most", size(peakBytes)),
   ];
-  if (fits === null)
+  if (room === null)
     lines.push(
       `the adapter does not say how much memory it has; ${size(freemem())} of the machine's are free. Give --memory`,
     );
-  else lines.push(`${fits ? "fits" : "does not fit"} into ${size(room!)}`);
+  else lines.push(`${fits ? "fits" : "does not fit"} into ${size(room)}`);
   for (const { settings, peakBytes: peak } of changes) {
-    lines.push(row(peak <= room! ? "fits" : "still not", size(peak), settings.map((one) => `--set ${one}`).join(" ")));
+    const verdict = room !== null && peak <= room ? "fits" : "still not";
+    lines.push(row(verdict, size(peak), settings.map((one) => `--set ${one}`).join(" ")));
   }
   if (teacherWays) lines.push(...waysAsText(teacherWays));
   if (probe) {

@@ -16,10 +16,16 @@ export interface TeacherWay {
  * calls of its own: `iapo attribute --cache` does so without the student. Null for a run without a teacher.
  */
 export async function planTeacherWays(config: TrainerConfig, facts: AdapterFacts): Promise<TeacherWay[] | null> {
-  if (!config.iapo || !config.teacher) return null;
-  const { teacherTarget } = config.iapo;
-  const writing = await bytesInTurns(config, "teacher_call", facts);
-  const asked = teacherTarget === "teacher_call" ? writing : await bytesInTurns(config, teacherTarget, facts);
+  const { iapo, teacher } = config;
+  if (!iapo || !teacher) return null;
+  const { teacherTarget } = iapo;
+  const inTurns = (target: typeof teacherTarget): Promise<Apart> =>
+    bytesInTurns(
+      { ...config, iapo: { ...iapo, teacherTarget: target }, teacher: { ...teacher, residence: "turns" } },
+      facts,
+    );
+  const writing = await inTurns("teacher_call");
+  const asked = teacherTarget === "teacher_call" ? writing : await inTurns(teacherTarget);
   const { resident, turns } = teacherWays(asked.student, asked.teacher, asked.staying);
   const { cached } = teacherWays(writing.student, writing.teacher);
   return [
@@ -41,16 +47,11 @@ interface Apart {
   readonly staying: number;
 }
 
-async function bytesInTurns(
-  { iapo, teacher, ...rest }: TrainerConfig,
-  teacherTarget: "student_call" | "teacher_call",
-  facts: AdapterFacts,
-): Promise<Apart> {
-  const config = { ...rest, iapo: { ...iapo!, teacherTarget }, teacher: { ...teacher!, residence: "turns" } } as const;
+async function bytesInTurns(config: TrainerConfig, facts: AdapterFacts): Promise<Apart> {
   using device = planningDevice(facts);
   const { bytesByPart, phases } = await oneStep(device, config, "train", 0);
   const held = Object.values(bytesByPart).reduce((sum, bytes) => sum + bytes, 0);
-  const staying = config.model.lora ? held - bytesByPart.weights! : held;
+  const staying = config.model.lora ? held - (bytesByPart.weights ?? 0) : held;
   const peakOf = (isMeant: (name: string) => boolean): number =>
     Math.max(0, ...phases.flatMap(({ name, peakBytes }) => (isMeant(name) ? [peakBytes] : [])));
   return {

@@ -53,7 +53,7 @@ async function chosenSteps(directory: string, wanted: number | undefined): Promi
   if (wanted === undefined) return all;
   const found = all.filter(({ step }) => step === wanted);
   if (found.length > 0) return found;
-  throw new TrainerError("missing", `${directory} holds no step ${wanted}, but ${all[0]!.step} to ${all.at(-1)!.step}`);
+  throw new TrainerError("missing", `${directory} holds no step ${wanted}, but ${all[0]?.step} to ${all.at(-1)?.step}`);
 }
 
 /** A damaged file is named with the trace that is the first to be lost. */

@@ -24,9 +24,9 @@ export function rewardsAnew(
     const parts = Object.keys(logged);
     if (parts.length === 0) return {};
     if (grpo.rollout.onFailure === "penalize" && parts.join() === "outcome") return logged;
-    const last = turns.at(-1)!;
+    const text = turns.at(-1)?.text ?? "";
     const judged = logged.accuracy ?? logged.outcome ?? Number.NaN;
-    const outcome = score ? (await score(task, last.text)).value : judged;
+    const outcome = score ? (await score(task, text)).value : judged;
     const [tool] = toolOutcomes;
     const fresh: Rewards = { outcome, ...(tool && rewardParts(task, withoutImage(tool))) };
     if (!added) return fresh;

@@ -32,8 +32,7 @@ export function chartExamples(options: ExampleOptions): TaskSource<Trajectory> {
   return {
     length,
     async task(index) {
-      const words = randomWords(2, deriveSeed(seed, "examples", name, index));
-      const [kind, place] = [uniformOf(words[0]!), uniformOf(words[1]!)];
+      const [kind = 0, place = 0] = Array.from(randomWords(2, deriveSeed(seed, "examples", name, index)), uniformOf);
       const split = place < 0.6 ? "train" : place < 0.8 ? "validation" : "test";
       if (kind < captions) {
         const { image, text } = await caption(charts, "train", index, { edited });

@@ -34,7 +34,8 @@ export function supervisedJob({ model, data, environment, supervised }: TrainerC
     settings: { model, data, environment, supervised: settings },
     tokensOf: (metrics) => metrics["train/tokens"] ?? 0,
     async build({ policy, tasks, environment, signal }) {
-      const charts = tasks.charts!;
+      const { charts } = tasks;
+      if (!charts) throw new TrainerError("config", "nano-charts were asked for, and are not among the tasks");
       const { length } = tasks.train;
       const examples = chartExamples({
         scribe: policy,

@@ -2,6 +2,7 @@
 import type { AdvantageFunction } from "@iapo/grpo";
 import { groupAdvantages } from "@iapo/grpo/math";
 import type { ImageRef, Trace } from "@iapo/rollout-trace";
+import { at } from "../at.ts";
 import type { TrmOptions } from "./config.ts";
 import { accuracyOf, hasCall, part } from "./parts.ts";
 
@@ -60,7 +61,7 @@ export function turnLevelAdvantages(
     );
     const ofVerdicts = groupAdvantages(verdicts, groups, { scale: "group", epsilon });
     return outcome(samples).map((turns, i) =>
-      turns.map((advantage, turn) => (turn === 0 ? advantage + alpha * ofVerdicts[i]! : advantage)),
+      turns.map((advantage, turn) => (turn === 0 ? advantage + alpha * at(ofVerdicts, i) : advantage)),
     );
   };
 }

@@ -1,12 +1,13 @@
 // What the definitions of right and of misused tools are to a policy's calls.
 import { distribution, type Partition } from "@iapo/attribution/math";
 import type { Orientation, Task, Trace } from "@iapo/rollout-trace";
+import { at } from "../at.ts";
 import type { MethodSettings } from "../config/types.ts";
 import { IapoError } from "../error.ts";
-import type { AttributionModel, Call } from "../scoring/model.ts";
+import type { AttributionModel } from "../scoring/model.ts";
 import { scoreCalls } from "../scoring/score.ts";
 import { blockMethod } from "../scoring/settings.ts";
-import { type CallTarget, findCall } from "../scoring/span.ts";
+import { type CallTarget, findCall, firstTurn } from "../scoring/span.ts";
 import { promptUnits } from "../scoring/units.ts";
 
 export interface Mean {
@@ -62,26 +63,23 @@ async function explainGroup(
   settings: MethodSettings,
   { target, tools }: DefinitionOptions,
 ): Promise<Explained[]> {
-  const calls = traces
-    .map(({ turns }) => findCall(turns[0]!, target, model))
-    .filter((call): call is Call => call !== undefined);
+  const calls = traces.flatMap((trace) => findCall(firstTurn(trace), target, model) ?? []);
   const [first] = traces;
   if (!first || calls.length === 0) return [];
   const axis = orientationOf(first.task);
-  const units = promptUnits(first.blocks, first.turns[0]!, { kind: "tool_groups", groups: tools });
+  const units = promptUnits(first.blocks, firstTurn(first), { kind: "tool_groups", groups: tools });
   const method = blockMethod(settings);
   const isOcclusion = method.kind === "occlusion";
   const results = await scoreCalls(model, calls, units, isOcclusion ? method : { ...method, blockReduce: "mean" });
   const [right, misused] = [axis, otherAxis(axis)].map((of) => unitOf(units, `tool:${of}`, first.task)) as [Unit, Unit];
-  return results.map((result) => {
-    const { blockScores, convergence } = result!;
+  return results.map(({ blockScores, convergence }) => {
     const shares = distribution(blockScores, { normalizer: "absL1", smoothing: 0 });
-    const scoreOf = ({ index, tokens }: Unit): number => blockScores[index]! / (isOcclusion ? tokens : 1);
+    const scoreOf = ({ index, tokens }: Unit): number => at(blockScores, index) / (isOcclusion ? tokens : 1);
     return {
       right: scoreOf(right),
       misused: scoreOf(misused),
-      rightShare: shares[right.index]!,
-      misusedShare: shares[misused.index]!,
+      rightShare: at(shares, right.index),
+      misusedShare: at(shares, misused.index),
       convergence: convergence?.relative,
     };
   });

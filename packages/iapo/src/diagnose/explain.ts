@@ -2,14 +2,15 @@
  * The expensive half of a diagnosis: block scores of forced calls by student and teacher. Token scores are had once per method and give every
  * partition; occlusion replaces whole blocks, so each partition of it is a run of its own, forward only.
  */
-import { blockScores } from "@iapo/attribution/math";
+import { blockScores, type Partition } from "@iapo/attribution/math";
 import type { ImageRef, PromptBlock, Trajectory } from "@iapo/rollout-trace";
+import { at } from "../at.ts";
 import type { MethodSettings, PartitionSettings } from "../config/types.ts";
 import { IapoError } from "../error.ts";
 import type { AttributionModel, Call } from "../scoring/model.ts";
 import { scoreCalls } from "../scoring/score.ts";
 import { blockMethod, partitionOptions } from "../scoring/settings.ts";
-import { type CallTarget, findCall } from "../scoring/span.ts";
+import { type CallTarget, findCall, firstTurn } from "../scoring/span.ts";
 import { promptUnits } from "../scoring/units.ts";
 import { TokenizerCheck } from "../teacher/teacher.ts";
 import type { DiagnoseGrid } from "./grid.ts";
@@ -72,7 +73,7 @@ export async function explainCharts(
       const student = await everyPartition(models.student, forced, method, grid.partitions, chart);
       const teacher = await everyPartition(models.teacher, ofTeacher, method, grid.partitions, chart);
       for (const p of grid.partitions.keys()) {
-        explained[m]![p]!.push({ student: student[p]!, teacher: teacher[p]! } as ChartScores);
+        at(at(explained, m), p).push({ student: at(student, p), teacher: at(teacher, p) } as ChartScores);
       }
     }
     onChart?.(++done);
@@ -85,7 +86,7 @@ type Calls = Readonly<Record<string, Call>>;
 function forcedCalls({ id, calls }: DiagnoseChart, target: CallTarget, student: AttributionModel): Calls {
   return Object.fromEntries(
     callKinds.map((kind) => {
-      const call = findCall(calls[kind].turns[0]!, target, student);
+      const call = findCall(firstTurn(calls[kind]), target, student);
       if (call) return [kind, call];
       throw new IapoError("argument", `chart ${id}: the ${kind} call holds no program to be explained`);
     }),
@@ -112,17 +113,14 @@ async function everyPartition(
   if (!first) return partitions.map(() => ({}));
   const method = blockMethod(settings);
   const units = partitions.map((partition) => promptUnits(blocks, first.turn, partitionOptions(partition)));
-  const scored = async (unit: (typeof units)[number]) => {
-    const results = await scoreCalls(model, Object.values(calls), unit, method);
-    return results.map((result) => result!);
-  };
+  const scored = (unit: Partition) => scoreCalls(model, Object.values(calls), unit, method);
   const named = (scores: readonly Float64Array[]): Record<string, Float64Array> =>
-    Object.fromEntries(names.map((name, i) => [name, scores[i]!]));
+    Object.fromEntries(names.map((name, i) => [name, at(scores, i)]));
   if (method.kind === "occlusion") {
     const all: Record<string, Float64Array>[] = [];
     for (const unit of units) all.push(named((await scored(unit)).map((result) => result.blockScores)));
     return all;
   }
-  const tokens = (await scored(units[0]!)).map(({ tokenScores }) => tokenScores!);
+  const tokens = (await scored(at(units, 0))).map(({ tokenScores = new Float64Array() }) => tokenScores);
   return units.map((unit) => named(tokens.map((scores) => blockScores(scores, unit, method.blockReduce ?? "mean"))));
 }

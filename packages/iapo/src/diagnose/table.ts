@@ -1,4 +1,5 @@
 // A diagnosis as plain text.
+import { toText } from "@iapo/rollout-trace/text";
 import { type Diagnosis, faults, isCheaper, labelOf } from "./diagnose.ts";
 import type { Estimate } from "./statistics.ts";
 
@@ -27,18 +28,11 @@ export function diagnosisTable({ cells, charts, recommended, warnings, options }
     ...faults.map((fault) => estimate(found[fault].pooled)),
     (faults.some((fault) => isCheaper(found[fault])) ? "!" : "") + (i === recommended ? "*" : ""),
   ]);
-  const widths = heading.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
-  const line = (row: readonly string[]): string =>
-    row
-      .map((value, column) => (column === 0 ? value.padEnd(widths[0]!) : value.padStart(widths[column]!)))
-      .join("  ")
-      .trimEnd();
   const best = recommended === null ? undefined : cells[recommended];
   return [
     `${charts} charts, ${options.divergence}, target ${options.target}; 95 % intervals from ${options.replicates} resamples of the charts`,
     "",
-    line(heading),
-    ...rows.map(line),
+    toText([heading, ...rows], 1),
     "",
     ...(best ? [`* recommended: ${labelOf(best.settings)}`] : []),
     ...warnings.map((warning) => `! ${warning}`),

@@ -4,7 +4,7 @@ import type { AdvantageOptions } from "@iapo/grpo/config";
 import { decoupledAdvantages, groupAdvantages } from "@iapo/grpo/math";
 import { at } from "../at.ts";
 import type { IapoSettings } from "../config/types.ts";
-import { divergenceAnew, penaltyEvidence } from "./evidence.ts";
+import { penaltyEvidence, recomputeDivergence } from "./evidence.ts";
 
 /**
  * With r the outcome reward, D the penalty, and norm as in GRPO:
@@ -25,7 +25,7 @@ export function iapoAdvantage(settings: IapoSettings, options: AdvantageOptions)
     const parts = samples.map(({ trace, rewards, penalty, evidence }) => {
       const found = penaltyEvidence(evidence);
       const weight = found?.lambda[0] ?? 0;
-      const divergence = found ? divergenceAnew(trace, found, settings) : 0;
+      const divergence = found ? recomputeDivergence(trace, found, settings) : 0;
       const others = penalty - weight * divergence;
       return { weight, divergence, outcome: (rewards.outcome ?? Number.NaN) - others };
     });

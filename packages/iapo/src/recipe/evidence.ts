@@ -1,10 +1,10 @@
 // What a trace's penalty was computed from, as the step's log keeps it, and D computed from it again.
 import type { ImageRef, Trace } from "@iapo/rollout-trace";
-import { at } from "../at.ts";
 import type { IapoSettings } from "../config/types.ts";
 import { callDivergence } from "../penalty/divergence.ts";
 import { noCallDivergence } from "../penalty/no-call.ts";
 import { partitionOptions } from "../scoring/settings.ts";
+import { firstTurn } from "../scoring/span.ts";
 import { promptUnits } from "../scoring/units.ts";
 
 export type Evidence = Readonly<Record<string, readonly number[]>>;
@@ -27,14 +27,14 @@ export function penaltyEvidence(evidence: Evidence | undefined): PenaltyEvidence
 
 /** Names of the blocks that a trace's scores are for. */
 export function blockNames(trace: Trace<ImageRef>, settings: IapoSettings): readonly string[] {
-  return promptUnits(trace.blocks, at(trace.turns, 0), partitionOptions(settings)).names;
+  return promptUnits(trace.blocks, firstTurn(trace), partitionOptions(settings)).names;
 }
 
 /**
  * D anew, from block scores or, without a call, by the rule; under `group_max`, whose D is that of another trace, as it was logged.
  * @throws IapoError, AttributionError for evidence that makes no sense
  */
-export function divergenceAnew(trace: Trace<ImageRef>, evidence: PenaltyEvidence, settings: IapoSettings): number {
+export function recomputeDivergence(trace: Trace<ImageRef>, evidence: PenaltyEvidence, settings: IapoSettings): number {
   const { student_scores: student, teacher_scores: teacher, divergence } = evidence;
   if (student && teacher) return callDivergence(student, teacher, settings);
   if (settings.noCallPenalty === "group_max") return divergence[0];

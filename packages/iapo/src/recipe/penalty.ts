@@ -9,9 +9,9 @@ import { callDivergence } from "../penalty/divergence.ts";
 import { lambdaAt } from "../penalty/lambda.ts";
 import { noCallDivergence } from "../penalty/no-call.ts";
 import type { AttributionModel, Call } from "../scoring/model.ts";
-import { scoreCalls } from "../scoring/score.ts";
+import { scorePresentCalls } from "../scoring/score.ts";
 import { blockMethod, partitionOptions } from "../scoring/settings.ts";
-import { findCall } from "../scoring/span.ts";
+import { findCall, firstTurn } from "../scoring/span.ts";
 import { promptUnits } from "../scoring/units.ts";
 import { type Teacher, TokenizerCheck, withTeacher } from "../teacher/teacher.ts";
 import type { TeacherCalls } from "../teacher/teacher-calls.ts";
@@ -41,7 +41,7 @@ export function attributionPenalty(parts: PenaltyParts): PenaltyFunction {
     if (lambda === 0) return traces.map((group) => group.map(() => ({ penalty: 0 })));
     const groups = traces.map((group) => toExplain(group, settings, student));
     const byStudent = await pipelined(groups, async ({ calls, units }) =>
-      scoresOf(await scoreCalls(student, calls, units, method)),
+      scoresOf(await scorePresentCalls(student, calls, units, method)),
     );
     const byTeacher = await teacherScores(parts, groups, tokenizers);
     return groups.map((group, i) =>
@@ -70,13 +70,13 @@ function penaltyOf(explained: Explained, lambda: number): Penalty {
 
 /** A rollout's groups are never empty: dropped traces stay in them. */
 function toExplain(traces: readonly Trace[], settings: IapoSettings, student: AttributionModel): Group {
-  const { blocks, turns } = at(traces, 0);
-  const units = promptUnits(blocks, at(turns, 0), partitionOptions(settings));
+  const first = at(traces, 0);
+  const units = promptUnits(first.blocks, firstTurn(first), partitionOptions(settings));
   const calls = traces.map((trace) => (isScored(trace) ? callOf(trace, settings, student) : undefined));
   return { traces, units, calls };
 }
 
-function scoresOf(results: Awaited<ReturnType<typeof scoreCalls>>): Scores {
+function scoresOf(results: Awaited<ReturnType<typeof scorePresentCalls>>): Scores {
   return results.map((result) => result && [...result.blockScores]);
 }
 
@@ -104,7 +104,7 @@ async function teacherScores(
   for (const call of all) tokenizers.check(call);
   return withTeacher(teacher, () =>
     pipelined(groups, async ({ calls, units }) =>
-      scoresOf(await scoreCalls(teacher.model, calls, units, blockMethod(settings))),
+      scoresOf(await scorePresentCalls(teacher.model, calls, units, blockMethod(settings))),
     ),
   );
 }
@@ -130,18 +130,15 @@ function explained(
   byTeacher: Scores,
   settings: IapoSettings,
 ): Explained[] {
-  const divergences = traces.map((_, i) => {
+  const ofCall = traces.map((_, i): Explained => {
     const [own, other] = [byStudent[i], byTeacher[i]];
-    return own && other ? callDivergence(own, other, settings) : undefined;
+    if (!own || !other) return undefined;
+    return { divergence: [callDivergence(own, other, settings)], student_scores: own, teacher_scores: other };
   });
-  const ofCalls = divergences.filter((divergence) => divergence !== undefined);
+  const divergences = ofCall.flatMap((call) => call?.divergence ?? []);
   return traces.map((trace, i): Explained => {
     if (!isScored(trace)) return undefined;
-    const [divergence, student_scores, teacher_scores] = [divergences[i], byStudent[i], byTeacher[i]];
-    if (divergence === undefined || !student_scores || !teacher_scores) {
-      return { divergence: [noCallDivergence(settings.noCallPenalty, units.names.length, ofCalls)] };
-    }
-    return { divergence: [divergence], student_scores, teacher_scores };
+    return ofCall[i] ?? { divergence: [noCallDivergence(settings.noCallPenalty, units.names.length, divergences)] };
   });
 }
 
@@ -150,13 +147,9 @@ function isScored({ rewards }: Trace): boolean {
 }
 
 /** What of a trace is explained; undefined where its first turn was read as calling no tool. */
-function callOf(
-  { turns, toolOutcomes }: Trace,
-  { target, noCallPenalty }: IapoSettings,
-  model: AttributionModel,
-): Call | undefined {
-  const turn = at(turns, 0);
-  const [outcome] = toolOutcomes;
-  const call = outcome && outcome.status !== "no_tool" ? findCall(turn, target, model) : undefined;
+function callOf(trace: Trace, { target, noCallPenalty }: IapoSettings, model: AttributionModel): Call | undefined {
+  const turn = firstTurn(trace);
+  const called = (trace.toolOutcomes[0]?.status ?? "no_tool") !== "no_tool";
+  const call = called ? findCall(turn, target, model) : undefined;
   return call ?? (noCallPenalty === "turn1_attribution" ? findCall(turn, "turn1", model) : undefined);
 }

@@ -4,7 +4,7 @@ import type { ReplayFunctions } from "@iapo/rollout-trace";
 import type { IapoSettings } from "../config/types.ts";
 import { lambdaAt } from "../penalty/lambda.ts";
 import { iapoAdvantage } from "./advantage.ts";
-import { divergenceAnew, penaltyEvidence } from "./evidence.ts";
+import { penaltyEvidence, recomputeDivergence } from "./evidence.ts";
 
 /** No GPU is needed: scores are read from the log, all behind them is computed. `rewards`: by part, anew from a trace. */
 export function iapoReplay(
@@ -16,7 +16,7 @@ export function iapoReplay(
     rewards,
     penalty: (trace, logged) => {
       const evidence = penaltyEvidence(logged);
-      return evidence ? lambdaAt(settings, trace.step) * divergenceAnew(trace, evidence, settings) : 0;
+      return evidence ? lambdaAt(settings, trace.step) * recomputeDivergence(trace, evidence, settings) : 0;
     },
     advantage: iapoAdvantage(settings, options.advantage),
   });

@@ -1,6 +1,7 @@
 // Which tokens of a turn are its tool call (docs/method.md F3).
 import type { ImageRef, Turn } from "@iapo/rollout-trace";
 import { findProgram } from "@iapo/visual-tools";
+import { IapoError } from "../error.ts";
 import type { AttributionModel, Call } from "./model.ts";
 
 const opening = "```python";
@@ -27,6 +28,13 @@ function firstBlock(text: string): { readonly start: number; readonly end: numbe
   if (start < opening.length) return undefined;
   const closing = text.indexOf("```", start);
   return { start, end: closing === -1 ? text.length : closing };
+}
+
+/** The turn that calls are of. @throws IapoError `argument` for an episode without turns */
+export function firstTurn<T>({ turns }: { readonly turns: readonly T[] }): T {
+  const [turn] = turns;
+  if (turn === undefined) throw new IapoError("argument", "an episode without a turn has no call");
+  return turn;
 }
 
 function programTokens(

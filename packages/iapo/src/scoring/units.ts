@@ -15,5 +15,5 @@ export function promptUnits(
 
 /** What kind of block a unit is made of: `tool` for `tool:focus_on_rows_with_mask`, `context` for `context.2`. */
 export function kindOfUnit(name: string): string {
-  return /^[^:.]*/.exec(name)![0];
+  return name.replace(/[:.].*$/s, "");
 }

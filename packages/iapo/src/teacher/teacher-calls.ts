@@ -1,6 +1,7 @@
 // Calls that the teacher writes itself, once per prompt, and what they rest on (`teacher_call`, docs/method.md F12 b).
 import type { PromptBlock, Turn } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";
+import { at } from "../at.ts";
 import type { IapoSettings } from "../config/types.ts";
 import { IapoError } from "../error.ts";
 import type { Call } from "../scoring/model.ts";
@@ -47,10 +48,10 @@ export class TeacherCalls {
     for (const [i, key] of keys.entries()) {
       const call = await this.#cache.get(key);
       if (call) found.set(key, call);
-      else missing.set(key, prompts[i]!);
+      else missing.set(key, at(prompts, i));
     }
     if (missing.size > 0) await withTeacher(this.#teacher, () => this.#make([...missing], found));
-    return keys.map((key) => found.get(key)!);
+    return keys.flatMap((key) => found.get(key) ?? []);
   }
 
   /** Answers prompts, scores the answers, and keeps each as soon as it is there. */
@@ -60,7 +61,7 @@ export class TeacherCalls {
   ): Promise<void> {
     const turns = await this.#write(missing);
     for (const [i, [key, prompt]] of missing.entries()) {
-      const call = await this.#score(prompt, turns[i]!);
+      const call = await this.#score(prompt, at(turns, i));
       await this.#cache.set(key, call);
       found.set(key, call);
     }
@@ -111,7 +112,7 @@ export class TeacherCalls {
     const own = findCall(turn, settings.target, model);
     const call: Call = own ?? { turn, targets: turn.lossMask };
     const units = promptUnits(prompt, turn, partitionOptions(settings));
-    const [scored] = await scoreCalls(model, [call], units, blockMethod(settings));
-    return { text: turn.text, isCall: own !== undefined, names: units.names, scores: [...scored!.blockScores] };
+    const { blockScores } = at(await scoreCalls(model, [call], units, blockMethod(settings)), 0);
+    return { text: turn.text, isCall: own !== undefined, names: units.names, scores: [...blockScores] };
   }
 }

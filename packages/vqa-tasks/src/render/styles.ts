@@ -83,7 +83,7 @@ export type TableStyle = {
   readonly rows: readonly string[];
 };
 
-export const tableStyles: readonly TableStyle[] = [
+export const tableStyles: readonly [TableStyle, ...TableStyle[]] = [
   {
     name: "wikipedia",
     header: "#eaecf0",

@@ -3,7 +3,6 @@ import type { BlockAttribution, BlockMethod } from "@iapo/attribution";
 import type { Environment, PromptBlock, Task, Turn } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";
 import { at } from "../../at.ts";
-import { IapoError } from "../../error.ts";
 import type { AttributionModel, Call } from "../../scoring/model.ts";
 import { scoreCalls } from "../../scoring/score.ts";
 import { findCall } from "../../scoring/span.ts";
@@ -41,11 +40,7 @@ export async function explainCall(request: ExplainRequest): Promise<ExplainedCal
   const call: Call = found ?? { turn, targets: turn.lossMask };
   const units = promptUnits(blocks, turn, { kind: "per_tool" });
   if (teacher) new TokenizerCheck(student.model, teacher).check(call);
-  const score = async (model: AttributionModel): Promise<BlockAttribution> => {
-    const [scored] = await scoreCalls(model, [call], units, method);
-    if (!scored) throw new IapoError("argument", "the turn is empty, so there is nothing to explain");
-    return scored;
-  };
+  const score = async (model: AttributionModel) => at(await scoreCalls(model, [call], units, method), 0);
   return {
     ...{ task, blocks, turn, isCall: found !== undefined },
     student: await score(student.model),

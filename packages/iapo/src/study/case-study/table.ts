@@ -1,7 +1,6 @@
 // A case study as plain text and as CSV: a line for each model.
-import { type Cell, toCsv } from "@iapo/rollout-trace/text";
+import { type Cell, toCsv, toText } from "@iapo/rollout-trace/text";
 import type { CaseStudyCurve, StudiedModel } from "@iapo/run-report";
-import { at } from "../../at.ts";
 
 function linesOf({ student, teacher }: CaseStudyCurve): (readonly [model: string, StudiedModel])[] {
   return [
@@ -24,8 +23,7 @@ export function caseStudyTable(curve: CaseStudyCurve): string {
       return [found?.rightShare, found?.misusedShare].map((share) => share?.mean.toFixed(4) ?? "-");
     }),
   ]);
-  const widths = heading.map((title, i) => Math.max(title.length, ...rows.map((row) => at(row, i).length)));
-  return [heading, ...rows].map((row) => row.map((cell, i) => cell.padStart(at(widths, i))).join("  ")).join("\n");
+  return toText([heading, ...rows]);
 }
 
 export function caseStudyCsv(curve: CaseStudyCurve): string {

@@ -2,6 +2,7 @@
 import { transcribeEpisode } from "@iapo/grpo";
 import type { Environment, Scribe } from "@iapo/rollout-trace";
 import { type NanoChart, toolProgram } from "@iapo/vqa-tasks/nano";
+import { at } from "../../at.ts";
 import type { DiagnoseChart } from "../../diagnose/explain.ts";
 
 const effects = ["highlight", "mask", "draw"] as const;
@@ -13,7 +14,7 @@ export async function forcedCalls(
   environment: Environment,
   student: Scribe,
 ): Promise<Omit<DiagnoseChart, "teacherCall">> {
-  const effect = effects[index % effects.length]!;
+  const effect = at(effects, index % effects.length);
   const axis = task.orientation ?? "columns";
   const written = async (...program: Parameters<typeof toolProgram>) =>
     transcribeEpisode(student, environment, task, [toolProgram(...program)]);
