@@ -1,5 +1,4 @@
 // The package as most people use it: load a model with its processor, and generate text.
-
 import { type Device, deriveSeed } from "@iapo/tensor-core";
 import { type GenerationConfig, loadGenerationConfig } from "./config/generation-config.ts";
 import { loadConfig } from "./config/model-config.ts";

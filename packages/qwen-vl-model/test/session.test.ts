@@ -112,6 +112,7 @@ test.each([
   ["samples", { samples: 0 }],
   ["sampling.temperature", { sampling: { temperature: Number.NaN } }],
   ["sampling.temperature", { sampling: { temperature: -1 } }],
+  ["sampling.temperature", { sampling: { temperature: 1e-40 } }],
   ["sampling.topP", { sampling: { temperature: 1, topP: 0 } }],
   ["sampling.topK", { sampling: { temperature: 1, topK: -1 } }],
   ["stop.maxTokens", { stop: { ids: [], maxTokens: 0 } }],
@@ -141,7 +142,6 @@ test("logits that are not finite end a generation, by token, response and versio
     message: expect.stringMatching(/^token 0 of response 0 under the weights of version 7: the logits are not finite/),
   });
   broken.dispose();
-  await expect(generate({ sampling: { temperature: 1e-40 } })).rejects.toMatchObject({ code: "not_finite" });
 });
 
 test("a cache that does not fit leaves nothing, and a smaller one fits after it", async () => {

@@ -4,6 +4,7 @@
  */
 import type { Turn } from "@iapo/rollout-trace";
 import type { Device, Tensor } from "@iapo/tensor-core";
+import { at } from "../checked.ts";
 import { QwenVLError } from "../error.ts";
 import type { EncodedImage, PromptGroup } from "../model/pack.ts";
 import type { QwenVLPolicy } from "../policy/policy.ts";
@@ -63,14 +64,14 @@ export class DifferentiablePolicy {
       );
     };
     const traces = turns.map(({ turn }) => ({ turns: [turn] }));
-    const group = packTraces([traces], imageOf, model.config.tokens.image).groups[0]!;
+    const group = at(packTraces([traces], imageOf, model.config.tokens.image).groups, 0);
     const start = group.prompt.tokens.length;
     if (turns.some(({ turn }) => turn.lossMask.indexOf(1) !== start)) {
       throw new QwenVLError("prompt", "turns that are attributed together need the same prompt");
     }
     const responses = group.responses.map((response, i) => ({
       ...response,
-      targets: turns[i]!.targets.subarray(start),
+      targets: at(turns, i).targets.subarray(start),
     }));
     return { ...group, responses };
   }

@@ -19,6 +19,7 @@ import {
   sum,
   type Tensor,
 } from "@iapo/tensor-core";
+import { at, rowsOf } from "../checked.ts";
 import { QwenVLError } from "../error.ts";
 import type { UploadedLayout } from "../model/layout.ts";
 import type { QwenVLModel } from "../model/model.ts";
@@ -124,7 +125,7 @@ export class DifferentiableQwenVL {
     variants: readonly { readonly firstToken: number; readonly rows: Tensor }[],
     whole?: GroupStates,
   ): GroupStates {
-    const count = embeddings.shape[0]!;
+    const count = rowsOf(embeddings);
     if (whole ? whole.variants !== 1 : variants.some(({ firstToken }) => firstToken !== 0)) {
       throw new QwenVLError("prompt", "variants that start after the first token need the states of one whole prompt");
     }
@@ -147,7 +148,7 @@ export class DifferentiableQwenVL {
       });
       const index = whole && this.#index(keyRows, count + source.length);
       const join = (own: Tensor, layer: number, part: 0 | 1): Tensor =>
-        whole && index ? gatherRows(concat([whole.tensors[2 * layer + part]!, own], 0), index) : own;
+        whole && index ? gatherRows(concat([at(whole.tensors, 2 * layer + part), own], 0), index) : own;
       const rows = joined(variants.map((variant) => variant.rows));
       const pass = { positions: positionsOf(batch.positions, source), segments, kept, keptSegments, join };
       const { states, hidden } = this.#run(rows, pass);
@@ -161,7 +162,7 @@ export class DifferentiableQwenVL {
     { variants, tensors }: GroupStates,
     wanted: readonly number[],
   ): Tensor {
-    const prompt = embeddings.shape[0]!;
+    const prompt = rowsOf(embeddings);
     const { config, weights, head } = this.model;
     return scope(() => {
       const source: number[] = [];
@@ -171,23 +172,24 @@ export class DifferentiableQwenVL {
       const kept: number[] = [];
       for (let v = 0; v < variants; v++) {
         for (const response of wanted) {
-          const { start, count, targets } = responses[response]!;
-          const at = source.length;
-          const own = { ownStart: variants * prompt + at, ownCount: count };
+          const { start, count, targets } = at(responses, response);
+          const first = source.length;
+          const own = { ownStart: variants * prompt + first, ownCount: count };
           const prefix = { prefixStart: v * prompt, prefixCount: prompt };
-          if (count > 0) segments.push(rowSegment(at, count, { ...own, ...prefix }));
+          if (count > 0) segments.push(rowSegment(first, count, { ...own, ...prefix }));
           source.push(...range(start, start + count));
           for (const { place, id } of targets) {
             targetIds.push(id);
-            if (place > 0) kept.push(at + place - 1);
+            if (place > 0) kept.push(first + place - 1);
             headRows.push(place === 0 ? v : variants + kept.length - 1);
           }
         }
       }
-      const parts = [tensors.at(-1)!];
+      const parts = [at(tensors, -1)];
       if (kept.length > 0) {
-        const join = (own: Tensor, layer: number, part: 0 | 1): Tensor => concat([tensors[2 * layer + part]!, own], 0);
-        const x = gatherRows(rows, this.#index(source, rows.shape[0]!));
+        const join = (own: Tensor, layer: number, part: 0 | 1): Tensor =>
+          concat([at(tensors, 2 * layer + part), own], 0);
+        const x = gatherRows(rows, this.#index(source, rowsOf(rows)));
         parts.push(this.#run(x, { positions: positionsOf(batch.positions, source), segments, kept, join }).hidden);
       }
       const hidden = rmsNorm(joined(parts), weights.get("model.norm.weight"), config.text.rmsNormEps);
@@ -200,7 +202,7 @@ export class DifferentiableQwenVL {
     const { model } = this;
     const config = model.config.text;
     const layout: UploadedLayout = model.uploadText({ positions, segments });
-    const keptRows = this.#index(kept, rows.shape[0]!);
+    const keptRows = this.#index(kept, rowsOf(rows));
     const asking = keptSegments && {
       rows: keptRows,
       layout: model.uploadText({ positions: positionsOf(positions, kept), segments: keptSegments }),
@@ -211,11 +213,12 @@ export class DifferentiableQwenVL {
     for (let layer = 0; layer <= last; layer++) {
       const input = x;
       const made = scope(() => {
+        const of = { parameters: model.parameters, config, index: layer };
         const seen = (k: Tensor, v: Tensor) => [join(k, layer, 0), join(v, layer, 1)] as const;
         const queries = layer === last ? asking : undefined;
-        const { attended, keys, values } = attend(model.parameters, config, layer, input, layout, seen, queries);
+        const { attended, keys, values } = attend(of, input, layout, seen, queries);
         const needed = layer === last && !queries ? gatherRows(attended, keptRows) : attended;
-        const forward = (rows: Tensor): Tensor => feedForward(model.parameters, config, layer, rows);
+        const forward = (rows: Tensor): Tensor => feedForward(of, rows);
         return { output: this.#checkpoint ? checkpoint(forward, [needed]) : forward(needed), keys, values };
       });
       if (layer > 0) input.dispose();
@@ -263,7 +266,7 @@ function imageOfToken({ prompt }: PromptGroup, imageId: number, mergeSize: numbe
   let cell = 0;
   return prompt.tokens.map((token) => {
     if (token !== imageId) return -1;
-    const [t, h, w] = prompt.images[image]!.grid;
+    const [t, h, w] = at(prompt.images, image).grid;
     const shown = image;
     cell += 1;
     if (cell === (t * h * w) / mergeSize ** 2) [image, cell] = [image + 1, 0];
@@ -277,7 +280,7 @@ function positionsOf(positions: Int32Array, rows: readonly number[]): Int32Array
 }
 
 function joined(parts: readonly Tensor[]): Tensor {
-  return parts.length === 1 ? parts[0]! : concat(parts, 0);
+  return parts.length === 1 ? at(parts, 0) : concat(parts, 0);
 }
 
 function range(start: number, end: number): number[] {

@@ -3,7 +3,8 @@ import { z } from "zod";
 import { QwenVLError } from "../error.ts";
 
 const sampling = {
-  temperature: z.number().min(0),
+  // As tensor-core takes it; below, logits over temperature are no numbers any more.
+  temperature: z.union([z.literal(0), z.number().min(1e-30)], { error: "expected 0, or a number of at least 1e-30" }),
   topK: z.int().min(0).optional(),
   topP: z.number().gt(0).max(1).optional(),
   bias: z.instanceof(Map).optional(),

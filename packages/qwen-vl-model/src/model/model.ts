@@ -12,6 +12,7 @@ import {
   type Tensor,
   withTag,
 } from "@iapo/tensor-core";
+import { rowsOf } from "../checked.ts";
 import type { QwenVLConfig } from "../config/model-config.ts";
 import type { Adapter } from "../lora/adapter.ts";
 import { Weights } from "../weights/weights.ts";
@@ -139,15 +140,19 @@ export class QwenVLModel {
     });
   }
 
-  /** Log-probability and entropy `[targets]` of the batch's wanted tokens, in its order. */
-  logProbs(hidden: Tensor, batch: PackedBatch, options: LogProbOptions = {}): LogProbs {
+  /** Log-probability and entropy `[targets]` of wanted tokens, each behind the row that predicts it. */
+  logProbs(
+    hidden: Tensor,
+    targets: Pick<PackedBatch, "targetRows" | "targetIds">,
+    options: LogProbOptions = {},
+  ): LogProbs {
     const { device, head } = this;
-    const wanted = Int32Array.from(new Set(batch.targetRows)).sort();
+    const wanted = Int32Array.from(new Set(targets.targetRows)).sort();
     const place = new Map(Array.from(wanted, (row, i) => [row, i]));
-    const rows = batch.targetRows.map((row) => place.get(row)!);
+    const rows = targets.targetRows.map((row) => place.get(row) ?? 0);
     return scope(() => {
-      const kept = gatherRows(hidden, RowIndex.of(device, wanted, hidden.shape[0]!));
-      return logProbs(kept, head, { rows, targets: batch.targetIds }, options);
+      const kept = gatherRows(hidden, RowIndex.of(device, wanted, rowsOf(hidden)));
+      return logProbs(kept, head, { rows, targets: targets.targetIds }, options);
     });
   }
 

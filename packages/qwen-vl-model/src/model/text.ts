@@ -36,7 +36,7 @@ export function textForward(
   let x_TH = embeddings;
   for (let layer = 0; layer < config.numHiddenLayers; layer++) {
     options.states?.push(x_TH);
-    const run = (x: Tensor): Tensor => textLayer(parameters, config, layer, x, layout, options.cache);
+    const run = (x: Tensor): Tensor => textLayer({ parameters, config, index: layer }, x, layout, options.cache);
     const input = x_TH;
     x_TH = options.checkpoint ? checkpoint(run, [input]) : scope(() => run(input));
     if (layer > 0 && !options.states) input.dispose();
@@ -46,20 +46,18 @@ export function textForward(
   return out;
 }
 
-function textLayer(
-  parameters: ModelParameters,
-  config: TextConfig,
-  index: number,
-  x_TH: Tensor,
-  layout: UploadedLayout,
-  cache: KeyValueCache | undefined,
-): Tensor {
-  const seen = cache && ((k: Tensor, v: Tensor) => cache.write(index, k, v));
+/** A layer of the decoder: its weights, by its number. */
+export interface TextLayer {
+  readonly parameters: ModelParameters;
+  readonly config: TextConfig;
+  readonly index: number;
+}
+
+function textLayer(layer: TextLayer, x_TH: Tensor, layout: UploadedLayout, cache: KeyValueCache | undefined): Tensor {
+  const seen = cache && ((k: Tensor, v: Tensor) => cache.write(layer.index, k, v));
   return feedForward(
-    parameters,
-    config,
-    index,
-    scope(() => attend(parameters, config, index, x_TH, layout, seen).attended),
+    layer,
+    scope(() => attend(layer, x_TH, layout, seen).attended),
   );
 }
 
@@ -81,9 +79,7 @@ export interface Queries {
  * `queries`, those rows alone ask and are given back; keys and values are still those of all rows.
  */
 export function attend(
-  parameters: ModelParameters,
-  config: TextConfig,
-  index: number,
+  { parameters, config, index }: TextLayer,
   x_TH: Tensor,
   layout: UploadedLayout,
   seen: (keys: Tensor, values: Tensor) => readonly [keys: Tensor, values: Tensor] = (k, v) => [k, v],
@@ -103,12 +99,7 @@ export function attend(
 }
 
 /** The other half of a layer. */
-export function feedForward(
-  parameters: ModelParameters,
-  config: TextConfig,
-  index: number,
-  attended_TH: Tensor,
-): Tensor {
+export function feedForward({ parameters, config, index }: TextLayer, attended_TH: Tensor): Tensor {
   const name = `model.layers.${index}`;
   const norm = parameters.weights.get(`${name}.post_attention_layernorm.weight`);
   const n_TH = rmsNorm(attended_TH, norm, config.rmsNormEps);

@@ -68,13 +68,13 @@ export function visionForward(
   options: { readonly checkpoint?: boolean } = {},
 ): Tensor {
   const { weights } = parameters;
-  const patches = input.pixels.shape[0]!;
+  const [patches = 0, pixelWidth = 0] = input.pixels.shape;
   const cellPatches = config.spatialMergeSize ** 2;
   const cellShape = [patches / cellPatches, cellPatches * config.hiddenSize];
   return scope(() => {
     // No bias, no position: the rotary table carries it. Cells are put in window order once, and back at the end.
     const embedding = weights.get("visual.patch_embed.proj.weight");
-    const isStill = input.pixels.shape[1]! * config.temporalPatchSize * config.hiddenSize === embedding.size;
+    const isStill = pixelWidth * config.temporalPatchSize * config.hiddenSize === embedding.size;
     const embedded = linear(input.pixels, isStill ? frameSum(embedding, config) : embedding);
     const ordered = gatherRows(reshape(embedded, cellShape), input.windowOrder);
     let x_PE = reshape(ordered, [patches, config.hiddenSize]);
@@ -105,10 +105,10 @@ function visionBlock(
   const attended_PE = scope(() => {
     const n_PE = rmsNorm(x_PE, weights.get(`${name}.norm1.weight`), rmsNormEps);
     const qkv = project(parameters, `${name}.attn.qkv`, n_PE);
-    const [q, k, v] = split(qkv, 1, [width, width, width]);
-    const rotated = [q!, k!].map((t) => rope(t, layout.cos, layout.sin));
+    const [q, k, v] = split(qkv, 1, [width, width, width]) as [Tensor, Tensor, Tensor];
+    const turned = (rows: Tensor): Tensor => rope(rows, layout.cos, layout.sin);
     const options = { heads, kvHeads: heads, headDim, scale: headDim ** -0.5 };
-    const a_PE = attention(rotated[0]!, rotated[1]!, v!, segments, options);
+    const a_PE = attention(turned(q), turned(k), v, segments, options);
     return add(x_PE, project(parameters, `${name}.attn.proj`, a_PE));
   });
   const n_PE = rmsNorm(attended_PE, weights.get(`${name}.norm2.weight`), rmsNormEps);

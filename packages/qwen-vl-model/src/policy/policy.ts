@@ -11,6 +11,7 @@ import {
   type Tensor,
 } from "@iapo/tensor-core";
 import { DifferentiablePolicy } from "../attribution/calls.ts";
+import { at } from "../checked.ts";
 import type { ModelSettings, ModelSource } from "../config/model-settings.ts";
 import { bannedIdsOf } from "../generation/banned.ts";
 import { QwenVLModel } from "../model/model.ts";
@@ -189,14 +190,14 @@ function headOutputs(
     model.logProbs(
       hidden,
       {
-        ...batch,
-        targetRows: Int32Array.from(targets, (target) => batch.targetRows[target]!),
-        targetIds: Int32Array.from(targets, (target) => batch.targetIds[target]!),
+        targetRows: Int32Array.from(targets, (target) => at(batch.targetRows, target)),
+        targetIds: Int32Array.from(targets, (target) => at(batch.targetIds, target)),
       },
       options,
     ),
   );
-  if (made.length === 1 && order.every((target, i) => target === i)) return made[0]!;
+  const [only, ...others] = made;
+  if (only && others.length === 0 && order.every((target, i) => target === i)) return only;
   const index = RowIndex.of(model.device, order, order.length);
   const ordered = (parts: readonly Tensor[]): Tensor => {
     const joined = reshape(concat(parts, 0), [order.length, 1]);

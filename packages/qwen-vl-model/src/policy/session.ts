@@ -1,5 +1,6 @@
 // A rollout's session: blocks in, turns as traces hold them out.
 import type { RefusedInput, Session, Turn, TurnInput, TurnRequest } from "@iapo/rollout-trace";
+import { at } from "../checked.ts";
 import { QwenVLError } from "../error.ts";
 import type { GeneratedTurn, TokenSampling } from "../generation/request.ts";
 import { Session as TokenSession } from "../generation/session.ts";
@@ -47,7 +48,7 @@ export class PolicySession implements Session {
       version,
       stop: { ids: processor.stopIds, maxTokens },
       onTurn: (response, generated) => {
-        turns[response] = writtenTurn(inputs[response]!, turnSequence(generated), {
+        turns[response] = writtenTurn(at(inputs, response), turnSequence(generated), {
           logProbs: generated.logProbs,
           text: processor.tokenizer.decode(generated.tokens, { skipSpecialTokens: true }),
           finish: generated.reason,

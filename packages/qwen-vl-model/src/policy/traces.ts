@@ -1,5 +1,6 @@
 // Traces as packed sequences: nothing is tokenized again, positions are those of the rollout, patches those it made.
 import type { Image, Trajectory, Turn } from "@iapo/rollout-trace";
+import { at } from "../checked.ts";
 import { QwenVLError } from "../error.ts";
 import type { EncodedImage, PromptGroup, ResponseSequence, Sequence } from "../model/pack.ts";
 
@@ -40,7 +41,7 @@ export function packTraces(
   let trace = 0;
   for (const traces of groups) {
     const all = traces.map(({ turns }) => stretchesOf(turns, trace++));
-    const opening = all.map(([first]) => first!);
+    const opening = all.flatMap(([first]) => first ?? []);
     const rest = all.flatMap(([, ...later]) => later);
     for (const stretches of [opening, ...rest.map((stretch) => [stretch])]) {
       if (stretches.length > 0) packed.push({ group: groupOf(stretches, imageOf, imageToken), stretches });
@@ -61,14 +62,11 @@ function groupOf(
 ): PromptGroup {
   const sequences = stretches.map(({ turns }) => sequenceOf(turns, imageOf));
   const { length, images } = sharedPrefix(
-    stretches.map(({ turns: [first] }, i) => {
-      const length = promptLength(first!);
-      return cut(sequences[i]!, [0, length], [0, first!.images.length]);
-    }),
+    sequences.map((sequence) => cut(sequence, [0, sequence.prompt.tokens], [0, sequence.prompt.images])),
     imageToken,
   );
   return {
-    prompt: cut(sequences[0]!, [0, length], [0, images]),
+    prompt: cut(at(sequences, 0), [0, length], [0, images]),
     responses: sequences.map((sequence) => ({
       ...cut(sequence, [length, sequence.tokens.length], [images, sequence.images.length]),
       targets: sequence.targets.subarray(length),
@@ -97,21 +95,28 @@ function promptLength({ lossMask }: Turn): number {
   return sampled;
 }
 
-function sequenceOf(turns: readonly Turn[], imageOf: (image: Image) => EncodedImage): ResponseSequence {
+/** A stretch as one sequence, and what of it is prompt. */
+interface StretchSequence extends ResponseSequence {
+  readonly prompt: { readonly tokens: number; readonly images: number };
+}
+
+function sequenceOf(turns: readonly Turn[], imageOf: (image: Image) => EncodedImage): StretchSequence {
   const count = turns.reduce((sum, { tokens }) => sum + tokens.length, 0);
   const tokens = new Int32Array(count);
   const positions = new Int32Array(3 * count);
   const targets = new Uint8Array(count);
-  let at = 0;
+  let place = 0;
   for (const turn of turns) {
     if (!turn.positions)
       throw new QwenVLError("positions", "a turn holds no positions, so it cannot be computed again");
-    tokens.set(turn.tokens, at);
-    targets.set(turn.lossMask, at);
-    positions.set(turn.positions, 3 * at);
-    at += turn.tokens.length;
+    tokens.set(turn.tokens, place);
+    targets.set(turn.lossMask, place);
+    positions.set(turn.positions, 3 * place);
+    place += turn.tokens.length;
   }
-  return { tokens, positions, targets, images: turns.flatMap(({ images }) => images.map(imageOf)) };
+  const first = at(turns, 0);
+  const prompt = { tokens: promptLength(first), images: first.images.length };
+  return { tokens, positions, targets, prompt, images: turns.flatMap(({ images }) => images.map(imageOf)) };
 }
 
 /** Tokens and images from a first one to before a last one. */
@@ -128,7 +133,7 @@ function isSamePrompt(one: Sequence, other: Sequence): boolean {
     one.tokens.length === other.tokens.length &&
     one.tokens.every((_, at) => sameToken(one, other, at)) &&
     one.images.length === other.images.length &&
-    one.images.every(({ id }, i) => id === other.images[i]!.id)
+    one.images.every(({ id }, i) => id === other.images[i]?.id)
   );
 }
 
@@ -141,28 +146,33 @@ function sameToken(one: Sequence, other: Sequence, at: number): boolean {
   );
 }
 
+/** A class while its targets are collected; `start`: where they begin when all classes are laid end to end. */
+interface OpenClass extends TargetClass {
+  readonly targets: number[];
+  start: number;
+}
+
 function targetsOf(stretches: readonly Stretch[]): Pick<PackedTraces, "classes" | "order"> {
-  const classes = new Map<string, { temperature: number; bannedIds: readonly number[]; targets: number[] }>();
-  const runs: { trace: number; turn: number; key: string; first: number; count: number }[] = [];
+  const classes = new Map<string, OpenClass>();
+  const runs: { trace: number; turn: number; known: OpenClass; first: number; count: number }[] = [];
   let target = 0;
   for (const { trace, firstTurn, turns } of stretches) {
     turns.forEach(({ temperature, bannedIds, logProbs }, i) => {
       const key = `${temperature}/${bannedIds.join(",")}`;
-      const known = classes.get(key) ?? { temperature, bannedIds, targets: [] };
+      const known = classes.get(key) ?? { temperature, bannedIds, targets: [], start: 0 };
       classes.set(key, known);
-      runs.push({ trace, turn: firstTurn + i, key, first: known.targets.length, count: logProbs.length });
+      runs.push({ trace, turn: firstTurn + i, known, first: known.targets.length, count: logProbs.length });
       for (let k = 0; k < logProbs.length; k++) known.targets.push(target++);
     });
   }
-  const starts = new Map<string, number>();
   let start = 0;
-  for (const [key, { targets }] of classes) {
-    starts.set(key, start);
-    start += targets.length;
+  for (const known of classes.values()) {
+    known.start = start;
+    start += known.targets.length;
   }
   runs.sort((a, b) => a.trace - b.trace || a.turn - b.turn);
-  const order = runs.flatMap(({ key, first, count }) =>
-    Array.from({ length: count }, (_, k) => starts.get(key)! + first + k),
+  const order = runs.flatMap(({ known, first, count }) =>
+    Array.from({ length: count }, (_, k) => known.start + first + k),
   );
   return { classes: [...classes.values()], order: Int32Array.from(order) };
 }

@@ -1,5 +1,6 @@
 // Turns made without sampling: of given texts, to learn from, and of ids that a trace holds, to verify it.
 import type { Turn, TurnInput } from "@iapo/rollout-trace";
+import { at } from "../checked.ts";
 import { QwenVLError } from "../error.ts";
 import { turnSequence } from "../model/response.ts";
 import { encodeObservation, encodePrompt } from "./input.ts";
@@ -43,5 +44,5 @@ export function renderTurn(parts: ScribeParts, input: TurnInput, ids: Int32Array
 /** Turns end in text, whose three positions are the same. */
 function positionAfter({ positions }: Turn): number {
   if (!positions) throw new QwenVLError("positions", "the turn before holds no positions");
-  return positions.at(-1)! + 1;
+  return at(positions, -1) + 1;
 }

@@ -42,10 +42,11 @@ function resampleTaps(from: number, to: number): Taps {
     let total = 0;
     for (let k = 0; k < count; k++) {
       exact[k] = cubic((k + start - center + 0.5) * (1 / filterScale));
-      total += exact[k]!;
+      total += exact[k] ?? 0;
     }
     for (let k = 0; k < count; k++) {
-      const weight = total === 0 ? exact[k]! : exact[k]! * (1 / total);
+      const share = exact[k] ?? 0;
+      const weight = total === 0 ? share : share * (1 / total);
       weights[i * stride + k] = Math.trunc(weight * (1 << PRECISION_BITS) + (weight < 0 ? -0.5 : 0.5));
     }
     starts[i] = start;
@@ -60,18 +61,18 @@ function resampleRows(source: Uint8Array, from: ImageSize, width: number): Uint8
   let out = 0;
   for (let y = 0; y < from.height; y++) {
     const row = y * from.width * CHANNELS;
-    for (let x = 0; x < width; x++) {
-      let at = row + starts[x]! * CHANNELS;
+    for (const [x, start] of starts.entries()) {
+      let at = row + start * CHANNELS;
       const first = x * stride;
-      const last = first + counts[x]!;
+      const last = first + (counts[x] ?? 0);
       let red = HALF;
       let green = HALF;
       let blue = HALF;
       for (let k = first; k < last; k++) {
-        const weight = weights[k]!;
-        red = (red + source[at]! * weight) | 0;
-        green = (green + source[at + 1]! * weight) | 0;
-        blue = (blue + source[at + 2]! * weight) | 0;
+        const weight = weights[k] ?? 0;
+        red = (red + (source[at] ?? 0) * weight) | 0;
+        green = (green + (source[at + 1] ?? 0) * weight) | 0;
+        blue = (blue + (source[at + 2] ?? 0) * weight) | 0;
         at += CHANNELS;
       }
       target[out] = red >> PRECISION_BITS;
@@ -88,15 +89,15 @@ function resampleColumns(source: Uint8Array, from: ImageSize, height: number): U
   const rowLength = from.width * CHANNELS;
   const target = new Uint8ClampedArray(height * rowLength);
   const sums = new Int32Array(rowLength);
-  for (let y = 0; y < height; y++) {
+  for (const [y, start] of starts.entries()) {
     sums.fill(HALF);
-    for (let k = 0; k < counts[y]!; k++) {
-      const weight = weights[y * stride + k]!;
-      const row = (starts[y]! + k) * rowLength;
-      for (let i = 0; i < rowLength; i++) sums[i] = sums[i]! + source[row + i]! * weight;
+    for (let k = 0; k < (counts[y] ?? 0); k++) {
+      const weight = weights[y * stride + k] ?? 0;
+      const row = (start + k) * rowLength;
+      for (let i = 0; i < rowLength; i++) sums[i] = (sums[i] ?? 0) + (source[row + i] ?? 0) * weight;
     }
     const out = y * rowLength;
-    for (let i = 0; i < rowLength; i++) target[out + i] = sums[i]! >> PRECISION_BITS;
+    for (let i = 0; i < rowLength; i++) target[out + i] = (sums[i] ?? 0) >> PRECISION_BITS;
   }
   return new Uint8Array(target.buffer);
 }

@@ -123,7 +123,7 @@ export class Tokenizer {
   decode(ids: ArrayLike<number>, options: { readonly skipSpecialTokens?: boolean } = {}): string {
     const decoder = this.streamingDecoder(options);
     let text = "";
-    for (let i = 0; i < ids.length; i++) text += decoder.push(ids[i]!);
+    for (const id of Array.from(ids)) text += decoder.push(id);
     return text + decoder.end();
   }
 

@@ -32,7 +32,7 @@ export function visionLayout(config: VisionConfig, grids: readonly ImageGrid[]):
   const imageStarts = [0];
   for (const grid of grids) {
     const [rows, columns] = cellsOf(grid, merge);
-    const firstCell = imageStarts.at(-1)! / cellPatches;
+    const firstCell = windowOrder.length;
     for (let top = 0; top < rows; top += windowSide) {
       for (let left = 0; left < columns; left += windowSide) {
         for (let row = top; row < Math.min(rows, top + windowSide); row++) {

@@ -1,5 +1,6 @@
 // Random weights, for models that are trained from nothing.
 import { type Device, deriveSeed, randomWords, type Seed } from "@iapo/tensor-core";
+import { rowsOf } from "../checked.ts";
 import type { QwenVLConfig } from "../config/model-config.ts";
 import { writeValues } from "./load.ts";
 import { type RunDType, Weights } from "./weights.ts";
@@ -29,7 +30,7 @@ export function initializeWeights(
   for (const weight of weights) {
     const { name, run, master } = weight;
     const vector = weight.shape.length === 1;
-    const spread = deviation === "fan_in" ? 1 / Math.sqrt(run.size / weight.shape[0]!) : deviation;
+    const spread = deviation === "fan_in" ? 1 / Math.sqrt(run.size / rowsOf(weight)) : deviation;
     for (let start = 0; start < run.size; start += PIECE) {
       const count = Math.min(PIECE, run.size - start);
       const values = vector
@@ -46,7 +47,7 @@ export function initializeWeights(
 function normals(count: number, seed: Seed, deviation: number): Float32Array {
   const words = randomWords(2 * count, seed);
   return Float32Array.from({ length: count }, (_, i) => {
-    const radius = Math.sqrt(-2 * Math.log((words[2 * i]! + 1) / 2 ** 32));
-    return deviation * radius * Math.cos((2 * Math.PI * words[2 * i + 1]!) / 2 ** 32);
+    const radius = Math.sqrt(-2 * Math.log(((words[2 * i] ?? 0) + 1) / 2 ** 32));
+    return deviation * radius * Math.cos((2 * Math.PI * (words[2 * i + 1] ?? 0)) / 2 ** 32);
   });
 }

@@ -42,11 +42,11 @@ export async function loadWeights(
   try {
     const totalBytes = [...matched.values()].reduce((sum, info) => sum + info.byteLength, 0);
     let loadedBytes = 0;
-    for (const weight of weights) {
-      for await (const bytes of fillWeight(reader, matched.get(weight.name)!, weight, weights.dtype)) {
+    for (const [name, info] of matched) {
+      for await (const bytes of fillWeight(reader, info, weights.weight(name), weights.dtype)) {
         options.signal?.throwIfAborted();
         loadedBytes += bytes;
-        options.onProgress?.({ tensor: weight.name, loadedBytes, totalBytes });
+        options.onProgress?.({ tensor: name, loadedBytes, totalBytes });
       }
     }
     await device.idle();

@@ -1,5 +1,6 @@
 // Does an exported directory give the numbers of the model that was exported?
 import { gatherRows, linear, noGrad, RowIndex, scope, type Tensor } from "@iapo/tensor-core";
+import { at } from "../checked.ts";
 import { loadConfig } from "../config/model-config.ts";
 import { QwenVLError } from "../error.ts";
 import { mergedWeights } from "../lora/merge.ts";
@@ -109,7 +110,7 @@ function compare({ vocabulary, values }: Logits, got: Logits): ExportCheck {
   let difference = 0;
   values.forEach((value, i) => {
     largest = Math.max(largest, Math.abs(value));
-    difference = Math.max(difference, Math.abs(value - got.values[i]!));
+    difference = Math.max(difference, Math.abs(value - at(got.values, i)));
   });
   const rows = values.length / vocabulary;
   const agreeing = Array.from({ length: rows }, (_, row) => {
@@ -120,5 +121,5 @@ function compare({ vocabulary, values }: Logits, got: Logits): ExportCheck {
 }
 
 function likeliest(logits: Float32Array): number {
-  return logits.reduce((best, value, i) => (value > logits[best]! ? i : best), 0);
+  return logits.indexOf(logits.reduce((largest, value) => Math.max(largest, value), Number.NEGATIVE_INFINITY));
 }

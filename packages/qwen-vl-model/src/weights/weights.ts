@@ -26,7 +26,8 @@ export interface TrainableWeight extends Weight {
 
 /** `[out, in]` of a published shape: the patch embedding's `[d, 3, 2, p, p]` is a matrix too. */
 function storedShape(shape: readonly number[]): readonly number[] {
-  return shape.length <= 2 ? shape : [shape[0]!, shape.slice(1).reduce((a, b) => a * b, 1)];
+  const [rows = 1, ...columns] = shape;
+  return shape.length <= 2 ? shape : [rows, columns.reduce((a, b) => a * b, 1)];
 }
 
 /** Rewrites a run copy from its master, to the bits that an optimizer step leaves: for masters that come from a checkpoint. */
@@ -103,7 +104,8 @@ export class Weights {
 
 /** A bf16 matrix is cut where its f32 twins (master, gradient, moments) have to be: all have the same row shards. */
 function emptyOf(device: Device, shape: readonly number[], dtype: DType): Tensor {
-  if (shape.length !== 2) return device.empty(shape, dtype);
+  const [rows, columns] = shape;
+  if (rows === undefined || columns === undefined) return device.empty(shape, dtype);
   const shardBytes = device.facts.maxBinding / (dtype === "bf16" ? 2 : 1);
-  return device.emptyMatrix([shape[0]!, shape[1]!], dtype, shardBytes);
+  return device.emptyMatrix([rows, columns], dtype, shardBytes);
 }
