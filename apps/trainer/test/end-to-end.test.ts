@@ -3,6 +3,7 @@
 import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readStep } from "@iapo/rollout-trace/files";
+import { storedVisualContent } from "@iapo/vqa-tasks";
 import { beforeAll, expect, test, vi } from "vitest";
 import { fingerprint } from "./support/fingerprint.ts";
 import { type Ended, sharedFolder, start } from "./support/iapo.ts";
@@ -85,7 +86,7 @@ grpo: { steps: 1, groups: 4, rollout: { samples: 4 }, evaluate: }
   await done(["train", config, "--out", run]);
   const { traces } = await readStep(join(run, "steps/step-000000.jsonl"));
   expect(traces.length).toBe(16);
-  const pictures = new Set(traces.map(({ task }) => task.image.id));
+  const pictures = new Set(traces.map(({ task }) => storedVisualContent(task).image.id));
   expect(pictures.size).toBe(4);
   for (const id of pictures) expect(statSync(join(run, "images", `${id}.png`)).size).toBeGreaterThan(1000);
   const { out } = await done(["replay", run, "--model", "nano-student"]);

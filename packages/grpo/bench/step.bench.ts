@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { Environment } from "@iapo/rollout-trace";
 import { writeStep } from "@iapo/rollout-trace/files";
 import { openDevice } from "@iapo/tensor-core";
+import type { VisualContent } from "@iapo/vqa-tasks";
 import { writeCheckpoint } from "../src/checkpoint/checkpoints.ts";
 import { type GrpoOptions, grpoRecipe, type Recipe, type RecipeStep } from "../src/index.ts";
 import { lossPreset } from "../src/math/index.ts";
@@ -21,7 +22,8 @@ const device = await openDevice();
 const policy = await nanoPolicy(device);
 const all = await chartTasks(GROUPS);
 let toolSeconds = 0;
-const timedEnvironment: Environment = {
+const timedEnvironment: Environment<VisualContent> = {
+  contentSchema: environment.contentSchema,
   prompt: (task) => environment.prompt(task),
   async step(...turn) {
     const start = performance.now();

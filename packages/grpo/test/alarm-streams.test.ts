@@ -1,7 +1,7 @@
 // Each alarm on the metrics of a real run that goes wrong in its way after five good steps; a run that stays good raises none.
-import type { Environment, Task } from "@iapo/rollout-trace";
+import type { Environment } from "@iapo/rollout-trace";
 import { type Device, openDevice } from "@iapo/tensor-core";
-import { createEnvironment, namesInQuestion } from "@iapo/vqa-tasks";
+import { createEnvironment, namesInQuestion, type VisualContent } from "@iapo/vqa-tasks";
 import { toolProgram } from "@iapo/vqa-tasks/nano";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type GrpoOptions, type GrpoParts, grpoRecipe, type Metrics } from "../src/index.ts";
@@ -11,18 +11,22 @@ import { chartTasks, nanoPolicy } from "./support/nano.ts";
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
+type Parts = GrpoParts<VisualContent>;
+
 const WINDOW = 5;
 const charts = createEnvironment({ options: { prompt: "compact" } });
 
 /** Every first turn is read as this program. */
-function calling(program: (task: Task) => string): Environment {
+function calling(program: (content: VisualContent) => string): Environment<VisualContent> {
   return {
+    contentSchema: charts.contentSchema,
     prompt: (task) => charts.prompt(task),
-    step: (task, turn, earlier) => charts.step(task, earlier.length === 0 ? { text: program(task) } : turn, earlier),
+    step: (task, turn, earlier) =>
+      charts.step(task, earlier.length === 0 ? { text: program(task.content) } : turn, earlier),
   };
 }
 
-const otherNames = ({ columns, rows, question }: Task): string[] => {
+const otherNames = ({ columns, rows, question }: VisualContent): string[] => {
   const asked = namesInQuestion({ columns, rows, question });
   return [...columns, ...rows].map(({ name }) => name).filter((name) => !asked.includes(name));
 };
@@ -35,8 +39,8 @@ const good: GrpoOptions = {
   loss: lossPreset("dapo"),
 };
 /** The right names, always on the axis of columns: wrong for one of the two charts. */
-const goodParts: Partial<GrpoParts> = {
-  environment: calling((task) => toolProgram("columns", "mask", namesInQuestion(task))),
+const goodParts: Partial<Parts> = {
+  environment: calling((content) => toolProgram("columns", "mask", namesInQuestion(content))),
   reward: ({ sample }) => ({ outcome: sample / 10 }),
   penalty: async (groups) => groups.map((traces) => traces.map((_, i) => ({ penalty: i / 40 }))),
   learner: { learningRate: () => 0 },
@@ -44,13 +48,13 @@ const goodParts: Partial<GrpoParts> = {
 
 let device: Device;
 let policy: Awaited<ReturnType<typeof nanoPolicy>>;
-let tasks: GrpoParts["tasks"];
+let tasks: Parts["tasks"];
 let healthy: Metrics[];
 beforeAll(async () => {
   device = await openDevice();
   policy = await nanoPolicy(device);
   const all = await chartTasks(12);
-  const pair = ["columns", "rows"].map((axis) => all.find(({ orientation }) => orientation === axis)!);
+  const pair = ["columns", "rows"].map((axis) => all.find(({ content }) => content.orientation === axis)!);
   tasks = { length: 2, task: (index) => pair[index]! };
   healthy = await stream(0, 2 * WINDOW, {});
 });
@@ -59,7 +63,7 @@ afterAll(() => {
   device.close();
 });
 
-type Change = Partial<GrpoOptions> & { readonly parts?: Partial<GrpoParts> };
+type Change = Partial<GrpoOptions> & { readonly parts?: Partial<Parts> };
 
 async function stream(first: number, end: number, { parts, ...options }: Change): Promise<Metrics[]> {
   const all = { policy, tasks, ...goodParts, ...parts } as GrpoParts;
@@ -99,15 +103,15 @@ const faults: [AlarmName, Change][] = [
     "noop_calls",
     {
       parts: {
-        environment: calling((task) =>
-          toolProgram(task.orientation === "columns" ? "rows" : "columns", "mask", namesInQuestion(task)),
+        environment: calling((content) =>
+          toolProgram(content.orientation === "columns" ? "rows" : "columns", "mask", namesInQuestion(content)),
         ),
       },
     },
   ],
   [
     "names_traded",
-    { parts: { environment: calling((task) => toolProgram(task.orientation!, "mask", otherNames(task))) } },
+    { parts: { environment: calling((content) => toolProgram(content.orientation!, "mask", otherNames(content))) } },
   ],
 ];
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Environment } from "@iapo/rollout-trace";
 import { readStep } from "@iapo/rollout-trace/files";
 import { type Device, openDevice } from "@iapo/tensor-core";
+import type { VisualContent } from "@iapo/vqa-tasks";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type Alarm, evaluatePolicy, grpoRecipe, train } from "../src/index.ts";
 import { chartTasks, nanoPolicy } from "./support/nano.ts";
@@ -26,7 +27,7 @@ afterAll(async () => {
 /** A run under `drop` in which the episodes that `fails` says have no verdict. */
 async function run(name: string, steps: number, fails: (call: number) => boolean, resume = false) {
   let call = 0;
-  const environment: Environment = {
+  const environment: Environment<VisualContent> = {
     ...rewarding,
     async step(...turn) {
       if (fails(call++)) throw new Error("the judge gave no verdict");

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { type Environment, replayStep, type Step } from "@iapo/rollout-trace";
 import { readStep } from "@iapo/rollout-trace/files";
 import { type Device, openDevice } from "@iapo/tensor-core";
+import type { VisualContent } from "@iapo/vqa-tasks";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { GrpoParts } from "../src/index.ts";
 import { ended, startRun } from "./support/process.ts";
@@ -43,7 +44,7 @@ async function goesOn(directory: string): Promise<void> {
 }
 
 /** The environment with a fault before each of its answers. */
-function faulty(fault: (call: number) => void | Promise<void>): Environment {
+function faulty(fault: (call: number) => void | Promise<void>): Environment<VisualContent> {
   let call = 0;
   return {
     ...rewarding,
@@ -56,19 +57,21 @@ function faulty(fault: (call: number) => void | Promise<void>): Environment {
 
 describe("a lost device", () => {
   /** Steps 0 and 1 have 6 samples each, of one or two turns: step 2 has begun by the 25th answer. A step has two updates. */
-  const moments: Record<string, (destroy: () => void) => Partial<GrpoParts> & { onMetrics?: (step: number) => void }> =
-    {
-      "amid rollouts": (destroy) => ({ environment: faulty((call) => (call === 26 ? destroy() : undefined)) }),
-      "amid an update": (destroy) => ({
-        learner: {
-          learningRate: (step) => {
-            if (step === 5) destroy();
-            return 1e-3;
-          },
+  const moments: Record<
+    string,
+    (destroy: () => void) => Partial<GrpoParts<VisualContent>> & { onMetrics?: (step: number) => void }
+  > = {
+    "amid rollouts": (destroy) => ({ environment: faulty((call) => (call === 26 ? destroy() : undefined)) }),
+    "amid an update": (destroy) => ({
+      learner: {
+        learningRate: (step) => {
+          if (step === 5) destroy();
+          return 1e-3;
         },
-      }),
-      "before a checkpoint": (destroy) => ({ onMetrics: (step) => (step === 1 ? destroy() : undefined) }),
-    };
+      },
+    }),
+    "before a checkpoint": (destroy) => ({ onMetrics: (step) => (step === 1 ? destroy() : undefined) }),
+  };
 
   test.each(Object.keys(moments))("%s", async (moment) => {
     const directory = join(root, moment.replaceAll(" ", "-"));

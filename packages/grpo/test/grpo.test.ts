@@ -1,5 +1,7 @@
 // The recipe: penalties, dynamic sampling, rewards and advantages of the user's own, dropped samples, recomputed log-probs.
+import type { Environment } from "@iapo/rollout-trace";
 import { type Device, openDevice } from "@iapo/tensor-core";
+import type { VisualContent } from "@iapo/vqa-tasks";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { type GrpoOptions, type GrpoParts, grpoRecipe, type RecipeStep, tensorLoss } from "../src/index.ts";
 import { groupAdvantages, lossPreset } from "../src/math/index.ts";
@@ -126,7 +128,8 @@ test.each([
   { kind: "cispo", epochs: 2 },
 ] as const)("rewards rise: %o", async ({ kind, epochs }) => {
   // Even token ids are rewarded: chance gives a half.
-  const evens: GrpoParts["environment"] = {
+  const evens: Environment<VisualContent> = {
+    contentSchema: environment.contentSchema,
     prompt: (task) => environment.prompt(task).slice(0, 1),
     step: async () => ({ done: { rewards: { outcome: 0 } } }),
   };

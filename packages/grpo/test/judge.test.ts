@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Environment } from "@iapo/rollout-trace";
 import { type Device, openDevice } from "@iapo/tensor-core";
-import { createEnvironment } from "@iapo/vqa-tasks";
+import { createEnvironment, type VisualContent } from "@iapo/vqa-tasks";
 import { createJudge } from "@iapo/vqa-tasks/scoring";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { rollout } from "../src/index.ts";
@@ -93,7 +93,7 @@ test("a judge that hangs costs its timeout and its own samples only; a run that 
   const scoring = { scoring: "judge", extraction: "final_answer" } as const;
   const charts = withPrograms(createEnvironment({ options: { prompt: "compact", scoring }, judge }));
   /** The first sample to end its episode has an answer, which the judge is asked about. */
-  const environment = (): Environment => {
+  const environment = (): Environment<VisualContent> => {
     let asked = false;
     return {
       ...charts,

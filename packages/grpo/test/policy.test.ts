@@ -52,7 +52,7 @@ test("a transcribed turn has the log-probs of the same tokens sampled, and an im
     turns: [policy.transcribe({ freshPrompt: true, blocks: environment.prompt(task!) }, "yes\n")],
   };
   const small = new ImageStore(policy.processor, 1);
-  const images = (await chartTasks(3)).map(({ image }) => image);
+  const images = (await chartTasks(3)).map(({ content }) => content.image);
   const first = small.get(images[0]!);
   for (const image of images) small.get(image);
   expect(small.processed).toBe(3);

@@ -1,7 +1,8 @@
 // Rollouts on a nano model in the real chart environment, and failures of environments.
 
-import { type Environment, identifyImage, type Task, type Turn, verifyTrace } from "@iapo/rollout-trace";
+import { type Environment, type Image, identifyImage, type Turn, verifyTrace } from "@iapo/rollout-trace";
 import { type Device, deriveSeed, noGrad, openDevice } from "@iapo/tensor-core";
+import type { VisualContent, VisualTask } from "@iapo/vqa-tasks";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { GrpoError, type RolloutOptions, rollout, traceRenderer } from "../src/index.ts";
 import { chartTasks, environment, nanoPolicy } from "./support/nano.ts";
@@ -39,9 +40,10 @@ test.each([{ dtype: "f32" }, { dtype: "bf16" }, { dtype: "f32", lora: true }] as
 );
 
 /** The chart environment with a fault in the episodes of one sample of each group; which sample it is shows in the order of steps. */
-function faulty(fault: (call: number) => Promise<void> | void): Environment {
+function faulty(fault: (call: number) => Promise<void> | void): Environment<VisualContent> {
   let call = 0;
   return {
+    contentSchema: environment.contentSchema,
     prompt: (task) => environment.prompt(task),
     async step(task, turn, earlier) {
       await fault(call++);
@@ -50,7 +52,7 @@ function faulty(fault: (call: number) => Promise<void> | void): Environment {
   };
 }
 
-const failing = (): Environment =>
+const failing = (): Environment<VisualContent> =>
   faulty((call) => {
     if (call === 1) throw new Error("the tool broke");
   });
@@ -74,16 +76,16 @@ test("a failed episode is dropped, penalized, or stops the rollout", async () =>
 });
 
 /** No processor takes such sides. */
-async function strip(): Promise<Task["image"]> {
+async function strip(): Promise<Image> {
   return identifyImage({ width: 8192, height: 1, channels: 3, data: new Uint8Array(3 * 8192) });
 }
 
 test("a prompt that cannot be encoded fails its own episodes, which name the task; the others are as ever", async () => {
   const policy = await nanoPolicy(device);
   const tasks = await chartTasks(3);
-  const bad = { ...tasks[1]!, id: "the-strip", image: await strip() };
+  const bad = { ...tasks[1]!, id: "the-strip", content: { ...tasks[1]!.content, image: await strip() } };
   const some = [tasks[0]!, bad, tasks[2]!];
-  const run = (of: readonly Task[], more: Partial<RolloutOptions> = {}) =>
+  const run = (of: readonly VisualTask[], more: Partial<RolloutOptions> = {}) =>
     rollout(policy, environment, of, { ...options, onFailure: "drop", ...more }, place);
   const whole = await run(tasks);
   for (const groupsAtOnce of [1, 2, 3]) {
@@ -103,7 +105,7 @@ test("a next turn that cannot be encoded fails its own episode, after its first 
   const policy = await nanoPolicy(device);
   const tasks = await chartTasks(1);
   const image = await strip();
-  const wide: Environment = {
+  const wide: Environment<VisualContent> = {
     ...environment,
     async step(task, turn, earlier) {
       const result = await environment.step(task, turn, earlier);
@@ -111,7 +113,7 @@ test("a next turn that cannot be encoded fails its own episode, after its first 
       return result.next && blocks ? { ...result, next: { ...result.next, blocks } } : result;
     },
   };
-  const run = (world: Environment, more: Partial<RolloutOptions> = {}) =>
+  const run = (world: Environment<VisualContent>, more: Partial<RolloutOptions> = {}) =>
     rollout(policy, world, tasks, { ...options, onFailure: "drop", ...more }, place);
   const [whole = []] = (await run(environment)).groups;
   const { groups, failures } = await run(wide);
@@ -129,7 +131,7 @@ test("a next turn that cannot be encoded fails its own episode, after its first 
 test("an environment that fails at a prompt fails that task only", async () => {
   const policy = await nanoPolicy(device);
   const tasks = await chartTasks(2);
-  const picky: Environment = {
+  const picky: Environment<VisualContent> = {
     ...environment,
     prompt(task) {
       if (task === tasks[0]) throw new Error("no such tool");
@@ -165,7 +167,8 @@ test("a slow judge of one episode does not hold up the turns of the others", asy
     release = resolve;
   });
   let judged = 0;
-  const judging: Environment = {
+  const judging: Environment<VisualContent> = {
+    contentSchema: environment.contentSchema,
     prompt: (task) => environment.prompt(task),
     async step(task, turn, earlier) {
       const result = await environment.step(task, turn, earlier);
@@ -218,7 +221,8 @@ test("responses do not depend on what is generated beside them", async () => {
 
 test("a third turn, prompts of their own and temperatures of their own need nothing new", async () => {
   const policy = await nanoPolicy(device);
-  const longer: Environment = {
+  const longer: Environment<VisualContent> = {
+    contentSchema: environment.contentSchema,
     prompt: (task) => environment.prompt(task),
     async step(task, turn, earlier) {
       const blocks = environment.prompt(task);

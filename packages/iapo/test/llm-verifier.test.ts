@@ -1,6 +1,8 @@
 // TRM's language model against a local server that judges, stalls, fails and lies.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { ImageRef, Trace } from "@iapo/rollout-trace";
+import { storedVisualContent } from "@iapo/vqa-tasks";
 import { createChatClient } from "@iapo/vqa-tasks/scoring";
 import { afterEach, expect, test } from "vitest";
 import { createLlmVerifier, type LlmVerdict } from "../src/index.ts";
@@ -30,13 +32,20 @@ async function serve(handler: Handler, options: { concurrency?: number; timeoutM
   servers.push(server);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
-  return { complete: createChatClient({ endpoint, model: "test", retryDelayMs: 1, ...options }), model: "test" };
+  return {
+    complete: createChatClient({ endpoint, model: "test", retryDelayMs: 1, ...options }),
+    model: "test",
+    question,
+  };
 }
 
 function reply(response: ServerResponse, content: string): void {
   response.setHeader("content-type", "application/json");
   response.end(JSON.stringify({ choices: [{ message: { role: "assistant", content } }] }));
 }
+
+/** Made-up traces hold it as it is. */
+const question = ({ task }: Trace<ImageRef>) => storedVisualContent(task);
 
 /** A model that really judges: a call that was executed is right, a question about a value needs one. */
 const honest: Handler = (content, response) => {
@@ -142,7 +151,9 @@ test("a dead endpoint, or one that is no chat endpoint, is an error, not a verdi
   const other = await serve((_content, response) => void response.end(JSON.stringify({ choices: [] })));
   await expect(createLlmVerifier(other)(madeUpTrace())).rejects.toMatchObject({ code: "endpoint_failed" });
   const complete = createChatClient({ endpoint: "http://127.0.0.1:9/v1", model: "test", retries: 1, retryDelayMs: 1 });
-  await expect(createLlmVerifier({ complete, model: "test" })(madeUpTrace())).rejects.toThrow(/127\.0\.0\.1:9/);
+  await expect(createLlmVerifier({ complete, model: "test", question })(madeUpTrace())).rejects.toThrow(
+    /127\.0\.0\.1:9/,
+  );
 });
 
 test("bounded concurrency; equal calls are asked once; recorded verdicts are read back without asking", async () => {

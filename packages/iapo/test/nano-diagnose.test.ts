@@ -3,6 +3,7 @@ import { attributeTokens } from "@iapo/attribution";
 import { rollout } from "@iapo/grpo";
 import type { Environment } from "@iapo/rollout-trace";
 import { type Device, deriveSeed, openDevice } from "@iapo/tensor-core";
+import type { VisualContent } from "@iapo/vqa-tasks";
 import { createNanoCharts, type NanoCharts, toolProgram } from "@iapo/vqa-tasks/nano";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { iapoPresets } from "../src/config.ts";
@@ -65,7 +66,7 @@ afterAll(() => {
 /** The three forced calls on a chart, and one that stands for the teacher's own. */
 async function chartOf(index: number): Promise<DiagnoseChart> {
   const { task, bars, question } = await charts.chart("validation", index);
-  const axis = task.orientation!;
+  const axis = task.content.orientation!;
   const others = bars.map(({ name }) => name).filter((name) => !question.names.includes(name));
   const texts = [
     toolProgram(axis, "mask", question.names),
@@ -164,11 +165,11 @@ describe("case study", { timeout: 120_000 }, () => {
   const tasks = { length: 2, task: async (index: number) => (await charts.chart("validation", index)).task };
 
   /** An untrained model writes no program: it is read as if its even samples had called a tool of the wrong axis, with the asked name. */
-  const misusing: Environment = {
+  const misusing: Environment<VisualContent> = {
     ...environment,
     async step(task, turn, earlier) {
-      const wrong = task.orientation === "columns" ? "rows" : "columns";
-      const [box] = task.orientation === "columns" ? task.columns : task.rows;
+      const wrong = task.content.orientation === "columns" ? "rows" : "columns";
+      const [box] = task.content.orientation === "columns" ? task.content.columns : task.content.rows;
       if (earlier.length > 0) return environment.step(task, turn, earlier);
       const text = turn.text.length % 2 === 0 ? toolProgram(wrong, "mask", [box!.name]) : turn.text;
       const result = await environment.step(task, { text: `${text} ` }, earlier);
@@ -219,7 +220,7 @@ describe("case study", { timeout: 120_000 }, () => {
         });
         return chosen.reduce((sum, score) => sum + score, 0) / chosen.length;
       };
-      const axis = task.orientation!;
+      const axis = task.content.orientation!;
       axes.add(axis);
       expect(definitions[0]!.right!.mean).toBeCloseTo(meanOver(axis), 12);
       expect(definitions[0]!.misused!.mean).toBeCloseTo(meanOver(axis === "columns" ? "rows" : "columns"), 12);
@@ -242,7 +243,8 @@ describe("case study", { timeout: 120_000 }, () => {
     expect(caseStudyMetrics(none)).not.toHaveProperty("case_study/ig_dot_2_steps_sum/right");
     const missing = { ...study, charts: 1, tools: { columns: ["zoom"], rows: ["pan"] } };
     await expect(caseStudy(parts, missing)).rejects.toThrow(/defines no tool:/);
-    const tables = { length: 1, task: async () => ({ ...(await tasks.task(0)), orientation: undefined }) };
+    const chart = await tasks.task(0);
+    const tables = { length: 1, task: () => ({ ...chart, content: { ...chart.content, orientation: undefined } }) };
     await expect(caseStudy({ ...parts, tasks: tables }, study)).rejects.toThrow(/no orientation/);
   });
 });

@@ -2,8 +2,8 @@
 import type { BlockMethod } from "@iapo/attribution";
 import { baseDirectory } from "@iapo/nano-vl";
 import { loadProcessor, type Processor } from "@iapo/qwen-vl-model/processor";
-import type { Task } from "@iapo/rollout-trace";
 import { type Device, openDevice } from "@iapo/tensor-core";
+import type { VisualTask } from "@iapo/vqa-tasks";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { iapoPresets } from "../src/config.ts";
 import { type Call, callDivergence, findCall, promptUnits, scoreCalls, scorePresentCalls } from "../src/index.ts";
@@ -14,7 +14,7 @@ let student: Nano;
 let teacher: Nano;
 let wide: Nano;
 let processor: Processor;
-let task: Task;
+let task: VisualTask;
 beforeAll(async () => {
   device = await openDevice();
   student = await nanoModel(device, { seed: 1 });

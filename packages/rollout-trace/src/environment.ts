@@ -1,4 +1,5 @@
 /** What a trainer asks of a task's world: what the policy sees first, what comes of each turn, and what it was worth. */
+import type { z } from "zod";
 import type { PromptBlock } from "./prompt.ts";
 import type { Task } from "./task.ts";
 import type { ToolOutcome } from "./tool-outcome.ts";
@@ -17,13 +18,15 @@ export type StepResult = {
 };
 
 /** Keeps no state: many episodes run at one time, and a step can be replayed from a trace. */
-export type Environment = {
+export type Environment<Content = unknown> = {
+  /** A task's content in memory, images with their pixels: by it, contents out of files are checked before a replay. */
+  readonly contentSchema: z.ZodType<Content>;
   /** The most turns that an episode can take, where that is known: a run that allows fewer is refused before it begins. */
   readonly maxTurns?: number | undefined;
-  prompt(task: Task): readonly PromptBlock[];
+  prompt(task: Task<Content>): readonly PromptBlock[];
   /**
    * Takes the turn just written.
    * @param earlier the turns before it, oldest first; empty for the first turn
    */
-  step(task: Task, turn: { readonly text: string }, earlier: readonly EarlierTurn[]): Promise<StepResult>;
+  step(task: Task<Content>, turn: { readonly text: string }, earlier: readonly EarlierTurn[]): Promise<StepResult>;
 };

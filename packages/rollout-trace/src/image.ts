@@ -21,13 +21,25 @@ export type ImageRef = {
 /** An image in memory: its pixels and its name. Fits wherever an {@link ImageRef} or a {@link RawImage} is asked for. */
 export type Image = RawImage & ImageRef;
 
-/** What a record holds for an image: the reference on disk, the pixels in memory. */
-export const imageRefSchema: z.ZodType<ImageRef> = z.strictObject({
+const imageRefShape = {
   id: z.string().regex(/^[0-9a-f]{64}$/, "an image id is 64 lower-case hex digits"),
   width: z.int().min(1),
   height: z.int().min(1),
   channels: z.union([z.literal(3), z.literal(4)]),
-});
+};
+
+/** What a record on disk holds for an image. */
+export const imageRefSchema: z.ZodType<ImageRef> = z.strictObject(imageRefShape);
+
+/** An image in memory. */
+export const imageSchema: z.ZodType<Image> = z
+  .strictObject({ ...imageRefShape, data: z.instanceof(Uint8Array) })
+  .refine(({ width, height, channels, data }) => data.length === width * height * channels, {
+    error: ({ input }) => {
+      const { width, height, channels, data } = input as Image;
+      return `the image holds ${data.length} bytes, not ${width} x ${height} x ${channels}`;
+    },
+  });
 
 /**
  * The image with its id: the SHA-256 of width, height and channels (each an unsigned 32-bit little-endian number), then the

@@ -1,4 +1,5 @@
 /** The plain types and schemas of an episode: write, read, verify and replay what a rollout did. */
+export { contentWithImages, imagesOfContent, storedContent } from "./content.ts";
 export type { Environment, Rewards, StepResult } from "./environment.ts";
 export { TraceError, type TraceErrorCode } from "./error.ts";
 export {
@@ -7,6 +8,7 @@ export {
   identifyImage,
   imageRef,
   imageRefSchema,
+  imageSchema,
   isRawImage,
   type RawImage,
   toRgb,
@@ -24,15 +26,7 @@ export {
 } from "./replay.ts";
 export { joinSampledTokens, type SampledBatch, type SampledTokens, sampledTokens } from "./sampled.ts";
 export type { FailedEpisode, SampleKey, SampleLog, Step, StepLog, UpdateLog, UpdateSample } from "./step.ts";
-export {
-  type Boxes,
-  boxesSchema,
-  type NamedBox,
-  type Orientation,
-  orientationSchema,
-  type Task,
-  taskSchema,
-} from "./task.ts";
+export { type Task, taskSchema } from "./task.ts";
 export { type ToolOutcome, type ToolReason, type ToolStatus, toolOutcomeSchema } from "./tool-outcome.ts";
 export { type Trace, traceSchema, traceVersion } from "./trace.ts";
 export type {

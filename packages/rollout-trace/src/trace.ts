@@ -6,11 +6,11 @@ import { type Task, taskSchema } from "./task.ts";
 import { type ToolOutcome, toolOutcomeSchema } from "./tool-outcome.ts";
 import { type Turn, turnSchema } from "./turn.ts";
 
-/** Version of the trace format; a reader refuses any other. */
-export const traceVersion = 1;
+/** Version of the trace format. Step files of version 1, whose tasks were pictures only, are still read. */
+export const traceVersion = 2;
 
-/** One episode of one task. */
-export type Trace<I extends ImageRef = Image> = {
+/** One episode of one task. `I` is {@link Image} in memory and {@link ImageRef} in a file. */
+export type Trace<I extends ImageRef = Image, Content = unknown> = {
   readonly version: typeof traceVersion;
   /** Position in the run: update step, place of the task in the step, place of the sample in its group. All from 0. */
   readonly step: number;
@@ -18,7 +18,7 @@ export type Trace<I extends ImageRef = Image> = {
   readonly sample: number;
   /** Version of the policy that wrote it. */
   readonly policyVersion: number;
-  readonly task: Task<I>;
+  readonly task: Task<Content>;
   /** Every block put in over all turns; `turns[i].blocks` points here. */
   readonly blocks: readonly PromptBlock<I>[];
   readonly turns: readonly Turn<I>[];

@@ -13,6 +13,7 @@ import {
   type ToolOutcome,
   type Trace,
   type Turn,
+  traceVersion,
 } from "../src/index.ts";
 
 const imageToken = 256;
@@ -99,11 +100,17 @@ export type Plan = {
   }[];
 };
 
-export type Planned = { readonly step: Step; readonly source: Source };
+/** What a task of these steps is about. */
+type Content = { readonly image: ImageRef; readonly question: string; readonly columns: readonly object[] };
+
+export type Planned = {
+  readonly step: Omit<Step, "traces"> & { readonly traces: readonly Trace<ImageRef, Content>[] };
+  readonly source: Source;
+};
 
 export async function makeStep(groups: readonly Plan[], number = 3): Promise<Planned> {
   const images = new Map<string, Image>();
-  const traces: Trace<ImageRef>[] = [];
+  const traces: Trace<ImageRef, Content>[] = [];
   const picture = async (data: Uint8Array): Promise<ImageRef> => {
     const image = await identifyImage({ width: 2, height: 2, channels: 3, data: Uint8Array.from(data) });
     images.set(image.id, image);
@@ -111,16 +118,8 @@ export async function makeStep(groups: readonly Plan[], number = 3): Promise<Pla
   };
   for (const [group, { question, pixels, samples }] of groups.entries()) {
     const image = await picture(pixels);
-    const task: Task<ImageRef> = {
-      id: `task-${group}`,
-      image,
-      question,
-      answers: ["1"],
-      columns: [{ name: "7", x1: 0, y1: 0, x2: 1.5, y2: 1 }],
-      rows: [],
-      source: "test",
-      split: "train",
-    };
+    const content = { image, question, columns: [{ name: "7", x1: 0, y1: 0, x2: 1.5, y2: 1 }] };
+    const task: Task<Content> = { id: `task-${group}`, source: "test", split: "train", content };
     const opening: PromptBlock<ImageRef>[] = [
       { id: "0-query", kind: "query", text: `${question}\n` },
       { id: "0-image", kind: "image", image },
@@ -139,7 +138,7 @@ export async function makeStep(groups: readonly Plan[], number = 3): Promise<Pla
           : { status: "ok", tools: ["draw"], keys: ["7"], unknownKeys: [], changed: true, image: shown };
       const rewards = { outcome, tool: shown === undefined ? 0 : 1 };
       traces.push({
-        version: 1,
+        version: traceVersion,
         step: number,
         group,
         sample,

@@ -78,7 +78,10 @@ describe("writing and reading", () => {
       ...step,
       traces: step.traces.map((trace) => ({
         ...trace,
-        task: { ...trace.task, image: source.images.get(trace.task.image.id)! },
+        task: {
+          ...trace.task,
+          content: { ...trace.task.content, image: source.images.get(trace.task.content.image.id), note: undefined },
+        },
       })),
     };
     const bytes = await exampleBytes();
@@ -127,7 +130,7 @@ describe("writing and reading", () => {
     const [one, two, three] = step.traces;
     const writer = await openStep(directory(), 3);
     expect((await failure(writer.group([one!, three!]))).code).toBe("inconsistent");
-    expect((await failure(writer.group([one!, { ...two!, task: { ...two!.task, question: "other" } }]))).code).toBe(
+    expect((await failure(writer.group([one!, { ...two!, task: { ...two!.task, content: "other" } }]))).code).toBe(
       "inconsistent",
     );
     expect((await failure(writer.group([{ ...one!, step: 4 }]))).code).toBe("inconsistent");
@@ -231,7 +234,7 @@ describe("hostile files with right checksums", () => {
     }));
 
   test.each<[string, (records: Json[]) => Json[], string, number]>([
-    ["another version", edit(0, (record) => ({ ...record, version: 2 })), "version", 1],
+    ["another version", edit(0, (record) => ({ ...record, version: 3 })), "version", 1],
     ["no first line", (records) => records.slice(1), "invalid", 1],
     ["two first lines", (records) => [records[0]!, ...records], "invalid", 2],
     ["an unknown kind", edit(1, (record) => ({ ...record, kind: "grup" })), "invalid", 2],

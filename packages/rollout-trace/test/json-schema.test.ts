@@ -16,12 +16,12 @@ test("JSON Schema agrees with the format", async () => {
     const line = JSON.parse(JSON.stringify(z.encode(traceSchema, trace)));
     expect(foreign.safeParse(line).error).toBeUndefined();
     for (const wrong of [
-      { ...line, version: 2 },
+      { ...line, version: 3 },
       { ...line, extra: 1 },
       { ...line, group: -1 },
       { ...line, turns: [] },
       { ...line, turns: [{ ...line.turns[0], tokens: [1, 2] }] },
-      { ...line, task: { ...line.task, image: { ...line.task.image, id: "short" } } },
+      { ...line, task: { ...line.task, question: "beside the content" } },
       { ...line, toolOutcomes: [{ ...line.toolOutcomes[0], status: "fine" }] },
     ]) {
       expect(foreign.safeParse(wrong).success).toBe(false);

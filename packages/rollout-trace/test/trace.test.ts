@@ -1,7 +1,17 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { type ImageRef, identifyImage, imageRef, type Trace, taskSchema, traceSchema } from "../src/index.ts";
+import {
+  contentWithImages,
+  type ImageRef,
+  identifyImage,
+  imageRef,
+  imagesOfContent,
+  storedContent,
+  type Trace,
+  taskSchema,
+  traceSchema,
+} from "../src/index.ts";
 
 const pixels = Uint8Array.from({ length: 2 * 3 * 3 }, (_, index) => (index * 37) % 256);
 const image = { width: 2, height: 3, channels: 3, data: pixels } as const;
@@ -9,23 +19,16 @@ const image = { width: 2, height: 3, channels: 3, data: pixels } as const;
 async function exampleTrace(): Promise<Trace<ImageRef>> {
   const ref = imageRef(await identifyImage(image));
   return {
-    version: 1,
+    version: 2,
     step: 0,
     group: 1,
     sample: 2,
     policyVersion: 0,
     task: {
       id: "a",
-      image: ref,
-      question: "Which?",
-      answers: ["7"],
-      columns: [
-        { name: "Year", x1: 0, y1: 0, x2: 1, y2: 2 },
-        { name: "7", x1: 1, y1: 0, x2: 1.5, y2: 2 },
-      ],
-      rows: [],
       source: "test",
       split: "train",
+      content: { image: ref, question: "Which?", columns: [{ name: "7", x1: 1, y1: 0, x2: 1.5, y2: 2 }] },
     },
     blocks: [
       { id: "query", kind: "query", text: "Which?\n" },
@@ -76,7 +79,7 @@ describe("trace schema", () => {
     [
       "another version",
       (json) => {
-        json.version = 2;
+        json.version = 3;
       },
     ],
     [
@@ -122,11 +125,34 @@ describe("trace schema", () => {
     expect(traceSchema.safeParse(json).success).toBe(false);
   });
 
-  test("a task needs an answer and finite boxes", async () => {
+  test("a task's content is plain data of any shape, not too deep", async () => {
     const { task } = await exampleTrace();
-    expect(taskSchema.safeParse(task).success).toBe(true);
-    expect(taskSchema.safeParse({ ...task, answers: [] }).success).toBe(false);
-    const [box] = task.columns;
-    expect(taskSchema.safeParse({ ...task, columns: [{ ...box, x1: Number.NaN }] }).success).toBe(false);
+    const deep = (levels: number): unknown => JSON.parse(`${"[".repeat(levels)}${"]".repeat(levels)}`);
+    for (const content of [task.content, "text", 7, null, [], deep(60)]) {
+      expect(taskSchema.safeParse({ ...task, content }).success).toBe(true);
+    }
+    const { content: _none, ...without } = task;
+    expect(taskSchema.safeParse(without).success).toBe(false);
+    for (const content of [undefined, { x: Number.NaN }, { at: new Date(0) }, { f: () => 1 }, deep(100_000)]) {
+      expect(taskSchema.safeParse({ ...task, content }).success).toBe(false);
+    }
+  });
+
+  test("a content goes out with references for images, wherever they stand, and comes back with the images", async () => {
+    const shown = await identifyImage(image);
+    const content = { question: "?", images: [shown, { of: shown }], note: undefined };
+    const stored = storedContent(content);
+    const ref = imageRef(shown);
+    expect(stored).toStrictEqual({ question: "?", images: [ref, { of: ref }] });
+    expect(imagesOfContent(content)).toEqual([shown, shown]);
+    const asked: string[] = [];
+    const back = await contentWithImages(stored, async ({ id }) => {
+      asked.push(id);
+      return shown;
+    });
+    expect(back).toStrictEqual({ question: "?", images: [shown, { of: shown }] });
+    expect(asked).toEqual([shown.id]);
+    expect(() => storedContent({ data: { bytes: new Uint8Array(3) } })).toThrow("content.data.bytes is a Uint8Array");
+    expect(() => storedContent({ worth: Number.POSITIVE_INFINITY })).toThrow("content.worth is Infinity");
   });
 });

@@ -71,7 +71,7 @@ describe("other differences", () => {
   test("an image that was changed between rollout and now, by its patches", async () => {
     const { step, source } = await exampleStep();
     const images = new Map(source.images);
-    const { image } = step.traces[0]!.task;
+    const { image } = step.traces[0]!.task.content;
     images.set(image.id, { ...images.get(image.id)!, data: new Uint8Array(12) });
     expect(places(await check(step.traces[0]!, { images }))).toEqual([[0, "patches", 0]]);
   });

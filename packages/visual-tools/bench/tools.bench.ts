@@ -4,7 +4,8 @@
  * `correct` compares the image with one computed pixel by pixel from the definition.
  * Run as `node --conditions=@iapo/source packages/visual-tools/bench/tools.bench.ts`.
  */
-import type { NamedBox, RawImage } from "@iapo/rollout-trace";
+import type { RawImage } from "@iapo/rollout-trace";
+import type { NamedBox } from "../src/boxes.ts";
 import { defaultToolOptions, toolInterpreter, toRgb } from "../src/index.ts";
 
 const width = 800;

@@ -1,5 +1,6 @@
 /** Strict schema of the tool options, for configuration files. Every key may be left out; the default stands in. */
 import { z } from "zod";
+import type { Boxes, Orientation } from "./boxes.ts";
 import { defaultToolOptions as defaults, type ToolOptions } from "./options.ts";
 
 const limit = (value: number): z.ZodDefault<z.ZodInt> => z.int().min(1).default(value);
@@ -42,3 +43,15 @@ export const toolOptionsSchema: z.ZodType<ToolOptions, unknown> = z.strictObject
     .prefault({})
     .describe("Bounds of one program."),
 });
+
+export const boxesSchema: z.ZodType<Boxes> = z.array(
+  z.strictObject({
+    name: z.string(),
+    x1: z.number(),
+    y1: z.number(),
+    x2: z.number(),
+    y2: z.number(),
+  }),
+);
+
+export const orientationSchema: z.ZodType<Orientation> = z.enum(["columns", "rows"]);

@@ -1,5 +1,6 @@
 /** Visual tools for vision-language models: define a tool, run the six focus tools, interpret tool programs safely, write their prompt blocks. */
 export { toRgb } from "@iapo/rollout-trace";
+export type { Boxes, NamedBox, Orientation } from "./boxes.ts";
 export { VisualToolsError, type VisualToolsErrorCode } from "./error.ts";
 export { chartAxisTools, focusTools } from "./focus/focus-tools.ts";
 export { type BeforeAfter, type ContactSheetOptions, contactSheet } from "./image/contact-sheet.ts";

@@ -1,5 +1,6 @@
 /** What a tool is. */
-import type { Boxes, NamedBox, RawImage } from "@iapo/rollout-trace";
+import type { RawImage } from "@iapo/rollout-trace";
+import type { Boxes, NamedBox } from "./boxes.ts";
 import { VisualToolsError } from "./error.ts";
 
 /** Scalars of the tool language; `null` is None. */

@@ -1,6 +1,7 @@
-import type { NamedBox, RawImage } from "@iapo/rollout-trace";
+import type { RawImage } from "@iapo/rollout-trace";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { NamedBox } from "../src/boxes.ts";
 import { type Geometry, toolInterpreter, toolPresets } from "../src/index.ts";
 
 /** Boxes of at least 12 pixels, so that no outline turns round (the oracle has those); they may leave the image. */

@@ -1,5 +1,6 @@
-import type { NamedBox, RawImage } from "@iapo/rollout-trace";
+import type { RawImage } from "@iapo/rollout-trace";
 import { describe, expect, test } from "vitest";
+import type { NamedBox } from "../src/boxes.ts";
 import { defaultToolOptions, type ProgramInput, type ToolOptions, toolInterpreter, toolPresets } from "../src/index.ts";
 
 const image: RawImage = {

@@ -1,7 +1,8 @@
 /** Reads the oracle fixtures: what the published Python tools and parsers did (see fixtures/README.md). */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import type { Boxes, RawImage } from "@iapo/rollout-trace";
+import type { RawImage } from "@iapo/rollout-trace";
+import type { Boxes } from "../src/boxes.ts";
 import { type ToolOptions, type toolPresets, toRgba } from "../src/index.ts";
 import { readImage } from "../src/sharp/index.ts";
 

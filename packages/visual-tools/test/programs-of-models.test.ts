@@ -1,6 +1,6 @@
 /** Programs as models write them: where they stand in a response, what stands beside them, and how they spell names. */
-import type { NamedBox } from "@iapo/rollout-trace";
 import { expect, test } from "vitest";
+import type { NamedBox } from "../src/boxes.ts";
 import { defaultToolOptions, toolInterpreter, toolPresets } from "../src/index.ts";
 import { findProgram } from "../src/program/fences.ts";
 

@@ -76,8 +76,8 @@ async function perSecond(job: (index: number) => Promise<void>): Promise<number>
 async function barsHaveTheirLengths(): Promise<boolean> {
   for (let index = 0; index < 60; index += 1) {
     const { task, bars } = await charts.chart("validation", index);
-    const boxes = task.orientation === "columns" ? task.columns : task.rows;
-    const lengths = boxes.map((box) => barLength(task.image, box, task.orientation === "columns"));
+    const boxes = task.content.orientation === "columns" ? task.content.columns : task.content.rows;
+    const lengths = boxes.map((box) => barLength(task.content.image, box, task.content.orientation === "columns"));
     const longest = Math.max(...lengths);
     const largest = Math.max(...bars.map((bar) => bar.value));
     const off = bars.map((bar, place) => Math.abs((lengths[place] ?? 0) / longest - bar.value / largest));

@@ -10,11 +10,12 @@
 import { readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { NamedBox, RawImage, Task } from "@iapo/rollout-trace";
-import { copyImage, toRgb } from "@iapo/visual-tools";
+import type { RawImage } from "@iapo/rollout-trace";
+import { copyImage, type NamedBox, toRgb } from "@iapo/visual-tools";
 import { writeImage } from "@iapo/visual-tools/sharp";
 import { type DataFormat, loadTasks, localFiles } from "../src/loaders/index.ts";
 import { createNanoCharts, nanoSplits } from "../src/nano/index.ts";
+import type { VisualContent, VisualTask } from "../src/task.ts";
 
 const [data = "", target = ""] = process.argv.slice(2);
 const SHEET_WIDTH = 1600;
@@ -47,8 +48,8 @@ await writeSheet(
 );
 await writeSheet("charts-our-world-in-data", await openCharts(), 2580);
 
-async function nanoTasks(): Promise<Task[]> {
-  const tasks: Task[] = [];
+async function nanoTasks(): Promise<VisualTask[]> {
+  const tasks: VisualTask[] = [];
   for (const [place, split] of nanoSplits.entries()) {
     const charts = await createNanoCharts({ seed: 1, size: place === 2 ? 168 : 112 });
     for (let index = 0; index < 20; index += 1) tasks.push((await charts.chart(split, index)).task);
@@ -56,7 +57,7 @@ async function nanoTasks(): Promise<Task[]> {
   return tasks;
 }
 
-async function openCharts(): Promise<Task[]> {
+async function openCharts(): Promise<VisualTask[]> {
   const file = "chartqa/dev/annotations.jsonl";
   const rows = readFileSync(join(data, file), "utf8").trim().split("\n");
   const annotations = rows.map(
@@ -70,30 +71,34 @@ async function openCharts(): Promise<Task[]> {
 }
 
 /** Fifteen tables of different sizes, each once. */
-async function everyOther(format: DataFormat, file: string, folders: { tables: string }): Promise<Task[]> {
+async function everyOther(format: DataFormat, file: string, folders: { tables: string }): Promise<VisualTask[]> {
   return firstOfImage(await load(format, file, folders))
     .filter((_, index) => index % 6 === 0)
     .slice(0, 15);
 }
 
-async function load(format: DataFormat, file: string, folders: { images?: string; tables?: string }): Promise<Task[]> {
+async function load(
+  format: DataFormat,
+  file: string,
+  folders: { images?: string; tables?: string },
+): Promise<VisualTask[]> {
   const absolute = Object.fromEntries(Object.entries(folders).map(([name, folder]) => [name, join(data, folder)]));
-  const tasks: Task[] = [];
+  const tasks: VisualTask[] = [];
   const files = await localFiles(join(data, file));
   for await (const task of loadTasks({ format, files, onBadRow: "skip", ...absolute })) tasks.push(task);
   return tasks;
 }
 
-function firstOfImage(tasks: readonly Task[]): Task[] {
-  return [...new Map([...tasks].reverse().map((task) => [task.image.id, task])).values()].reverse();
+function firstOfImage(tasks: readonly VisualTask[]): VisualTask[] {
+  return [...new Map([...tasks].reverse().map((task) => [task.content.image.id, task])).values()].reverse();
 }
 
 /** Pictures in lines, each as high as its highest. */
-async function writeSheet(name: string, tasks: readonly Task[], widest: number = SHEET_WIDTH): Promise<void> {
+async function writeSheet(name: string, tasks: readonly VisualTask[], widest: number = SHEET_WIDTH): Promise<void> {
   const places: { image: RawImage; left: number; top: number }[] = [];
   let [left, top, height] = [GAP, GAP, 0];
   for (const task of tasks) {
-    const image = withBoxes(task);
+    const image = withBoxes(task.content);
     if (left > GAP && left + image.width + GAP > widest) [left, top, height] = [GAP, top + height + GAP, 0];
     places.push({ image, left, top });
     left += image.width + GAP;
@@ -118,7 +123,7 @@ async function writeSheet(name: string, tasks: readonly Task[], widest: number =
   console.log(`${name}: ${tasks.length} pictures, ${sheet.width} x ${sheet.height}`);
 }
 
-function withBoxes({ image, columns, rows }: Task): RawImage {
+function withBoxes({ image, columns, rows }: VisualContent): RawImage {
   const picture = copyImage(toRgb(image));
   for (const [boxes, colors] of [
     [columns, columnColors],

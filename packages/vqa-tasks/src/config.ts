@@ -225,6 +225,8 @@ export const dataSettingsSchema: z.ZodType<DataSettings, unknown> = z
     path: ["validation"],
   });
 
+export { visualContentSchema } from "./task.ts";
+
 /** Drops keys whose value is undefined, so that spreading cannot erase a preset's value. */
 function withoutUndefined<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {

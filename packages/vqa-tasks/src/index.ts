@@ -3,4 +3,4 @@ export { createEnvironment, type EnvironmentSetup, type VqaEnvironment } from ".
 export { type EnvironmentOptions, type EnvironmentPreset, environmentPresets } from "./environment/options.ts";
 export { namesInQuestion, type RewardParts, rewardParts } from "./environment/rewards.ts";
 export { VqaTasksError, type VqaTasksErrorCode } from "./error.ts";
-export { checkTask } from "./task.ts";
+export { checkTask, storedVisualContent, type VisualContent, type VisualTask, visualContent } from "./task.ts";

@@ -1,23 +1,70 @@
-/** What a task must be beyond its shape: boxes that tools can draw, names that tell them apart, an answer to score against. */
-
-import { imageRef, type NamedBox, type Task, taskSchema } from "@iapo/rollout-trace";
+/** What a task of this package is, and what it must be beyond its shape: boxes that tools can draw, names that tell them apart, an answer. */
+import { type Image, type ImageRef, imageRefSchema, imageSchema, type Task } from "@iapo/rollout-trace";
+import type { Boxes, NamedBox, Orientation } from "@iapo/visual-tools";
+import { boxesSchema, orientationSchema } from "@iapo/visual-tools/config";
+import { z } from "zod";
 import { VqaTasksError } from "./error.ts";
 
+/** A question about a chart or table, with the boxes of its columns and rows. `I` is {@link Image} in memory and {@link ImageRef} in a trace. */
+export type VisualContent<I extends ImageRef = Image> = {
+  readonly image: I;
+  readonly question: string;
+  /** Every accepted answer; at least one. */
+  readonly answers: readonly string[];
+  /** Empty where the picture has no columns; a chart fills only its own axis. */
+  readonly columns: Boxes;
+  readonly rows: Boxes;
+  readonly orientation?: Orientation | undefined;
+};
+
+export type VisualTask<I extends ImageRef = Image> = Task<VisualContent<I>>;
+
+function contentSchemaOf<I extends ImageRef>(image: z.ZodType<I>): z.ZodType<VisualContent<I>> {
+  return z.strictObject({
+    image,
+    question: z.string(),
+    answers: z.array(z.string()).min(1),
+    columns: boxesSchema,
+    rows: boxesSchema,
+    orientation: orientationSchema.optional(),
+  });
+}
+
+export const visualContentSchema: z.ZodType<VisualContent> = contentSchemaOf(imageSchema);
+const storedContentSchema: z.ZodType<VisualContent<ImageRef>> = contentSchemaOf(imageRefSchema);
+
+/** The content of a task in memory as one of this package. @throws VqaTasksError `invalid_task` */
+export function visualContent(task: Task): VisualContent {
+  return parsed(visualContentSchema, task);
+}
+
+/** The content of a trace's task, whose image is a reference, as one of this package. @throws VqaTasksError `invalid_task` */
+export function storedVisualContent(task: Task): VisualContent<ImageRef> {
+  return parsed(storedContentSchema, task);
+}
+
+function parsed<T>(schema: z.ZodType<T>, { id, content }: Task): T {
+  const { data, error } = schema.safeParse(content);
+  if (data !== undefined) return data;
+  throw new VqaTasksError("invalid_task", `task ${id} is no question about a picture: ${problemsOf(error).join("; ")}`);
+}
+
+function problemsOf(error: z.ZodError | undefined): string[] {
+  return error?.issues.map(({ path, message }) => `${path.join(".")}: ${message}`) ?? [];
+}
+
 /** The task as given. @throws VqaTasksError `invalid_task` that lists everything that is wrong with it */
-export function checkTask(task: Task): Task {
-  const { data, width, height, channels } = task.image;
-  const shape = taskSchema.safeParse({ ...task, image: imageRef(task.image) });
+export function checkTask(task: VisualTask): VisualTask {
+  const { content } = task;
+  const { width, height } = content.image;
   const problems = [
-    ...(shape.error?.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`) ?? []),
-    ...(task.question.trim() === "" ? ["the question is empty"] : []),
-    ...longProblems(task),
-    ...(task.answers.some((answer) => answer.trim() === "") ? ["an answer is empty"] : []),
-    ...(data.length === width * height * channels
-      ? []
-      : [`the image holds ${data.length} bytes, not ${width} x ${height} x ${channels}`]),
-    ...boxProblems("columns", task.columns, width, height),
-    ...boxProblems("rows", task.rows, width, height),
-    ...orientationProblems(task),
+    ...problemsOf(visualContentSchema.safeParse(content).error),
+    ...(content.question.trim() === "" ? ["the question is empty"] : []),
+    ...longProblems(content),
+    ...(content.answers.some((answer) => answer.trim() === "") ? ["an answer is empty"] : []),
+    ...boxProblems("columns", content.columns, width, height),
+    ...boxProblems("rows", content.rows, width, height),
+    ...orientationProblems(content),
   ];
   if (problems.length === 0) return task;
   throw new VqaTasksError("invalid_task", `task ${task.id}: ${problems.join("; ")}`);
@@ -29,7 +76,7 @@ const LONGEST_NAME = 512;
 const MOST_BOXES = 4096;
 const MOST_ANSWERS = 256;
 
-function longProblems({ question, answers, columns, rows }: Task): string[] {
+function longProblems({ question, answers, columns, rows }: VisualContent): string[] {
   const longest = Math.max(0, ...[...columns, ...rows].slice(0, 2 * MOST_BOXES).map(({ name }) => name.length));
   const longestAnswer = Math.max(0, ...answers.slice(0, MOST_ANSWERS).map((answer) => answer.length));
   const limits: readonly (readonly [what: string, length: number, limit: number])[] = [
@@ -59,7 +106,7 @@ function boxProblems(axis: string, boxes: readonly NamedBox[], width: number, he
 }
 
 /** A chart has boxes on its own axis only; a task that states no orientation is a table, or has no boxes at all. */
-function orientationProblems({ orientation, columns, rows }: Task): string[] {
+function orientationProblems({ orientation, columns, rows }: VisualContent): string[] {
   if (orientation === undefined)
     return columns.length > 0 === rows.length > 0 ? [] : ["boxes on one axis only, but no orientation"];
   const [own, other] = orientation === "columns" ? [columns, rows] : [rows, columns];

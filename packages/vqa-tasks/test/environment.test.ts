@@ -1,6 +1,6 @@
 /** Two-turn episodes over the real tools, under the default and both published presets; configuration; task checks. */
 
-import { identifyImage, type PromptBlock, type Task } from "@iapo/rollout-trace";
+import { identifyImage, type PromptBlock } from "@iapo/rollout-trace";
 import { beforeAll, expect, test } from "vitest";
 import { environmentOptionsSchema, judgeOptionsSchema, nanoChartOptionsSchema } from "../src/config.ts";
 import { createEnvironment } from "../src/environment/environment.ts";
@@ -8,10 +8,10 @@ import { environmentPresets } from "../src/environment/options.ts";
 import { namesInQuestion } from "../src/environment/rewards.ts";
 import { defaultNanoChartOptions } from "../src/nano/options.ts";
 import type { JudgeVerdict } from "../src/scoring/judge.ts";
-import { checkTask } from "../src/task.ts";
+import { checkTask, type VisualContent, type VisualTask } from "../src/task.ts";
 
-let chart: Task;
-let table: Task;
+let chart: VisualTask;
+let table: VisualTask;
 beforeAll(async () => {
   const image = await identifyImage({ width: 60, height: 40, channels: 3, data: new Uint8Array(7200).fill(90) });
   const columns = ["A", "A B", "C"].map((name, index) => ({
@@ -23,18 +23,17 @@ beforeAll(async () => {
   }));
   chart = {
     id: "c",
-    image,
-    question: "Is A B above C?",
-    answers: ["yes"],
-    columns,
-    rows: [],
-    orientation: "columns",
     source: "s",
     split: "test",
+    content: { image, question: "Is A B above C?", answers: ["yes"], columns, rows: [], orientation: "columns" },
   };
   const rows = ["A", "x"].map((name, index) => ({ name, x1: 0, y1: 20 * index, x2: 59, y2: 20 * index + 19 }));
-  table = { ...chart, id: "t", rows, orientation: undefined };
+  table = { ...withContent(chart, { rows, orientation: undefined }), id: "t" };
 });
+
+function withContent(task: VisualTask, content: Partial<VisualContent>): VisualTask {
+  return { ...task, content: { ...task.content, ...content } };
+}
 
 const call = (axis: string, names = '["A B", "C"]'): string =>
   `\`\`\`python\ndisplay(focus_on_${axis}_with_mask(image_1, ${names}, ${axis}_bbox))\n\`\`\`\n`;
@@ -118,7 +117,7 @@ test("a chart's wrong axis has no boxes by default, and is misuse; a table has b
 });
 
 test("the first bar of a chart can be masked and asked for by default; as published it cannot", async () => {
-  const bars: Task = { ...table, columns: [], rows: [...table.rows].reverse(), orientation: "rows" };
+  const bars = withContent(table, { columns: [], rows: [...table.content.rows].reverse(), orientation: "rows" });
   const only = (name: string): string => call("rows", `["${name}"]`);
   for (const name of ["x", "A"]) {
     expect((await createEnvironment().step(bars, { text: only(name) })).tool).toMatchObject({ changed: true });
@@ -182,29 +181,30 @@ test("a step does not wait for its judge, and a judge that fails is no crash whe
 
 test("the compact prompt does not tell a chart's axis", () => {
   const environment = createEnvironment({ options: { prompt: "compact" } });
-  const turned: Task = { ...chart, columns: [], rows: chart.columns, orientation: "rows" };
+  const turned = withContent(chart, { columns: [], rows: chart.content.columns, orientation: "rows" });
   expect(environment.prompt(turned)).toEqual(environment.prompt(chart));
 });
 
 test("names in a question: whole words, the longest first", () => {
-  expect(namesInQuestion(chart)).toEqual(["A B", "C"]);
-  expect(namesInQuestion({ ...chart, question: "Is A above A B?" }).sort()).toEqual(["A", "A B"]);
-  expect(namesInQuestion({ ...chart, question: "All Cs" })).toEqual([]);
+  expect(namesInQuestion(chart.content)).toEqual(["A B", "C"]);
+  expect(namesInQuestion({ ...chart.content, question: "Is A above A B?" }).sort()).toEqual(["A", "A B"]);
+  expect(namesInQuestion({ ...chart.content, question: "All Cs" })).toEqual([]);
 });
 
 test("checkTask lists everything that is wrong", () => {
   expect(checkTask(chart)).toBe(chart);
   const box = { name: "A", x1: 5, y1: 5, x2: 1, y2: 9 };
-  const bad: Task = {
-    ...chart,
+  const bad = withContent(chart, {
     question: " ",
     answers: [],
     columns: [box, box, { ...box, name: "", x1: 900, x2: 901 }],
-  };
+  });
   expect(() => checkTask(bad)).toThrow(/answers: .*question is empty.*no area.*occurs twice.*no name.*outside/s);
-  expect(() => checkTask({ ...chart, orientation: "rows" })).toThrow(/no rows boxes/);
-  expect(() => checkTask({ ...chart, orientation: undefined })).toThrow(/one axis only/);
-  expect(() => checkTask({ ...chart, image: { ...chart.image, data: new Uint8Array(3) } })).toThrow(/holds 3 bytes/);
+  expect(() => checkTask(withContent(chart, { orientation: "rows" }))).toThrow(/no rows boxes/);
+  expect(() => checkTask(withContent(chart, { orientation: undefined }))).toThrow(/one axis only/);
+  expect(() => checkTask(withContent(chart, { image: { ...chart.content.image, data: new Uint8Array(3) } }))).toThrow(
+    /holds 3 bytes/,
+  );
 });
 
 test("configuration: presets with single options in their place; wrong keys are named", () => {

@@ -4,13 +4,13 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
-import type { Task } from "@iapo/rollout-trace";
 import { encodePng } from "@iapo/visual-tools/sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { localFiles } from "../src/loaders/files.ts";
 import { type LoadOptions, type LoadReport, loadRecords, loadTasks } from "../src/loaders/load.ts";
 import type { PictureFolders } from "../src/loaders/pictures.ts";
 import type { TaskRecord } from "../src/loaders/record.ts";
+import type { VisualContent, VisualTask } from "../src/task.ts";
 import { bytes, double, integer, list, struct, text, writeParquet } from "./parquet-writer.ts";
 
 let folder = "";
@@ -30,14 +30,16 @@ async function put(name: string, content: string | Uint8Array): Promise<string> 
   return path;
 }
 
+type FlatTask = Omit<VisualTask, "content"> & VisualContent;
+
 async function load(
   format: LoadOptions["format"],
   path: string,
   options: Partial<LoadOptions & PictureFolders> = {},
-): Promise<{ tasks: Task[]; report: LoadReport }> {
+): Promise<{ tasks: FlatTask[]; report: LoadReport }> {
   const stream = loadTasks({ format, files: await localFiles(path), onBadRow: "fail", ...options });
-  const tasks: Task[] = [];
-  for await (const task of stream) tasks.push(task);
+  const tasks: FlatTask[] = [];
+  for await (const { content, ...task } of stream) tasks.push({ ...task, ...content });
   return { tasks, report: stream.report };
 }
 

@@ -34,7 +34,7 @@ test("a chart is a pure function of seed, split and index", async () => {
     await again.chart("test", 9),
     await (await createNanoCharts({ seed: 6 })).chart("train", 9),
   ]) {
-    expect(other.task.image.id).not.toBe(chart.task.image.id);
+    expect(other.task.content.image.id).not.toBe(chart.task.content.image.id);
   }
   expect((await first.chart("train", 2 ** 40)).task.id).toBe("nano-5-train-1099511627776");
 });
@@ -72,7 +72,7 @@ test("charts are valid tasks with clear questions and balanced answers", async (
     checkTask(task);
     expect(bars.length).toBeGreaterThanOrEqual(3);
     expect(bars.length).toBeLessThanOrEqual(6);
-    const boxes = task.orientation === "columns" ? task.columns : task.rows;
+    const boxes = task.content.orientation === "columns" ? task.content.columns : task.content.rows;
     expect(boxes.map((box) => box.name)).toEqual(bars.map((bar) => bar.name));
     const values = question.names.map((name) => bars.find((bar) => bar.name === name)?.value ?? Number.NaN);
     const [value = Number.NaN, other = Number.NaN] = values;
@@ -153,10 +153,10 @@ test("captions tell the values of the shown bars; copies need no picture", async
     const { text, image } = await caption(charts, "train", index);
     const { task, bars } = await charts.chart("train", index);
     const [axis, ...values] = text.trim().split(" ");
-    expect(axis).toBe(task.orientation);
+    expect(axis).toBe(task.content.orientation);
     const all = bars.map((bar) => String(Math.round(bar.value / 10) * 10));
     expect(all).toEqual(expect.arrayContaining(values));
-    expect(image.id === task.image.id).toBe(values.length === all.length);
+    expect(image.id === task.content.image.id).toBe(values.length === all.length);
     const exercise = copy(charts, "train", index);
     const names = JSON.parse(exercise.query.split("\n")[0] ?? "") as string[];
     const named = [...exercise.text.matchAll(/"([^"]+)"/g)].map((match) => match[1]);
@@ -172,16 +172,16 @@ test("charts under other names: the call has the question's names and the pictur
   for (let index = 0; index < 60; index += 1) {
     const { task, text } = await renamed(charts, "validation", index);
     const shown = (await charts.chart("train", index)).task;
-    expect(task.image).toEqual(shown.image);
-    const names = [...task.columns, ...task.rows].map(({ name }) => name);
+    expect(task.content.image).toEqual(shown.content.image);
+    const names = [...task.content.columns, ...task.content.rows].map(({ name }) => name);
     expect(charts.names.validation).toEqual(expect.arrayContaining(names));
-    expect(new Set(names).size).toBe(shown.columns.length + shown.rows.length);
+    expect(new Set(names).size).toBe(shown.content.columns.length + shown.content.rows.length);
     const [, axis, called] = /focus_on_(columns|rows)_with_\w+\(image_1, (\[.*\]), \1_bbox/.exec(text) ?? [];
     for (const name of JSON.parse(called ?? "") as string[]) {
       expect(names).toContain(name);
-      expect(task.question).toContain(name);
+      expect(task.content.question).toContain(name);
     }
-    axes[axis as "columns" | "rows"] += axis === shown.orientation ? 1 : 0;
+    axes[axis as "columns" | "rows"] += axis === shown.content.orientation ? 1 : 0;
     expect(await renamed(charts, "validation", index)).toEqual({ task, text });
   }
   const right = axes.columns + axes.rows;

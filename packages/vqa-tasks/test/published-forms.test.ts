@@ -56,7 +56,7 @@ test("CharXiv: the hub's columns, the repository's entries, numbers as answers",
   const asked = { reasoning_a: 5, descriptive_q1: 1, descriptive_a1: "T", descriptive_q2: 19, descriptive_a2: 2 };
   const { tasks, reasons } = await row("charxiv", { ...hub, ...asked });
   expect(reasons).toEqual([]);
-  expect(tasks.map(({ id, answers }) => [id, answers[0]])).toEqual([
+  expect(tasks.map(({ id, content }) => [id, content.answers[0]])).toEqual([
     ["7/reasoning", "5"],
     ["7/descriptive/1", "T"],
     ["7/descriptive/2", "2"],
@@ -124,8 +124,8 @@ test.each([
     "id\tutterance\tcontext\ttargetValue\nnt-1\thow many?\tcsv/1.csv\t2\n",
   );
   expect(reasons).toEqual([]);
-  expect(tasks[0]?.columns.map(({ name }) => name)).toEqual(columns);
-  if (rows) expect(tasks[0]?.rows.map(({ name }) => name)).toEqual(rows);
+  expect(tasks[0]?.content.columns.map(({ name }) => name)).toEqual(columns);
+  if (rows) expect(tasks[0]?.content.rows.map(({ name }) => name)).toEqual(rows);
 });
 
 test("a character without a glyph is a visible box, one of no width is left out", () => {

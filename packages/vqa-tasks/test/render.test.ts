@@ -1,7 +1,8 @@
 /** Boxes are exact, pixels are the same everywhere, and what cannot be drawn is refused. */
 
-import type { NamedBox, RawImage } from "@iapo/rollout-trace";
+import type { RawImage } from "@iapo/rollout-trace";
 import { identifyImage } from "@iapo/rollout-trace";
+import type { NamedBox } from "@iapo/visual-tools";
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import { type BarChart, renderBarChart } from "../src/render/bar-chart.ts";

@@ -5,11 +5,10 @@ import { attributionToJson, type BlockMethod } from "@iapo/attribution";
 import { distribution, divergence } from "@iapo/attribution/math";
 import { barsText, blocksSvg, type ExplainedCall, explainCall, heatedImage, tokensText } from "@iapo/iapo/study";
 import { QwenVLPolicy } from "@iapo/qwen-vl-model";
-import type { Task } from "@iapo/rollout-trace";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { openDevice } from "@iapo/tensor-core";
 import { encodePng } from "@iapo/visual-tools/sharp";
-import { createEnvironment } from "@iapo/vqa-tasks";
+import { createEnvironment, type VisualTask } from "@iapo/vqa-tasks";
 import type { DataFormat } from "@iapo/vqa-tasks/loaders";
 import { createNanoCharts, type NanoSplit } from "@iapo/vqa-tasks/nano";
 import { filesOf, readTasks } from "@iapo/vqa-tasks/sources";
@@ -64,12 +63,12 @@ export async function attribute(options: AttributeOptions, { out, note, signal }
     await writeFileAtomic(join(directory, "attribution.json"), `${JSON.stringify(result, null, 2)}\n`);
     const bars = blocksSvg(explained);
     if (bars) await writeFileAtomic(join(directory, "blocks.svg"), bars);
-    await writeFileAtomic(join(directory, "image.png"), await encodePng(task.image));
+    await writeFileAtomic(join(directory, "image.png"), await encodePng(task.content.image));
     if (heat) await writeFileAtomic(join(directory, "heat.png"), await encodePng(heat));
     if (html) await writeFileAtomic(join(directory, "tokens.html"), `<!doctype html><meta charset="utf-8">${html}\n`);
     if (options.json) out(JSON.stringify(result));
     else {
-      out(`${printable(task.question)}\n${printable(explained.turn.text.trimEnd())}\n`);
+      out(`${printable(task.content.question)}\n${printable(explained.turn.text.trimEnd())}\n`);
       const tokens = tokensText(explained, student.model, "ansi");
       if (tokens) out(tokens);
       out(barsText(explained));
@@ -84,7 +83,7 @@ export async function attribute(options: AttributeOptions, { out, note, signal }
 }
 
 /** @throws TrainerError `missing` where there is no such task */
-async function taskOf({ task, format, index, split, seed }: AttributeOptions): Promise<Task> {
+async function taskOf({ task, format, index, split, seed }: AttributeOptions): Promise<VisualTask> {
   if (task === undefined) {
     const charts = await createNanoCharts({ seed, names: "words" });
     return (await charts.chart(split, index)).task;
@@ -98,8 +97,8 @@ async function taskOf({ task, format, index, split, seed }: AttributeOptions): P
   );
 }
 
-function cellsOf({ images, model }: QwenVLPolicy, { image }: Task): { rows: number; columns: number } {
-  const [, height, width] = images.get(image).grid;
+function cellsOf({ images, model }: QwenVLPolicy, { content }: VisualTask): { rows: number; columns: number } {
+  const [, height, width] = images.get(content.image).grid;
   const merge = model.config.vision.spatialMergeSize;
   return { rows: height / merge, columns: width / merge };
 }
@@ -108,7 +107,7 @@ function resultOf({ task, turn, isCall, student, teacher }: ExplainedCall) {
   return {
     version: 1,
     task: task.id,
-    question: task.question,
+    question: task.content.question,
     text: turn.text,
     isCall,
     student: attributionToJson(student),

@@ -1,8 +1,8 @@
 // iapo data inspect: what a data file holds, which of its rows are bad and why, and a sheet of pictures with their boxes.
-import type { Task } from "@iapo/rollout-trace";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { type BeforeAfter, contactSheet } from "@iapo/visual-tools";
 import { encodePng } from "@iapo/visual-tools/sharp";
+import type { VisualTask } from "@iapo/vqa-tasks";
 import { type DataPlace, type DataReport, emptyReport, filesOf, readTasks, withBoxes } from "@iapo/vqa-tasks/sources";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
@@ -29,7 +29,7 @@ export async function inspect(options: InspectOptions, { out, note, signal }: Cl
     signal.throwIfAborted();
     census.add(task);
     if (options.sheet && pictures.length < SHEET_PICTURES)
-      pictures.push({ before: task.image, after: withBoxes(task) });
+      pictures.push({ before: task.content.image, after: withBoxes(task.content) });
     if (census.tasks === options.limit) break;
   }
   if (options.sheet && pictures.length > 0) {
@@ -52,7 +52,8 @@ class Census {
   #rows = 0;
   #answers = 0;
 
-  add({ image, source, split, orientation, columns, rows, answers }: Task): void {
+  add({ source, split, content }: VisualTask): void {
+    const { image, orientation, columns, rows, answers } = content;
     this.tasks++;
     this.#answers += answers.length;
     this.#columns += columns.length;

@@ -1,7 +1,8 @@
 // iapo data render: nano-charts, or tables from CSV files, as pictures with their boxes.
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { identifyImage, type Task } from "@iapo/rollout-trace";
+import { identifyImage } from "@iapo/rollout-trace";
+import type { VisualTask } from "@iapo/vqa-tasks";
 import { parseDelimited } from "@iapo/vqa-tasks/loaders";
 import { createNanoCharts, type NanoSplit } from "@iapo/vqa-tasks/nano";
 import { defaultTableOptions, loadRasterizer, renderTable, tableStyles } from "@iapo/vqa-tasks/render";
@@ -33,7 +34,7 @@ async function* nanoTasks({ count, seed, split }: Pick<RenderOptions, "count" | 
 }
 
 /** A task needs a question; the one about the first cell stands in. */
-async function* tables(files: readonly string[]): AsyncGenerator<Task> {
+async function* tables(files: readonly string[]): AsyncGenerator<VisualTask> {
   const rasterize = await loadRasterizer();
   for (const file of files) {
     const text = await readFile(file, "utf8");
@@ -48,13 +49,15 @@ async function* tables(files: readonly string[]): AsyncGenerator<Task> {
     );
     yield {
       id: basename(file),
-      image: await identifyImage(picture.image),
-      question: `What stands first in the column ${header[0]}?`,
-      answers: [first[0] || "-"],
-      columns: picture.columns,
-      rows: picture.rows,
       source: "table",
       split: "",
+      content: {
+        image: await identifyImage(picture.image),
+        question: `What stands first in the column ${header[0]}?`,
+        answers: [first[0] || "-"],
+        columns: picture.columns,
+        rows: picture.rows,
+      },
     };
   }
 }

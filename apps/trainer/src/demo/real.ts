@@ -1,7 +1,7 @@
 // Real charts and tables for the demo: tasks of published sets below a directory, half to train on, half held out.
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { Task } from "@iapo/rollout-trace";
+import type { VisualTask } from "@iapo/vqa-tasks";
 import type { DataFormat } from "@iapo/vqa-tasks/loaders";
 import { emptyReport, filesOf, readTasks, writeData } from "@iapo/vqa-tasks/sources";
 import { TrainerError } from "../error.ts";
@@ -45,11 +45,11 @@ export async function realTasks(data: string, directory: string, note: (text: st
   return { train: file(places.train), heldOut: file(places.heldOut), count };
 }
 
-async function gather(data: string, note: (text: string) => void): Promise<Task[]> {
+async function gather(data: string, note: (text: string) => void): Promise<VisualTask[]> {
   const names = await readdir(data).catch((cause: NodeJS.ErrnoException) => {
     throw new TrainerError("missing", `${data} cannot be read: ${cause.message}`, { cause });
   });
-  const gathered: Task[] = [];
+  const gathered: VisualTask[] = [];
   const lacks: string[] = [];
   for (const kind of kinds) {
     const found = kind.flatMap((place) =>
@@ -58,7 +58,7 @@ async function gather(data: string, note: (text: string) => void): Promise<Task[
     let left = 2 * OF_A_KIND;
     for (const [i, { folder, format }] of found.entries()) {
       const report = emptyReport();
-      const tasks: Task[] = [];
+      const tasks: VisualTask[] = [];
       const share = Math.ceil(left / (found.length - i));
       for await (const task of readTasks(await filesOf({ path: folder }), { format }, report)) {
         if (tasks.push(task) === share) break;
@@ -79,6 +79,6 @@ async function gather(data: string, note: (text: string) => void): Promise<Task[
   );
 }
 
-async function* everySecond(tasks: readonly Task[], first: number): AsyncGenerator<Task> {
+async function* everySecond(tasks: readonly VisualTask[], first: number): AsyncGenerator<VisualTask> {
   yield* tasks.filter((_, i) => i % 2 === first);
 }

@@ -101,6 +101,6 @@ async function choose({ source, which }: ExportOptions): Promise<{ run: Recorded
 async function probe({ processor }: QwenVLPolicy): Promise<Sequence> {
   const { task } = await (await createNanoCharts({ seed: 0, names: "words" })).chart("test", 0);
   return encodeConversation(processor, [
-    { role: "user", content: [{ image: task.image }, { text: `${task.question}\n` }] },
+    { role: "user", content: [{ image: task.content.image }, { text: `${task.content.question}\n` }] },
   ]);
 }

@@ -6,6 +6,7 @@ import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Environment, Task } from "@iapo/rollout-trace";
 import type { Device, MemoryReport } from "@iapo/tensor-core";
 import { createEnvironment } from "@iapo/vqa-tasks";
+import { visualContentSchema } from "@iapo/vqa-tasks/config";
 import { toolProgram } from "@iapo/vqa-tasks/nano";
 import { openTasks } from "@iapo/vqa-tasks/sources";
 import type { TrainerConfig } from "../config/schema.ts";
@@ -94,7 +95,11 @@ function alwaysCalling(environment: Environment): Environment {
   };
 }
 
-function programFor({ orientation, columns, rows }: Task): string | undefined {
+/** Undefined for a task of the user's own environment, whose programs are not known. */
+function programFor({ content }: Task): string | undefined {
+  const visual = visualContentSchema.safeParse(content).data;
+  if (!visual) return undefined;
+  const { orientation, columns, rows } = visual;
   const axis = orientation ?? (columns.length > 0 ? "columns" : "rows");
   const [first] = axis === "columns" ? columns : rows;
   return first && toolProgram(axis, "mask", [first.name]);

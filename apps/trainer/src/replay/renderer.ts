@@ -4,7 +4,7 @@ import { traceRenderer } from "@iapo/grpo";
 import { checkContent } from "@iapo/grpo/run-directory";
 import { createScribe } from "@iapo/qwen-vl-model";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
-import { type Image, type ImageRef, identifyImage, type TurnRenderer } from "@iapo/rollout-trace";
+import { contentWithImages, type Image, type ImageRef, identifyImage, type TurnRenderer } from "@iapo/rollout-trace";
 import { readImage } from "@iapo/visual-tools/sharp";
 import { createEnvironment } from "@iapo/vqa-tasks";
 import { createNanoCharts, type NanoSplit } from "@iapo/vqa-tasks/nano";
@@ -27,7 +27,8 @@ export async function rendererOf({ directory, config, record }: RecordedRun, mod
     // Nano-charts are a function of their number; other pictures are those that the run has kept.
     const [, split, index] = (charts && /-(train|validation|test)-(\d+)$/.exec(task.id)) ?? [];
     if (charts && split && index) return (await charts.chart(split as NanoSplit, Number(index))).task;
-    return { ...task, image: await keptImage(directory, task.image) };
+    const content = await contentWithImages(task.content, (image) => keptImage(directory, image));
+    return { ...task, content: environment.contentSchema.parse(content) };
   });
 }
 

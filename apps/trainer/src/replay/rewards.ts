@@ -2,7 +2,7 @@
 import type { RewardFunction } from "@iapo/grpo";
 import { createBaseline, recordedVerifier } from "@iapo/iapo";
 import type { ImageRef, ReplayFunctions, Trace } from "@iapo/rollout-trace";
-import { rewardParts } from "@iapo/vqa-tasks";
+import { rewardParts, storedVisualContent } from "@iapo/vqa-tasks";
 import { createScorer } from "@iapo/vqa-tasks/scoring";
 import type { TrainerConfig } from "../config/schema.ts";
 
@@ -26,9 +26,10 @@ export function rewardsAnew(
     if (grpo.rollout.onFailure === "penalize" && parts.join() === "outcome") return logged;
     const text = turns.at(-1)?.text ?? "";
     const judged = logged.accuracy ?? logged.outcome ?? Number.NaN;
-    const outcome = score ? (await score(task, text)).value : judged;
+    const content = storedVisualContent(task);
+    const outcome = score ? (await score({ ...content, source: task.source }, text)).value : judged;
     const [tool] = toolOutcomes;
-    const fresh: Rewards = { outcome, ...(tool && rewardParts(task, withoutImage(tool))) };
+    const fresh: Rewards = { outcome, ...(tool && rewardParts(content, withoutImage(tool))) };
     if (!added) return fresh;
     const verdict = logged.tool_verdict === undefined ? {} : { tool_verdict: logged.tool_verdict };
     const whole = { ...trace, rewards: { ...fresh, ...verdict } } as Parameters<RewardFunction>[0];

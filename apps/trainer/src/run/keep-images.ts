@@ -2,7 +2,7 @@
 import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Recipe } from "@iapo/grpo";
-import type { Image, Trace } from "@iapo/rollout-trace";
+import { type Image, imagesOfContent, type Trace } from "@iapo/rollout-trace";
 import { imagePath, makeDirectory, syncDirectory } from "@iapo/rollout-trace/files";
 import { writeImage } from "@iapo/visual-tools/sharp";
 
@@ -10,7 +10,7 @@ import { writeImage } from "@iapo/visual-tools/sharp";
 async function keepImages(run: string, traces: readonly Trace[]): Promise<void> {
   const images = new Map<string, Image>();
   for (const { task, toolOutcomes } of traces) {
-    images.set(task.image.id, task.image);
+    for (const image of imagesOfContent(task.content)) images.set(image.id, image);
     for (const { image } of toolOutcomes) if (image) images.set(image.id, image);
   }
   const folder = dirname(imagePath(run, ""));

@@ -23,6 +23,7 @@ import type { Image } from "@iapo/rollout-trace";
 import { openJournal } from "@iapo/rollout-trace/files";
 import type { Device } from "@iapo/tensor-core";
 import { pngDataUrl } from "@iapo/visual-tools/sharp";
+import { visualContent } from "@iapo/vqa-tasks";
 import { createChatClient } from "@iapo/vqa-tasks/scoring";
 import { z } from "zod";
 import type { TrainerConfig } from "../config/schema.ts";
@@ -127,6 +128,7 @@ export async function openBaseline(
   const journal = await openJournal(join(directory, "verifier.jsonl"), verdictSchema);
   const apiKey = process.env.IAPO_VERIFIER_KEY;
   const verify = createLlmVerifier<Image>({
+    question: ({ task }) => visualContent(task),
     complete: createChatClient({ ...verifier, ...(apiKey && { apiKey }) }),
     model: verifier.model,
     picture: pngDataUrl,

@@ -1,15 +1,15 @@
 // iapo data: inspect, convert and render, and what they refuse.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Task } from "@iapo/rollout-trace";
 import { readImage } from "@iapo/visual-tools/sharp";
+import type { VisualTask } from "@iapo/vqa-tasks";
 import type { DataFormat } from "@iapo/vqa-tasks/loaders";
 import { filesOf, readTasks } from "@iapo/vqa-tasks/sources";
 import { expect, test } from "vitest";
 import { expectRefusal, iapo, temporaryFolder } from "../support/iapo.ts";
 
-async function load(path: string, format: DataFormat): Promise<Task[]> {
-  const tasks: Task[] = [];
+async function load(path: string, format: DataFormat): Promise<VisualTask[]> {
+  const tasks: VisualTask[] = [];
   for await (const task of readTasks(await filesOf({ path }), { format })) tasks.push(task);
   return tasks;
 }
@@ -21,7 +21,7 @@ test("rendered charts are tasks that load again; converted to refocus and back, 
   expect(rendered.code, rendered.err).toBe(0);
   expect(readdirSync(at("nano/boxes"))).toEqual(readdirSync(at("nano/images")));
   const original = await load(at("nano/tasks.jsonl"), "tasks");
-  expect(new Set(original.map(({ orientation }) => orientation))).toEqual(new Set(["columns", "rows"]));
+  expect(new Set(original.map(({ content }) => content.orientation))).toEqual(new Set(["columns", "rows"]));
 
   const [there, back] = [
     ["data", "convert", at("nano"), "--format", "tasks", "--to", "refocus", "--out", at("refocus")],
@@ -30,9 +30,7 @@ test("rendered charts are tasks that load again; converted to refocus and back, 
   expect((await iapo(there!)).out).toMatch(/^6 tasks and 6 pictures/);
   expect((await iapo(back!)).code).toBe(0);
   const again = await load(at("back/tasks.jsonl"), "tasks");
-  const kept = ({ image, question, answers, columns, rows, orientation }: Task) => ({
-    ...{ pixels: image.id, question, answers, columns, rows, orientation },
-  });
+  const kept = ({ content: { image, ...rest } }: VisualTask) => ({ pixels: image.id, ...rest });
   expect(again.map(kept)).toEqual(original.map(kept));
 });
 
@@ -42,15 +40,15 @@ test("a table with quotes, ties and a comma keeps its boxes through the refocus 
   writeFileSync(at("a.csv"), 'Team,"Won, lost",Team\n"The ""A""s",3,x\nB,4,y\nB,5,z\n');
   expect((await iapo(["data", "render", at("a.csv"), "--out", at("table")])).code).toBe(0);
   const [table] = await load(at("table"), "tasks");
-  expect(table!.columns.map(({ name }) => name)[1]).toBe("Won, lost");
-  expect(table!.rows).toHaveLength(4);
+  expect(table!.content.columns.map(({ name }) => name)[1]).toBe("Won, lost");
+  expect(table!.content.rows).toHaveLength(4);
   await iapo(["data", "convert", at("table"), "--format", "tasks", "--to", "refocus", "--out", at("refocus")]);
   const [again] = await load(at("refocus"), "refocus");
-  expect(again!.image.id).toBe(table!.image.id);
+  expect(again!.content.image.id).toBe(table!.content.image.id);
   for (const axis of ["columns", "rows"] as const) {
-    expect(again![axis].map(({ name }) => name)).toEqual(table![axis].map(({ name }) => name));
-    for (const [i, { x1, y1, x2, y2 }] of again![axis].entries()) {
-      const box = table![axis][i]!;
+    expect(again!.content[axis].map(({ name }) => name)).toEqual(table!.content[axis].map(({ name }) => name));
+    for (const [i, { x1, y1, x2, y2 }] of again!.content[axis].entries()) {
+      const box = table!.content[axis][i]!;
       for (const [a, b] of [
         [x1, box.x1],
         [y1, box.y1],

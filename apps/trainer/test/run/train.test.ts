@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { lockDirectory } from "@iapo/grpo/run-directory";
 import { readStep } from "@iapo/rollout-trace/files";
+import { storedVisualContent } from "@iapo/vqa-tasks";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { runCli } from "../../src/cli.ts";
 import { VirtualTerminal } from "../progress/virtual-terminal.ts";
@@ -53,7 +54,7 @@ test("a run leaves its configuration, starts, steps, images, events and checkpoi
   expect(begun.adapter.family).toBe(JSON.parse(readFileSync(join(whole, "run.json"), "utf8")).kernelFamily);
   const { traces } = await readStep(join(whole, "steps/step-000000.jsonl"));
   for (const { task } of traces)
-    expect(statSync(join(whole, "images", `${task.image.id}.png`)).size).toBeGreaterThan(100);
+    expect(statSync(join(whole, "images", `${storedVisualContent(task).image.id}.png`)).size).toBeGreaterThan(100);
   expect(terminal.lines[0]).toMatch(/^iapo train tiny in /);
   expect(terminal.lines[1]).toMatch(/^step 3\/3 \[=+\] 100 % {2}/);
   expect(terminal.lines.join("\n")).toMatch(

@@ -9,7 +9,7 @@ import { loadConfig } from "@iapo/qwen-vl-model/config";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
 import type { Environment } from "@iapo/rollout-trace";
 import { type Device, deriveSeed } from "@iapo/tensor-core";
-import { createEnvironment } from "@iapo/vqa-tasks";
+import { createEnvironment, type VisualContent } from "@iapo/vqa-tasks";
 import { createNanoCharts } from "@iapo/vqa-tasks/nano";
 import { keepingImages } from "../../src/run/keep-images.ts";
 
@@ -83,12 +83,14 @@ const chartEnvironment = createEnvironment({ options: { prompt: "compact" } });
  * The chart environment for an untrained model, which writes no program: every other first turn is read as if it had written a good one, so
  * that second turns and edited images occur. The tool itself runs.
  */
-const environment: Environment = {
+const environment: Environment<VisualContent> = {
+  contentSchema: chartEnvironment.contentSchema,
   prompt: (task) => chartEnvironment.prompt(task),
   async step(task, turn, earlier) {
     const calls = earlier.length === 0 && turn.text.length % 2 === 0;
-    const axis = task.orientation ?? "columns";
-    const [first] = axis === "columns" ? task.columns : task.rows;
+    const { orientation, columns, rows } = task.content;
+    const axis = orientation ?? "columns";
+    const [first] = axis === "columns" ? columns : rows;
     const program = `\`\`\`python\ndisplay(focus_on_${axis}_with_mask(image_1, ["${first?.name}"], ${axis}_bbox))\n\`\`\`\n`;
     const result = await chartEnvironment.step(task, calls ? { text: program } : turn, earlier);
     const { done } = result;

@@ -2,6 +2,7 @@
 import {
   type EarlierTurn,
   type Environment,
+  type Image,
   type PromptBlock,
   type Rewards,
   type StepResult,
@@ -24,11 +25,11 @@ export interface EpisodePlace {
 /** Characters of a reason that are kept. */
 const LONGEST_REASON = 500;
 
-export class Episode {
-  readonly task: Task;
+export class Episode<Content = unknown> {
+  readonly task: Task<Content>;
   readonly place: EpisodePlace;
   failure: Failure | undefined;
-  readonly #environment: Environment;
+  readonly #environment: Environment<Content>;
   readonly #timeout: number | undefined;
   readonly #blocks: PromptBlock[] = [];
   readonly #turns: Turn[] = [];
@@ -36,7 +37,12 @@ export class Episode {
   readonly #toolOutcomes: ToolOutcome[] = [];
   #rewards: Promise<Rewards | undefined> = Promise.resolve(undefined);
 
-  constructor(environment: Environment, task: Task, place: EpisodePlace, timeout: number | undefined) {
+  constructor(
+    environment: Environment<Content>,
+    task: Task<Content>,
+    place: EpisodePlace,
+    timeout: number | undefined,
+  ) {
     this.#environment = environment;
     this.task = task;
     this.place = place;
@@ -76,7 +82,7 @@ export class Episode {
     return this.#rewards;
   }
 
-  trace(rewards: Rewards): Trace {
+  trace(rewards: Rewards): Trace<Image, Content> {
     return {
       version: traceVersion,
       ...this.place,

@@ -1,17 +1,17 @@
 // Groups of responses to tasks: turns are generated together, the environment takes each one as soon as it ends, rewards may come late.
 import { setImmediate } from "node:timers/promises";
-import type { Environment, Policy, Session, Task, Trace, TurnInput } from "@iapo/rollout-trace";
+import type { Environment, Image, Policy, Session, Task, Trace, TurnInput } from "@iapo/rollout-trace";
 import { GrpoError } from "../error.ts";
 import { Episode } from "./episode.ts";
 import { type Asked, openSession } from "./open-session.ts";
 import type { Failure, RolloutOptions, RolloutPlace } from "./options.ts";
 
-export interface Rollout {
+export interface Rollout<Content = unknown> {
   /**
    * By task, `samples` each. A trace without rewards is of an episode that was dropped; an episode that failed before anything was written
    * has no trace.
    */
-  readonly groups: readonly (readonly Trace[])[];
+  readonly groups: readonly (readonly Trace<Image, Content>[])[];
   readonly failures: readonly Failure[];
 }
 
@@ -20,13 +20,13 @@ export interface Rollout {
  * @throws GrpoError `rollout` where an episode fails and `onFailure` is `stop`; the reason of `signal` where it aborts; what the policy throws
  * but for inputs that it cannot encode
  */
-export async function rollout(
+export async function rollout<Content>(
   policy: Policy,
-  environment: Environment,
-  tasks: readonly Task[],
+  environment: Environment<Content>,
+  tasks: readonly Task<Content>[],
   options: RolloutOptions,
   place: RolloutPlace,
-): Promise<Rollout> {
+): Promise<Rollout<Content>> {
   const { samples, groupsAtOnce = tasks.length, signal } = options;
   const groups = tasks.map((task, group) =>
     Array.from({ length: samples }, (_, sample) => {
@@ -172,7 +172,10 @@ async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefine
   }
 }
 
-async function finish(episode: Episode, options: RolloutOptions): Promise<Trace | undefined> {
+async function finish<Content>(
+  episode: Episode<Content>,
+  options: RolloutOptions,
+): Promise<Trace<Image, Content> | undefined> {
   const rewards = await episode.rewards();
   if (rewards) return episode.trace(rewards);
   stopAtFailure({ options }, [episode]);

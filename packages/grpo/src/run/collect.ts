@@ -1,5 +1,5 @@
 // The first half of a step: rollouts until there are enough groups to train on, and their shaped rewards.
-import type { Environment, FailedEpisode, Policy, Task, Trace } from "@iapo/rollout-trace";
+import type { Environment, FailedEpisode, Image, Policy, Task, Trace } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";
 import type { DynamicSamplingOptions } from "../config.ts";
 import { countGroups, informativeGroups } from "../math/index.ts";
@@ -14,13 +14,13 @@ import type { Place, Stopwatch } from "./recipe.ts";
 import { type PenaltyFunction, type RewardFunction, type ShapedSample, shapeSample } from "./shaping.ts";
 import type { TaskOrder } from "./task-source.ts";
 
-export interface CollectParts {
+export interface CollectParts<Content> {
   readonly policy: Policy;
-  readonly environment: Environment;
-  readonly order: TaskOrder<Task>;
+  readonly environment: Environment<Content>;
+  readonly order: TaskOrder<Task<Content>>;
   readonly reference: Scorer | undefined;
-  readonly reward?: RewardFunction | undefined;
-  readonly penalty?: PenaltyFunction | undefined;
+  readonly reward?: RewardFunction<Content> | undefined;
+  readonly penalty?: PenaltyFunction<Content> | undefined;
   readonly options: GrpoOptions;
 }
 
@@ -35,7 +35,11 @@ export interface Collected {
   readonly metrics: Metrics;
 }
 
-export async function collectGroups(parts: CollectParts, place: Place, watch: Stopwatch): Promise<Collected> {
+export async function collectGroups<Content>(
+  parts: CollectParts<Content>,
+  place: Place,
+  watch: Stopwatch,
+): Promise<Collected> {
   const { groups: wanted, dynamicSampling } = parts.options;
   const kept: (readonly ShapedSample[])[] = [];
   let { cursor } = place;
@@ -72,7 +76,7 @@ export async function collectGroups(parts: CollectParts, place: Place, watch: St
 }
 
 /** One round of rollouts, as many groups as a step wants. */
-async function rollOut(parts: CollectParts, place: Place, firstGroup: number, watch: Stopwatch) {
+async function rollOut<Content>(parts: CollectParts<Content>, place: Place, firstGroup: number, watch: Stopwatch) {
   const { policy, environment, order, reference, penalty, options } = parts;
   const { step, signal } = place;
   const tasks = await order.take(place.cursor, options.groups, signal);
@@ -98,12 +102,12 @@ async function rollOut(parts: CollectParts, place: Place, firstGroup: number, wa
 }
 
 /** The user's rewards beside, or in place of, the environment's; a dropped sample gets none. */
-async function withRewards(
-  groups: readonly (readonly Trace[])[],
-  reward: RewardFunction | undefined,
-): Promise<readonly (readonly Trace[])[]> {
+async function withRewards<Content>(
+  groups: readonly (readonly Trace<Image, Content>[])[],
+  reward: RewardFunction<Content> | undefined,
+): Promise<readonly (readonly Trace<Image, Content>[])[]> {
   if (!reward) return groups;
-  const rewarded = async (trace: Trace): Promise<Trace> => {
+  const rewarded = async (trace: Trace<Image, Content>): Promise<Trace<Image, Content>> => {
     if (trace.rewards.outcome === undefined) return trace;
     return { ...trace, rewards: checkRewards({ ...trace.rewards, ...(await reward(trace)) }) };
   };

@@ -18,13 +18,13 @@ export interface EvaluateOptions {
 const AT_ONCE = 64;
 
 /** Metrics under `val/`; the score is the mean outcome reward, `val/reward_score`, 0 where none was scored. */
-export async function evaluatePolicy(
+export async function evaluatePolicy<Content>(
   policy: Policy,
-  environment: Environment,
-  tasks: TaskSource,
+  environment: Environment<Content>,
+  tasks: TaskSource<Task<Content>>,
   { seed, count, rollout: options }: EvaluateOptions,
 ): Promise<{ metrics: Metrics; score: number }> {
-  const chosen: Task[] = [];
+  const chosen: Task<Content>[] = [];
   for (let i = 0; i < Math.min(count, tasks.length); i++) {
     await setImmediate(); // so that an interrupt is heard
     options.signal?.throwIfAborted();

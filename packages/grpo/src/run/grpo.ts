@@ -1,5 +1,5 @@
 // GRPO as a recipe: rollouts, shaped rewards, advantages, update.
-import type { Environment, FailedEpisode, StepLog } from "@iapo/rollout-trace";
+import type { Environment, FailedEpisode, StepLog, Task } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";
 import type { TensorLoss } from "../losses/define.ts";
 import { at } from "../math/batch.ts";
@@ -23,13 +23,14 @@ import {
 } from "./shaping.ts";
 import { TaskOrder, type TaskSource } from "./task-source.ts";
 
-export interface GrpoParts {
+/** `Content`: what the tasks are about. */
+export interface GrpoParts<Content = unknown> {
   readonly policy: TrainablePolicy;
-  readonly environment: Environment;
-  readonly tasks: TaskSource;
+  readonly environment: Environment<Content>;
+  readonly tasks: TaskSource<Task<Content>>;
   readonly learner: LearnerOptions;
-  readonly reward?: RewardFunction | undefined;
-  readonly penalty?: PenaltyFunction | undefined;
+  readonly reward?: RewardFunction<Content> | undefined;
+  readonly penalty?: PenaltyFunction<Content> | undefined;
   /** In place of `options.advantage`. */
   readonly advantage?: AdvantageFunction | undefined;
   /** In place of `options.loss.kind`. */
@@ -37,7 +38,7 @@ export interface GrpoParts {
 }
 
 /** The policy as it is now is the reference of KL. */
-export function grpoRecipe(parts: GrpoParts, options: GrpoOptions): Recipe {
+export function grpoRecipe<Content>(parts: GrpoParts<Content>, options: GrpoOptions): Recipe {
   const learner = new Learner(parts.policy, parts.learner);
   const reference = options.loss.kl ? parts.policy.reference() : undefined;
   const order = new TaskOrder(parts.tasks, deriveSeed(options.seed, "order"));
@@ -51,14 +52,14 @@ export function grpoRecipe(parts: GrpoParts, options: GrpoOptions): Recipe {
   };
 }
 
-interface StepParts extends CollectParts {
+interface StepParts<Content> extends CollectParts<Content> {
   readonly policy: TrainablePolicy;
   readonly learner: Learner;
   readonly advantage?: AdvantageFunction | undefined;
   readonly loss?: TensorLoss | undefined;
 }
 
-async function grpoStep(parts: StepParts, place: Place): Promise<RecipeStep> {
+async function grpoStep<Content>(parts: StepParts<Content>, place: Place): Promise<RecipeStep> {
   const { options, policy, learner } = parts;
   const { loss, update, rollout } = options;
   const watch = new Stopwatch(place.onPhase);

@@ -1,5 +1,5 @@
 // Tasks whose prompts are too long, found before a run: one prompt of a hundred thousand tokens holds up, or ends, a run of days.
-import type { Environment, Policy } from "@iapo/rollout-trace";
+import type { Environment, Policy, Task } from "@iapo/rollout-trace";
 import { GrpoError } from "../error.ts";
 import type { TaskSource } from "./task-source.ts";
 
@@ -26,10 +26,10 @@ const NAMED = 3;
  * @throws GrpoError `data` where one is beyond it and that fails, or all are; `argument` for a policy that does not count tokens; the reason
  * of `signal`
  */
-export async function limitPrompts(
-  tasks: TaskSource,
+export async function limitPrompts<T extends Task>(
+  tasks: TaskSource<T>,
   { environment, policy, maximum, onLongPrompt, signal }: PromptLimit,
-): Promise<{ readonly tasks: TaskSource; readonly skipped: readonly LongPrompt[] }> {
+): Promise<{ readonly tasks: TaskSource<T>; readonly skipped: readonly LongPrompt[] }> {
   if (!policy.countTokens) {
     throw new GrpoError(
       "argument",

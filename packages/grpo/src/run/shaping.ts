@@ -1,5 +1,6 @@
 // From traces to advantages: what is taken off the outcome rewards, and how samples of a group are compared.
 import {
+  type Image,
   joinSampledTokens,
   type ReplayedSample,
   type ReplayFunctions,
@@ -18,11 +19,11 @@ export interface Penalty {
 }
 
 /** Rewards of a trace besides those of the environment; `outcome` takes its place. */
-export type RewardFunction = (trace: Trace) => Rewards | Promise<Rewards>;
+export type RewardFunction<Content = unknown> = (trace: Trace<Image, Content>) => Rewards | Promise<Rewards>;
 
 /** Penalties of a step's traces, group by group. */
-export type PenaltyFunction = (
-  groups: readonly (readonly Trace[])[],
+export type PenaltyFunction<Content = unknown> = (
+  groups: readonly (readonly Trace<Image, Content>[])[],
   step: number,
 ) => Promise<readonly (readonly Penalty[])[]>;
 

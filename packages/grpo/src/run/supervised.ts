@@ -80,10 +80,10 @@ export async function supervisedStep(
  * An episode in which the policy writes the given texts, one a turn; the environment answers as it would.
  * @throws GrpoError `data` where the environment ends the episode before the last text
  */
-export async function transcribeEpisode(
+export async function transcribeEpisode<Content>(
   scribe: Scribe,
-  environment: Environment,
-  task: Task,
+  environment: Environment<Content>,
+  task: Task<Content>,
   texts: readonly string[],
 ): Promise<Trajectory> {
   const turns: Turn[] = [];

@@ -13,10 +13,10 @@ import type {
 import { GrpoError } from "../error.ts";
 
 /** @param taskOf the trace's task with its pixels, from where the run had it */
-export function traceRenderer(
+export function traceRenderer<Content>(
   scribe: Scribe,
-  environment: Environment,
-  taskOf: (trace: Trace<ImageRef>) => Task | Promise<Task>,
+  environment: Environment<Content>,
+  taskOf: (trace: Trace<ImageRef>) => Task<Content> | Promise<Task<Content>>,
 ): TurnRenderer {
   return async (trace, index, sampledIds) => {
     const task = await taskOf(trace);

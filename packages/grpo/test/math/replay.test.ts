@@ -26,7 +26,7 @@ function klPenalty(student: readonly number[], teacher: readonly number[]): numb
 /** The functions of a run: what its configuration says, bound to this package's math. */
 function runFunctions(advantage: Omit<AdvantageOptions, "kind">, loss: LossOptions): ReplayFunctions {
   return {
-    rewards: ({ task, turns }) => ({ outcome: turns.at(-1)!.text === task.answers[0] ? 1 : 0 }),
+    rewards: ({ task, turns }) => ({ outcome: turns.at(-1)!.text === task.content ? 1 : 0 }),
     penalty: (_trace, { student, teacher }) => klPenalty(student!, teacher!),
     advantage: (samples) => {
       const shaped = samples.map(({ shapedReward }) => shapedReward);
@@ -65,20 +65,16 @@ async function loggedStep(functions: ReplayFunctions): Promise<Step> {
     const [group, sample] = [index >> 2, index & 3];
     const answer = group === 0 && sample % 2 === 0 ? "1969" : "12";
     return {
-      version: 1,
+      version: 2,
       step: 0,
       group,
       sample,
       policyVersion: 0,
       task: {
         id: `${group}`,
-        image,
-        question: "When?",
-        answers: ["1969"],
-        columns: [],
-        rows: [],
         source: "test",
         split: "train",
+        content: "1969",
       },
       blocks: [{ id: "image", kind: "image", image }],
       turns: [writtenTurn("call", 3), writtenTurn(answer, index)],

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Environment } from "@iapo/rollout-trace";
 import { openDevice } from "@iapo/tensor-core";
-import { createEnvironment } from "@iapo/vqa-tasks";
+import { createEnvironment, type VisualContent } from "@iapo/vqa-tasks";
 import { createJudge, openVerdicts } from "@iapo/vqa-tasks/scoring";
 import { withPrograms } from "./nano.ts";
 import { nanoRun } from "./run.ts";
@@ -14,7 +14,7 @@ const scoring = { scoring: "judge", extraction: "final_answer" } as const;
 const judged = withPrograms(createEnvironment({ options: { prompt: "compact", scoring }, judge }));
 
 /** An untrained model gives no answers: what it writes in its last turn is taken for one. */
-const environment: Environment = {
+const environment: Environment<VisualContent> = {
   ...judged,
   async step(task, turn, earlier) {
     const result = await judged.step(task, turn, earlier);

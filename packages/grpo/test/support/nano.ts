@@ -10,9 +10,9 @@ import {
 } from "@iapo/qwen-vl-model";
 import { loadConfig } from "@iapo/qwen-vl-model/config";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
-import type { Environment, Task } from "@iapo/rollout-trace";
+import type { Environment } from "@iapo/rollout-trace";
 import { type Device, deriveSeed } from "@iapo/tensor-core";
-import { createEnvironment } from "@iapo/vqa-tasks";
+import { createEnvironment, type VisualContent, type VisualTask } from "@iapo/vqa-tasks";
 import { createNanoCharts, type NanoChartOptions } from "@iapo/vqa-tasks/nano";
 import type { TrainablePolicy } from "../../src/index.ts";
 
@@ -42,7 +42,7 @@ export async function nanoPolicy(device: Device, options: NanoOptions = {}): Pro
 }
 
 /** The shipped student knows names of one word. */
-export async function chartTasks(count: number, options: Partial<NanoChartOptions> = {}): Promise<Task[]> {
+export async function chartTasks(count: number, options: Partial<NanoChartOptions> = {}): Promise<VisualTask[]> {
   const charts = await createNanoCharts({ seed: 1, ...options });
   return Promise.all(Array.from({ length: count }, async (_, i) => (await charts.chart("train", i)).task));
 }
@@ -51,22 +51,23 @@ export async function chartTasks(count: number, options: Partial<NanoChartOption
  * The chart environment for an untrained model, which writes no program: every other first turn is read as if it had written a good one, so
  * that second turns and edited images occur. The tool itself runs.
  */
-export function withPrograms(charts: Environment): Environment {
+export function withPrograms(charts: Environment<VisualContent>): Environment<VisualContent> {
   return {
+    contentSchema: charts.contentSchema,
     prompt: (task) => charts.prompt(task),
     async step(task, turn, earlier) {
       const calls = earlier.length === 0 && turn.text.length % 2 === 0;
-      return charts.step(task, calls ? { text: programFor(task) } : turn, earlier);
+      return charts.step(task, calls ? { text: programFor(task.content) } : turn, earlier);
     },
   };
 }
 
 /** Where the shipped student, which writes its own programs, belongs. */
-export const charts: Environment = createEnvironment({ options: { prompt: "compact" } });
+export const charts: Environment<VisualContent> = createEnvironment({ options: { prompt: "compact" } });
 
-export const environment: Environment = withPrograms(charts);
+export const environment: Environment<VisualContent> = withPrograms(charts);
 
-function programFor({ orientation, columns, rows }: Task): string {
+function programFor({ orientation, columns, rows }: VisualContent): string {
   const axis = orientation ?? "columns";
   const [first] = axis === "columns" ? columns : rows;
   return `\`\`\`python\ndisplay(focus_on_${axis}_with_mask(image_1, ["${first!.name}"], ${axis}_bbox))\n\`\`\`\n`;

@@ -4,6 +4,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import type { Environment, ReplayFunctions } from "@iapo/rollout-trace";
 import { type Device, openDevice } from "@iapo/tensor-core";
+import type { VisualContent } from "@iapo/vqa-tasks";
 import {
   evaluatePolicy,
   type GrpoOptions,
@@ -27,7 +28,7 @@ export const runOptions: GrpoOptions = {
 };
 
 /** Rewards of an untrained model are all 0: here long first turns are better, so that something is learned. */
-export const rewarding: Environment = {
+export const rewarding: Environment<VisualContent> = {
   ...environment,
   async step(task, turn, earlier) {
     const result = await environment.step(task, turn, earlier);
@@ -46,7 +47,7 @@ export async function nanoRun(
   device: Device,
   run: Partial<TrainOptions> & Pick<TrainOptions, "directory" | "steps">,
   kind: NanoOptions = {},
-  parts: Partial<GrpoParts> = {},
+  parts: Partial<GrpoParts<VisualContent>> = {},
 ): Promise<RunState> {
   const policy = await nanoPolicy(device, kind);
   const all = await chartTasks(8);

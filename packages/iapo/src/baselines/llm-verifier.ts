@@ -4,8 +4,9 @@
  * an error, never a 0.
  */
 import { createHash, randomBytes } from "node:crypto";
-import type { ImageRef, NamedBox, Trace } from "@iapo/rollout-trace";
+import type { ImageRef, Trace } from "@iapo/rollout-trace";
 import { recordedVerdicts } from "@iapo/rollout-trace/files";
+import type { VisualContent } from "@iapo/vqa-tasks";
 import { type ChatMessage, lastWord } from "@iapo/vqa-tasks/scoring";
 import { IapoError } from "../error.ts";
 import type { Verifier } from "./trm.ts";
@@ -20,6 +21,8 @@ export type LlmVerdict = {
 };
 
 export type LlmVerifierOptions<I extends ImageRef> = {
+  /** What the task of a trace asks; what it throws is passed on. */
+  readonly question: (trace: Trace<I>) => VisualContent<I>;
   /** Sends messages, gives the reply; time-outs, retries and how many run at one time are its own. */
   readonly complete: (messages: readonly ChatMessage[]) => Promise<string>;
   /** Of the model, for the key. */
@@ -45,7 +48,10 @@ interface Asked {
 export function createLlmVerifier<I extends ImageRef = ImageRef>(options: LlmVerifierOptions<I>): Verifier<I> {
   const { model, retries = 4 } = options;
   const verdictOf = recordedVerdicts<Trace<I>, Asked, LlmVerdict>({
-    key: (trace) => keyOf(model, dataOf(trace), imagesOf(trace)),
+    key(trace) {
+      const question = options.question(trace);
+      return keyOf(model, dataOf(trace, question), imagesOf(trace, question));
+    },
     attempts: retries + 1,
     ask: (trace) => ask(options, trace),
     read({ reply, words }, key) {
@@ -66,29 +72,37 @@ export function createLlmVerifier<I extends ImageRef = ImageRef>(options: LlmVer
   };
 }
 
-async function ask<I extends ImageRef>({ complete, picture }: LlmVerifierOptions<I>, trace: Trace<I>): Promise<Asked> {
-  const shown = picture ? await Promise.all(imagesOf(trace).map(picture)) : [];
+async function ask<I extends ImageRef>(
+  { complete, picture, question: questionOf }: LlmVerifierOptions<I>,
+  trace: Trace<I>,
+): Promise<Asked> {
+  const question = questionOf(trace);
+  const shown = picture ? await Promise.all(imagesOf(trace, question).map(picture)) : [];
   const pictures = shown.map((url) => ({ type: "image_url", image_url: { url } }) as const);
   const words = verdictWords();
-  const text = promptOf(dataOf(trace), words, shown.length);
+  const text = promptOf(dataOf(trace, question), words, shown.length);
   const content = shown.length > 0 ? [...pictures, { type: "text", text } as const] : text;
   return { reply: await complete([{ role: "user", content }]), words };
 }
 
 /** The original picture, and the edited one where there is one. */
-function imagesOf<I extends ImageRef>({ task, toolOutcomes }: Trace<I>): I[] {
+function imagesOf<I extends ImageRef>({ toolOutcomes }: Trace<I>, { image }: VisualContent<I>): I[] {
   const edited = toolOutcomes[0]?.image;
-  return edited ? [task.image, edited] : [task.image];
+  return edited ? [image, edited] : [image];
 }
 
 /** One line of JSON, in which nothing can end a section or open another. */
-function dataOf({ task, turns, toolOutcomes: [outcome] }: Trace<ImageRef>): string {
-  const names = (boxes: readonly NamedBox[]): string[] => boxes.slice(0, mostNames).map(({ name }) => name);
+function dataOf(
+  { turns, toolOutcomes: [outcome] }: Trace<ImageRef>,
+  { question, orientation, columns, rows }: VisualContent<ImageRef>,
+): string {
+  const names = (boxes: VisualContent<ImageRef>["columns"]): string[] =>
+    boxes.slice(0, mostNames).map(({ name }) => name);
   return JSON.stringify({
-    question: task.question,
-    divided_into: task.orientation ?? "columns and rows",
-    columns: names(task.columns),
-    rows: names(task.rows),
+    question,
+    divided_into: orientation ?? "columns and rows",
+    columns: names(columns),
+    rows: names(rows),
     first_turn: turns[0]?.text.slice(0, longestProgram) ?? "",
     executed: outcome?.status === "ok",
     picture_changed: outcome?.changed ?? false,

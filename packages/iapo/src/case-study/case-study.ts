@@ -4,8 +4,10 @@
  * reference line, once.
  */
 import { type RolloutOptions, rollout, type TaskSource } from "@iapo/grpo";
-import type { Environment, Orientation, Policy, Trace } from "@iapo/rollout-trace";
+import type { Environment, Image, Policy, Trace } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";
+import type { Orientation } from "@iapo/visual-tools";
+import type { VisualContent, VisualTask } from "@iapo/vqa-tasks";
 import type { MethodSettings } from "../config/types.ts";
 import { methodLabel } from "../diagnose/grid.ts";
 import type { AttributionModel } from "../scoring/model.ts";
@@ -19,9 +21,9 @@ export interface CaseStudyParts {
   readonly policy: Policy;
   /** The same weights as the policy's. */
   readonly model: AttributionModel;
-  readonly environment: Environment;
+  readonly environment: Environment<VisualContent>;
   /** Charts, each with its orientation. */
-  readonly tasks: TaskSource;
+  readonly tasks: TaskSource<VisualTask>;
 }
 
 /** Plain data. */
@@ -103,7 +105,7 @@ export function caseStudyMetrics({
   );
 }
 
-function isMisuse({ task, toolOutcomes }: Trace, tools: CaseStudyOptions["tools"]): boolean {
+function isMisuse({ task, toolOutcomes }: Trace<Image, VisualContent>, tools: CaseStudyOptions["tools"]): boolean {
   const wrong = tools[otherAxis(orientationOf(task))];
   return toolOutcomes.some((outcome) => outcome.tools.some((name) => wrong.includes(name)));
 }

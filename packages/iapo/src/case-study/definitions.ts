@@ -1,6 +1,8 @@
 // What the definitions of right and of misused tools are to a policy's calls.
 import { distribution, type Partition } from "@iapo/attribution/math";
-import type { Orientation, Task, Trace } from "@iapo/rollout-trace";
+import type { Image, Trace } from "@iapo/rollout-trace";
+import type { Orientation } from "@iapo/visual-tools";
+import type { VisualContent, VisualTask } from "@iapo/vqa-tasks";
 import { at } from "../at.ts";
 import type { MethodSettings } from "../config/types.ts";
 import { IapoError } from "../error.ts";
@@ -39,7 +41,7 @@ interface DefinitionOptions {
 /** Of the first turns of groups of traces, each group of one chart. */
 export async function definitionScores(
   model: AttributionModel,
-  groups: readonly (readonly Trace[])[],
+  groups: readonly (readonly Trace<Image, VisualContent>[])[],
   method: MethodSettings,
   options: DefinitionOptions,
 ): Promise<DefinitionScores> {
@@ -59,7 +61,7 @@ interface Explained {
 /** The calls of one chart. */
 async function explainGroup(
   model: AttributionModel,
-  traces: readonly Trace[],
+  traces: readonly Trace<Image, VisualContent>[],
   settings: MethodSettings,
   { target, tools }: DefinitionOptions,
 ): Promise<Explained[]> {
@@ -90,11 +92,11 @@ interface Unit {
   readonly tokens: number;
 }
 
-function unitOf({ names, unitOfToken }: Partition, name: string, task: Task): Unit {
+function unitOf({ names, unitOfToken }: Partition, name: string, { id }: VisualTask): Unit {
   const index = names.indexOf(name);
   const tokens = unitOfToken.filter((of) => of === index).length;
   if (index >= 0 && tokens > 0) return { index, tokens };
-  throw new IapoError("argument", `the prompt of task ${task.id} defines no ${name}: check the names of the tools`);
+  throw new IapoError("argument", `the prompt of task ${id} defines no ${name}: check the names of the tools`);
 }
 
 function summaryOf(method: MethodSettings, explained: readonly Explained[]): DefinitionScores {
@@ -111,7 +113,7 @@ function summaryOf(method: MethodSettings, explained: readonly Explained[]): Def
 }
 
 /** @throws IapoError `argument` for a task without one */
-export function orientationOf({ id, orientation }: Pick<Task, "id" | "orientation">): Orientation {
+export function orientationOf({ id, content: { orientation } }: VisualTask): Orientation {
   if (orientation) return orientation;
   throw new IapoError(
     "argument",

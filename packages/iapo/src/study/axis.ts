@@ -1,5 +1,6 @@
 // Which tools of a prompt are for columns, which for rows.
-import type { Orientation, PromptBlock } from "@iapo/rollout-trace";
+import type { PromptBlock } from "@iapo/rollout-trace";
+import type { Orientation } from "@iapo/visual-tools";
 
 /** The tools that a prompt defines, by the axis that they are for. */
 export function toolsByAxis(prompt: readonly PromptBlock[]): Record<Orientation, string[]> {

@@ -4,9 +4,9 @@ import { baseDirectory } from "@iapo/nano-vl";
 import { DifferentiablePolicy, initializeWeights, QwenVLModel, QwenVLPolicy } from "@iapo/qwen-vl-model";
 import { loadConfig } from "@iapo/qwen-vl-model/config";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
-import type { Environment, PromptBlock, Task, Turn } from "@iapo/rollout-trace";
+import type { Environment, PromptBlock, Turn } from "@iapo/rollout-trace";
 import { type Device, deriveSeed } from "@iapo/tensor-core";
-import { createEnvironment } from "@iapo/vqa-tasks";
+import { createEnvironment, type VisualContent, type VisualTask } from "@iapo/vqa-tasks";
 import { createNanoCharts, toolProgram } from "@iapo/vqa-tasks/nano";
 import type { AttributionModel, Teacher } from "../../src/index.ts";
 
@@ -45,14 +45,14 @@ export function teacherOf({ policy, model }: Nano, id: string): Teacher {
 
 const charts = await createNanoCharts({ seed: 3, names: "words" });
 
-export const chartTasks: TaskSource = {
+export const chartTasks: TaskSource<VisualTask> = {
   length: 6,
   task: async (index) => (await charts.chart("train", index)).task,
 };
 
 const chartEnvironment = createEnvironment({ options: { prompt: "compact" } });
 
-export function chartPrompt(task: Task): readonly PromptBlock[] {
+export function chartPrompt(task: VisualTask): readonly PromptBlock[] {
   return chartEnvironment.prompt(task);
 }
 
@@ -60,7 +60,8 @@ export function chartPrompt(task: Task): readonly PromptBlock[] {
  * The chart environment for an untrained model, which writes no program: every other first turn is read as if it had written a good one, so
  * that calls, second turns and edited images occur. The tool itself runs. An answer is worth more the longer it is.
  */
-export const environment: Environment = {
+export const environment: Environment<VisualContent> = {
+  contentSchema: chartEnvironment.contentSchema,
   prompt: chartPrompt,
   async step(task, turn, earlier) {
     const calls = earlier.length === 0 && turn.text.length % 2 === 0;
@@ -74,13 +75,13 @@ export function worth(text: string): number {
   return (text.length % 5) / 5;
 }
 
-export function programFor({ orientation = "columns", columns, rows }: Task): string {
+export function programFor({ content: { orientation = "columns", columns, rows } }: VisualTask): string {
   const [first] = orientation === "columns" ? columns : rows;
   return toolProgram(orientation, "mask", [first!.name]);
 }
 
 /** First turns of a task in which these texts were written. */
-export function turnsOf({ policy }: Nano, task: Task, texts: readonly string[]): Turn[] {
+export function turnsOf({ policy }: Nano, task: VisualTask, texts: readonly string[]): Turn[] {
   const prompt = { freshPrompt: true, blocks: chartPrompt(task) };
   return texts.map((text) => policy.transcribe(prompt, text));
 }

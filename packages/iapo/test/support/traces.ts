@@ -1,11 +1,12 @@
 // Made-up traces: what baselines and penalties read of one, without a model.
-import type { ImageRef, Task, ToolOutcome, Trace, Turn } from "@iapo/rollout-trace";
+import type { ImageRef, ToolOutcome, Trace, Turn } from "@iapo/rollout-trace";
+
+import type { VisualContent } from "@iapo/vqa-tasks";
 
 export const picture: ImageRef = { id: "0".repeat(64), width: 112, height: 112, channels: 3 };
 const edited: ImageRef = { ...picture, id: "1".repeat(64) };
 
-const task: Task<ImageRef> = {
-  id: "chart 0",
+const content: VisualContent<ImageRef> = {
   image: picture,
   question: "Value of pears to the nearest ten?",
   answers: ["40"],
@@ -15,8 +16,6 @@ const task: Task<ImageRef> = {
   ],
   rows: [],
   orientation: "columns",
-  source: "made_up",
-  split: "val",
 };
 
 export interface MadeUp {
@@ -30,8 +29,8 @@ export interface MadeUp {
 }
 
 /** An episode with a call that went well unless told otherwise. */
-export function madeUpTrace(options: MadeUp = {}): Trace<ImageRef> {
-  const { group = 0, sample = 0, status = "ok", text = "program", question = task.question } = options;
+export function madeUpTrace(options: MadeUp = {}): Trace<ImageRef, VisualContent<ImageRef>> {
+  const { group = 0, sample = 0, status = "ok", text = "program", question = content.question } = options;
   const turn = (freshPrompt: boolean, written: string): Turn<ImageRef> => ({
     tokens: Int32Array.of(1, 2),
     blocks: Int16Array.of(0, -1),
@@ -53,12 +52,12 @@ export function madeUpTrace(options: MadeUp = {}): Trace<ImageRef> {
   };
   const count = options.turns ?? (status === "no_tool" ? 1 : 2);
   return {
-    version: 1,
+    version: 2,
     step: 0,
     group,
     sample,
     policyVersion: 0,
-    task: { ...task, question },
+    task: { id: "chart 0", source: "made_up", split: "val", content: { ...content, question } },
     blocks: [{ id: "query", kind: "query", text: `${question}\n` }],
     turns: Array.from({ length: count }, (_, i) => turn(i === 0, i === 0 ? text : "FINAL ANSWER: 40\n")),
     toolOutcomes: [outcome],

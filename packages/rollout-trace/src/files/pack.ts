@@ -1,26 +1,29 @@
 /** Traces of a group to records and back. */
+import { storedContent } from "../content.ts";
 import { TraceError } from "../error.ts";
 import { type ImageRef, imageRef } from "../image.ts";
 import type { PromptBlock } from "../prompt.ts";
+import type { Task } from "../task.ts";
 import type { Trace } from "../trace.ts";
 import { traceVersion } from "../trace.ts";
 import type { Turn } from "../turn.ts";
 import type { StoredGroup, StoredPrompt, StoredSample } from "./records.ts";
 
 /**
- * @throws TraceError `inconsistent` unless the traces are of one group of one step, and share task, policy and prompt
+ * @throws TraceError `inconsistent` unless the traces are of one group of one step, and share task, policy and prompt; `invalid` for a task
+ *   whose content is no plain data
  */
 export function packGroup(traces: readonly Trace<ImageRef>[]): [StoredGroup, ...StoredSample[]] {
   const first = traces[0];
   if (first === undefined) throw new TraceError("inconsistent", "a group needs at least one trace");
   const { group, step } = first;
-  const task = { ...first.task, image: imageRef(first.task.image) };
+  const task = stored(first.task);
   const prompt = promptOf(first);
   const blocks = sharedBlocks(traces);
   const samples = traces.map((trace): StoredSample => {
     const own = promptOf(trace);
     const same = trace.step === step && trace.group === group && isSame(own, prompt);
-    if (!same || !isSame({ ...trace.task, image: imageRef(trace.task.image) }, task)) {
+    if (!same || !isSame(stored(trace.task), task)) {
       throw new TraceError(
         "inconsistent",
         `step ${trace.step}, group ${trace.group}, sample ${trace.sample}: another step, group, task or prompt than sample ${first.sample} of group ${group} has; the samples of a group share them, so write each group on its own`,
@@ -41,6 +44,10 @@ export function packGroup(traces: readonly Trace<ImageRef>[]): [StoredGroup, ...
     };
   });
   return [{ kind: "group", group, task, blocks, prompt }, ...samples];
+}
+
+function stored(task: Task): Task {
+  return { ...task, content: storedContent(task.content) };
 }
 
 /** @throws TraceError `invalid` where a turn points to a block that the trace does not hold */

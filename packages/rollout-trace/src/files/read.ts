@@ -30,7 +30,7 @@ export type StepEntry =
   | { readonly kind: "metrics"; readonly metrics: StepLog["metrics"] };
 
 /**
- * The entries of a step file, in order. What comes before damage is handed out; then it throws, naming file and line.
+ * The entries of a step file of version 1 or 2, in order, as version 2 has them. What comes before damage is handed out; then it throws, naming file and line.
  * @param source the file's bytes
  * @param name the file, for messages
  * @throws TraceError `torn`, `corrupt`, `invalid`, `version`, `too_large`
@@ -69,6 +69,7 @@ class StepReader {
   /** Lines taken so far; what goes wrong does so at the next one. */
   lines = 0;
   readonly #filter: TraceFilter;
+  #version: number = traceVersion;
   #step = -1;
   #group: StoredGroup | undefined;
   #lastGroup = -1;
@@ -82,7 +83,7 @@ class StepReader {
   take(value: unknown): StepEntry | undefined {
     if (this.#stage === "end") throw new TraceError("corrupt", "something follows the end of the file");
     this.#checkStart(value);
-    const entry = this.#entry(parse(value));
+    const entry = this.#entry(parse(this.#version === 1 ? fromVersion1(value) : value));
     this.lines++;
     return entry;
   }
@@ -95,12 +96,14 @@ class StepReader {
     const { kind, version } = (value ?? {}) as { kind?: unknown; version?: unknown };
     if ((kind === "step") !== (this.lines === 0))
       throw new TraceError("invalid", "a step file has one line of kind step, the first");
-    if (kind === "step" && version !== traceVersion) {
+    if (kind !== "step") return;
+    if (version !== 1 && version !== traceVersion) {
       throw new TraceError(
         "version",
-        `the file has format version ${String(version)}, this reader knows ${traceVersion}`,
+        `the file has format version ${String(version)}, this reader knows 1 to ${traceVersion}`,
       );
     }
+    this.#version = version;
   }
 
   #entry(record: StepRecord): StepEntry | undefined {
@@ -144,6 +147,14 @@ class StepReader {
       throw new TraceError("invalid", `a line of kind ${stage} after ${this.#stage}`);
     this.#stage = stage;
   }
+}
+
+/** In version 1 a task was a picture, and what is its content now stood beside its id. */
+function fromVersion1(value: unknown): unknown {
+  const { kind, task } = (value ?? {}) as { kind?: unknown; task?: unknown };
+  if (kind !== "group" || typeof task !== "object" || task === null) return value;
+  const { id, source, split, ...content } = task as Record<string, unknown>;
+  return { ...(value as object), task: { id, source, split, content } };
 }
 
 function parse(value: unknown): StepRecord {

@@ -33,7 +33,7 @@ export type StoredPrompt = {
 export type StoredGroup = {
   readonly kind: "group";
   readonly group: number;
-  readonly task: Task<ImageRef>;
+  readonly task: Task;
   /** The blocks that all samples begin with. */
   readonly blocks: readonly PromptBlock<ImageRef>[];
   readonly prompt: StoredPrompt;
@@ -62,7 +62,7 @@ export type StepRecord =
   | { readonly kind: "end"; readonly lines: number };
 
 export const stepRecordSchema: z.ZodType<StepRecord> = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("step"), version: z.literal(traceVersion), step: z.int().min(0) }),
+  z.strictObject({ kind: z.literal("step"), version: z.literal([1, traceVersion]), step: z.int().min(0) }),
   z.strictObject({
     kind: z.literal("group"),
     group: z.int().min(0),

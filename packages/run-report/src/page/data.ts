@@ -49,8 +49,10 @@ export interface GroupData {
     readonly id: string;
     readonly source: string;
     readonly question: string;
+    /** Accepted ones, where the task's content says so. */
     readonly answers: readonly string[];
-    readonly image: ImageData;
+    /** The first one of the prompt, if there is any. */
+    readonly image: ImageData | undefined;
   };
   readonly blocks: readonly BlockData[];
   /** How many samples the group had; those beyond `samples` are left out. */

@@ -40,7 +40,7 @@ function groupView(
   images: Images,
 ): Markup {
   return html`<article id="group-${index}"><p class="note">${run}, step ${step}, group ${group}, task ${task.id} of ${task.source}</p>
-<div class="task"><div>${picture(task.image, images, "The task's image")}</div><div><p class="question">${task.question}</p><dl><dt>Accepted</dt><dd>${task.answers.join(" | ")}</dd><dt>Samples</dt><dd>${samples.length === size ? size : `${samples.length} of ${size}, from the highest to the lowest reward`}</dd></dl>
+<div class="task">${task.image && html`<div>${picture(task.image, images, "The task's image")}</div>`}<div><p class="question">${task.question}</p><dl>${task.answers.length > 0 && html`<dt>Accepted</dt><dd>${task.answers.join(" | ")}</dd>`}<dt>Samples</dt><dd>${samples.length === size ? size : `${samples.length} of ${size}, from the highest to the lowest reward`}</dd></dl>
 <details><summary>Prompt, ${blocks.length} blocks</summary>${blocks.map(promptBlock)}</details></div></div>
 <div class="samples">${samples.map((sample) => sampleView(sample, images))}</div></article>`;
 }

@@ -1,5 +1,6 @@
 // A group of samples as the page shows it, of bounded size.
 import type { ImageRef, SampleLog, ToolOutcome, Trace } from "@iapo/rollout-trace";
+import { z } from "zod";
 import type { GroupData, ImageData, SampleData, ToolData, TurnData } from "../page/data.ts";
 import { evenly, type SampledGroup } from "../runs/sampled-groups.ts";
 import { evidenceParts, promptBlocks } from "./evidence.ts";
@@ -12,6 +13,8 @@ const mostNames = 50;
 export function groupView(run: string, { step, traces, logs }: SampledGroup): { data: GroupData; images: ImageRef[] } {
   const [first] = traces as [Trace<ImageRef>];
   const { task } = first;
+  const { question = queryOf(first), answers = [] } = knownContent.catch({}).parse(task.content);
+  const image = first.blocks.find((block) => block.kind === "image")?.image;
   const rewardOf = ({ sample, rewards }: Trace<ImageRef>): number =>
     logs.get(sample)?.shapedReward ?? rewards.outcome ?? Number.NEGATIVE_INFINITY;
   const ranked = traces.length <= mostSamples ? traces : [...traces].sort((a, b) => rewardOf(b) - rewardOf(a));
@@ -23,9 +26,9 @@ export function groupView(run: string, { step, traces, logs }: SampledGroup): { 
     task: {
       id: cut(task.id),
       source: cut(task.source),
-      question: cut(task.question),
-      answers: task.answers.slice(0, mostNames).map(cut),
-      image: imageData(task.image),
+      question: cut(question),
+      answers: answers.slice(0, mostNames).map(cut),
+      image: image && imageData(image),
     },
     blocks: promptBlocks(first).map((block) =>
       block.kind === "image"
@@ -36,7 +39,15 @@ export function groupView(run: string, { step, traces, logs }: SampledGroup): { 
     samples: shown.map((trace) => sampleView(trace, logs.get(trace.sample))),
   };
   const edited = shown.flatMap(({ toolOutcomes }) => toolOutcomes.flatMap(({ image }) => image ?? []));
-  return { data, images: [task.image, ...edited] };
+  return { data, images: [...(image ? [image] : []), ...edited] };
+}
+
+/** What most contents have, whatever else an environment puts there. */
+const knownContent = z.object({ question: z.string().optional(), answers: z.array(z.string()).optional() });
+
+function queryOf({ task, blocks }: Trace<ImageRef>): string {
+  const query = blocks.find((block) => block.kind === "query");
+  return query?.kind === "query" ? query.text : task.id;
 }
 
 function sampleView(trace: Trace<ImageRef>, log: SampleLog | undefined): SampleData {

@@ -1,5 +1,6 @@
 /** The six focus tools and their twins for chart axes (docs/method.md A). */
-import type { Boxes, NamedBox, RawImage } from "@iapo/rollout-trace";
+import type { RawImage } from "@iapo/rollout-trace";
+import type { Boxes, NamedBox } from "../boxes.ts";
 import { area, clip, fillRectangle, outlineRectangle } from "../image/draw.ts";
 import { highlightRectangles } from "../image/highlight.ts";
 import { copyImage } from "../image/pixels.ts";

@@ -1,5 +1,6 @@
 /** From a named box to the pixels that a tool paints (docs/method.md A.2). */
-import type { NamedBox, RawImage } from "@iapo/rollout-trace";
+import type { RawImage } from "@iapo/rollout-trace";
+import type { NamedBox } from "../boxes.ts";
 import { VisualToolsError } from "../error.ts";
 import type { Rectangle } from "../image/draw.ts";
 import type { Coordinates, Geometry } from "../options.ts";

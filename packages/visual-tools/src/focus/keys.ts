@@ -1,5 +1,5 @@
 /** Which boxes the names of a call mean (docs/method.md A.4). */
-import type { Boxes, NamedBox } from "@iapo/rollout-trace";
+import type { Boxes, NamedBox } from "../boxes.ts";
 import { VisualToolsError } from "../error.ts";
 import type { Geometry, UnknownKey } from "../options.ts";
 import type { Names, Scalar } from "../tool.ts";

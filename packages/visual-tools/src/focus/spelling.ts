@@ -1,5 +1,5 @@
 /** Which box a name means. */
-import type { Boxes, NamedBox } from "@iapo/rollout-trace";
+import type { Boxes, NamedBox } from "../boxes.ts";
 import type { Scalar } from "../tool.ts";
 
 /** By Python's own comparison: a number is no text, and every code point counts. */

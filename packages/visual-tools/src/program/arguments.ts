@@ -1,5 +1,5 @@
 /** Binds the arguments of a call to a tool's parameters, by Python's rules, and checks their kinds. */
-import type { Boxes, NamedBox } from "@iapo/rollout-trace";
+import type { Boxes, NamedBox } from "../boxes.ts";
 import { boxesByName, boxesBySpelling } from "../focus/spelling.ts";
 import type { ArgumentKind, Names, Scalar, Tool } from "../tool.ts";
 import { runError } from "./fault.ts";

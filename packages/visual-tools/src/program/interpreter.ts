@@ -1,5 +1,6 @@
 /** From a model's response to the image it wants to see next. */
-import type { Boxes, Orientation, RawImage, ToolOutcome } from "@iapo/rollout-trace";
+import type { RawImage, ToolOutcome } from "@iapo/rollout-trace";
+import type { Boxes, Orientation } from "../boxes.ts";
 import { chartAxisTools, focusTools } from "../focus/focus-tools.ts";
 import { checkImage, sameRgb } from "../image/pixels.ts";
 import { defaultToolOptions, type ToolOptions } from "../options.ts";

@@ -1,5 +1,6 @@
 /** Run-time values of the tool language. */
-import type { Boxes, NamedBox, RawImage } from "@iapo/rollout-trace";
+import type { RawImage } from "@iapo/rollout-trace";
+import type { Boxes, NamedBox } from "../boxes.ts";
 import type { Names, Scalar, Tool } from "../tool.ts";
 
 /** A variable-like cell, so that an edit in place shows through every name of the image. */

@@ -1,5 +1,6 @@
 /** The tool prompt as typed blocks. */
-import type { Boxes, Image, ImageRef, PromptBlock } from "@iapo/rollout-trace";
+import type { Image, ImageRef, PromptBlock } from "@iapo/rollout-trace";
+import type { Boxes } from "../boxes.ts";
 import type { Tool } from "../tool.ts";
 import { defaultTemplate } from "./default-template.ts";
 import type { TemplatePart, ToolTemplate } from "./template.ts";

@@ -9,7 +9,6 @@ import {
   identifyImage,
   type PromptBlock,
   type StepResult,
-  type Task,
   type ToolOutcome,
   type TurnInput,
 } from "@iapo/rollout-trace";
@@ -25,17 +24,18 @@ import {
 import { VqaTasksError } from "../error.ts";
 import type { Judge } from "../scoring/judge.ts";
 import { createScorer, type Scorer } from "../scoring/score.ts";
+import { type VisualContent, type VisualTask, visualContentSchema } from "../task.ts";
 import { type EnvironmentOptions, type EnvironmentPreset, environmentPresets } from "./options.ts";
 import { openingBlocks, templateOf } from "./prompts.ts";
 import { rewardParts } from "./rewards.ts";
 import { interpreters } from "./tools.ts";
 
 /** An {@link Environment} that says how it runs; `done.rewards` reject with VqaTasksError `judge_failed`. */
-export type VqaEnvironment = Environment & {
+export type VqaEnvironment = Environment<VisualContent> & {
   readonly options: EnvironmentOptions;
   readonly tools: readonly Tool[];
   /** @throws VqaTasksError `wrong_state` where the episode was over before */
-  step(task: Task, turn: { readonly text: string }, earlier?: readonly EarlierTurn[]): Promise<StepResult>;
+  step(task: VisualTask, turn: { readonly text: string }, earlier?: readonly EarlierTurn[]): Promise<StepResult>;
 };
 
 export type EnvironmentSetup = {
@@ -53,16 +53,17 @@ export function createEnvironment({ preset = "default", options, judge }: Enviro
   const interpreterOf = interpreters(all);
   const documented = focusTools(all.tools);
   const score = createScorer(all.scoring, judge);
-  const opening = (task: Task): PromptBlock[] => openingBlocks(task, documented, template, all.prompt);
+  const opening = (task: VisualTask): PromptBlock[] => openingBlocks(task.content, documented, template, all.prompt);
 
   return {
     options: all,
     tools: documented,
     maxTurns: 2,
+    contentSchema: visualContentSchema,
     prompt: opening,
     async step(task, turn, earlier = []) {
       if (earlier.length > 0) return finish(score, task, turn, toolOfSecondTurn(task, earlier));
-      const { outcome } = interpreterOf(task).run(turn.text, task);
+      const { outcome } = interpreterOf(task.content).run(turn.text, task.content);
       const image = outcome.image === undefined ? undefined : await identifyImage(outcome.image);
       const tool: ToolOutcome = { ...outcome, image };
       if (tool.status === "no_tool") return { tool, ...finish(score, task, turn, tool) };
@@ -84,13 +85,17 @@ export function createEnvironment({ preset = "default", options, judge }: Enviro
   };
 }
 
-function finish(score: Scorer, task: Task, turn: { readonly text: string }, tool: ToolOutcome): StepResult {
-  const rewards = score(task, turn.text).then(({ value }) => ({ outcome: value, ...rewardParts(task, tool) }));
+function finish(score: Scorer, task: VisualTask, turn: { readonly text: string }, tool: ToolOutcome): StepResult {
+  const { content } = task;
+  const rewards = score({ ...content, source: task.source }, turn.text).then(({ value }) => ({
+    outcome: value,
+    ...rewardParts(content, tool),
+  }));
   rewards.catch(() => undefined); // whoever reads them is told; who replays an episode for its turns does not read them
   return { done: { rewards } };
 }
 
-function toolOfSecondTurn(task: Task, earlier: readonly EarlierTurn[]): ToolOutcome {
+function toolOfSecondTurn(task: VisualTask, earlier: readonly EarlierTurn[]): ToolOutcome {
   const tool = earlier[0]?.tool;
   if (earlier.length === 1 && tool !== undefined && tool.status !== "no_tool") return tool;
   throw new VqaTasksError(

@@ -1,7 +1,8 @@
 /** The blocks that open an episode. */
 
-import type { PromptBlock, Task } from "@iapo/rollout-trace";
+import type { PromptBlock } from "@iapo/rollout-trace";
 import { defaultTemplate, parseTemplate, type Tool, type ToolTemplate, toolPrompt } from "@iapo/visual-tools";
+import type { VisualContent } from "../task.ts";
 import type { EnvironmentOptions } from "./options.ts";
 
 /** One line for each of the six tools. Names stand apart from punctuation, so that a tokenizer cuts them as in a call. */
@@ -39,11 +40,12 @@ export function templateOf({ prompt, questionFirst }: EnvironmentOptions): ToolT
 
 /** The compact prompt names bars in one list, so that a chart's axis is to be seen in the picture alone. */
 export function openingBlocks(
-  task: Task,
+  content: VisualContent,
   tools: readonly Tool[],
   template: ToolTemplate,
   prompt: EnvironmentOptions["prompt"],
 ): PromptBlock[] {
-  const input = prompt === "compact" ? { ...task, columns: [...task.columns, ...task.rows], rows: [] } : task;
+  const input =
+    prompt === "compact" ? { ...content, columns: [...content.columns, ...content.rows], rows: [] } : content;
   return toolPrompt(input, tools, template);
 }

@@ -1,6 +1,7 @@
 /** What a tool call was worth, apart from the answer: parts for ToRL's and TRM's rewards and for metrics (method.md C.3, G). */
 
-import type { Task, ToolOutcome } from "@iapo/rollout-trace";
+import type { ToolOutcome } from "@iapo/rollout-trace";
+import type { VisualContent } from "../task.ts";
 
 export type RewardParts = {
   /** A program was written, whatever became of it. */
@@ -15,28 +16,32 @@ export type RewardParts = {
   readonly tool_changed: 0 | 1;
 };
 
-export function rewardParts(task: Omit<Task, "image">, tool: ToolOutcome): RewardParts {
-  const { orientation } = task;
+export function rewardParts(content: Omit<VisualContent, "image">, tool: ToolOutcome): RewardParts {
+  const { orientation } = content;
   const wrongAxis = orientation === "columns" ? /^focus_on_(?:rows|y_values)_/ : /^focus_on_(?:columns|x_values)_/;
   const misused = orientation !== undefined && tool.tools.some((name) => wrongAxis.test(name));
   return {
     tool_call: tool.status === "no_tool" ? 0 : 1,
     tool_success: tool.status === "ok" ? 1 : 0,
     tool_misuse: misused ? 1 : 0,
-    tool_names: asksForNamed(task, tool) ? 1 : 0,
+    tool_names: asksForNamed(content, tool) ? 1 : 0,
     tool_changed: tool.changed ? 1 : 0,
   };
 }
 
 /** On the wrong axis of a chart no name has a box, so unknown names count as asked for. */
-function asksForNamed(task: Omit<Task, "image">, tool: ToolOutcome): boolean {
-  const named = namesInQuestion(task);
+function asksForNamed(content: Omit<VisualContent, "image">, tool: ToolOutcome): boolean {
+  const named = namesInQuestion(content);
   const asked = new Set([...tool.keys, ...tool.unknownKeys].map(composed));
   return asked.size === named.length && named.length > 0 && named.every((name) => asked.has(composed(name)));
 }
 
 /** Names of columns and rows that the question holds as whole words, the longest first: "St Louis" is not "St". */
-export function namesInQuestion({ question, columns, rows }: Pick<Task, "question" | "columns" | "rows">): string[] {
+export function namesInQuestion({
+  question,
+  columns,
+  rows,
+}: Pick<VisualContent, "question" | "columns" | "rows">): string[] {
   const names = [...new Set([...columns, ...rows].map((box) => box.name))].sort((a, b) => b.length - a.length);
   let rest = composed(question);
   return names.filter((name) => {

@@ -1,15 +1,18 @@
 /** The tools an episode runs: those of visual-tools, and on a chart rows that are bars throughout. */
 
-import type { Task } from "@iapo/rollout-trace";
 import { chartAxisTools, focusTools, type Tool, type ToolInterpreter, toolInterpreter } from "@iapo/visual-tools";
+import type { VisualContent } from "../task.ts";
 import type { EnvironmentOptions } from "./options.ts";
 
 /** The interpreter for a task's picture. */
-export function interpreters({ tools: options, firstRowStays }: EnvironmentOptions): (task: Task) => ToolInterpreter {
+export function interpreters({
+  tools: options,
+  firstRowStays,
+}: EnvironmentOptions): (content: VisualContent) => ToolInterpreter {
   const forTables = toolInterpreter(options);
   if (firstRowStays === "always") return () => forTables;
   const forCharts = toolInterpreter(options, [...rowsAreBars(options), ...chartAxisTools(options)]);
-  return (task) => (task.orientation === undefined ? forTables : forCharts);
+  return ({ orientation }) => (orientation === undefined ? forTables : forCharts);
 }
 
 /**

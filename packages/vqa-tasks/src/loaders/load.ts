@@ -1,9 +1,8 @@
 /** Streams tasks out of data files: rows are parsed, pictures read or rendered, tasks checked; bad rows are counted or fatal. */
 
-import type { Task } from "@iapo/rollout-trace";
 import { z } from "zod";
 import { VqaTasksError } from "../error.ts";
-import { checkTask } from "../task.ts";
+import { checkTask, type VisualTask } from "../task.ts";
 import { shown } from "./below.ts";
 import type { DataFile } from "./files.ts";
 import { parseCharxivRow } from "./formats/charxiv.ts";
@@ -65,7 +64,7 @@ export function loadRecords(
 }
 
 /** Whole, checked tasks. @throws VqaTasksError `bad_row` with file and row, while reading */
-export function loadTasks(options: LoadOptions & PictureFolders): LoadStream<Task> {
+export function loadTasks(options: LoadOptions & PictureFolders): LoadStream<VisualTask> {
   return stream(options, async (record) => checkTask(await withPicture(record, options)));
 }
 

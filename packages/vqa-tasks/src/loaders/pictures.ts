@@ -1,12 +1,14 @@
 /** From a picture source to pixels, and to boxes in pixels. Paths in data files are hostile: none may leave its folder. */
 
 import { readFile, stat } from "node:fs/promises";
-import { identifyImage, type NamedBox, type RawImage, type Task } from "@iapo/rollout-trace";
+import { identifyImage, type RawImage } from "@iapo/rollout-trace";
+import type { NamedBox } from "@iapo/visual-tools";
 import { VqaTasksError } from "../error.ts";
 import { hashText } from "../random.ts";
 import { loadRasterizer } from "../render/rasterizer.ts";
 import { tableStyles } from "../render/styles.ts";
 import { defaultTableOptions, renderFitting, type renderTable } from "../render/table.ts";
+import type { VisualTask } from "../task.ts";
 import { findBelow, shown } from "./below.ts";
 import { parseDelimited } from "./csv.ts";
 import type { PictureSource, TaskRecord } from "./record.ts";
@@ -19,16 +21,21 @@ export type PictureFolders = {
 };
 
 /** The task with its pixels. @throws VqaTasksError `missing_image`, `undrawable`, or what reading the image throws */
-export async function withPicture(record: TaskRecord, folders: PictureFolders): Promise<Task> {
-  const { picture, frame, ...task } = record;
+export async function withPicture(record: TaskRecord, folders: PictureFolders): Promise<VisualTask> {
+  const { picture, frame, id, source, split, ...content } = record;
   if (picture.kind === "table") {
     const { image, columns, rows } = await renderSourceTable(picture, folders);
-    return { ...task, image: await identifyImage(image), columns, rows };
+    return { id, source, split, content: { ...content, image: await identifyImage(image), columns, rows } };
   }
   const image = await identifyImage(await readPictureFile(picture, folders));
   const scale = (boxes: readonly NamedBox[]): readonly NamedBox[] =>
     frame === "pixel" ? boxes : inPixels(boxes, image);
-  return { ...task, image, columns: scale(task.columns), rows: scale(task.rows) };
+  return {
+    id,
+    source,
+    split,
+    content: { ...content, image, columns: scale(content.columns), rows: scale(content.rows) },
+  };
 }
 
 async function readPictureFile(

@@ -1,8 +1,9 @@
 /** A task as a data file states it: everything but the pixels, and where they are to be had. */
 
-import type { NamedBox, Task } from "@iapo/rollout-trace";
+import type { NamedBox } from "@iapo/visual-tools";
 import { z } from "zod";
 import { uniqueNames } from "../render/picture.ts";
+import type { VisualContent, VisualTask } from "../task.ts";
 import type { TableDialect } from "./csv.ts";
 
 export type PictureSource =
@@ -15,11 +16,12 @@ export type PictureSource =
   /** The data set does not carry it. */
   | { readonly kind: "missing"; readonly advice: string };
 
-export type TaskRecord = Omit<Task, "image"> & {
-  readonly picture: PictureSource;
-  /** The frame that the data set's format declares for its boxes. */
-  readonly frame: "pixel" | "fraction";
-};
+export type TaskRecord = Omit<VisualTask, "content"> &
+  Omit<VisualContent, "image"> & {
+    readonly picture: PictureSource;
+    /** The frame that the data set's format declares for its boxes. */
+    readonly frame: "pixel" | "fraction";
+  };
 
 /** One row of a data file to its tasks (a row may hold several questions). It throws a `ZodError` or an `Error` for a bad row. */
 export type RowParser = (value: unknown, place: RowPlace) => TaskRecord[];

@@ -3,18 +3,20 @@
  * function of (seed, split, index). Task family of the paper's case study (method.md G.4, nano.md).
  */
 
-import { identifyImage, type Orientation, type Task } from "@iapo/rollout-trace";
+import { identifyImage } from "@iapo/rollout-trace";
+import type { Orientation } from "@iapo/visual-tools";
 import { VqaTasksError } from "../error.ts";
 import { RandomStream } from "../random.ts";
 import { type BarChart, nameFits, renderBarChart } from "../render/bar-chart.ts";
 import { loadRasterizer, type Rasterizer } from "../render/rasterizer.ts";
 import { barChartStyles } from "../render/styles.ts";
+import type { VisualTask } from "../task.ts";
 import { defaultNanoChartOptions, type NanoChartOptions } from "./options.ts";
 import { askAbout, type Bar, type NanoQuestion } from "./questions.ts";
 import { type NanoSplit, type NanoTables, nanoSplits, readSourceTables, splitOf, splitTables } from "./tables.ts";
 
 export type NanoChart = {
-  readonly task: Task;
+  readonly task: VisualTask;
   readonly question: NanoQuestion;
   /** Names and values as drawn, in chart order; values are whole numbers in 0..100. */
   readonly bars: readonly Bar[];
@@ -128,16 +130,18 @@ async function makeChart({ options, tables, names, split, index, rasterize }: Re
     const axis = { maximum: 100, step: 10, labelStep: 50 };
     const chart: BarChart = { orientation, bars, axis, width: size, height: size, fontSize: fontSizeOf(size), style };
     const { image, columns, rows } = renderBarChart(chart, rasterize);
-    const task: Task = {
+    const task: VisualTask = {
       id: `nano-${options.seed}-${split}-${index}`,
-      image: await identifyImage(image),
-      question: question.text,
-      answers: [question.answer],
-      columns,
-      rows,
-      orientation,
       source: "nano_charts",
       split,
+      content: {
+        image: await identifyImage(image),
+        question: question.text,
+        answers: [question.answer],
+        columns,
+        rows,
+        orientation,
+      },
     };
     return { task, question, bars, table: column.table, column: column.name };
   }

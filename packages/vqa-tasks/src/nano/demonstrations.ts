@@ -3,10 +3,12 @@
  * without a picture) first, later charts under names that they do not show (call what the question names, whatever the picture).
  */
 
-import { type Image, identifyImage, type Orientation, type Task } from "@iapo/rollout-trace";
+import { type Image, identifyImage } from "@iapo/rollout-trace";
+import type { Boxes, Orientation } from "@iapo/visual-tools";
 import { environmentPresets } from "../environment/options.ts";
 import { interpreters } from "../environment/tools.ts";
 import { RandomStream } from "../random.ts";
+import type { VisualTask } from "../task.ts";
 import type { NanoChart, NanoCharts } from "./charts.ts";
 import type { DemonstrationQuality } from "./options.ts";
 import type { NanoSplit } from "./tables.ts";
@@ -35,7 +37,7 @@ export type Copy = {
 
 export type Renamed = {
   /** Names and question are others than the picture's; it has no answer. */
-  readonly task: Task;
+  readonly task: VisualTask;
   /** The program that the question asks for. */
   readonly text: string;
 };
@@ -56,7 +58,7 @@ export function answerLine(answer: string): string {
 export async function demonstrate(charts: NanoCharts, split: NanoSplit, index: number): Promise<Demonstration> {
   const chart = await charts.chart(split, index);
   const random = new RandomStream(charts.options.seed, `nano-demonstrations/${split}`, index);
-  const axis = chart.task.orientation ?? "columns";
+  const axis = chart.task.content.orientation ?? "columns";
   const fault = pickFault(charts.options.quality, random);
   const effect = random.pick(effects);
   const answer = answerLine(chart.question.answer);
@@ -73,18 +75,19 @@ export async function caption(
   { edited = 0.5 }: { readonly edited?: number | undefined } = {},
 ): Promise<Caption> {
   const { task, bars } = await charts.chart(split, index);
+  const { content } = task;
   const random = new RandomStream(charts.options.seed, `nano-captions/${split}`, index);
-  const axis = task.orientation ?? "columns";
+  const axis = content.orientation ?? "columns";
   const marked = random.uniform() < 1 - edited ? bars : random.sample(bars, random.integer(1, 2));
   const shown = bars.filter((bar) => marked.includes(bar));
   const text = `${axis} ${shown.map(({ value }) => Math.round(value / 10) * 10).join(" ")}\n`;
-  if (shown.length === bars.length) return { image: task.image, text };
+  if (shown.length === bars.length) return { image: content.image, text };
   const program = toolProgram(
     axis,
     random.pick(effects),
     shown.map(({ name }) => name),
   );
-  const { image } = interpreterOf(task).run(program, task).outcome;
+  const { image } = interpreterOf(content).run(program, content).outcome;
   if (image === undefined) throw new Error(`the program of caption ${index} shows no image: ${program}`);
   return { image: await identifyImage(image), text };
 }
@@ -106,14 +109,23 @@ export function copy(charts: NanoCharts, split: NanoSplit, index: number): Copy 
 /** Training chart `index` under names of a split. Only its axis is as the picture shows it; of the charts' quality, wrong axes count. */
 export async function renamed(charts: NanoCharts, split: NanoSplit, index: number): Promise<Renamed> {
   const { task, bars } = await charts.chart("train", index);
+  const { content } = task;
   const random = new RandomStream(charts.options.seed, `nano-renamed/${split}`, index);
   const names = random.sample(charts.names[split], bars.length);
   const asked = askedOf(names, random);
-  const shown = task.orientation ?? "columns";
+  const shown = content.orientation ?? "columns";
   const axis = pickFault(charts.options.quality, random) === "wrong_axis" ? otherAxis(shown) : shown;
-  const under = (boxes: Task["columns"]) => boxes.map((box, i) => ({ ...box, name: names[i]! }));
+  const under = (boxes: Boxes) => boxes.map((box, i) => ({ ...box, name: names[i]! }));
   return {
-    task: { ...task, columns: under(task.columns), rows: under(task.rows), question: questionAbout(asked, random) },
+    task: {
+      ...task,
+      content: {
+        ...content,
+        columns: under(content.columns),
+        rows: under(content.rows),
+        question: questionAbout(asked, random),
+      },
+    },
     text: toolProgram(axis, random.pick(effects), asked),
   };
 }

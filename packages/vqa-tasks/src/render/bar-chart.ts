@@ -3,7 +3,7 @@
  * them; no pixel of a bar or its name lies outside its own box, and boxes do not overlap.
  */
 
-import type { NamedBox, Orientation } from "@iapo/rollout-trace";
+import type { NamedBox, Orientation } from "@iapo/visual-tools";
 import { VqaTasksError } from "../error.ts";
 import { isDrawable, textWidth } from "./font.ts";
 import { checkSize, type Picture } from "./picture.ts";

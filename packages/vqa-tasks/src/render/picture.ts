@@ -1,6 +1,7 @@
 /** What a renderer returns: pixels, and boxes that hold exactly what belongs to each name. */
 
-import type { Boxes, RawImage } from "@iapo/rollout-trace";
+import type { RawImage } from "@iapo/rollout-trace";
+import type { Boxes } from "@iapo/visual-tools";
 import { VqaTasksError } from "../error.ts";
 
 export type Picture = { readonly image: RawImage; readonly columns: Boxes; readonly rows: Boxes };

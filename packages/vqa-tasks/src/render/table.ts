@@ -3,7 +3,7 @@
  * first and named by its first cell, as in the ReFocus tables; what has no name is called by its place. Boxes of one axis tile the table without overlap.
  */
 
-import type { NamedBox } from "@iapo/rollout-trace";
+import type { NamedBox } from "@iapo/visual-tools";
 import { VqaTasksError } from "../error.ts";
 import { drawable, type FontWeight, textWidth } from "./font.ts";
 import { checkSize, type Picture, uniqueNames } from "./picture.ts";

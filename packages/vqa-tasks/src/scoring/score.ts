@@ -1,7 +1,7 @@
 /** The outcome reward: finds the answer in a response and scores it in the way the run asks for. */
 
-import type { Task } from "@iapo/rollout-trace";
 import { VqaTasksError } from "../error.ts";
+import type { VisualContent, VisualTask } from "../task.ts";
 import { type AnswerExtraction, extractAnswer } from "./extract.ts";
 import type { Judge, JudgeVerdict } from "./judge.ts";
 import { ruleOf, ruleScores, type ScoringRule } from "./rules.ts";
@@ -37,7 +37,7 @@ export type Score = {
 const LONGEST_RESPONSE = 2 ** 16;
 
 export type Scorer = (
-  task: Pick<Task, "question" | "answers"> & Partial<Pick<Task, "source">>,
+  task: Pick<VisualContent, "question" | "answers"> & Partial<Pick<VisualTask, "source">>,
   response: string,
 ) => Promise<Score>;
 

@@ -1,11 +1,11 @@
 /** Data files on this machine or on a hub. Unless said otherwise, pictures and source tables lie beside the file that names them. */
 
 import { dirname, join } from "node:path";
-import type { Task } from "@iapo/rollout-trace";
 import type { DataOptions } from "../config.ts";
 import { type DataFile, hubFiles, localFiles } from "../loaders/files.ts";
 import type { DataFormat } from "../loaders/formats.ts";
 import { type BadRow, loadTasks } from "../loaders/load.ts";
+import type { VisualTask } from "../task.ts";
 
 export type DataPlace = {
   readonly format: DataFormat;
@@ -44,7 +44,7 @@ export async function* readTasks(
   files: readonly DataFilePlace[],
   { format, images, tables }: DataPlace,
   report?: DataReport,
-): AsyncGenerator<Task> {
+): AsyncGenerator<VisualTask> {
   for (const { file, folder } of files) {
     const places = { images: images ?? folder, tables: tables ?? folder };
     const stream = loadTasks({ format, files: [file], ...places, onBadRow: "skip" });

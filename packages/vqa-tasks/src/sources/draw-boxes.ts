@@ -1,14 +1,19 @@
 /** A picture for people: the boxes of a task drawn onto its image. */
 
-import type { NamedBox, RawImage, Task } from "@iapo/rollout-trace";
-import { toRgb } from "@iapo/visual-tools";
+import type { RawImage } from "@iapo/rollout-trace";
+import { type NamedBox, toRgb } from "@iapo/visual-tools";
+import type { VisualContent } from "../task.ts";
 
 const columnColor = [220, 30, 30] as const;
 const rowColor = [30, 80, 220] as const;
 const WIDTH = 2;
 
 /** Columns in red, rows in blue, two pixels wide. The image itself stays as it is. */
-export function withBoxes({ image, columns, rows }: Pick<Task, "columns" | "rows"> & { image: RawImage }): RawImage {
+export function withBoxes({
+  image,
+  columns,
+  rows,
+}: Pick<VisualContent, "columns" | "rows"> & { image: RawImage }): RawImage {
   const picture = toRgb(image);
   const drawn = { ...picture, data: picture.data.slice() };
   for (const box of rows) outline(drawn, box, rowColor);

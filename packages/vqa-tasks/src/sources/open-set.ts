@@ -2,13 +2,13 @@
 
 import { stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import type { Task } from "@iapo/rollout-trace";
 import { VqaTasksError } from "../error.ts";
 import type { DataFormat } from "../loaders/formats.ts";
 import { loadRecords } from "../loaders/load.ts";
 import { createNanoCharts } from "../nano/charts.ts";
 import type { NanoSplit } from "../nano/tables.ts";
 import { ruleOf, type ScoringRule } from "../scoring/rules.ts";
+import type { VisualTask } from "../task.ts";
 import { type DataFilePlace, emptyReport, filesOf, readTasks } from "./data-files.ts";
 import { leftOutWords, openTasks } from "./open-tasks.ts";
 import { type TestSet, type TestSetName, testSets } from "./test-sets.ts";
@@ -19,7 +19,7 @@ export type OpenSet = {
   /** The rule that scores its answers where nothing else is asked for. */
   readonly rule: ScoringRule;
   /** In the order of the files; a fresh pass each time. */
-  tasks(): AsyncIterable<Task>;
+  tasks(): AsyncIterable<VisualTask>;
   /** Tasks to be had, at most; fewer where images are missing. */
   readonly stated: number;
   /** What identifies its content, for the settings of an evaluation. */
@@ -130,11 +130,11 @@ async function countRows(set: TestSet, { format, files }: Place): Promise<number
 }
 
 /** Rows without a picture are left out. */
-async function* tasksOf(set: TestSet, { format, files }: Place, report = emptyReport()): AsyncGenerator<Task> {
+async function* tasksOf(set: TestSet, { format, files }: Place, report = emptyReport()): AsyncGenerator<VisualTask> {
   for await (const task of readTasks(files, { format }, report)) if (set.holds(task)) yield task;
 }
 
-async function anyTask(set: TestSet, place: Place): Promise<Task | { missing: string }> {
+async function anyTask(set: TestSet, place: Place): Promise<VisualTask | { missing: string }> {
   const report = emptyReport();
   for await (const task of tasksOf(set, place, report)) return task;
   const [bad] = report.badRows;

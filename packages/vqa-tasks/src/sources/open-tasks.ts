@@ -1,14 +1,13 @@
 /** From a configuration's `data` to numbered tasks. */
 
 import { createHash, type Hash } from "node:crypto";
-import type { Task } from "@iapo/rollout-trace";
 import type { DataOptions, DataSettings } from "../config.ts";
 import { VqaTasksError } from "../error.ts";
 import { type BadRow, loadRecords } from "../loaders/load.ts";
 import { withPicture } from "../loaders/pictures.ts";
 import type { TaskRecord } from "../loaders/record.ts";
 import { createNanoCharts, type NanoCharts } from "../nano/charts.ts";
-import { checkTask } from "../task.ts";
+import { checkTask, type VisualTask } from "../task.ts";
 import { filesOf } from "./data-files.ts";
 
 /** Tasks by their numbers, from 0. */
@@ -18,7 +17,7 @@ export type TaskList = {
   readonly content?: string | undefined;
   /** Rows that were left out, where `onBadRow: skip` says so. */
   readonly leftOut?: LeftOut | undefined;
-  task(index: number): Promise<Task>;
+  task(index: number): Promise<VisualTask>;
 };
 
 export type LeftOut = {
@@ -30,7 +29,7 @@ export type LeftOut = {
 
 export type OpenTasksOptions = {
   /** What else makes a row a bad one, such as a prompt that a model does not take: the reason, or undefined for a good one. */
-  readonly check?: ((task: Task) => string | undefined) | undefined;
+  readonly check?: ((task: VisualTask) => string | undefined) | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Hears how many tasks were looked at. */
   readonly onTask?: ((count: number) => void) | undefined;
@@ -77,13 +76,13 @@ async function recordTasks(
 ): Promise<TaskList> {
   const { format, onBadRow, images, tables } = options;
   const files = await filesOf(options);
-  const made: (() => Promise<Task>)[] = [];
+  const made: (() => Promise<VisualTask>)[] = [];
   const hash = createHash("sha256");
   const leftOut: { count: number; first: BadRow[] } = { count: 0, first: [] };
   for (const { file, folder } of files) {
     if (made.length >= limit) break;
     const folders = { images: images ?? folder, tables: tables ?? folder };
-    const whole = (record: TaskRecord): Promise<Task> => withPicture(record, folders).then(checkTask);
+    const whole = (record: TaskRecord): Promise<VisualTask> => withPicture(record, folders).then(checkTask);
     const examine = async (record: TaskRecord): Promise<TaskRecord> => {
       const task = await whole(record);
       const reason = check?.(task);

@@ -1,8 +1,8 @@
 /** The sets that an evaluation knows by name: nano-charts, and the six test sets of the paper (docs/method.md E.3). */
 
-import type { Task } from "@iapo/rollout-trace";
 import type { DataFormat } from "../loaders/formats.ts";
 import type { TaskRecord } from "../loaders/record.ts";
+import type { VisualTask } from "../task.ts";
 
 /** In the order of the paper's Table 1. */
 export const testSetNames = ["charxiv", "h_bar", "v_bar", "vwtq", "vwtq_syn", "vtabfact"] as const;
@@ -17,7 +17,7 @@ export type TestSet = {
   readonly published: number;
   /** Folders of the data directory that may hold it, with their format; the first that is there counts. */
   readonly places: readonly { readonly folder: string; readonly format: DataFormat }[];
-  holds(row: Pick<Task | TaskRecord, "source" | "split">): boolean;
+  holds(row: Pick<VisualTask | TaskRecord, "source" | "split">): boolean;
   /** How to get the set. */
   readonly advice: string;
 };

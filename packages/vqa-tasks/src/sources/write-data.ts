@@ -3,8 +3,8 @@
 import { randomUUID } from "node:crypto";
 import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import type { Task } from "@iapo/rollout-trace";
 import { VqaTasksError } from "../error.ts";
+import type { VisualTask } from "../task.ts";
 import { withBoxes } from "./draw-boxes.ts";
 import { rowOf, type WrittenForm } from "./written-rows.ts";
 
@@ -19,7 +19,7 @@ export type WrittenData = {
  * @throws VqaTasksError `exists`, `write_failed`; after an error nothing is left
  */
 export async function writeData(
-  tasks: AsyncIterable<Task>,
+  tasks: AsyncIterable<VisualTask>,
   form: WrittenForm,
   directory: string,
   boxes = false,
@@ -32,11 +32,11 @@ export async function writeData(
   const name = `${form}.jsonl`;
   const pictures = new Set<string>();
   let count = 0;
-  const add = async (file: FileHandle, task: Task): Promise<void> => {
-    const picture = `${task.image.id.slice(0, 16)}.png`;
+  const add = async (file: FileHandle, task: VisualTask): Promise<void> => {
+    const picture = `${task.content.image.id.slice(0, 16)}.png`;
     if (!pictures.has(picture)) {
-      await writeImage(join(partial, "images", picture), task.image);
-      if (boxes) await writeImage(join(partial, "boxes", picture), withBoxes(task));
+      await writeImage(join(partial, "images", picture), task.content.image);
+      if (boxes) await writeImage(join(partial, "boxes", picture), withBoxes(task.content));
       pictures.add(picture);
     }
     await file.appendFile(`${JSON.stringify(rowOf(form, task, `images/${picture}`))}\n`);

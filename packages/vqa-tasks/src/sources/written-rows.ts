@@ -1,19 +1,22 @@
 /** A task as a row of a data file, in the forms that the loaders read. */
 
-import type { NamedBox, Task } from "@iapo/rollout-trace";
+import type { NamedBox } from "@iapo/visual-tools";
+import type { VisualTask } from "../task.ts";
 
 export const writtenForms = ["tasks", "refocus"] as const;
 export type WrittenForm = (typeof writtenForms)[number];
 
 /** @param image path of its picture, from the folder of the file */
-export function rowOf(form: WrittenForm, task: Task, image: string): object {
-  if (form === "tasks") return { ...task, image };
-  if (task.orientation) return refocusChart(task, image);
-  return task.columns.length > 0 ? refocusTable(task, image) : withoutBoxes(task, image);
+export function rowOf(form: WrittenForm, task: VisualTask, image: string): object {
+  const { id, source, split, content } = task;
+  if (form === "tasks") return { id, ...content, image, source, split };
+  if (content.orientation) return refocusChart(task, image);
+  return content.columns.length > 0 ? refocusTable(task, image) : withoutBoxes(task, image);
 }
 
 /** The form has no place for boxes of the other axis, and its source says which one a chart has. */
-function refocusChart({ id, question, answers, columns, rows, source, split }: Task, image: string): object {
+function refocusChart({ id, source, split, content }: VisualTask, image: string): object {
+  const { question, answers, columns, rows } = content;
   const kind = columns.length > 0 ? "v_bar" : "h_bar";
   return {
     id,
@@ -30,7 +33,9 @@ function refocusChart({ id, question, answers, columns, rows, source, split }: T
 }
 
 /** Boxes in fractions of the picture. */
-function refocusTable({ id, question, answers, columns, rows, image: { width, height } }: Task, image: string): object {
+function refocusTable({ id, content }: VisualTask, image: string): object {
+  const { question, answers, columns, rows } = content;
+  const { width, height } = content.image;
   const fraction = ({ x1, y1, x2, y2 }: NamedBox): object => ({
     x1: x1 / width,
     y1: y1 / height,
@@ -49,7 +54,8 @@ function refocusTable({ id, question, answers, columns, rows, image: { width, he
   };
 }
 
-function withoutBoxes({ id, question, answers }: Task, image: string): object {
+function withoutBoxes({ id, content }: VisualTask, image: string): object {
+  const { question, answers } = content;
   return { image_id: id, image, qa: [{ question, answers }], boxes: null };
 }
 

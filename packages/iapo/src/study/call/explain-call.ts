@@ -1,7 +1,8 @@
 // One call on one picture, and what a student and a teacher rest it on.
 import type { BlockAttribution, BlockMethod } from "@iapo/attribution";
-import type { Environment, PromptBlock, Task, Turn } from "@iapo/rollout-trace";
+import type { Environment, PromptBlock, Turn } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";
+import type { VisualContent, VisualTask } from "@iapo/vqa-tasks";
 import { at } from "../../at.ts";
 import type { AttributionModel, Call } from "../../scoring/model.ts";
 import { scoreCalls } from "../../scoring/score.ts";
@@ -10,7 +11,7 @@ import { promptUnits } from "../../scoring/units.ts";
 import { type TeacherWriter, TokenizerCheck } from "../../teacher/teacher.ts";
 
 export interface ExplainedCall {
-  readonly task: Task;
+  readonly task: VisualTask;
   readonly blocks: readonly PromptBlock[];
   readonly turn: Turn;
   /** False where the turn holds no program: then all that it says is explained. */
@@ -20,8 +21,8 @@ export interface ExplainedCall {
 }
 
 export interface ExplainRequest {
-  readonly task: Task;
-  readonly environment: Environment;
+  readonly task: VisualTask;
+  readonly environment: Environment<VisualContent>;
   readonly student: { readonly model: AttributionModel; readonly policy: TeacherWriter["policy"] };
   readonly teacher: AttributionModel | undefined;
   /** What the student is taken to have written; without it, it writes at temperature 1. */

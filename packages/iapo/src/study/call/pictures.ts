@@ -57,7 +57,7 @@ export function heatedImage(
   const { student, task } = explained;
   if (!student.tokenScores) return undefined;
   const ofImage = student.tokenScores.filter((_, i) => kindAt(explained, i) === "image");
-  return imageHeatMap(task.image, ofImage, cells);
+  return imageHeatMap(task.content.image, ofImage, cells);
 }
 
 /** Kind of the block that a token belongs to; undefined for tokens of none. */

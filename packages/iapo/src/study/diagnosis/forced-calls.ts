@@ -1,6 +1,7 @@
 // Calls that nobody sampled: on each chart the right one, one on the wrong axis, one with wrong names.
 import { transcribeEpisode } from "@iapo/grpo";
 import type { Environment, Scribe } from "@iapo/rollout-trace";
+import type { VisualContent } from "@iapo/vqa-tasks";
 import { type NanoChart, toolProgram } from "@iapo/vqa-tasks/nano";
 import { at } from "../../at.ts";
 import type { DiagnoseChart } from "../../diagnose/explain.ts";
@@ -11,11 +12,11 @@ const effects = ["highlight", "mask", "draw"] as const;
 export async function forcedCalls(
   { task, question, bars }: NanoChart,
   index: number,
-  environment: Environment,
+  environment: Environment<VisualContent>,
   student: Scribe,
 ): Promise<Omit<DiagnoseChart, "teacherCall">> {
   const effect = at(effects, index % effects.length);
-  const axis = task.orientation ?? "columns";
+  const axis = task.content.orientation ?? "columns";
   const written = async (...program: Parameters<typeof toolProgram>) =>
     transcribeEpisode(student, environment, task, [toolProgram(...program)]);
   return {
