@@ -50,7 +50,7 @@ test.each([
   [["eval", "x", "--sets", "hbar"], 2, /no set hbar \(Did you mean h_bar\?\)/],
   [["eval", "x", "--sets", "vwtq", "--data", "/nowhere"], 1, /\/nowhere: there is no such directory \(missing_file\)/],
   [["eval", "x", "--sets", "vwtq"], 1, /vwtq is missing: no --data directory is given/],
-  [["eval", "--endpoint", "localhost:1", "--name", "m"], 2, /is no http address/],
+  [["eval", "--endpoint", "localhost:1", "--name", "m"], 2, /reached by http or https/],
   [["eval", "--endpoint", "http://localhost:1"], 2, /--endpoint needs --name/],
   [["eval", "x", "--temperature", "warm"], 2, /number of at least 0/],
   [["eval", "x", "--preset", "vtool"], 2, /Allowed choices are default, vtool_v1, vtool_v2/],
