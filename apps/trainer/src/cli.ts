@@ -18,6 +18,7 @@ import { addSft } from "./commands/sft.ts";
 import { addTrain } from "./commands/train.ts";
 import { ExitCode, exitCodeOf, explain } from "./exit-codes.ts";
 import type { CliIo } from "./io.ts";
+import { printable } from "./printable.ts";
 
 /** In the order of the help. */
 const commands: readonly AddCommand[] = [
@@ -63,7 +64,12 @@ Exit codes:
   130  interrupted; what was begun was ended in order`;
 
 /** Runs a command line and returns the exit code. Never throws. */
-export async function runCli(args: readonly string[], io: CliIo): Promise<number> {
+export async function runCli(args: readonly string[], given: CliIo): Promise<number> {
+  const io: CliIo = {
+    ...given,
+    out: (text) => given.out(printable(text)),
+    note: (text) => given.note(printable(text)),
+  };
   let exitCode: number = ExitCode.done;
   const program = new Command("iapo")
     .description("Teach a small vision-language model to use visual tools, on any GPU that WebGPU reaches.")

@@ -1,8 +1,10 @@
 // What a command may say, and how it hears that it should stop.
 
 export interface CliIo {
-  /** Results, for standard output. */
+  /** Results, for standard output. Control characters are shown, not sent, here and in `note`. */
   out(text: string): void;
+  /** As `out`, with the colors of a terminal: for text of this program's own making. Absent where standard output shows none. */
+  readonly color?: ((text: string) => void) | undefined;
   /** Progress and errors, for standard error. */
   note(text: string): void;
   /** Aborted when the user interrupts. */

@@ -36,7 +36,9 @@ function terminalOf(stream: WriteStream): Terminal | undefined {
   };
 }
 
+const showsColors = process.stdout.isTTY && process.stdout.hasColors() && !process.env.NO_COLOR;
 const code = await runCli(process.argv.slice(2), {
+  ...(showsColors && { color: (text: string) => void process.stdout.write(`${text}\n`) }),
   out: (text) => void process.stdout.write(`${text}\n`),
   note: (text) => void process.stderr.write(`${text}\n`),
   signal: stop.signal,

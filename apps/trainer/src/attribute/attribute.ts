@@ -1,11 +1,10 @@
 // iapo attribute: what one call on one chart or table rests on, in the student's eyes and in a teacher's.
-import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { attributionToJson, type BlockMethod } from "@iapo/attribution";
 import { distribution, divergence } from "@iapo/attribution/math";
 import { barsText, blocksSvg, type ExplainedCall, explainCall, heatedImage, tokensText } from "@iapo/iapo/study";
 import { QwenVLPolicy } from "@iapo/qwen-vl-model";
-import { writeFileAtomic } from "@iapo/rollout-trace/files";
+import { makeDirectory, writeFileAtomic } from "@iapo/rollout-trace/files";
 import { openDevice } from "@iapo/tensor-core";
 import { encodePng } from "@iapo/visual-tools/sharp";
 import { createEnvironment, type VisualTask } from "@iapo/vqa-tasks";
@@ -36,13 +35,13 @@ export interface AttributeOptions {
   readonly json?: true | undefined;
 }
 
-export async function attribute(options: AttributeOptions, { out, note, signal }: CliIo): Promise<number> {
+export async function attribute(options: AttributeOptions, { out, color, note, signal }: CliIo): Promise<number> {
   const task = await taskOf(options);
   const source = await namedModel(options.model);
   const teacherSource = options.teacher === undefined ? undefined : await namedModel(options.teacher);
   const directory = resolve(options.out);
   using device = await openDevice();
-  await mkdir(directory, { recursive: true });
+  await makeDirectory(directory);
   const student = await openTeacher(device, source, { signal });
   const teacher = teacherSource && (await openTeacher(device, teacherSource, { signal }));
   try {
@@ -68,9 +67,9 @@ export async function attribute(options: AttributeOptions, { out, note, signal }
     if (html) await writeFileAtomic(join(directory, "tokens.html"), `<!doctype html><meta charset="utf-8">${html}\n`);
     if (options.json) out(JSON.stringify(result));
     else {
-      out(`${printable(task.content.question)}\n${printable(explained.turn.text.trimEnd())}\n`);
-      const tokens = tokensText(explained, student.model, "ansi");
-      if (tokens) out(tokens);
+      out(`${task.content.question}\n${explained.turn.text.trimEnd()}\n`);
+      const tokens = color && tokensText(explained, student.model, "ansi");
+      if (tokens) color(tokens);
       out(barsText(explained));
       if (result.divergence !== undefined) out(`KL(student, teacher) ${result.divergence.toFixed(4)}`);
       out(`pictures and numbers: ${options.out}`);
@@ -120,9 +119,4 @@ function resultOf({ task, turn, isCall, student, teacher }: ExplainedCall) {
       ),
     }),
   };
-}
-
-/** Questions and answers are not ours: nothing in them may steer a terminal. */
-function printable(text: string): string {
-  return text.replace(/[^\P{C}\n]/gu, "\u{fffd}");
 }

@@ -1,5 +1,6 @@
 // Some lines at the end of a terminal that are written over in place, also after its size has changed; other text goes above them.
 import type { Terminal } from "../io.ts";
+import { printable } from "../printable.ts";
 
 export class Screen {
   readonly #terminal: Terminal;
@@ -21,7 +22,7 @@ export class Screen {
 
   /** A text that stays, above the lines. */
   print(text: string): void {
-    this.#write(text.endsWith("\n") ? text : `${text}\n`);
+    this.#write(printable(text.endsWith("\n") ? text : `${text}\n`));
   }
 
   /** Leaves the lines as they are. */
@@ -34,7 +35,7 @@ export class Screen {
     const next = this.#lines()
       .slice(0, Math.max(1, rows - 1))
       .map((line) =>
-        Array.from(line)
+        Array.from(printable(line))
           .slice(0, columns - 1)
           .join(""),
       ); // all of its characters are one column wide

@@ -108,7 +108,7 @@ async function trainOn(
       events.add(index, metrics);
     },
   }).catch(async (error: unknown) => {
-    await events.close().catch(() => {}); // the first error is the one to tell
+    if (first) await events.close().catch(() => {}); // the first error is the one to tell
     throw error;
   });
   await events.close();
