@@ -39,11 +39,15 @@ test("traces of a group share their prompt, and hold their positions", async () 
   expect(() => policy.pack([[{ turns: [mute] }]])).toThrow("at least one sampled token");
 });
 
-test("a text to be learned may not hold special tokens", async () => {
+test("a special token in a text to be learned is its characters", async () => {
   const [task] = await chartTasks(1);
   const input = { freshPrompt: true, blocks: environment.prompt(task!) };
   const [special] = policy.processor.tokenizer.specialTokens.keys();
-  expect(() => policy.transcribe(input, `yes${special}`)).toThrow("special tokens");
+  const { tokens, lossMask, text } = policy.transcribe(input, `yes${special}`);
+  expect(text).toBe(`yes${special}`);
+  const structure = new Set(policy.processor.tokenizer.specialTokens.values());
+  const written = tokens.filter((_, at) => lossMask[at] === 1);
+  expect([...written].filter((id) => structure.has(id))).toEqual([policy.processor.stopIds[0]]);
 });
 
 test("a transcribed turn has the log-probs of the same tokens sampled, and an image that fell out of the store comes back the same", async () => {

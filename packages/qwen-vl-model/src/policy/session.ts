@@ -36,7 +36,8 @@ export class PolicySession implements Session {
 
   /** Samples the next turn of every response. A turn's `blocks` count from the first block of its own input. */
   async generate({ samples, sampling, onTurn, maxTokens, ...rest }: TurnRequest): Promise<Turn[]> {
-    const { processor, bannedIds, version } = this.#parts;
+    const { model, processor, bannedIds, version } = this.#parts;
+    const ids = model.device.gpu ? processor.stopIds : []; // a device that counts samples one id only: its turns are as long as they may be
     const first = this.#turns === undefined;
     const inputs = first ? this.#inputs.flatMap((input) => Array.from({ length: samples }, () => input)) : this.#inputs;
     const all: TokenSampling = { ...sampling, bannedIds };
@@ -46,7 +47,7 @@ export class PolicySession implements Session {
       samples,
       sampling: all,
       version,
-      stop: { ids: processor.stopIds, maxTokens },
+      stop: { ids, maxTokens },
       onTurn: (response, generated) => {
         turns[response] = writtenTurn(at(inputs, response), turnSequence(generated), {
           logProbs: generated.logProbs,
