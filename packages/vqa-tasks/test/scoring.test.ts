@@ -15,6 +15,10 @@ test.each([
   ["FINAL ANSWER: 1\nFINAL ANSWER: 2\nmore text", "2"],
   ['FINAL ANSWER: "Alice"', "Alice"],
   ["FINAL ANSWER:\n 7", "7"],
+  ["FINAL ANSWER: 42. That is it", "42. That is it"],
+  ["FINAL ANSWER:\n42. That is it", "42. That is it"],
+  ["FINAL ANSWER: 0. ||| 0", "0||0"],
+  ["FINAL ANSWER: **Red** and **Blue**", "**Red** and **Blue**"],
   ["FINAL ANSWER:", ""],
   ["The answer is 42.", null],
 ])("final_answer of %j is %j", (response, answer) => {

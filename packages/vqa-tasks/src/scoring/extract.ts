@@ -68,47 +68,47 @@ function finalAnswer(response: string): string | null {
 
 const MOST_MARKERS = 16;
 
-/** The first line that holds something; neighboring lines of a list together, parted by `||`. */
+/** The first line that holds something; the items of a list that begins below the marker together, parted by `||`. */
 function answerAt(response: string, start: number): string {
   const stop = response.indexOf(STOP, start);
+  const text = response.slice(start, stop < 0 ? undefined : stop);
+  const own = /^[^\r\n]*/.exec(text)?.[0] ?? "";
+  if (!isBlank(own)) return tidyItems(own);
   const lines: string[] = [];
-  let at = start;
-  const end = stop < 0 ? response.length : stop;
-  while (at < end && lines.length < MOST_LINES) {
-    const next = response.slice(at, end).search(/[\r\n]/);
-    const line = response.slice(at, next < 0 ? end : at + next);
-    at = next < 0 ? end : at + next + 1;
-    const isItem = /^\s{0,8}(?:[-*\u2022]|\d{1,2}[.)]) \s*\S/.test(line);
-    if (line.replace(/[\s*_]/g, "") === "") {
-      if (lines.length > 0) break;
-    } else if (lines.length > 0 && !isItem) break;
-    else {
-      lines.push(isItem ? line.replace(/^\s{0,8}(?:[-*\u2022]|\d{1,2}[.)]) /, "") : line);
-      if (!isItem) break;
-    }
+  for (const line of text.slice(own.length).split(/[\r\n]/, MOST_LINES)) {
+    if (isBlank(line) && lines.length === 0) continue;
+    if (lines.length > 0 && !bullet.test(line)) break;
+    lines.push(line);
+    if (!bullet.test(line)) break;
   }
-  return lines
-    .map((line) =>
-      line
-        .split(/\|\|\|?/)
-        .map(tidy)
-        .join("||"),
-    )
-    .filter((line) => line !== "")
-    .join(" || ");
+  if (lines.length < 2) return tidyItems(lines[0] ?? "");
+  const items = lines.map((line) => tidy(line.replace(bullet, "")));
+  return items.filter((item) => item !== "").join(" || ");
 }
+
+const bullet = /^\s{0,8}(?:[-*\u2022]|\d{1,2}[.)]) (?=\s{0,8}\S)/;
+const isBlank = (line: string): boolean => line.replace(/[\s*_]/g, "") === "";
+const tidyItems = (line: string): string =>
+  line
+    .split(/\|\|\|?/)
+    .map(tidy)
+    .join("||");
 
 const MOST_LINES = 256;
 
-/** Without emphasis that opens or closes elsewhere, closing marks, and what is around the answer. */
+/** Without what is around the answer, and without emphasis that opens or closes elsewhere: an odd mark of stars. */
 function tidy(text: string): string {
-  let start = 0;
+  const bare = undecorated(text);
+  const marks = bare.replace(/(?<=\d)\*\*(?=[-+]?\d)/g, "^").match(/\*+/g)?.length ?? 0;
+  if (marks % 2 === 0) return bare;
+  const opened = bare.replace(/^\*+/, "");
+  return undecorated(opened === bare ? withoutClosingStars(bare) : opened);
+}
+
+function withoutClosingStars(text: string): string {
   let end = text.length;
-  while (start < end && "* \t".includes(text.charAt(start))) start += 1;
-  while (end > start && "* \t\r\n".includes(text.charAt(end - 1))) end -= 1;
-  return undecorated(text.slice(start, end))
-    .replace(/^\*+|\*{1,8}$/g, "")
-    .trim();
+  while (end > 0 && "* \t.".includes(text.charAt(end - 1))) end -= 1;
+  return text.slice(0, end);
 }
 
 /** The last `\boxed{}`, where no marker is. */
