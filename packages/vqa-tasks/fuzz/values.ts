@@ -10,7 +10,7 @@ export type Value =
 /** `isYear`: written as four digits and nothing else, from 1000 to 2999. */
 export type Written = { readonly value: Value; readonly text: string; readonly isYear: boolean };
 
-export const unit = 1_000_000n;
+const unit = 1_000_000n;
 
 const grouped = (digits: string, mark: string): string => digits.replace(/\B(?=(?:\d{3})+$)/g, mark);
 

@@ -7,6 +7,7 @@ import type { Task } from "@iapo/rollout-trace";
 import { encodePng } from "@iapo/visual-tools/sharp";
 import { expect, test } from "vitest";
 import { dataSettingsSchema } from "../src/config.ts";
+import { thumbnail } from "../src/sources/draw-boxes.ts";
 import { leftOutWords, openTasks } from "../src/sources/open-tasks.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sources-"));
@@ -66,4 +67,18 @@ test("the digest is that of the rows used", async () => {
 test("an interrupt ends the looking", async () => {
   const signal = AbortSignal.abort(new Error("stop"));
   await expect(openTasks(files(broken, "skip"), { signal })).rejects.toThrow("stop");
+});
+
+test("a thumbnail keeps the picture's shape and colors, and small pictures as they are", () => {
+  const image = {
+    width: 400,
+    height: 100,
+    channels: 3,
+    data: Uint8Array.from({ length: 120_000 }, (_, i) => (i % 3 === 0 ? 200 : 10)),
+  } as const;
+  const small = thumbnail(image, 50);
+  expect([small.width, small.height, small.data.length]).toEqual([50, 13, 1950]);
+  expect(small.data.every((value, i) => value === (i % 3 === 0 ? 200 : 10))).toBe(true);
+  expect(thumbnail(image, 400)).toBe(image);
+  expect(thumbnail({ ...image, width: 40_000, height: 1 }, 10)).toMatchObject({ width: 10, height: 1 });
 });

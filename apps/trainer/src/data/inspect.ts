@@ -3,7 +3,15 @@ import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { type BeforeAfter, contactSheet } from "@iapo/visual-tools";
 import { encodePng } from "@iapo/visual-tools/sharp";
 import type { VisualTask } from "@iapo/vqa-tasks";
-import { type DataPlace, type DataReport, emptyReport, filesOf, readTasks, withBoxes } from "@iapo/vqa-tasks/sources";
+import {
+  type DataPlace,
+  type DataReport,
+  emptyReport,
+  filesOf,
+  readTasks,
+  thumbnail,
+  withBoxes,
+} from "@iapo/vqa-tasks/sources";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 
@@ -17,6 +25,8 @@ export interface InspectOptions extends DataPlace {
 }
 
 const SHEET_PICTURES = 12;
+/** Pixels of a picture on the sheet, on its longer side. */
+const SHEET_SIDE = 800;
 const SHOWN_BAD_ROWS = 10;
 
 /** Exit code 1 where no task could be had. */
@@ -29,7 +39,10 @@ export async function inspect(options: InspectOptions, { out, note, signal }: Cl
     signal.throwIfAborted();
     census.add(task);
     if (options.sheet && pictures.length < SHEET_PICTURES)
-      pictures.push({ before: task.content.image, after: withBoxes(task.content) });
+      pictures.push({
+        before: thumbnail(task.content.image, SHEET_SIDE),
+        after: thumbnail(withBoxes(task.content), SHEET_SIDE),
+      });
     if (census.tasks === options.limit) break;
   }
   if (options.sheet && pictures.length > 0) {

@@ -1,4 +1,4 @@
-/** A task as a data file states it: everything but the pixels, and where they are to be had. */
+/** A task as a data file states it: everything but the pixels, and where to find them. */
 
 import type { NamedBox } from "@iapo/visual-tools";
 import { z } from "zod";

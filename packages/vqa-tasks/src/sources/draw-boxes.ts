@@ -36,3 +36,21 @@ function paint(image: RawImage, x1: number, x2: number, y1: number, y2: number, 
       image.data.set(color, 3 * (y * image.width + x));
   }
 }
+
+/** The picture with at most `side` pixels on its longer side, each of them one of the picture's own; itself where it is no larger. */
+export function thumbnail(image: RawImage, side: number): RawImage {
+  const scale = side / Math.max(image.width, image.height);
+  if (scale >= 1) return image;
+  const width = Math.max(1, Math.round(image.width * scale));
+  const height = Math.max(1, Math.round(image.height * scale));
+  const { channels, data } = image;
+  const small = new Uint8Array(width * height * channels);
+  for (let y = 0; y < height; y++) {
+    const row = Math.floor(((y + 0.5) * image.height) / height) * image.width;
+    for (let x = 0; x < width; x++) {
+      const from = channels * (row + Math.floor(((x + 0.5) * image.width) / width));
+      small.set(data.subarray(from, from + channels), channels * (y * width + x));
+    }
+  }
+  return { width, height, channels, data: small };
+}

@@ -20,7 +20,7 @@ export type OpenSet = {
   readonly rule: ScoringRule;
   /** In the order of the files; a fresh pass each time. */
   tasks(): AsyncIterable<VisualTask>;
-  /** Tasks to be had, at most; fewer where images are missing. */
+  /** Tasks at most; fewer where images are missing. */
   readonly stated: number;
   /** What identifies its content, for the settings of an evaluation. */
   readonly content: readonly string[];
@@ -98,7 +98,7 @@ export async function openTestSet(name: TestSetName, data: string | undefined): 
   const sizes = await Promise.all(place.files.map(async ({ file }) => `${file.name} ${(await file.open()).size}`));
   if (stated === 0) return { name, missing: `no row of ${join(data, place.folder)} belongs to it; ${set.advice}` };
   const first = await anyTask(set, place);
-  if ("missing" in first) return { name, missing: `${stated} questions, but no picture can be had: ${first.missing}` };
+  if ("missing" in first) return { name, missing: `${stated} questions, but no picture can be read: ${first.missing}` };
   return {
     name,
     rule: ruleOf(first.source),

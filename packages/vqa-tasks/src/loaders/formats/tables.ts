@@ -1,6 +1,6 @@
 /**
  * Questions about tables: WikiTableQuestions, TabFact and TableVQA-Bench. Where a row brings no image, its source table
- * is rendered anew, and the source says so: `wikitablequestions-rendered`, `tabfact-rendered`, `vwtq-rendered`, ...
+ * is rendered, and the source says so: `wikitablequestions-rendered`, `tabfact-rendered`, `vwtq-rendered`, ...
  */
 
 import { z } from "zod";
