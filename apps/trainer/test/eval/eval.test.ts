@@ -38,7 +38,7 @@ test("sets by name: what is there is evaluated, what is missing says what and ho
   expect(out).toMatch(
     /^model +CharXiv +Horizontal +Vertical +VWTQ +VWTQ_syn +VTabFact +Avg\nmodel +- +- +- +0\.0 +0\.0 +- +-$/m,
   );
-  expect(out).toMatch(/CharXiv is missing: 1 questions, but no picture can be had: .*CharXiv's image archive/);
+  expect(out).toMatch(/CharXiv is missing: 1 questions, but no picture can be read: .*CharXiv's image archive/);
   expect(out).toMatch(/Horizontal is missing: .*refocus or chartqa.*ChartQA Dataset/);
   expect(out).toMatch(/VWTQ: 2 of the 750 published questions/);
 });
