@@ -135,7 +135,7 @@ await fc.assert(
     const stream = loadTasks({ format: made.format, files, images: folder, tables: folder, onBadRow: "skip" });
     for await (const task of stream) {
       checkTask(task);
-      if (task.answers.length === 0) throw new Error(`a task without answers from ${text}`);
+      if (task.content.answers.length === 0) throw new Error(`a task without answers from ${text}`);
       counts.tasks += 1;
       loadedOf[made.format] = (loadedOf[made.format] ?? 0) + 1;
     }
