@@ -43,7 +43,7 @@ test.each([
 ])("TableVQA-Bench: %s %j", async (name, value, source, answers) => {
   const { tasks, reasons } = await row("tablevqabench", { ...value, image: "a.png" }, name);
   expect(reasons).toEqual([]);
-  expect(tasks).toMatchObject([{ source, answers }]);
+  expect(tasks).toMatchObject([{ source, content: { answers } }]);
 });
 
 test("CharXiv: the hub's columns, the repository's entries, numbers as answers", async () => {
@@ -63,7 +63,7 @@ test("CharXiv: the hub's columns, the repository's entries, numbers as answers",
   ]);
   const repository = { 0: { figure_id: 0, query: "How many?", answer: 3, image: "a.png" } };
   expect((await load("charxiv", "reasoning_val.json", JSON.stringify(repository))).tasks).toMatchObject([
-    { answers: ["3"] },
+    { content: { answers: ["3"] } },
   ]);
 });
 
