@@ -5,7 +5,7 @@ import { identifyImage } from "@iapo/rollout-trace";
 import type { VisualTask } from "@iapo/vqa-tasks";
 import { parseDelimited } from "@iapo/vqa-tasks/loaders";
 import { createNanoCharts, type NanoSplit } from "@iapo/vqa-tasks/nano";
-import { defaultTableOptions, loadRasterizer, renderTable, tableStyles } from "@iapo/vqa-tasks/render";
+import { defaultTableOptions, loadRasterizer, renderFitting, tableStyles } from "@iapo/vqa-tasks/render";
 import { writeData } from "@iapo/vqa-tasks/sources";
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
@@ -33,16 +33,24 @@ async function* nanoTasks({ count, seed, split }: Pick<RenderOptions, "count" | 
   for (let index = 0; index < count; index++) yield (await charts.chart(split, index)).task;
 }
 
+/** Without a byte order mark. @throws TrainerError `invalid` for what is no UTF-8 */
+function textOf(bytes: Uint8Array, file: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new TrainerError("invalid", `${file}: not UTF-8; save the table in that encoding`, { cause });
+  }
+}
+
 /** A task needs a question; the one about the first cell stands in. */
 async function* tables(files: readonly string[]): AsyncGenerator<VisualTask> {
   const rasterize = await loadRasterizer();
   for (const file of files) {
-    const text = await readFile(file, "utf8");
-    const [header = [], ...rows] = parseDelimited(text, "rfc4180");
+    const [header = [], ...rows] = parseDelimited(textOf(await readFile(file), file), "rfc4180");
     const [first] = rows;
     if (header.length === 0 || !first)
       throw new TrainerError("invalid", `${file}: a table has a header line and at least one row, parted by commas`);
-    const picture = renderTable(
+    const picture = renderFitting(
       { columns: header, rows },
       { ...defaultTableOptions, style: tableStyles[0] },
       rasterize,
@@ -53,7 +61,7 @@ async function* tables(files: readonly string[]): AsyncGenerator<VisualTask> {
       split: "",
       content: {
         image: await identifyImage(picture.image),
-        question: `What stands first in the column ${header[0]}?`,
+        question: `What stands first in ${header[0]?.trim() ? `the column ${header[0]}` : "the first column"}?`,
         answers: [first[0] || "-"],
         columns: picture.columns,
         rows: picture.rows,

@@ -60,6 +60,18 @@ test("a table with quotes, ties and a comma keeps its boxes through the refocus 
   }
 });
 
+test("a table with a byte order mark, an empty header and other letters is drawn; one in another encoding is named", async () => {
+  const folder = temporaryFolder();
+  const at = (name: string): string => join(folder, name);
+  writeFileSync(at("a.csv"), '\ufeff"","Tor"\n"Ann","東"\n');
+  expect((await iapo(["data", "render", at("a.csv"), "--out", at("table")])).code).toBe(0);
+  const [table] = await load(at("table"), "tasks");
+  expect(table!.content.columns.map(({ name }) => name)).toEqual(["column 1", "Tor"]);
+  expect(table!.content.question).toBe("What stands first in the first column?");
+  writeFileSync(at("b.csv"), Buffer.from("Café,b\n1,2\n", "latin1"));
+  await expectRefusal(["data", "render", at("b.csv"), "--out", at("no")], 1, /b\.csv: not UTF-8/);
+});
+
 test("inspect counts, names bad rows with their reasons, and draws a sheet; a data set without a task is exit code 1", async () => {
   const folder = temporaryFolder();
   const at = (name: string): string => join(folder, name);

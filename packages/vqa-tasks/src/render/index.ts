@@ -4,4 +4,4 @@ export { type FontWeight, isDrawable, textWidth } from "./font.ts";
 export type { Picture } from "./picture.ts";
 export { loadRasterizer, type Rasterizer } from "./rasterizer.ts";
 export { type BarChartStyle, barChartStyles, type TableStyle, tableStyles } from "./styles.ts";
-export { defaultTableOptions, renderTable, type Table, type TableOptions } from "./table.ts";
+export { defaultTableOptions, renderFitting, renderTable, type Table, type TableOptions } from "./table.ts";
