@@ -4,11 +4,14 @@ import { defineConfig } from "vitest/config";
 /** Tests run on the TypeScript sources: every package exports them under this condition. */
 const conditions = ["@iapo/source", "module", "node", "import", "default"];
 
-const rooms = ["packages", "apps", "tools"].flatMap((room) =>
-  readdirSync(new URL(room, import.meta.url), { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => ({ name: entry.name, dir: `${room}/${entry.name}` })),
-);
+const rooms = [
+  ...["packages", "apps", "tools"].flatMap((room) =>
+    readdirSync(new URL(room, import.meta.url), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => ({ name: entry.name, dir: `${room}/${entry.name}` })),
+  ),
+  { name: "examples", dir: "examples" },
+];
 
 export default defineConfig({
   test: {
