@@ -16,7 +16,7 @@ export interface Block {
   readonly prints?: string;
 }
 
-const fence = /^```(\w+)(?: ([\w-]+))?\n([\s\S]*?)^```$/gm;
+const fence = /^(`{3,})(\w*)(?: ([\w-]+))?\n([\s\S]*?)^\1$/gm;
 
 /** Every fenced block of every README, CONTRIBUTING and page of docs/. */
 export function readmeBlocks(): Block[] {
@@ -26,7 +26,7 @@ export function readmeBlocks(): Block[] {
   return pages.flatMap((readme) => {
     const text = readFileSync(join(root, readme), "utf8");
     return Array.from(text.matchAll(fence), (match) => {
-      const [whole, language = "", flag = "", code = ""] = match;
+      const [whole, , language = "", flag = "", code = ""] = match;
       const after = text.slice(match.index + whole.length);
       const prints = /^\s*It prints:?\s*```text\n([\s\S]*?)^```$/m.exec(after);
       const line = text.slice(0, match.index).split("\n").length;

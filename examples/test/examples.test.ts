@@ -1,19 +1,12 @@
 // Each example runs as its first line says, and prints something.
-import { spawnSync } from "node:child_process";
-import { globSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { globSync } from "node:fs";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { root } from "./blocks.ts";
+import { runProgram } from "./run-program.ts";
 
 const programs = globSync("examples/*.ts", { cwd: root }).sort();
 
-test.each(programs)("%s runs", { timeout: 300_000 }, (program) => {
-  const cwd = mkdtempSync(join(tmpdir(), "iapo-example-"));
-  onTestFinished(() => rmSync(cwd, { recursive: true }));
-  const options = ["--conditions=@iapo/source", join(root, program)];
-  const { status, stdout, stderr } = spawnSync(process.execPath, options, { cwd, encoding: "utf8" });
-  expect(stderr).not.toContain("dispose");
-  expect(status, stderr).toBe(0);
-  expect(stdout).not.toBe("");
+test.each(programs)("%s runs", { timeout: 300_000 }, async (program) => {
+  expect(await runProgram(join(root, program))).not.toBe("");
 });

@@ -63,6 +63,19 @@ Exit codes:
   4    another process is at work in the run's directory
   130  interrupted; what was begun was ended in order`;
 
+/** The command line; the work of its commands goes through `run`. */
+export function commandLine(io: Pick<CliIo, "out" | "note">, run: Run): Command {
+  const program = new Command("iapo")
+    .description("Teach a small vision-language model to use visual tools, on any GPU that WebGPU reaches.")
+    .option("-q, --quiet", "results only, no progress")
+    .addHelpText("after", examples)
+    .showHelpAfterError("(iapo --help shows every command)")
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => io.out(text.trimEnd()), writeErr: (text) => io.note(text.trimEnd()) });
+  for (const add of commands) add(program, run);
+  return program;
+}
+
 /** Runs a command line and returns the exit code. Never throws. */
 export async function runCli(args: readonly string[], given: CliIo): Promise<number> {
   const io: CliIo = {
@@ -71,18 +84,9 @@ export async function runCli(args: readonly string[], given: CliIo): Promise<num
     note: (text) => given.note(printable(text)),
   };
   let exitCode: number = ExitCode.done;
-  const program = new Command("iapo")
-    .description("Teach a small vision-language model to use visual tools, on any GPU that WebGPU reaches.")
-    .option("-q, --quiet", "results only, no progress")
-    .addHelpText("after", examples)
-    .showHelpAfterError("(iapo --help shows every command)")
-    .exitOverride()
-    .configureOutput({ writeOut: (text) => io.out(text.trimEnd()), writeErr: (text) => io.note(text.trimEnd()) });
-  const run: Run = async (work) => {
+  const program = commandLine(io, async (work) => {
     exitCode = await work(program.opts<{ quiet?: true }>().quiet ? { ...io, note: () => {}, terminal: undefined } : io);
-  };
-  for (const add of commands) add(program, run);
-
+  });
   try {
     await program.parseAsync([...args], { from: "user" });
     return exitCode;

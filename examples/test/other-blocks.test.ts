@@ -1,0 +1,84 @@
+// Blocks of READMEs that are no programs: commands are commands of today, configurations load, packages say how they are installed.
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { studentDirectory, teacherDirectory } from "@iapo/nano-vl";
+import { expect, onTestFinished, test } from "vitest";
+import { commandLine } from "../../apps/trainer/src/cli.ts";
+import { loadConfig } from "../../apps/trainer/src/config/load.ts";
+import { type Block, readmeBlocks, root } from "./blocks.ts";
+import { shellLines } from "./shell-lines.ts";
+
+const blocks = readmeBlocks();
+const of = (language: string): Block[] => blocks.filter((block) => block.language === language);
+const lines = of("sh").flatMap(({ readme, code }) => shellLines(code).map((words) => ({ readme, words })));
+const named = lines.map(({ readme, words }) => ({ readme, command: words.join(" "), words }));
+const scripts = (JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: object }).scripts;
+
+test("every block says its language, and flags are those that the runner knows", () => {
+  const languages = ["ts", "sh", "text", "yaml", "json", "mermaid"];
+  const unknown = blocks.filter(
+    ({ language, flag }) =>
+      !languages.includes(language) || !(flag === "" || (language === "ts" && ["no-run", "fragment"].includes(flag))),
+  );
+  expect(unknown.map(({ readme, line, language, flag }) => `${readme}:${line}: ${language} ${flag}`)).toEqual([]);
+});
+
+test.each(named.filter(({ words: [first = ""] }) => /^(\.\/)?iapo$/.test(first)))(
+  "$readme: $command",
+  async ({ words: [, ...args] }) => {
+    const said: string[] = [];
+    let works = 0;
+    const program = commandLine({ out: () => {}, note: (text) => said.push(text) }, async () => {
+      works++;
+    });
+    await program.parseAsync(args, { from: "user" }).catch(() => {});
+    expect(said).toEqual([]);
+    expect(works).toBe(args.includes("--help") ? 0 : 1);
+    const [command = "", source = ""] = args;
+    if (!["train", "sft", "plan", "diagnose"].includes(command) || /^--|\/|\.yaml$|^$/.test(source)) return;
+    expect(loadConfig(source, settings(args)).config).toBeDefined(); // a recipe
+  },
+);
+
+/** What `--set` assigns. Paths that earlier commands make are left out. */
+function settings(args: readonly string[]): string[] {
+  return args.filter((word, i) => args[i - 1] === "--set" && !word.includes(".directory="));
+}
+
+test.each(named.filter(({ words: [first = ""] }) => !/^(\.\/)?iapo$|^npm$/.test(first)))(
+  "$readme: $command",
+  ({ words: [first = "", ...args] }) => {
+    if (first === "pnpm") expect(Object.keys(scripts)).toContain(args[0]);
+    else if (first === "node")
+      expect(existsSync(join(root, args.find((word) => !word.startsWith("--")) ?? "")), args.join(" ")).toBe(true);
+    else expect(existsSync(join(root, first)) || existsSync(join(root, "node_modules/.bin", first)), first).toBe(true);
+  },
+);
+
+test.each(of("yaml"))("$readme:$line is a configuration", ({ code }) => {
+  const directory = mkdtempSync(join(tmpdir(), "iapo-yaml-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  cpSync(studentDirectory, join(directory, "models/student"), { recursive: true });
+  cpSync(teacherDirectory, join(directory, "models/teacher"), { recursive: true });
+  mkdirSync(join(directory, "configs"));
+  const file = join(directory, "configs/my.yaml");
+  writeFileSync(file, code);
+  expect(loadConfig(file).config.grpo.steps).toBeGreaterThan(0);
+});
+
+test.each(of("json"))("$readme:$line is JSON", ({ code }) => {
+  expect(() => JSON.parse(code)).not.toThrow();
+});
+
+const packages = [...new Set(blocks.map(({ readme }) => readme))].filter((readme) => readme.startsWith("packages/"));
+
+test.each(packages)("%s begins with how it is installed, all that its first program imports", (readme) => {
+  const own = blocks.filter((block) => block.readme === readme);
+  expect(own.map(({ language }) => language).slice(0, 2)).toEqual(["sh", "ts"]);
+  const [installed = "", program = ""] = own.map(({ code }) => code);
+  const imported = Array.from(program.matchAll(/from "((?:@[\w-]+\/)?[\w-]+)(?:\/[\w-]+)*"/g), ([, name]) => name);
+  const missing = imported.filter((name) => name !== "node" && !installed.trim().split(" ").includes(String(name)));
+  expect(installed).toMatch(/^npm install /);
+  expect(missing).toEqual([]);
+});
