@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { runCli } from "@iapo/trainer";
 import { writeImage } from "@iapo/visual-tools/sharp";
 import { createNanoCharts } from "@iapo/vqa-tasks/nano";
 import { openNano, writeData } from "@iapo/vqa-tasks/sources";
@@ -18,7 +19,7 @@ const programs = readmeBlocks()
     file: join(folder, "blocks", `${block.readme.replaceAll(/\W+/g, "-")}-${block.line}.ts`),
   }));
 
-/** The programs, and the files that they read: a chart, a table, rows of tasks. */
+/** The programs, and the files that they read: a chart, a table, rows of tasks, two short runs. */
 beforeAll(async () => {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(join(folder, "blocks"), { recursive: true });
@@ -28,10 +29,17 @@ beforeAll(async () => {
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
   mkdirSync(files);
   const { task } = await (await createNanoCharts({ seed: 1 })).chart("train", 0);
-  for (const name of ["chart.png", "table.png"]) await writeImage(join(files, name), task.image);
+  for (const name of ["chart.png", "table.png"]) await writeImage(join(files, name), task.content.image);
   const nano = await openNano({ seed: 1, split: "train", count: 2 });
   await writeData(nano.tasks(), "tasks", join(files, "mine"));
-});
+  for (const seed of [1, 2]) {
+    const small = [`seed=${seed}`, "steps=2", "groups=1", "rollout.samples=2", "evaluate="];
+    const out = join(files, `runs/a-seed-${seed}`);
+    const args = ["train", "nano-grpo", "--out", out, ...small.flatMap((setting) => ["--set", `grpo.${setting}`])];
+    const io = { out: () => {}, note: () => {}, signal: new AbortController().signal, terminal: undefined };
+    expect(await runCli(args, io)).toBe(0);
+  }
+}, 300_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test("blocks are type-checked", { timeout: 300_000 }, () => {
