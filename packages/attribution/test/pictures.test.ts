@@ -1,4 +1,4 @@
-// Pictures: what they show is where it should be, colors are readable and told apart by color-blind people, and no text escapes its place.
+// Pictures: what they show is where it should be, colors are readable and distinct to color-blind people, and no text escapes its place.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { colorOf, type Rgb, scaleLimit } from "../src/pictures/color.ts";
@@ -46,7 +46,7 @@ describe("scale", () => {
     ["protanopia", [0.152286, 1.052583, -0.204868, 0.114503, 0.786281, 0.099216, -0.003882, -0.048116, 1.051998]],
     ["deuteranopia", [0.367322, 0.860646, -0.227968, 0.280085, 0.672501, 0.047413, -0.01182, 0.04294, 0.968881]],
     ["tritanopia", [1.255528, -0.076749, -0.178779, -0.078411, 0.930809, 0.147602, 0.004733, 0.691367, 0.3039]],
-  ])("its ends are told apart from each other and from 0 under %s", (_, matrix) => {
+  ])("its ends are distinct from each other and from 0 under %s", (_, matrix) => {
     const seen = (place: number): number[] => {
       const color = colorOf(place).map(linear);
       return [0, 1, 2].map((r) => color.reduce((sum, c, i) => sum + matrix[3 * r + i]! * c, 0));

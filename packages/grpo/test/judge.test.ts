@@ -68,7 +68,7 @@ test(kill, { timeout: 300_000 }, async () => {
   const whole = await fingerprint(join(root, "whole"));
   another.close();
 
-  // The last checkpoint is that after the second step; the third one is made anew.
+  // The last checkpoint is that after the second step; the third one is made again.
   expect(await judgedRun(endpoint, "killed", STEPS - 1)).toEqual({ killed: true, errors: "" });
   const given = judge.asked.size;
   expect(given).toBeGreaterThan(3 * STEPS);

@@ -112,7 +112,7 @@ test("a model that repeats what it was shown, or rambles, gives no verdict, and 
   await expect(createLlmVerifier({ ...rambling, retries: 0 })(madeUpTrace())).rejects.toThrow(
     /no verdict in 1 replies/,
   );
-  // An error is no verdict: the next one is asked anew.
+  // An error is no verdict: the next one is asked again.
   await expect(verify(madeUpTrace({ text: "good-00000000" }))).rejects.toThrow();
   expect(calls).toBe(6);
 });

@@ -192,7 +192,7 @@ describe("normalization", () => {
   });
 });
 
-test("D anew from the evidence, and metrics from the log", () => {
+test("D recomputed from the evidence, and metrics from the log", () => {
   const trace = madeUpTrace();
   const settings = settingsOf({ maxPenalty: 0.2, coldStartSteps: 0 });
   const evidence = { lambda: [0.1], divergence: [0.2], student_scores: [3], teacher_scores: [1] } as const;

@@ -96,7 +96,7 @@ test("everything that decides a call decides its key; a seed only where it is re
   expect(await files()).toBe(8);
 });
 
-test("a damaged file is named, whichever byte is wrong, and made anew", async () => {
+test("a damaged file is named, whichever byte is wrong, and made again", async () => {
   const [written] = await callsOf().to([prompts[0]!]);
   const [name] = await readdir(directory);
   const file = join(directory, name!);

@@ -1,4 +1,4 @@
-// A prompt computed once for its group gives the gradients of a prompt computed anew for every response.
+// A prompt computed once for its group gives the gradients of a prompt computed for every response.
 import { openDevice, record, scope, type Tensor } from "@iapo/tensor-core";
 import { relativeDifference } from "@iapo/tensor-core/testing";
 import { expect, test } from "vitest";

@@ -3,7 +3,7 @@ import type { ImageRef } from "./image.ts";
 import type { Trace } from "./trace.ts";
 import type { Turn } from "./turn.ts";
 
-/** A turn made anew; N as in {@link Turn}. What is left out is not compared. */
+/** A turn made again; N as in {@link Turn}. What is left out is not compared. */
 export type RenderedTurn = {
   /** [N] what was put in, then the sampled ids. */
   readonly tokens: ArrayLike<number>;
@@ -18,7 +18,7 @@ export type RenderedTurn = {
 };
 
 /**
- * Makes turn `index` of an episode anew from its source (task, images, template, tokenizer), not from the trace's own tokens; only
+ * Makes turn `index` of an episode again from its source (task, images, template, tokenizer), not from the trace's own tokens; only
  * the ids that were sampled are taken from it.
  */
 export type TurnRenderer = (

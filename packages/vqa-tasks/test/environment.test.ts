@@ -127,7 +127,7 @@ test("the first bar of a chart can be masked and asked for by default; as publis
   expect((await createEnvironment().step(table, { text: only("x") })).tool).toMatchObject({ changed: false });
 });
 
-test("vtool_v1: the second prompt is built anew, a failed program ends the episode, similarity scores", async () => {
+test("vtool_v1: the second prompt is built again, a failed program ends the episode, similarity scores", async () => {
   const environment = createEnvironment({ preset: "vtool_v1" });
   expect(kinds(environment.prompt(chart)).slice(0, 2)).toEqual(["image", "query"]);
   const text = `THOUGHT\n${call("columns")}OBSERVATION: made up`;

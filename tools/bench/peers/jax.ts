@@ -18,7 +18,7 @@ type Tensors = Record<string, Tensor>;
 const array = (values: Float32Array<ArrayBuffer>, shape: readonly number[]): Tensor =>
   np.array(values, { shape: [...shape] });
 
-/** Runs `compute` anew each time and keeps the outputs of the last run. */
+/** Runs `compute` again each time and keeps the outputs of the last run. */
 function prepared(inputs: Tensor[], compute: () => Tensors): Prepared {
   let outputs: Tensors = {};
   let unfinished: Tensors[] = []; // evaluation is lazy: what is disposed before it is awaited is never computed

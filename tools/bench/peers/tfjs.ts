@@ -17,7 +17,7 @@ await tf.ready();
 
 type Tensors = Record<string, TensorFlow.Tensor>;
 
-/** Runs `compute` anew each time and keeps the outputs of the last run. */
+/** Runs `compute` again each time and keeps the outputs of the last run. */
 function prepared(inputs: Tensors, compute: () => Tensors): Prepared {
   let outputs: Tensors = {};
   const disposeOutputs = (): void => tf.dispose(Object.values(outputs));

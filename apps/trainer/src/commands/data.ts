@@ -29,7 +29,7 @@ function addInspect(data: Command, run: Run): void {
 
 function addConvert(data: Command, run: Run): void {
   places(data.command("convert"))
-    .description("write a data set anew, as rows and pictures in a folder that appears when it is whole")
+    .description("write a data set as rows and pictures in a folder that appears when it is whole")
     .addOption(
       new Option("--to <form>", "tasks (this product's own) or refocus").choices(writtenForms).default("tasks"),
     )

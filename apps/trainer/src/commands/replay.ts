@@ -21,7 +21,7 @@ export const addReplay: AddCommand = (program, run) => {
     .option("--step <number>", "this one only; steps count from 0", placeNumber)
     .option(
       "--model <directory>",
-      "or the name of a shipped one: also encode every turn anew, with its tokenizer and image processor",
+      "or the name of a shipped one: also encode every turn again, with its tokenizer and image processor",
     )
     .option("--tolerance <number>", "absolute below 1, else relative", tolerance, 1e-6)
     .option("--trust", "load the modules of the user's own functions that the run names")

@@ -37,7 +37,7 @@ export function consequences(
     );
   if (parity === true) say("fine", "parity: decoding, packed and split kernels agree to the bit");
   if (parity === false)
-    say("limited", "no parity: kernels that should agree differ in bits, so training computes old log-probs anew");
+    say("limited", "no parity: kernels that should agree differ in bits, so training computes old log-probs again");
   if (!facts.features.includes("timestamp-query"))
     say("limited", "no timestamp-query: kernels cannot be timed one by one");
   if (facts.maxBinding < 2 * gibibyte) {

@@ -27,7 +27,7 @@ export interface Reading {
   readonly eta: number | undefined;
   readonly gpuBytes: number;
   readonly gpuPeakBytes: number;
-  /** Raised in this sitting. */
+  /** Raised by this process. */
   readonly alarms: readonly Alarm[];
 }
 
@@ -55,7 +55,7 @@ export class Meter {
     this.#phase = name;
   }
 
-  /** The steps begin; so many were done in an earlier sitting. */
+  /** The steps begin; so many were done by an earlier process. */
   begin(done: number): void {
     this.#step = done;
     this.#stepBegan = this.#now();

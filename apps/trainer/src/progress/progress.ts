@@ -7,7 +7,7 @@ import { alarmLine, screenLines, stepLine } from "./words.ts";
 
 export interface Progress {
   phase(name: string): void;
-  /** The steps begin; so many were done in an earlier sitting. */
+  /** The steps begin; so many were done by an earlier process. */
   begin(done: number): void;
   step(index: number, metrics: Metrics): void;
   alarm(alarm: Alarm): void;

@@ -5,7 +5,7 @@ import type { ImageRef, ReplayFunctions } from "@iapo/rollout-trace";
 import type { TrainerConfig } from "../config/schema.ts";
 import { TrainerError } from "../error.ts";
 import { userFunctions } from "../train/parts.ts";
-import { rewardsAnew } from "./rewards.ts";
+import { recomputeRewards } from "./rewards.ts";
 
 /**
  * @param trust whether modules that the run names may be loaded: they run with all rights of this process
@@ -27,7 +27,7 @@ export async function functionsOf(config: TrainerConfig, trust: boolean): Promis
     );
   }
   const { reward, advantage } = await userFunctions(named);
-  const rewards = rewardsAnew(config, reward);
+  const rewards = recomputeRewards(config, reward);
   if (iapo) return iapoReplay(iapo, grpo, { rewards });
   if (!baseline) return replayFunctions(grpo, { rewards, advantage });
   const plain = { advantage: advantageFunction(grpo.advantage), verify: recordedVerifier };

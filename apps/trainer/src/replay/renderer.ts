@@ -1,4 +1,4 @@
-// How the turns of a run are made anew, to be compared with its traces: prompts, tools and encoding once more, without a GPU.
+// How the turns of a run are made again, to be compared with its traces: prompts, tools and encoding once more, without a GPU.
 import { join } from "node:path";
 import { traceRenderer } from "@iapo/grpo";
 import { checkContent } from "@iapo/grpo/run-directory";

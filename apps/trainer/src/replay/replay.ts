@@ -11,7 +11,7 @@ import { rendererOf } from "./renderer.ts";
 export interface ReplayOptions {
   readonly directory: string;
   readonly step?: number | undefined;
-  /** Also encode every turn anew, with this model's processor. */
+  /** Also encode every turn again, with this model's processor. */
   readonly model?: string | undefined;
   readonly tolerance: number;
   readonly trust: boolean;

@@ -1,4 +1,4 @@
-// The rewards of a trace, anew from what it holds: the answer is scored, the tool's outcome is read, nothing runs again.
+// The rewards of a trace, recomputed from what it holds: the answer is scored, the tool's outcome is read, nothing runs again.
 import type { RewardFunction } from "@iapo/grpo";
 import { createBaseline, recordedVerifier } from "@iapo/iapo";
 import type { ImageRef, ReplayFunctions, Trace } from "@iapo/rollout-trace";
@@ -12,7 +12,7 @@ type Rewards = Readonly<Record<string, number>>;
  * What no seed governs is taken as the trace holds it: a judge's and a verifier's verdict, and the outcome of an episode that failed.
  * @param own the user's own reward function, where the run had one
  */
-export function rewardsAnew(
+export function recomputeRewards(
   { environment, baseline, grpo }: Pick<TrainerConfig, "environment" | "baseline" | "grpo">,
   own: RewardFunction | undefined,
 ): ReplayFunctions["rewards"] {

@@ -16,7 +16,7 @@ function meterAt(times: number[]): Meter {
   return new Meter({ steps: 10, tokensOf: ({ tokens = 0 }) => tokens, memory, now: () => times.shift()! });
 }
 
-test("pace and ETA count the steps of this sitting", () => {
+test("pace and ETA count the steps of this process", () => {
   const meter = meterAt([1000, 3000, 7000]);
   meter.begin(4);
   expect(meter.read()).toMatchObject({ step: 4, eta: undefined, tokensPerSecond: undefined });

@@ -61,7 +61,7 @@ test("a changed byte is named with its file, line, and the first trace that is l
   );
 });
 
-test("an altered number, sealed anew, is named with its sample", async () => {
+test("an altered number, sealed again, is named with its sample", async () => {
   const altered = copyOf(run);
   const file = join(altered, "steps/step-000000.jsonl");
   const step = await readStep(file);

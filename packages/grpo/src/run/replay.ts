@@ -6,7 +6,7 @@ import type { GrpoOptions } from "./options.ts";
 import { type AdvantageFunction, advantageFunction } from "./shaping.ts";
 
 export interface ReplayParts {
-  /** Rewards by part, anew from the trace. */
+  /** Rewards by part, recomputed from the trace. */
   readonly rewards: ReplayFunctions["rewards"];
   /** What the run's own penalty function made of the evidence; default 0. */
   readonly penalty?: ReplayFunctions["penalty"] | undefined;

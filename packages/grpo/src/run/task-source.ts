@@ -15,7 +15,7 @@ export interface TaskSource<T = Task> {
 /** Tasks that are made at the same time. */
 const TOGETHER = 16;
 
-/** Tasks in an order shuffled anew each time that all of them were given. */
+/** Tasks in an order shuffled again each time that all of them were given. */
 export class TaskOrder<T = Task> {
   readonly #source: TaskSource<T>;
   readonly #seed: Seed;

@@ -1,4 +1,4 @@
-// How a trace's turns are made anew from its task, for rollout-trace's `verifyTrace`: prompt, tools and encoding once more, sampled ids as they are.
+// How a trace's turns are made again from its task, for rollout-trace's `verifyTrace`: prompt, tools and encoding once more, sampled ids as they are.
 import type {
   EarlierTurn,
   Environment,

@@ -117,7 +117,7 @@ function keyOf(model: string, data: string, images: readonly ImageRef[]): string
 
 type Verdict = Pick<LlmVerdict, "necessary" | "correct">;
 
-/** Made anew for each request: nothing that is judged has ever seen their number. */
+/** Made for each request: nothing that is judged has ever seen their number. */
 function verdictWords(): Map<string, Verdict> {
   const nonce = randomBytes(4).toString("hex");
   return new Map([

@@ -52,7 +52,7 @@ export interface Diagnosis {
   readonly charts: number;
   readonly options: DiagnoseOptions;
   readonly cells: readonly DiagnosedCell[];
-  /** Index of the cell whose weaker fault is told apart best; null where no cell tells both apart for certain. */
+  /** Index of the cell whose weaker fault is distinguished best; null where no cell distinguishes both for certain. */
   readonly recommended: number | null;
   readonly warnings: readonly string[];
 }

@@ -31,7 +31,7 @@ export function blockNames(trace: Trace<ImageRef>, settings: IapoSettings): read
 }
 
 /**
- * D anew, from block scores or, without a call, by the rule; under `group_max`, whose D is that of another trace, as it was logged.
+ * D recomputed, from block scores or, without a call, by the rule; under `group_max`, whose D is that of another trace, as it was logged.
  * @throws IapoError, AttributionError for evidence that makes no sense
  */
 export function recomputeDivergence(trace: Trace<ImageRef>, evidence: PenaltyEvidence, settings: IapoSettings): number {

@@ -6,7 +6,7 @@ import { lambdaAt } from "../penalty/lambda.ts";
 import { iapoAdvantage } from "./advantage.ts";
 import { penaltyEvidence, recomputeDivergence } from "./evidence.ts";
 
-/** No GPU is needed: scores are read from the log, all behind them is computed. `rewards`: by part, anew from a trace. */
+/** No GPU is needed: scores are read from the log, all behind them is computed. `rewards`: by part, recomputed from a trace. */
 export function iapoReplay(
   settings: IapoSettings,
   options: Pick<GrpoOptions, "loss" | "overlong" | "advantage">,

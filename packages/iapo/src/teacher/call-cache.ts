@@ -81,7 +81,7 @@ export class CallCache {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
       const reason = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
-      this.#onWarning(`${file} is not a cached call of a teacher, and is made anew: ${reason}`);
+      this.#onWarning(`${file} is not a cached call of a teacher, and is made again: ${reason}`);
       return undefined;
     }
   }

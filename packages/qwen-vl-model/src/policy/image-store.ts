@@ -12,7 +12,7 @@ export interface StoredImage extends EncodedImage {
 
 const DEFAULT_BYTES = 256 * 2 ** 20;
 
-/** Keeps the latest images; one that fell out is processed anew, to the same values. */
+/** Keeps the latest images; one that fell out is processed again, to the same values. */
 export class ImageStore {
   readonly #processor: Processor;
   readonly #limit: number;

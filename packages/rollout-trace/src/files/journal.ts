@@ -51,7 +51,7 @@ async function readJournal<T>(path: string, schema: z.ZodType<T>): Promise<Read<
     const known = cause instanceof TraceError ? cause.code : (cause as NodeJS.ErrnoException).code;
     if (known !== "torn" && known !== "ENOENT") {
       const code = cause instanceof TraceError ? cause.code : "read_failed";
-      const message = `${path}, line ${records.length + 1}: ${(cause as Error).message}; restore a copy of the file, or delete it: what it held is then asked for anew`;
+      const message = `${path}, line ${records.length + 1}: ${(cause as Error).message}; restore a copy of the file, or delete it: what it held is then asked for again`;
       throw new TraceError(code, message, { cause });
     }
   }

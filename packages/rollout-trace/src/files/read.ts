@@ -61,7 +61,7 @@ export async function* readEntries(
 function advice(code: TraceError["code"]): string {
   return code === "version"
     ? "read it with the version that wrote it"
-    : "restore a copy of the file, or delete it and go back to a checkpoint before this step: the run then makes it anew";
+    : "restore a copy of the file, or delete it and go back to a checkpoint before this step: the run then makes it again";
 }
 
 /** The grammar of a step file. */

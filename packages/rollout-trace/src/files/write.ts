@@ -152,14 +152,14 @@ class PartialStep implements StepWriter {
   }
 
   async #attempt(work: () => Promise<void>): Promise<void> {
-    if (!this.#open) throw new TraceError("write_failed", `${this.#path} is closed; begin the step anew`);
+    if (!this.#open) throw new TraceError("write_failed", `${this.#path} is closed; begin the step again`);
     try {
       await work();
     } catch (cause) {
       await this.discard();
       throw new TraceError(
         "write_failed",
-        `${this.#path} cannot be written: ${(cause as Error).message}; what was written is deleted: make room, then resume the run, which makes the step anew`,
+        `${this.#path} cannot be written: ${(cause as Error).message}; what was written is deleted: make room, then resume the run, which makes the step again`,
         { cause },
       );
     }

@@ -11,7 +11,7 @@ export const eventFileName = "events.out.tfevents.0000000000.iapo";
 type Scalars = Readonly<Record<string, number | null>>;
 
 /**
- * Takes the metrics of a run as they come. The file is made anew from the published steps before the first step added, so it has no step
+ * Takes the metrics of a run as they come. The file is made again from the published steps before the first step added, so it has no step
  * twice and lacks none, whatever was written before a kill. Wall time counts the seconds of training from 0: pauses do not show.
  */
 export class EventFile {

@@ -18,7 +18,7 @@ export interface QueueItem {
   run(signal: AbortSignal): Promise<Outcome>;
 }
 
-/** False where the signal stopped it. Items that failed in an earlier sitting come last. */
+/** False where the signal stopped it. Items that failed in an earlier process come last. */
 export async function runQueue(
   items: readonly QueueItem[],
   state: QueueState,
