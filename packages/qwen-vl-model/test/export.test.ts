@@ -1,5 +1,5 @@
 // Exported directories: the bits of the merged weights come back, whole or not at all, sharded on the GPU and in files.
-import { open, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Device, openDevice, toBf16 } from "@iapo/tensor-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -178,4 +178,15 @@ test("bf16 vectors are rounded once, at loading", async () => {
   expect([...toBf16(norm)]).toEqual([...words].map((word) => word >>> 16));
   reloaded.dispose();
   model.dispose();
+});
+
+test("an export keeps processor_config.json, where transformers 5 has the image processor", async () => {
+  using directory = temporaryDirectory();
+  const from = join(directory.path, "from");
+  await mkdir(from);
+  await writeFile(join(from, "processor_config.json"), `{"image_processor":{"size":null}}`);
+  const model = await loadNano(device);
+  await exportModel(model, join(directory.path, "to"), { companions: from });
+  model.dispose();
+  expect(await readFile(join(directory.path, "to", "processor_config.json"), "utf8")).toContain("image_processor");
 });

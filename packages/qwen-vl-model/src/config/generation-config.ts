@@ -21,11 +21,11 @@ const tokenId = z
   .max(2 ** 24);
 const schema = z.object({
   eos_token_id: z.union([tokenId, z.array(tokenId)]).nullish(),
-  pad_token_id: tokenId.nullish(),
+  pad_token_id: z.int().nullish(),
   do_sample: z.boolean().nullish(),
   temperature: z.number().min(0).nullish(),
   top_p: z.number().min(0).max(1).nullish(),
-  top_k: z.int().min(0).nullish(),
+  top_k: z.int().min(-1).nullish(),
   repetition_penalty: z.number().positive().nullish(),
   max_new_tokens: z.int().min(1).nullish(),
 });
@@ -38,11 +38,16 @@ export function parseGenerationConfig(json: unknown, file = "generation_config.j
     padTokenId: raw.pad_token_id ?? undefined,
     doSample: raw.do_sample ?? undefined,
     temperature: raw.temperature ?? undefined,
-    topP: raw.top_p ?? undefined,
-    topK: raw.top_k ?? undefined,
+    ...truncation(raw),
     repetitionPenalty: raw.repetition_penalty ?? undefined,
     maxNewTokens: raw.max_new_tokens ?? undefined,
   };
+}
+
+/** -1 (vLLM) and 0 (transformers) keep all ids; a `top_p` of 0 keeps the likeliest id alone, as transformers has it. */
+function truncation({ top_k, top_p }: z.infer<typeof schema>): Pick<GenerationConfig, "topK" | "topP"> {
+  if (top_p === 0) return { topK: 1, topP: undefined };
+  return { topK: top_k && top_k > 0 ? top_k : undefined, topP: top_p ?? undefined };
 }
 
 /** Reads `generation_config.json` of a directory; without the file nothing is recommended. @throws QwenVLError */

@@ -1,6 +1,6 @@
 /**
  * `config.json` in all the shapes it is found in: flat (the published checkpoints), nested with duplicates (transformers 4.5x), nested
- * with `rope_parameters` (transformers 5). One strict record comes out.
+ * with `rope_parameters` (transformers 5). One strict record comes out. What a nested `text_config` says wins over the root.
  */
 import { z } from "zod";
 import { QwenVLError } from "../error.ts";
@@ -64,7 +64,7 @@ export interface QwenVLConfig {
   readonly text: TextConfig;
   readonly vision: VisionConfig;
   readonly tokens: SpecialTokens;
-  /** The dtype the file announces; the tensors themselves decide. */
+  /** The dtype that the file announces, else bfloat16; the tensors themselves decide. */
   readonly dtype: "bfloat16" | "float32" | "float16";
 }
 
@@ -76,7 +76,11 @@ const tokenId = z
   .int()
   .min(0)
   .max(2 ** 24);
-const tokenIds = z.union([tokenId, z.array(tokenId)]).nullish();
+const tokensSchema = z.object({
+  bos_token_id: z.int().optional(),
+  eos_token_id: z.union([tokenId, z.array(tokenId)]).optional(),
+  pad_token_id: z.int().optional(),
+});
 const silu = z.literal("silu", { error: 'only "silu" is supported' });
 
 const textSchema = z.object({
@@ -84,7 +88,7 @@ const textSchema = z.object({
   num_hidden_layers: z.int().min(1).max(1024),
   num_attention_heads: size,
   num_key_value_heads: size,
-  head_dim: size.nullish(),
+  head_dim: size.optional(),
   intermediate_size: size,
   vocab_size: z
     .int()
@@ -97,8 +101,9 @@ const textSchema = z.object({
     .max(2 ** 31),
   hidden_act: silu.default("silu"),
   use_sliding_window: z.literal(false, { error: "sliding-window attention is not supported" }).default(false),
-  layer_types: z.array(z.literal("full_attention", { error: 'only "full_attention" is supported' })).nullish(),
+  layer_types: z.array(z.literal("full_attention", { error: 'only "full_attention" is supported' })).optional(),
 });
+type TextField = keyof typeof textSchema.shape;
 
 /** Absent fields take the defaults of the published implementation, which leaves them out when it saves. */
 const visionSchema = z.object({
@@ -115,7 +120,7 @@ const visionSchema = z.object({
   in_chans: z.literal(3, { error: "only 3 is supported" }).default(3),
   in_channels: z.literal(3, { error: "only 3 is supported" }).default(3),
   hidden_act: silu.default("silu"),
-  rope_parameters: z.object({ rope_theta: z.number().positive() }).nullish(),
+  rope_parameters: z.object({ rope_theta: z.number().positive().nullish() }).optional(),
 });
 
 const ropeType = z.enum(["mrope", "default"], { error: 'only "mrope" and "default" are supported' }).nullish();
@@ -132,10 +137,16 @@ const rootSchema = z.object({
   video_token_id: tokenId.default(151656),
   vision_start_token_id: tokenId.default(151652),
   vision_end_token_id: tokenId.default(151653),
-  quantization_config: z.null({ error: "quantized checkpoints are not supported" }).optional(),
+  quantization_config: z.never({ error: "quantized checkpoints are not supported" }).optional(),
 });
 
-const dtypeSchema = z.enum(["bfloat16", "float32", "float16"]).default("bfloat16");
+/** Also as PyTorch prints it, `torch.bfloat16`; "auto" says as little as nothing. */
+const dtypeSchema = z
+  .preprocess(
+    (value) => (value === "auto" ? undefined : typeof value === "string" ? value.replace(/^torch\./, "") : value),
+    z.enum(["bfloat16", "float32", "float16"]).optional(),
+  )
+  .transform((dtype) => dtype ?? "bfloat16");
 
 /**
  * Reads `config.json` of a checkpoint directory.
@@ -155,15 +166,14 @@ export async function loadConfig(directory: string): Promise<QwenVLConfig> {
  */
 export function parseConfig(json: unknown, file = "config.json"): QwenVLConfig {
   if (!isObject(json)) throw new QwenVLError("config", `${file}: not a JSON object`);
-  const root = validate(rootSchema, json, file);
-  const nested = json.text_config;
+  const top = withoutNulls(json);
+  const root = validate(rootSchema, top, file);
+  const nested = top.text_config;
   if (nested !== undefined && !isObject(nested)) throw fault(file, "text_config", "not an object");
-  const { source, path } =
-    nested === undefined
-      ? { source: json, path: "" }
-      : { source: mergeDuplicates(json, nested, file), path: "text_config" };
-  const text = textConfig(source, json, path, file);
-  const vision = visionConfig(json.vision_config ?? {}, file);
+  const own = withoutNulls(nested ?? {});
+  const source = nested === undefined ? top : completed(own, top);
+  const text = textConfig(source, top, nested === undefined ? "" : "text_config", file);
+  const vision = visionConfig(top.vision_config ?? {}, file);
   if (vision.outHiddenSize !== text.hiddenSize) {
     throw fault(
       file,
@@ -171,44 +181,41 @@ export function parseConfig(json: unknown, file = "config.json"): QwenVLConfig {
       `${vision.outHiddenSize} is not the hidden_size ${text.hiddenSize}`,
     );
   }
-  const { bos_token_id, eos_token_id, pad_token_id } = validate(
-    z.object({ bos_token_id: tokenId.nullish(), eos_token_id: tokenIds, pad_token_id: tokenId.nullish() }),
-    source,
-    file,
-    path,
-  );
+  // Trainers align the special tokens at the root alone, so that the root's win.
+  const { bos_token_id, eos_token_id, pad_token_id } = validate(tokensSchema, { ...own, ...top }, file);
+  const known = (id: number | undefined): number | undefined =>
+    id !== undefined && id >= 0 && id < text.vocabSize ? id : undefined;
   const tokens = {
     image: root.image_token_id,
     video: root.video_token_id,
     visionStart: root.vision_start_token_id,
     visionEnd: root.vision_end_token_id,
-    bos: bos_token_id ?? undefined,
+    bos: known(bos_token_id), // nothing here depends on these two: -1 and ids of another vocabulary are common
     eos: [eos_token_id ?? []].flat(),
-    pad: pad_token_id ?? undefined,
+    pad: known(pad_token_id),
   };
   checkTokens(tokens, text.vocabSize, file);
-  const dtype = validate(
-    dtypeSchema,
-    json.dtype ?? json.torch_dtype ?? source.dtype ?? source.torch_dtype,
-    file,
-    "dtype",
-  );
+  const dtype = validate(dtypeSchema, top.dtype ?? top.torch_dtype ?? own.dtype ?? own.torch_dtype, file, "dtype");
   return { text, vision, tokens, dtype };
 }
 
-/** `text_config`, completed by the root's duplicates; where both speak they must agree. */
-function mergeDuplicates(root: JsonObject, nested: JsonObject, file: string): JsonObject {
-  const keys = [...Object.keys(textSchema.shape), "rope_theta", "bos_token_id", "eos_token_id", "pad_token_id"];
-  const merged: Record<string, unknown> = { ...nested };
-  for (const key of keys) {
-    if (root[key] === undefined || root[key] === null) continue;
-    if (nested[key] === undefined || nested[key] === null) merged[key] = root[key];
-    else if (JSON.stringify(root[key]) !== JSON.stringify(nested[key])) {
-      throw fault(file, key, `${JSON.stringify(root[key])} at the top, ${JSON.stringify(nested[key])} in text_config`);
-    }
-  }
-  merged.rope_scaling ??= root.rope_scaling;
-  return merged;
+/** A null stands for an absent field everywhere. */
+function withoutNulls(json: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(json).filter(([, value]) => value !== null));
+}
+
+/**
+ * `text_config`, which alone shapes the decoder: the root's duplicates may be stale or filled in with defaults. They only complete what it leaves out
+ * and no decoder can do without.
+ */
+function completed(nested: JsonObject, root: JsonObject): JsonObject {
+  const needed = Object.keys(textSchema.shape).filter(
+    (key) => !textSchema.shape[key as TextField].safeParse(undefined).success,
+  );
+  const ropeKeys = ["rope_parameters", "rope_scaling", "rope_theta"].filter((key) => key in root);
+  const ropes = ropeKeys.some((key) => key !== "rope_theta" && key in nested) ? ["rope_theta"] : ropeKeys;
+  const missing = [...needed, ...ropes].filter((key) => !(key in nested) && key in root);
+  return { ...nested, ...Object.fromEntries(missing.map((key) => [key, root[key]])) };
 }
 
 function textConfig(source: JsonObject, root: JsonObject, path: string, file: string): TextConfig {
@@ -231,7 +238,7 @@ function textConfig(source: JsonObject, root: JsonObject, path: string, file: st
   }
   const ropeKey = source.rope_parameters === undefined ? "rope_scaling" : "rope_parameters";
   const rope = validate(ropeSchema.nullish(), source[ropeKey], file, at(ropeKey));
-  const ropeTheta = validate(z.number().positive(), source.rope_theta ?? rope?.rope_theta, file, at("rope_theta"));
+  const ropeTheta = validate(z.number().positive(), rope?.rope_theta ?? source.rope_theta, file, at("rope_theta"));
   const section = rope?.mrope_section ?? [16, 24, 24];
   if (section[0] + section[1] + section[2] !== headDim / 2) {
     throw fault(file, at(`${ropeKey}.mrope_section`), `[${section}] does not add up to half a head, ${headDim / 2}`);
@@ -256,7 +263,7 @@ function textConfig(source: JsonObject, root: JsonObject, path: string, file: st
 }
 
 function visionConfig(json: unknown, file: string): VisionConfig {
-  const raw = validate(visionSchema, json, file, "vision_config");
+  const raw = validate(visionSchema, isObject(json) ? withoutNulls(json) : json, file, "vision_config");
   const headDim = raw.hidden_size / raw.num_heads;
   if (!Number.isInteger(headDim) || headDim % 4 !== 0) {
     throw fault(
@@ -293,8 +300,8 @@ function visionConfig(json: unknown, file: string): VisionConfig {
 }
 
 function checkTokens(tokens: SpecialTokens, vocabSize: number, file: string): void {
-  const { image, video, visionStart, visionEnd, bos, eos, pad } = tokens;
-  const ids = { image, video, vision_start: visionStart, vision_end: visionEnd, bos: bos ?? 0, pad: pad ?? 0 };
+  const { image, video, visionStart, visionEnd, eos } = tokens;
+  const ids = { image, video, vision_start: visionStart, vision_end: visionEnd };
   for (const [name, id] of [...Object.entries(ids), ...eos.map((id) => ["eos", id] as const)]) {
     if (id >= vocabSize) throw fault(file, `${name}_token_id`, `${id} is not below vocab_size ${vocabSize}`);
   }

@@ -1,7 +1,7 @@
-/** `preprocessor_config.json`: how an image becomes patches. */
+/** How an image becomes patches: `preprocessor_config.json`, or `processor_config.json` as transformers 5 writes it. */
 import { z } from "zod";
 import { QwenVLError } from "../error.ts";
-import { readJsonFile, validate } from "./json-file.ts";
+import { isObject, readJsonFile, validate } from "./json-file.ts";
 import type { VisionConfig } from "./model-config.ts";
 
 /** Fewest pixels an image is scaled to where the file says nothing: 56 x 56. */
@@ -25,24 +25,31 @@ const pixels = z
   .int()
   .min(1)
   .max(2 ** 31);
-const triple = z.tuple([z.number(), z.number(), z.number()]);
 const on = z.literal(true, { error: "switching this step off is not supported" }).nullish();
+const SIZE_FORM = "expected areas in pixels: shortest_edge and longest_edge, or min_pixels and max_pixels";
+const DEFAULT_MEAN = [0.48145466, 0.4578275, 0.40821073] as const;
+const DEFAULT_STD = [0.26862954, 0.26130258, 0.27577711] as const;
 const schema = z.object({
   min_pixels: pixels.nullish(),
   max_pixels: pixels.nullish(),
-  size: z.object({ shortest_edge: pixels.nullish(), longest_edge: pixels.nullish() }).nullish(),
+  size: z
+    .strictObject(
+      {
+        shortest_edge: pixels.nullish(),
+        longest_edge: pixels.nullish(),
+        min_pixels: pixels.nullish(),
+        max_pixels: pixels.nullish(),
+      },
+      { error: ({ code }) => (code === "unrecognized_keys" || code === "invalid_type" ? SIZE_FORM : undefined) },
+    )
+    .nullish(),
   patch_size: z.int().min(1).max(1024).nullish(),
   temporal_patch_size: z.int().min(1).max(16).nullish(),
   merge_size: z.int().min(1).max(16).nullish(),
-  image_mean: triple.default([0.48145466, 0.4578275, 0.40821073]),
-  image_std: z
-    .tuple([z.number().positive(), z.number().positive(), z.number().positive()])
-    .default([0.26862954, 0.26130258, 0.27577711]),
-  rescale_factor: z
-    .number()
-    .positive()
-    .default(1 / 255),
-  resample: z.literal(3, { error: "only 3 (bicubic) is supported" }).nullish(),
+  image_mean: z.tuple([z.number(), z.number(), z.number()]).nullish(),
+  image_std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]).nullish(),
+  rescale_factor: z.number().positive().nullish(),
+  resample: z.literal([3, "bicubic"], { error: "only 3 (bicubic) is supported" }).nullish(),
   do_resize: on,
   do_rescale: on,
   do_normalize: on,
@@ -51,7 +58,7 @@ const schema = z.object({
 
 /**
  * The settings from parsed JSON; the patch sizes must be those of the model. `min_pixels` and `max_pixels` win over `size`, whose
- * "edges" are areas too.
+ * "edges" are areas too. A `size` of another form is refused.
  * @throws QwenVLError `config`, naming file and field.
  */
 export function parsePreprocessorConfig(
@@ -70,8 +77,9 @@ export function parsePreprocessorConfig(
       throw new QwenVLError("config", `${file}: ${key}: ${raw[key]} is not the model's ${value}`);
     }
   }
-  const minPixels = raw.min_pixels ?? raw.size?.shortest_edge ?? DEFAULT_MIN_PIXELS;
-  const maxPixels = raw.max_pixels ?? raw.size?.longest_edge ?? DEFAULT_MAX_PIXELS;
+  const { size } = raw;
+  const minPixels = raw.min_pixels ?? size?.shortest_edge ?? size?.min_pixels ?? DEFAULT_MIN_PIXELS;
+  const maxPixels = raw.max_pixels ?? size?.longest_edge ?? size?.max_pixels ?? DEFAULT_MAX_PIXELS;
   if (minPixels > maxPixels) {
     throw new QwenVLError("config", `${file}: min_pixels: ${minPixels} is more than max_pixels ${maxPixels}`);
   }
@@ -81,14 +89,21 @@ export function parsePreprocessorConfig(
     patchSize: vision.patchSize,
     temporalPatchSize: vision.temporalPatchSize,
     mergeSize: vision.spatialMergeSize,
-    imageMean: raw.image_mean,
-    imageStd: raw.image_std,
-    rescaleFactor: raw.rescale_factor,
+    imageMean: raw.image_mean ?? DEFAULT_MEAN,
+    imageStd: raw.image_std ?? DEFAULT_STD,
+    rescaleFactor: raw.rescale_factor ?? 1 / 255,
   };
 }
 
-/** Reads `preprocessor_config.json` of a directory; without the file the defaults hold. @throws QwenVLError */
+/**
+ * Reads both files of a directory; `image_processor` of `processor_config.json` wins, as in transformers. Without either the defaults hold.
+ * @throws QwenVLError for what is wrong in any of them
+ */
 export async function loadPreprocessorConfig(directory: string, vision: VisionConfig): Promise<PreprocessorConfig> {
   const file = `${directory}/preprocessor_config.json`;
-  return parsePreprocessorConfig((await readJsonFile(file)) ?? {}, vision, file);
+  const config = parsePreprocessorConfig((await readJsonFile(file)) ?? {}, vision, file);
+  const newer = `${directory}/processor_config.json`;
+  const json = await readJsonFile(newer);
+  const nested = isObject(json) ? (json.image_processor ?? undefined) : undefined;
+  return nested === undefined ? config : parsePreprocessorConfig(nested, vision, `${newer}: image_processor`);
 }

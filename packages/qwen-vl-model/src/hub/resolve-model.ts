@@ -32,7 +32,7 @@ export interface ResolveModelOptions {
 
 /** The files of a repository that a model needs. Names without a slash: nothing from the hub leads out of the cache. */
 const WANTED =
-  /^((config|generation_config|preprocessor_config|tokenizer|tokenizer_config|chat_template)\.json|chat_template\.jinja|model[\w.-]*\.safetensors|model\.safetensors\.index\.json)$/;
+  /^((config|generation_config|preprocessor_config|processor_config|tokenizer|tokenizer_config|chat_template)\.json|chat_template\.jinja|model[\w.-]*\.safetensors|model\.safetensors\.index\.json)$/;
 const HASH = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
 
 /**

@@ -14,6 +14,7 @@ import { filePieces } from "./pieces.ts";
 const COMPANIONS = [
   "generation_config.json",
   "preprocessor_config.json",
+  "processor_config.json",
   "tokenizer.json",
   "tokenizer_config.json",
   "vocab.json",

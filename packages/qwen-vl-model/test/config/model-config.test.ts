@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { openSafetensors } from "@iapo/tensor-core/safetensors";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -6,15 +6,18 @@ import {
   knownConfigs,
   loadConfig,
   loadGenerationConfig,
+  loadPreprocessorConfig,
   matchTensors,
   parseConfig,
   parseGenerationConfig,
   parsePreprocessorConfig,
   publishedName,
+  type QwenVLConfig,
   QwenVLError,
   tensorTable,
   writeConfig,
 } from "../../src/config.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
 
 const nanoDirectory = new URL("../fixtures/model-nano", import.meta.url).pathname;
 const nanoJson = JSON.parse(readFileSync(`${nanoDirectory}/config.json`, "utf8")) as Json;
@@ -110,11 +113,7 @@ describe("config.json", () => {
       'is "num_key_value_head" meant',
     ],
     ["no normalization constant", (({ rms_norm_eps: _, ...rest }) => rest)(flat3B) as Json, "rms_norm_eps: "],
-    [
-      "duplicates that differ",
-      { ...nested(flat3B), hidden_size: 4096 },
-      "hidden_size: 4096 at the top, 2048 in text_config",
-    ],
+    ["a dtype of another kind", { ...flat3B, torch_dtype: "int8" }, "dtype: Invalid option"],
     [
       "sections that do not fill a head",
       { ...flat3B, rope_scaling: { type: "mrope", mrope_section: [16, 24, 23] } },
@@ -144,6 +143,57 @@ describe("config.json", () => {
     const message = messageOf(json);
     expect(message).toMatch(/^x\/config\.json: /);
     expect(message).toContain(part);
+  });
+
+  // As transformers, TRL, Unsloth and LLaMA-Factory leave it: a root that is stale or filled in with defaults.
+  test.each<[string, Json, Json, (config: QwenVLConfig) => unknown, unknown]>([
+    [
+      "a vocabulary resized below",
+      { vocab_size: 151_936 },
+      { vocab_size: 152_000 },
+      ({ text }) => text.vocabSize,
+      152_000,
+    ],
+    ["a width filled in", { hidden_size: 8192, head_dim: 64 }, {}, ({ text }) => text.hiddenSize, 2048],
+    ["layers filled in", { num_hidden_layers: 80 }, {}, ({ text }) => text.numHiddenLayers, 36],
+    ["another epsilon", { rms_norm_eps: 1e-5 }, {}, ({ text }) => text.rmsNormEps, 1e-6],
+    ["a rope filled in", { rope_theta: 1e4, rope_scaling: null }, {}, ({ text }) => text.ropeTheta, 1e6],
+    ["windows switched on above", { use_sliding_window: true }, {}, ({ text }) => text.numHiddenLayers, 36],
+    ["pad aligned above", { pad_token_id: 151_654 }, { pad_token_id: 151_643 }, ({ tokens }) => tokens.pad, 151_654],
+    [
+      "eos aligned above",
+      { eos_token_id: [151_645, 151_643] },
+      { eos_token_id: 151_643 },
+      ({ tokens }) => tokens.eos,
+      [151_645, 151_643],
+    ],
+    ["no eos above", { eos_token_id: null }, { eos_token_id: 151_645 }, ({ tokens }) => tokens.eos, [151_645]],
+    ["no pad", { pad_token_id: -1 }, { pad_token_id: -1 }, ({ tokens }) => tokens.pad, undefined],
+    [
+      "tied below",
+      { tie_word_embeddings: false },
+      { tie_word_embeddings: true },
+      ({ text }) => text.tieWordEmbeddings,
+      true,
+    ],
+  ])("text_config shapes the model, the root names its tokens: %s", (_, root, text, field, right) => {
+    const json = { ...nested(flat3B), ...root };
+    expect(field(parseConfig({ ...json, text_config: { ...part(json, "text_config"), ...text } }))).toEqual(right);
+  });
+
+  test.each<Json>([
+    { torch_dtype: null },
+    { torch_dtype: "auto" },
+    { torch_dtype: "torch.bfloat16" },
+    { dtype: null },
+    { rope_parameters: null },
+    { text_config: null },
+    { quantization_config: null },
+    { tie_word_embeddings: true, use_sliding_window: null, hidden_act: null, layer_types: null, head_dim: null },
+    { vision_config: { ...part(flat3B, "vision_config"), in_channels: null, window_size: null, rope_parameters: {} } },
+    { audio_config: { depth: "?" }, vocab_file: 7 },
+  ])("null is absent, what nothing depends on is not looked at: %j", (extra) => {
+    expect(parseConfig({ ...flat3B, ...extra })).toEqual(knownConfigs["3B"]);
   });
 
   test("a missing file and a file that is no JSON are named", async () => {
@@ -256,6 +306,10 @@ test("generation_config.json is read, from the published values to none", async 
   expect((await loadGenerationConfig(nanoDirectory)).eosTokenIds).toEqual([1]);
   expect((await loadGenerationConfig("/nowhere")).eosTokenIds).toEqual([]);
   expect(() => parseGenerationConfig({ top_p: 2 }, "g.json")).toThrow("g.json: top_p: ");
+  // None, as vLLM and transformers write it; and the one id that a top_p of 0 leaves.
+  expect(parseGenerationConfig({ top_k: -1 }).topK).toBe(undefined);
+  expect(parseGenerationConfig({ top_k: 0, top_p: 1 })).toMatchObject({ topK: undefined, topP: 1 });
+  expect(parseGenerationConfig({ top_k: 50, top_p: 0 })).toMatchObject({ topK: 1, topP: undefined });
 });
 
 test("preprocessor_config.json: limits, precedence and what is refused", () => {
@@ -267,7 +321,30 @@ test("preprocessor_config.json: limits, precedence and what is refused", () => {
   expect(() => parsePreprocessorConfig({ patch_size: 16 }, vision, "p.json")).toThrow(
     "p.json: patch_size: 16 is not the model's 14",
   );
+  const inSize = { min_pixels: 3136, max_pixels: 50_176 };
+  expect(parsePreprocessorConfig({ size: inSize }, vision)).toMatchObject({ minPixels: 3136, maxPixels: 50_176 });
+  const nulls = { image_mean: null, image_std: null, rescale_factor: null, size: null, max_pixels: null };
+  expect(parsePreprocessorConfig(nulls, vision)).toEqual(parsePreprocessorConfig({}, vision));
+  for (const other of [{ height: 224, width: 224 }, { shortest_edge: 224, width: 1 }, 224, [224, 224]]) {
+    expect(() => parsePreprocessorConfig({ size: other }, vision, "p.json")).toThrow("p.json: size: expected areas");
+  }
   expect(() => parsePreprocessorConfig({ resample: 2 }, vision)).toThrow("resample: only 3");
   expect(() => parsePreprocessorConfig({ do_resize: false }, vision)).toThrow("do_resize");
   expect(() => parsePreprocessorConfig({ min_pixels: 9, max_pixels: 8 }, vision)).toThrow("min_pixels: 9 is more");
+});
+
+test("processor_config.json, all that transformers 5 writes, is read, and wins over an older file", async () => {
+  const { vision } = knownConfigs["3B"];
+  using directory = temporaryDirectory();
+  const write = (name: string, json: Json) => writeFileSync(`${directory.path}/${name}`, JSON.stringify(json));
+  const image_processor = { patch_size: 14, size: { shortest_edge: 3136, longest_edge: 50_176 } };
+  write("processor_config.json", { processor_class: "Qwen2_5_VLProcessor", image_processor });
+  expect((await loadPreprocessorConfig(directory.path, vision)).maxPixels).toBe(50_176);
+  write("preprocessor_config.json", { max_pixels: 12_845_056 });
+  expect((await loadPreprocessorConfig(directory.path, vision)).maxPixels).toBe(50_176);
+  write("processor_config.json", { processor_class: "Qwen2_5_VLProcessor" });
+  expect((await loadPreprocessorConfig(directory.path, vision)).maxPixels).toBe(12_845_056);
+  write("processor_config.json", { image_processor: { ...image_processor, patch_size: 16 } });
+  const wrong = "processor_config.json: image_processor: patch_size: 16 is not the model's 14";
+  await expect(loadPreprocessorConfig(directory.path, vision)).rejects.toThrow(wrong);
 });
