@@ -12,7 +12,7 @@ beforeAll(async () => {
   policy = await nanoPolicy(device);
   const all = await chartTasks(4);
   const [first, second] = [all[0]!, all[1]!];
-  const long = { ...second, question: `${"Why ".repeat(3000)}?` };
+  const long = { ...second, content: { ...second.content, question: `${"Why ".repeat(3000)}?` } };
   tasks = { length: 4, task: (index) => [first, long, all[2]!, all[3]!][index]! };
 });
 afterAll(() => {
