@@ -12,6 +12,8 @@ export interface Block {
   readonly language: string;
   readonly flag: string;
   readonly code: string;
+  /** The example that the README shows whole, named by a comment before the block. */
+  readonly example?: string;
   /** What the README says that it prints: the `text` block after it, where "It prints" stands between. */
   readonly prints?: string;
 }
@@ -30,7 +32,8 @@ export function readmeBlocks(): Block[] {
       const after = text.slice(match.index + whole.length);
       const prints = /^\s*It prints:?\s*```text\n([\s\S]*?)^```$/m.exec(after);
       const line = text.slice(0, match.index).split("\n").length;
-      const block = { readme, line, language, flag, code };
+      const example = /<!-- (examples\/\S+) -->\n$/.exec(text.slice(0, match.index))?.[1];
+      const block = { readme, line, language, flag, code, ...(example !== undefined && { example }) };
       return prints?.index === 0 ? { ...block, prints: (prints[1] ?? "").trimEnd() } : block;
     });
   });

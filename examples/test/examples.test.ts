@@ -1,12 +1,29 @@
-// Each example runs as its first line says, and prints something.
-import { globSync } from "node:fs";
+// Each example runs as its first line says: programs by node, configurations by `iapo train`.
+import { globSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { readRun } from "@iapo/rollout-trace/files";
+import { runCli } from "@iapo/trainer";
+import { expect, onTestFinished, test } from "vitest";
 import { root } from "./blocks.ts";
 import { runProgram } from "./run-program.ts";
 
 const programs = globSync("examples/*.ts", { cwd: root }).sort();
+const configurations = globSync("examples/*/*.yaml", { cwd: root }).sort();
 
 test.each(programs)("%s runs", { timeout: 300_000 }, async (program) => {
   expect(await runProgram(join(root, program))).not.toBe("");
+});
+
+test.each(configurations)("%s trains", { timeout: 300_000 }, async (configuration) => {
+  const directory = mkdtempSync(join(tmpdir(), "iapo-example-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const out = join(directory, "run");
+  const said: string[] = [];
+  const note = (line: string): void => void said.push(line);
+  const io = { out: note, note, signal: new AbortController().signal, terminal: undefined };
+  expect(await runCli(["train", join(root, configuration), "--out", out], io), said.join("\n")).toBe(0);
+  const steps = new Set<number>();
+  for await (const { step } of readRun(join(out, "steps"))) steps.add(step);
+  expect(steps).toEqual(new Set([0, 1]));
 });

@@ -67,6 +67,14 @@ test.each(of("yaml"))("$readme:$line is a configuration", ({ code }) => {
   expect(loadConfig(file).config.grpo.steps).toBeGreaterThan(0);
 });
 
+test.each(blocks.filter(({ example }) => example !== undefined))(
+  "$readme:$line is $example",
+  ({ example = "", code }) => {
+    const [, ...lines] = readFileSync(join(root, example), "utf8").split("\n"); // without the comment at its head
+    expect(code).toBe(lines.join("\n"));
+  },
+);
+
 test.each(of("json"))("$readme:$line is JSON", ({ code }) => {
   expect(() => JSON.parse(code)).not.toThrow();
 });

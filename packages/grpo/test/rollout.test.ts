@@ -1,6 +1,6 @@
 // Rollouts on a nano model in the real chart environment, and failures of environments.
 
-import { type Environment, type Image, identifyImage, type Turn, verifyTrace } from "@iapo/rollout-trace";
+import { type Environment, type Image, identifyImage, type Policy, type Turn, verifyTrace } from "@iapo/rollout-trace";
 import { type Device, deriveSeed, noGrad, openDevice } from "@iapo/tensor-core";
 import type { VisualContent, VisualTask } from "@iapo/vqa-tasks";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -56,6 +56,32 @@ const failing = (): Environment<VisualContent> =>
   faulty((call) => {
     if (call === 1) throw new Error("the tool broke");
   });
+
+/** A policy whose sessions tell of no turn as it ends, and hand out the first `count` turns. */
+function silent(policy: Policy, count: number): Policy {
+  return {
+    version: 0,
+    open: async (prompts) => {
+      const session = await policy.open(prompts);
+      return {
+        generate: async ({ onTurn: _, ...request }) => (await session.generate(request)).slice(0, count),
+        append: (next) => session.append(next),
+        close: () => session.close(),
+      };
+    },
+  };
+}
+
+test("turns that a session did not tell of are taken when they are all written; too few are an error", async () => {
+  const policy = await nanoPolicy(device);
+  const tasks = await chartTasks(1);
+  const told = await rollout(policy, environment, tasks, options, place);
+  const untold = await rollout(silent(policy, 4), environment, tasks, options, place);
+  expect(untold.groups).toEqual(told.groups);
+  const short = rollout(silent(policy, 3), environment, tasks, options, place);
+  await expect(short).rejects.toThrow("the policy wrote 3 turns where 4 were asked for");
+  policy.model.dispose();
+});
 
 test("a failed episode is dropped, penalized, or stops the rollout", async () => {
   const policy = await nanoPolicy(device);

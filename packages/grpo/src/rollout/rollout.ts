@@ -1,6 +1,6 @@
 // Groups of responses to tasks: turns are generated together, the environment takes each one as soon as it ends, rewards may come late.
 import { setImmediate } from "node:timers/promises";
-import type { Environment, Image, Policy, Session, Task, Trace, TurnInput } from "@iapo/rollout-trace";
+import type { Environment, Image, Policy, Session, Task, Trace, Turn, TurnInput } from "@iapo/rollout-trace";
 import { GrpoError } from "../error.ts";
 import { Episode } from "./episode.ts";
 import { type Asked, openSession } from "./open-session.ts";
@@ -130,17 +130,23 @@ async function writeTurn(
   samples: number,
 ): Promise<(TurnInput | undefined)[]> {
   const steps: Promise<TurnInput | undefined>[] = [];
-  await session.generate({
+  const take = (i: number, turn: Turn): void => {
+    const writing = active[i];
+    if (!writing) throw new GrpoError("argument", `the policy wrote response ${i} of ${active.length}`);
+    steps[i] ??= writing.episode.take(writing.input, turn, options.maxTurns ?? 2);
+  };
+  const turns = await session.generate({
     samples,
     sampling: { ...options.sampling, temperature: temperatureOf(active, options) },
     seeds: active.map(({ episode }) => place.seed(episode.place.group, episode.place.sample, episode.turns)),
     maxTokens: options.maxTokens,
     signal: options.signal,
-    onTurn: (i, turn) => {
-      const writing = active[i];
-      if (!writing) throw new GrpoError("argument", `the policy wrote response ${i} of ${active.length}`);
-      steps[i] = writing.episode.take(writing.input, turn, options.maxTurns ?? 2);
-    },
+    onTurn: take,
+  });
+  if (turns.length !== active.length)
+    throw new GrpoError("argument", `the policy wrote ${turns.length} turns where ${active.length} were asked for`);
+  turns.forEach((turn, i) => {
+    take(i, turn); // of a session that tells of no turn as it ends
   });
   const next = await unlessAborted(Promise.all(steps), options.signal);
   stopAtFailure(
