@@ -1,12 +1,6 @@
-// Unused files, exports and dependencies. A package that is still an empty room is left out until it is filled.
-import { readdirSync, readFileSync } from "node:fs";
+// Unused files, exports and dependencies.
+import { readFileSync } from "node:fs";
 import type { KnipConfig } from "knip";
-
-const emptyRooms = ["packages", "apps"].flatMap((rooms) =>
-  readdirSync(rooms)
-    .map((room) => `${rooms}/${room}`)
-    .filter((folder) => readFileSync(`${folder}/src/index.ts`, "utf8").trimEnd().endsWith("\nexport {};")),
-);
 
 /** They have a manifest and a lockfile of their own. */
 const benchmarkPeers = Object.keys(
@@ -19,9 +13,7 @@ const room = {
 };
 
 const config: KnipConfig = {
-  ignoreWorkspaces: emptyRooms,
   ignoreBinaries: ["unshare", "mkfifo"], // util-linux and coreutils, in tests: a small disk, a pipe
-  exclude: emptyRooms.length > 0 ? ["catalog"] : [], // an empty room's dependencies look unused
   ignoreExportsUsedInFile: { interface: true, type: true }, // a public function's types are public
   workspaces: {
     ".": {

@@ -68,6 +68,10 @@ function packageProblems(tree: Tree, owner: Package): string[] {
   expect(manifest.type === "module", 'package.json lacks "type": "module"');
   expect(manifest.files?.includes("dist") === true, 'package.json\'s "files" lacks dist');
   expect(
+    manifest.files?.includes("!dist/.tsbuildinfo") === true,
+    'package.json\'s "files" does not leave out dist/.tsbuildinfo, which is of use to the compiler only',
+  );
+  expect(
     tree.exists("LICENSE") && text("LICENSE") === tree.read("LICENSE"),
     "LICENSE is missing or differs from the root's",
   );

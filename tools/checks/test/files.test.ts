@@ -44,6 +44,11 @@ test.each<[string, Files, RegExp]>([
   ["another license text", { "packages/grpo/LICENSE": "another" }, /LICENSE is missing or differs/],
   ["a wrong name", { "packages/grpo/package.json": manifest("gropo") }, /is named @iapo\/gropo/],
   ["no description", { "packages/grpo/package.json": manifest("grpo", { description: "" }) }, /no description/],
+  [
+    "the compiler's notes in the tarball",
+    { "packages/grpo/package.json": manifest("grpo", { files: ["dist"] }) },
+    /does not leave out dist\/\.tsbuildinfo/,
+  ],
   ["no exports", { "packages/grpo/package.json": manifest("grpo", { exports: {} }) }, /exports no main entry/],
   [
     "an entry without a source",

@@ -13,7 +13,7 @@ export function manifest(room: string, fields: object = {}): string {
     description: `What ${room} is for, in a sentence.`,
     license: "Apache-2.0",
     type: "module",
-    files: ["dist"],
+    files: ["dist", "!dist/.tsbuildinfo"],
     exports: { ".": { "@iapo/source": "./src/index.ts", types: "./dist/index.d.ts", default: "./dist/index.js" } },
     ...fields,
   });
