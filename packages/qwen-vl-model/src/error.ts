@@ -54,7 +54,13 @@ export class QwenVLError extends Error {
   }
 }
 
-/** The text of whatever was thrown. */
+/** The text of whatever was thrown, and of what caused it as far as that says more: "fetch failed: connect ECONNREFUSED 127.0.0.1:1". */
 export function reasonOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  if (!(thrown instanceof Error)) return String(thrown);
+  const causes = [thrown.cause, ...(thrown instanceof AggregateError ? thrown.errors : [])];
+  const reasons = causes.filter((cause) => cause instanceof Error).map(reasonOf);
+  return [thrown.message, ...reasons].reduce((text, reason) => {
+    if (text === "" || text.includes(reason)) return text || reason;
+    return `${text}: ${reason}`;
+  });
 }

@@ -4,16 +4,9 @@ import { createReadStream } from "node:fs";
 import { mkdir, open, rename, stat, truncate } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { HubApiError } from "@huggingface/hub";
 import { QwenVLError, reasonOf } from "../error.ts";
-
-/** A file as the hub announces it. */
-export interface RemoteFile {
-  readonly path: string;
-  readonly size: number;
-  /** SHA-256 of a large file's content (64 digits), or git's SHA-1 of a small one (40): the name of the blob. */
-  readonly hash: string;
-}
+import type { RemoteFile } from "./listing.ts";
+import { withLock } from "./lock.ts";
 
 /** How the bytes come. */
 export interface Transfer {
@@ -29,11 +22,30 @@ const MAX_FRUITLESS_ATTEMPTS = 4;
 const FIRST_WAIT_MS = 100;
 
 /**
- * Brings `file` to `target`. What is there of `target.incomplete` is kept and continued.
+ * Brings `file` to `target`, unless another process has done so meanwhile: one writes, others wait for it. What is there of `target.incomplete` is
+ * kept and continued.
  * @throws QwenVLError `hub_network` after four attempts that bring nothing, `hub_corrupt` where the content is twice not what was announced;
  * a `QwenVLError` of `source`, and anything after `signal` was raised, passes through.
  */
 export async function downloadFile(file: RemoteFile, target: string, transfer: Transfer): Promise<void> {
+  const { signal, onBytes } = transfer;
+  await withLock(`${target}.lock`, signal, async () => {
+    if (await isWhole(target, file)) return onBytes(file.size);
+    try {
+      await fetchInto(target, file, transfer);
+    } catch (error) {
+      // Other tools lock in their own way and write to the same name.
+      if (signal?.aborted || !(await isWhole(target, file))) throw error;
+    }
+  });
+}
+
+/** Whether the blob is there; its name was given to verified content only. */
+export async function isWhole(target: string, { size }: RemoteFile): Promise<boolean> {
+  return (await stat(target).catch(() => undefined))?.size === size;
+}
+
+async function fetchInto(target: string, file: RemoteFile, transfer: Transfer): Promise<void> {
   const partial = `${target}.incomplete`;
   await mkdir(dirname(target), { recursive: true });
   await (await open(partial, "a")).close(); // an empty file is complete from the start
@@ -108,25 +120,9 @@ async function append(
   }
 }
 
-async function hashOf(path: string, { hash, size }: RemoteFile): Promise<string> {
+/** As the hub names the content of a file of this size. */
+export async function hashOf(path: string, { hash, size }: RemoteFile): Promise<string> {
   const digest = hash.length === 64 ? createHash("sha256") : createHash("sha1").update(`blob ${size}\0`);
   for await (const piece of createReadStream(path)) digest.update(piece as Buffer);
   return digest.digest("hex");
-}
-
-/** Turns what `@huggingface/hub` throws into our error. */
-export async function withHubErrors<T>(what: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (cause) {
-    if (cause instanceof QwenVLError) throw cause;
-    if (cause instanceof HubApiError && (cause.statusCode === 401 || cause.statusCode === 403)) {
-      const advice = "does it exist, is its license accepted, and is HF_TOKEN set?";
-      throw new QwenVLError("hub_access", `${what}: access refused (${cause.statusCode}); ${advice}`, { cause });
-    }
-    if (cause instanceof HubApiError && cause.statusCode === 404) {
-      throw new QwenVLError("hub_not_found", `${what}: not found`, { cause });
-    }
-    throw new QwenVLError("hub_network", `${what}: ${reasonOf(cause)}`, { cause });
-  }
 }

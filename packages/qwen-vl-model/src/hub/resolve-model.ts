@@ -3,7 +3,10 @@ import { stat } from "node:fs/promises";
 import { getHFHubCachePath, listFiles, modelInfo, downloadFile as openRemoteFile } from "@huggingface/hub";
 import { QwenVLError, reasonOf } from "../error.ts";
 import { RepositoryCache } from "./cache.ts";
-import { downloadFile, type RemoteFile, withHubErrors } from "./download.ts";
+import { downloadFile, isWhole } from "./download.ts";
+import { endpointOf, isOffline, tokenOf } from "./environment.ts";
+import { wantedFiles } from "./listing.ts";
+import { hubFetch, withHubErrors } from "./request.ts";
 
 export interface DownloadProgress {
   /** The file at work. */
@@ -20,24 +23,20 @@ export interface ResolveModelOptions {
   readonly revision?: string;
   /** Default: the cache that Hugging Face's tools share (`HF_HUB_CACHE`, `HF_HOME`). */
   readonly cacheDirectory?: string;
-  /** Default: the environment's `HF_TOKEN`. */
+  /** Default: `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, or what `hf auth login` keeps. */
   readonly accessToken?: string;
   /** Default: the environment's `HF_ENDPOINT`, else the public hub. */
   readonly hubUrl?: string;
-  /** Never touches the network; default: whether `HF_HUB_OFFLINE` is 1. */
+  /** Never touches the network; default: whether `HF_HUB_OFFLINE` or `TRANSFORMERS_OFFLINE` is 1, on, yes or true. */
   readonly offline?: boolean;
   readonly onProgress?: (progress: DownloadProgress) => void;
   readonly signal?: AbortSignal;
 }
 
-/** The files of a repository that a model needs. Names without a slash: nothing from the hub leads out of the cache. */
-const WANTED =
-  /^((config|generation_config|preprocessor_config|processor_config|tokenizer|tokenizer_config|chat_template)\.json|chat_template\.jinja|model[\w.-]*\.safetensors|model\.safetensors\.index\.json)$/;
-const HASH = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
-
 /**
  * The local directory of a model. A directory is returned as it is. A hub id is looked up online and downloaded into the Hugging Face cache,
- * as far as it is not there; where the hub cannot be reached, or `offline` is set, a complete model in the cache is used.
+ * as far as it is not there; a commit that is there as the hub listed it is not looked up again. Where the hub cannot be reached, or `offline` is
+ * set, a complete model in the cache is used.
  * @param model `owner/name`, or a path
  * @throws QwenVLError `hub_id`, `hub_access`, `hub_not_found`, `hub_network`, `hub_corrupt`, `hub_offline` or `io`.
  */
@@ -52,14 +51,16 @@ export async function resolveModel(model: string, options: ResolveModelOptions =
   }
   const cache = new RepositoryCache(options.cacheDirectory ?? getHFHubCachePath(), model);
   const commit = await cache.commitOf(revision);
-  const cached = commit === undefined ? undefined : await cache.completeSnapshot(commit);
-  if (cached !== undefined && commit === revision) return cached;
-  if (options.offline ?? process.env.HF_HUB_OFFLINE === "1") {
+  const state = commit === undefined ? "partial" : await cache.stateOf(commit);
+  const cached = commit === undefined || state === "partial" ? undefined : cache.snapshotPath(commit);
+  if (cached !== undefined && commit === revision && state === "listed") return cached;
+  if (options.offline ?? isOffline()) {
     if (cached !== undefined) return cached;
     throw new QwenVLError("hub_offline", `${model}@${revision}: offline, and the cache does not hold the whole model`);
   }
+  const hubUrl = endpointOf(options.hubUrl);
   try {
-    return await download(model, revision, cache, options);
+    return await download(model, revision, cache, { ...options, hubUrl });
   } catch (error) {
     if (options.signal?.aborted) throw options.signal.reason;
     if (error instanceof QwenVLError && error.code === "hub_network" && cached !== undefined) return cached;
@@ -71,67 +72,41 @@ async function download(
   model: string,
   revision: string,
   cache: RepositoryCache,
-  options: ResolveModelOptions,
+  options: ResolveModelOptions & { readonly hubUrl: string },
 ): Promise<string> {
-  const accessToken = options.accessToken ?? process.env.HF_TOKEN;
-  const hubUrl = options.hubUrl ?? process.env.HF_ENDPOINT;
-  const { signal } = options;
-  const request = {
-    repo: { type: "model", name: model } as const,
-    ...(accessToken && { accessToken }),
-    ...(hubUrl && { hubUrl }),
-    ...(signal && { fetch: ((input, init) => fetch(input, { ...init, signal })) as typeof fetch }),
-  };
+  const { hubUrl, signal } = options;
+  const token = await tokenOf(options.accessToken);
+  const request = { repo: { type: "model", name: model } as const, hubUrl, fetch: hubFetch({ hubUrl, token, signal }) };
   const label = `${model}@${revision}`;
   const { sha: commit } = await withHubErrors(label, () =>
     modelInfo({ ...request, name: model, revision, additionalFields: ["sha"] }),
   );
   if (!/^[0-9a-f]{40}$/.test(commit)) throw new QwenVLError("hub_network", `${label}: the hub names no commit`);
   const files = await withHubErrors(label, () => wantedFiles(listFiles({ ...request, revision: commit }), label));
+  await withLocalErrors(label, () => cache.keepListing(commit, files));
   const total = files.reduce((sum, { size }) => sum + size, 0);
   let finished = 0;
   for (const file of files) {
     const report = (fileBytes: number): void =>
       options.onProgress?.({ file: file.path, fileBytes, fileTotal: file.size, bytes: finished + fileBytes, total });
     const blob = cache.blobPath(file.hash);
-    const present = (await stat(blob).catch(() => undefined))?.size === file.size;
-    if (present) report(file.size);
+    if (!(await isWhole(blob, file)) && (await cache.hasCopy(commit, file))) report(file.size);
     else {
       // Plain HTTP ranges, which the hub serves for every kind of storage.
       const open = (): Promise<Blob> =>
         withRetryableErrors(`${label}/${file.path}`, () =>
           openRemoteFile({ ...request, path: file.path, revision: commit, xet: false }),
         );
-      await withLocalErrors(blob, () => downloadFile(file, blob, { source: open, onBytes: report, signal }));
+      await withLocalErrors(blob, async () => {
+        if (await isWhole(blob, file)) report(file.size);
+        else await downloadFile(file, blob, { source: open, onBytes: report, signal });
+        await cache.linkSnapshot(commit, file.path, file.hash);
+      });
     }
-    await withLocalErrors(blob, () => cache.linkSnapshot(commit, file.path, file.hash));
     finished += file.size;
   }
   await withLocalErrors(label, () => cache.writeRef(revision, commit));
   return cache.snapshotPath(commit);
-}
-
-/** The hub's answer is as hostile as any input: names, hashes and sizes are checked before they are used. */
-async function wantedFiles(
-  listing: AsyncIterable<{ type: string; path: string; size: number; oid?: string; lfs?: { oid: string } }>,
-  label: string,
-): Promise<RemoteFile[]> {
-  const files: RemoteFile[] = [];
-  for await (const { type, path, size, oid, lfs } of listing) {
-    if (type !== "file" || !WANTED.test(path)) continue;
-    const hash = lfs?.oid ?? oid ?? "";
-    if (!HASH.test(hash) || !Number.isSafeInteger(size) || size < 0) {
-      throw new QwenVLError("hub_network", `${label}: the hub describes ${path} by no usable hash and size`);
-    }
-    files.push({ path, size, hash });
-  }
-  // A repository with both layouts is read from the single file.
-  const single = files.some(({ path }) => path === "model.safetensors");
-  const wanted = files.filter(({ path }) => !single || path === "model.safetensors" || !path.includes(".safetensors"));
-  if (!wanted.some(({ path }) => path === "config.json") || !wanted.some(({ path }) => path.endsWith(".safetensors"))) {
-    throw new QwenVLError("hub_not_found", `${label}: holds no config.json or no safetensors weights`);
-  }
-  return wanted;
 }
 
 /** Refusals end the download; anything else is left as it is, to be tried again. */

@@ -1,4 +1,6 @@
+import { execFile, spawnSync } from "node:child_process";
 import {
+  cpSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -8,10 +10,12 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { openSafetensors, writeSafetensorsShards } from "@iapo/tensor-core/safetensors";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { QwenVLError } from "../../src/config.ts";
 import { type DownloadProgress, type ResolveModelOptions, resolveModel } from "../../src/hub/index.ts";
 import { HubServer } from "./server.ts";
@@ -184,3 +188,161 @@ test("a directory is itself; what is neither directory nor id is refused", async
   expect(await codeOf(resolve({ revision: "../../x" }))).toBe("hub_id");
   expect(hub.requests.length).toBe(0);
 });
+
+/** The variables of `env` in place of those that the hub's code reads, while `work` runs. */
+async function withEnvironment<T>(env: Record<string, string>, work: () => Promise<T>): Promise<T> {
+  for (const [name, value] of Object.entries({ ...CLEAN, ...env })) vi.stubEnv(name, value);
+  try {
+    return await work();
+  } finally {
+    vi.unstubAllEnvs();
+  }
+}
+const CLEAN = Object.fromEntries(
+  [
+    "HF_HUB_OFFLINE",
+    "TRANSFORMERS_OFFLINE",
+    "HF_ENDPOINT",
+    "HF_TOKEN",
+    "HUGGING_FACE_HUB_TOKEN",
+    "HF_TOKEN_PATH",
+    "HTTPS_PROXY",
+    "NODE_USE_ENV_PROXY",
+    "HF_HUB_DISABLE_IMPLICIT_TOKEN",
+  ].map((name) => [name, ""]),
+);
+const byEnvironment = (env: Record<string, string>): Promise<string> =>
+  withEnvironment({ HF_ENDPOINT: hub.url, HF_HOME: root, ...env }, () =>
+    resolveModel(MODEL, { cacheDirectory: cache }),
+  );
+
+test.each([
+  [{ HF_HUB_OFFLINE: "1" }, true],
+  [{ HF_HUB_OFFLINE: "TRUE" }, true],
+  [{ HF_HUB_OFFLINE: "yes" }, true],
+  [{ HF_HUB_OFFLINE: "On" }, true],
+  [{ TRANSFORMERS_OFFLINE: "1" }, true],
+  [{ HF_HUB_OFFLINE: "0" }, false],
+  [{ HF_HUB_OFFLINE: "0", TRANSFORMERS_OFFLINE: "1" }, false],
+  [{ HF_HUB_OFFLINE: "no" }, false],
+])("offline as huggingface_hub reads it: %j", async (env, offline) => {
+  if (offline) expect(await codeOf(byEnvironment(env))).toBe("hub_offline");
+  else await expectWhole(await byEnvironment(env));
+  expect(hub.requests.length > 0).toBe(!offline);
+});
+
+test("an endpoint may end in slashes; what is no address is said", async () => {
+  await expectWhole(await byEnvironment({ HF_ENDPOINT: `${hub.url}//` }));
+  expect(hub.requests.every(({ path }) => !path.startsWith("//"))).toBe(true);
+  await expect(byEnvironment({ HF_ENDPOINT: "hub.example" })).rejects.toThrow("HF_ENDPOINT: hub.example is no address");
+});
+
+test("a token of any hub, from the variables and the file that tools write", async () => {
+  hub.token = "company-token";
+  await expectWhole(await resolve({ accessToken: "company-token\n" }));
+  const file = join(root, "elsewhere");
+  writeFileSync(file, "company-token\n");
+  const home = join(root, "home");
+  mkdirSync(home, { recursive: true });
+  writeFileSync(join(home, "token"), "company-token");
+  for (const env of [
+    { HF_TOKEN: "company-token" },
+    { HUGGING_FACE_HUB_TOKEN: " company-token " },
+    { HF_TOKEN_PATH: file },
+    { HF_HOME: home },
+  ]) {
+    cache = mkdtempSync(join(root, "cache-"));
+    await expectWhole(await byEnvironment(env));
+  }
+  cache = mkdtempSync(join(root, "cache-"));
+  expect(await codeOf(byEnvironment({ HF_HOME: home, HF_HUB_DISABLE_IMPLICIT_TOKEN: "1" }))).toBe("hub_access");
+  await expect(resolve({ accessToken: "two words" })).rejects.toThrow("characters that no token has");
+});
+
+test("causes are told, and what a proxy needs", async () => {
+  const nowhere = { HF_ENDPOINT: "http://127.0.0.1:1" };
+  await expect(byEnvironment(nowhere)).rejects.toThrow(/fetch failed: .*(ECONNREFUSED|bad port)/);
+  const proxied = byEnvironment({ ...nowhere, HTTPS_PROXY: "http://127.0.0.1:9" });
+  await expect(proxied).rejects.toThrow("HTTPS_PROXY is set, which Node uses with NODE_USE_ENV_PROXY=1 only");
+  const used = await byEnvironment({ ...nowhere, HTTPS_PROXY: "http://127.0.0.1:9", NODE_USE_ENV_PROXY: "1" }).catch(
+    String,
+  );
+  expect(used).not.toContain("NODE_USE_ENV_PROXY");
+});
+
+test("a hub that asks for patience gets it, up to a limit", async () => {
+  let left = 2;
+  hub.fault = (file) => (file === "config.json" && left-- > 0 ? { status: 429, retryAfter: "1" } : undefined);
+  const start = performance.now();
+  await expectWhole(await resolve());
+  expect(performance.now() - start).toBeGreaterThan(1900);
+  cache = mkdtempSync(join(root, "cache-"));
+  hub.fault = () => ({ status: 429, retryAfter: new Date(Date.now() + 3_600_000).toUTCString() });
+  await expect(resolve()).rejects.toThrow(/too many requests; come back in 3\d{3} s; with an access token/);
+});
+
+test("a partial snapshot is repaired, under the name of a branch and of a commit; offline it is none", async () => {
+  const whole = await resolve();
+  for (const name of ["chat_template.jinja", SHARD, "config.json"]) {
+    for (const revision of ["main", hub.commit]) {
+      rmSync(join(whole, name));
+      expect(await codeOf(resolve({ revision, offline: true })), name).toBe("hub_offline");
+      expect(await resolve({ revision })).toBe(whole);
+      await expectWhole(whole);
+    }
+  }
+});
+
+test("a snapshot that another tool filled is used where it has a tokenizer, and by commit completed where the hub answers", async () => {
+  hub.files.set("tokenizer.json", { content: Buffer.from("{}"), large: false });
+  const whole = await resolve();
+  rmSync(join(cache, "models--test-owner--test-model", ".listings"), { recursive: true });
+  expect(await resolve({ revision: hub.commit, offline: true })).toBe(whole);
+  rmSync(join(whole, "chat_template.jinja"));
+  expect(await resolve({ revision: hub.commit })).toBe(whole);
+  expect(readdirSync(whole)).toContain("chat_template.jinja");
+  rmSync(join(cache, "models--test-owner--test-model", ".listings"), { recursive: true });
+  rmSync(join(whole, "tokenizer.json"));
+  expect(await codeOf(resolve({ revision: hub.commit, offline: true }))).toBe("hub_offline");
+});
+
+test("a cache without links is used as it is; what differs in it is fetched", async () => {
+  const folder = join(cache, "models--test-owner--test-model");
+  const snapshot = join(folder, "snapshots", hub.commit);
+  mkdirSync(join(folder, "refs"), { recursive: true });
+  writeFileSync(join(folder, "refs", "main"), hub.commit);
+  cpSync(checkpoint, snapshot, { recursive: true });
+  expect(await resolve()).toBe(snapshot);
+  expect(hub.requests.filter(({ path }) => path.includes("/resolve/"))).toEqual([]);
+  writeFileSync(join(snapshot, "config.json"), "[]");
+  await expectWhole(await resolve());
+  expect(readFileSync(join(snapshot, "config.json"), "utf8")).toBe("{}");
+});
+
+test("calls of one process wait for each other, and take over what a dead one left", async () => {
+  const file = hub.files.get(SHARD)!;
+  const blobs = join(cache, "models--test-owner--test-model", "blobs");
+  mkdirSync(blobs, { recursive: true });
+  const { pid } = spawnSync(process.execPath, ["-e", ""]);
+  writeFileSync(join(blobs, `${hub.hashOf(file)}.lock`), `${pid} ${hostname()}`);
+  const directories = await Promise.all([resolve(), resolve(), resolve()]);
+  for (const directory of directories) await expectWhole(directory);
+  expect(hub.ranges(SHARD).length).toBe(2); // the redirect, and its storage
+  expect(readdirSync(blobs).filter((name) => name.includes("."))).toEqual([]);
+});
+
+const fullRuns = process.env.IAPO_FULL === "1" ? 30 : 2;
+test(
+  "two processes with one empty cache both get the model, run after run",
+  async () => {
+    hub.files.set(SHARD, { content: hub.files.get(SHARD)!.content, large: true });
+    const program = fileURLToPath(new URL("download-process.ts", import.meta.url));
+    const argv = ["--conditions=@iapo/source", program, hub.url];
+    for (let run = 0; run < fullRuns; run++) {
+      const own = mkdtempSync(join(root, "cache-"));
+      const outputs = [0, 1].map(() => promisify(execFile)(process.execPath, [...argv, own]));
+      for (const { stdout } of await Promise.all(outputs)) await expectWhole(stdout.trim());
+    }
+  },
+  fullRuns * 20_000,
+);

@@ -10,7 +10,11 @@ export interface HubFile {
 }
 
 /** What goes wrong, asked before each answer with content. `cut` ends the body after so many bytes. */
-export type Fault = { readonly cut: number } | { readonly status: number } | { readonly replace: Buffer } | undefined;
+export type Fault =
+  | { readonly cut: number }
+  | { readonly status: number; readonly retryAfter?: string }
+  | { readonly replace: Buffer }
+  | undefined;
 
 const API = "/api/models/test-owner/test-model";
 
@@ -104,7 +108,7 @@ export class HubServer implements AsyncDisposable {
     const { range } = request.headers;
     const fault = range === "bytes=0-0" ? undefined : this.fault(name);
     if (fault !== undefined && "status" in fault) {
-      response.writeHead(fault.status).end();
+      response.writeHead(fault.status, fault.retryAfter === undefined ? {} : { "retry-after": fault.retryAfter }).end();
       return;
     }
     const content = fault !== undefined && "replace" in fault ? fault.replace : file.content;
