@@ -5,7 +5,7 @@ import { iapoPresets, iapoSettingsSchema } from "../src/config.ts";
 const issuesOf = (settings: unknown): string[] =>
   iapoSettingsSchema.safeParse(settings).error?.issues.map(({ path, message }) => [...path, message].join(": ")) ?? [];
 
-test("nothing set is the paper's method, as docs/method.md reads it", () => {
+test("nothing set is the paper's method, as docs/method.md 0.5 reads it", () => {
   expect(iapoSettingsSchema.parse({})).toEqual({
     method: "grad_x_input",
     tokenReduce: "dot",

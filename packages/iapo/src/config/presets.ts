@@ -21,7 +21,7 @@ const shared = {
 
 /**
  * `paper`: the paper's method as docs/method.md section 0 reads it. `occlusion`: the one whose penalty told right calls from wrong ones at nano
- * scale (docs/method.md nano sections 3 and 4), for a student that calls tools from the start.
+ * scale (docs/method.md K.1 and K.2), for a student that calls tools from the start.
  */
 export const presetDefaults: Readonly<Record<IapoPreset, PresetDefaults>> = {
   paper: { ...shared, method: "grad_x_input", lambda: 0.1, normalization: "joint", coldStartSteps: 20 },

@@ -95,7 +95,7 @@ const readings: readonly ExperimentRecipe[] = [
   {
     name: "nano-paper-decoupled",
     title: "The paper's method, penalty and outcome normalized apart",
-    source: "docs/method.md decision 3",
+    source: "docs/method.md 0.3",
     config: { ...withTeacher, iapo: { ...paperPreset, normalization: "decoupled" } },
   },
   {
@@ -107,7 +107,7 @@ const readings: readonly ExperimentRecipe[] = [
   {
     name: "nano-occlusion-joint",
     title: "IAPO by occlusion, penalty and outcome normalized together",
-    source: "docs/method.md decision 3",
+    source: "docs/method.md 0.3",
     config: { ...withTeacher, iapo: { ...occlusionPreset, normalization: "joint" } },
   },
   {
