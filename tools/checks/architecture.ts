@@ -13,7 +13,7 @@ interface Room {
 }
 
 /** From the top down. */
-export function roomsOf(tree: Tree): Room[] {
+function roomsOf(tree: Tree): Room[] {
   const rooms = tree.packages.map(({ room, manifest, sources, folder }) => {
     const own = sources.filter((file) => file.startsWith(`${folder}/src/`));
     const names = own.flatMap((file) => tree.importsOf(file).map(({ specifier }) => splitSpecifier(specifier).name));
