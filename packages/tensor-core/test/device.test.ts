@@ -1,6 +1,9 @@
 // Devices: what they report, how they fail, and that flows which interleave do not mix.
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { globals } from "webgpu";
+import { factsOf } from "../src/device/facts.ts";
 import {
+  adapterNames,
   add,
   type Device,
   multiply,
@@ -9,6 +12,7 @@ import {
   planningDevice,
   record,
   scope,
+  type Tensor,
   TensorError,
   tanh,
   warmUp,
@@ -244,4 +248,83 @@ test("the parity probe holds on this adapter, twice alike, and leaves nothing", 
   expect(probe.checks.every(({ compared }) => compared > 0)).toBe(true);
   expect((await parityProbe(device)).checks).toEqual(probe.checks);
   expect(device.memory().liveBytes).toBe(live);
+});
+
+/** Raises what Dawn raises when the driver refuses memory, which lavapipe never does. */
+function refuseMemory(on: Device): void {
+  const error = Reflect.construct(Reflect.get(globals, "GPUOutOfMemoryError"), ["no memory"]);
+  on.gpu?.dispatchEvent(Object.assign(new Event("uncapturederror", { cancelable: true }), { error }));
+}
+
+test("memory that the driver refuses is out_of_memory, and from then on the budget is below what was reserved", async () => {
+  using own = await openDevice({ memoryBudget: Number.POSITIVE_INFINITY });
+  using held = own.empty([2 ** 18]);
+  own.empty([2 ** 20]).dispose();
+  const { reservedBytes } = own.memory();
+  refuseMemory(own);
+  await expect(own.idle()).rejects.toMatchObject({
+    code: "out_of_memory",
+    message: expect.stringMatching(/0\.0 GiB reserved: no memory\. Use a smaller batch/),
+  });
+  expect(own.pool.budget).toBe(0.95 * reservedBytes);
+  expect(await code(() => own.idle())).toBe("no error");
+  expect(await code(() => own.empty([2 ** 21]))).toBe("out_of_memory");
+  expect(own.memory()).toMatchObject({ liveBytes: held.bytes, idleBytes: 0 });
+});
+
+test("work that runs out of memory is done once more with what was idle freed, and what it left is discarded", async () => {
+  const own = await openDevice();
+  using card = new (own.constructor as typeof Device)(
+    own.gpu,
+    { ...own.facts, software: false },
+    Number.POSITIVE_INFINITY,
+  );
+  card.empty([2 ** 22]).dispose();
+  const work = (refusals: number) => {
+    let tries = 0;
+    return () => {
+      card.empty([2 ** 20]).dispose();
+      if (tries++ < refusals) refuseMemory(card);
+      return card.tensor([tries], [1]);
+    };
+  };
+  const discard = (tensor: Tensor) => tensor.dispose();
+  using made = await card.retryOutOfMemory(work(1), discard);
+  expect(await made.read()).toEqual(Float32Array.of(2));
+  expect(card.memory().liveBytes).toBe(made.storage.buffer.bytes);
+  expect(await code(() => card.retryOutOfMemory(work(2), discard))).toBe("out_of_memory");
+  expect(card.memory().liveBytes).toBe(made.storage.buffer.bytes);
+});
+
+test("long work gives idle buffers back once more than 70 % of the budget is reserved", async () => {
+  using own = await openDevice({ memoryBudget: 10 * 2 ** 20 });
+  own.empty([2 ** 20]).dispose();
+  await own.relieve();
+  expect(own.memory().idleBytes).toBe(4 * 2 ** 20);
+  using _ = own.empty([2 ** 20 + 2 ** 18]);
+  await own.relieve();
+  expect(own.memory()).toMatchObject({ idleBytes: 0 });
+});
+
+test("an adapter is chosen by a part of its name, once for a process", async () => {
+  const names = await adapterNames();
+  expect(names.length).toBeGreaterThan(0);
+  await expect(openDevice({ adapter: "another" })).rejects.toMatchObject({
+    code: "argument",
+    message: expect.stringContaining("it is the default one by now"),
+  });
+});
+
+test("facts name the card, and no binding passes 2 GiB or ends off a multiple of 256", () => {
+  const { facts } = device;
+  expect(facts.device).not.toBe("");
+  expect(facts.maxBinding % 256).toBe(0);
+  expect(facts.maxBinding).toBeLessThanOrEqual(2 ** 31 - 256);
+  expect(facts.subgroupMaxSize).toBeGreaterThanOrEqual(facts.subgroupMinSize);
+  const limits = {
+    ...{ maxStorageBufferBindingSize: 2 ** 32 - 4, maxBufferSize: 2 ** 32 - 4 },
+    ...{ minStorageBufferOffsetAlignment: 256, maxComputeWorkgroupsPerDimension: 65535 },
+  };
+  const large = factsOf({ limits, features: new Set() }, device.gpu!.adapterInfo);
+  expect(large).toMatchObject({ maxBinding: 2 ** 31 - 256, maxBuffer: 2 ** 32 - 4 });
 });

@@ -30,6 +30,11 @@ const steps: readonly Step[] = [
     apply: (config) =>
       config.model.recompute ? undefined : { ...config, model: { ...config.model, recompute: true } },
   },
+  {
+    settings: ["teacher.recompute=true"],
+    apply: ({ teacher, ...rest }) =>
+      !rest.iapo || !teacher || teacher.recompute ? undefined : { ...rest, teacher: { ...teacher, recompute: true } },
+  },
   microBatchTokens(4096),
   microBatchTokens(1024),
   {

@@ -18,6 +18,8 @@ export interface Phase {
   readonly name: string;
   /** Most GPU bytes in use at once. */
   readonly peakBytes: number;
+  /** Most bytes held at once, in use and idle, where no budget makes the pool give any back. */
+  readonly reservedBytes: number;
   /** Multiply-adds count as two. */
   readonly flops: number;
   readonly seconds: number;
@@ -135,9 +137,11 @@ class PhaseClock {
     if (!this.#current) return;
     const { name, flops, began } = this.#current;
     const before = this.#phases.get(name);
+    const { peakBytes, peakReservedBytes } = this.#device.memory();
     this.#phases.set(name, {
       name,
-      peakBytes: Math.max(before?.peakBytes ?? 0, this.#device.memory().peakBytes),
+      peakBytes: Math.max(before?.peakBytes ?? 0, peakBytes),
+      reservedBytes: Math.max(before?.reservedBytes ?? 0, peakReservedBytes),
       flops: (before?.flops ?? 0) + this.#device.flops - flops,
       seconds: (before?.seconds ?? 0) + (performance.now() - began) / 1000,
     });

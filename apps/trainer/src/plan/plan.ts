@@ -1,7 +1,7 @@
 // iapo plan: what a run will take of memory and time, before it runs, and what to change where it does not fit.
 import { freemem } from "node:os";
 import { formatDuration } from "@iapo/run-report";
-import { type AdapterFacts, type Device, openDevice, planningDevice } from "@iapo/tensor-core";
+import { type AdapterFacts, type Device, openDevice, planningDevice, typicalCard } from "@iapo/tensor-core";
 import type { LoadedConfig } from "../config/load.ts";
 import type { TrainerConfig } from "../config/schema.ts";
 import { size } from "../doctor/consequences.ts";
@@ -28,7 +28,10 @@ export interface Plan {
   readonly room: number | null;
   readonly bytesByPart: OneStep["bytesByPart"];
   readonly phases: readonly Phase[];
+  /** Most bytes in use at once: they must fit, idle ones are given back. */
   readonly peakBytes: number;
+  /** Most bytes in use and idle, where there is room for them. */
+  readonly reservedBytes: number;
   /** Null where the room is not known. */
   readonly fits: boolean | null;
   readonly changes: readonly Change[];
@@ -45,15 +48,6 @@ export interface Probe {
   readonly phases: readonly { readonly name: string; readonly seconds: number }[];
 }
 
-/** What such cards let a program have; what this adapter is like otherwise matters to no count of bytes. */
-const CARD = {
-  description: "a graphics card that binds 2 GiB at once",
-  family: "workgroup",
-  software: false,
-  maxBinding: 2 ** 31 - 4,
-  maxBuffer: 2 ** 38,
-} as const;
-
 /** GiB of usual cards. */
 const CARD_SIZES = [24, 48, 80];
 
@@ -67,10 +61,11 @@ export async function plan(
   io: CliIo,
 ): Promise<number> {
   using device = await openDevice();
-  const facts = options.card ? { ...device.facts, ...CARD } : device.facts;
+  const facts = options.card ? typicalCard : device.facts;
   io.note(`iapo plan ${name}: one step of iapo ${command}, on paper`);
   const planned = await onPaper(facts, config, command);
   const peakBytes = Math.max(...planned.phases.map((phase) => phase.peakBytes));
+  const reservedBytes = Math.max(...planned.phases.map((phase) => phase.reservedBytes));
   const own = options.card ? Number.POSITIVE_INFINITY : device.pool.budget;
   const room = options.memory ?? (Number.isFinite(own) ? own : null);
   const fits = room === null ? null : peakBytes <= room;
@@ -83,6 +78,7 @@ export async function plan(
     room,
     ...planned,
     peakBytes,
+    reservedBytes,
     fits,
     changes,
     teacherWays: ways,
@@ -137,7 +133,7 @@ function stepsOf({ grpo, supervised }: TrainerConfig, command: Job["command"]): 
 }
 
 function asText(plan: Plan, steps: number): string {
-  const { adapter, bytesByPart, phases, peakBytes, room, fits, changes, teacherWays, probe } = plan;
+  const { adapter, bytesByPart, phases, peakBytes, reservedBytes, room, fits, changes, teacherWays, probe } = plan;
   const row = (name: string, value: string, more = ""): string =>
     `  ${name.padEnd(14)} ${value.padStart(10)}  ${more}`.trimEnd();
   const seconds = (name: string): string => {
@@ -148,11 +144,11 @@ function asText(plan: Plan, steps: number): string {
     `on ${adapter}`,
     "before the first step:",
     ...Object.entries(bytesByPart).map(([part, bytes]) => row(part, size(bytes))),
-    "a step, every response as long as it may be (memory at most, operations, time):",
-    ...phases.map(({ name, peakBytes: peak, flops }) =>
-      row(name, size(peak), `${flops.toExponential(1)}  ${seconds(name)}`),
+    "a step, every response as long as it may be (memory in use at most, with what is kept for reuse, operations, time):",
+    ...phases.map(({ name, peakBytes: peak, reservedBytes: reserved, flops }) =>
+      row(name, size(peak), `${size(reserved).padStart(10)}  ${flops.toExponential(1)}  ${seconds(name)}`),
     ),
-    row("at most", size(peakBytes)),
+    row("at most", size(peakBytes), size(reservedBytes).padStart(10)),
   ];
   if (room === null)
     lines.push(

@@ -12,7 +12,7 @@ export function grpoJob(config: TrainerConfig): Job {
   const { steps, checkpoint, maxSkippedSteps, ...decisive } = grpo;
   const { loss } = grpo;
   const { maxPromptTokens: maximum, onLongPrompt } = grpo.rollout;
-  const decisiveTeacher = teacher && { ...teacher, residence: undefined }; // the numbers are the same: a resume may change it
+  const decisiveTeacher = teacher && { ...teacher, residence: undefined, recompute: undefined }; // the numbers are the same: a resume may change it
   // What is turned off says so: left out, it would be read back as the preset's.
   const settings = { ...decisive, loss: { ...loss, dualClip: loss.dualClip ?? null } };
   return {

@@ -34,13 +34,17 @@ interface Loading {
   readonly onPhase?: ((phase: string) => void) | undefined;
 }
 
+/** `recompute`: by default its activations are computed again in the backward pass of its scoring. */
+type TeacherSource = ModelSource & { readonly recompute?: boolean };
+
 /** Resident. The caller disposes it. */
 export async function openTeacher(
   device: Device,
-  source: ModelSource,
+  source: TeacherSource,
   loading: Loading,
 ): Promise<WritingTeacher & { dispose(): void }> {
-  const policy = await QwenVLPolicy.load(device, source, { ...loading, frozen: true });
+  const { recompute = true } = source;
+  const policy = await QwenVLPolicy.load(device, source, { ...loading, recompute, frozen: true });
   return { ...(await teacherOf(policy, source, loading)), dispose: () => policy.model.dispose() };
 }
 
@@ -50,11 +54,12 @@ export async function openTeacher(
  */
 export async function openTeacherInTurns(
   student: QwenVLPolicy,
-  source: ModelSource,
+  source: TeacherSource,
   loading: Loading,
 ): Promise<WritingTeacher & { dispose(): void }> {
   const { onPhase } = loading;
-  const policy = await QwenVLPolicy.load(student.device, source, { ...loading, residence: "turns" });
+  const { recompute = true } = source;
+  const policy = await QwenVLPolicy.load(student.device, source, { ...loading, recompute, residence: "turns" });
   const scoring = async <T>(work: () => Promise<T>): Promise<T> => {
     onPhase?.("load teacher");
     try {

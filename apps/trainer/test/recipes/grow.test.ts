@@ -42,7 +42,7 @@ test("a grown teacher says what the teacher says, and its new layer gets a gradi
   expect(largest((value, at) => Math.abs(Math.exp(value) - Math.exp(actual[at]!)))).toBeLessThan(2e-4);
 
   const learner = new Learner(larger, learnerOptions(optimizerSettingsSchema.parse({ learningRate: 1e-3 })));
-  const { gradients } = learner.gradients([{ groups: [written], loss: ({ logProb }) => dot(logProb, logProb) }]);
+  const { gradients } = await learner.gradients([{ groups: [written], loss: ({ logProb }) => dot(logProb, logProb) }]);
   const added = new RegExp(`^model\\.layers\\.${config.text.numHiddenLayers}\\..*(o_proj|down_proj)\\.weight$`);
   const writers = gradients.filter((_, i) => added.test(larger.parameters[i]!.name));
   expect(writers).toHaveLength(2);

@@ -1,10 +1,10 @@
 // The first half of a step: rollouts until there are enough groups to train on, and their shaped rewards.
-import type { Environment, FailedEpisode, Image, Policy, Task, Trace } from "@iapo/rollout-trace";
+import type { Environment, FailedEpisode, Image, Task, Trace } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";
 import type { DynamicSamplingOptions } from "../config.ts";
 import { countGroups, informativeGroups } from "../math/index.ts";
 import { type Metrics, summary } from "../metrics/rollout-metrics.ts";
-import type { Scorer } from "../policy.ts";
+import type { Scorer, TrainablePolicy } from "../policy.ts";
 import { checkRewards } from "../rollout/episode.ts";
 import type { Failure } from "../rollout/options.ts";
 import { rollout } from "../rollout/rollout.ts";
@@ -15,7 +15,7 @@ import { type PenaltyFunction, type RewardFunction, type ShapedSample, shapeSamp
 import type { TaskOrder } from "./task-source.ts";
 
 export interface CollectParts<Content> {
-  readonly policy: Policy;
+  readonly policy: TrainablePolicy;
   readonly environment: Environment<Content>;
   readonly order: TaskOrder<Task<Content>>;
   readonly reference: Scorer | undefined;
@@ -91,9 +91,14 @@ async function rollOut<Content>(parts: CollectParts<Content>, place: Place, firs
   );
   const written = rolled.groups.filter((traces) => traces.length > 0);
   const groups = await watch.time("reward", () => withRewards(written, parts.reward));
+  const { device } = policy;
+  device.trim(); // the next part's tensors have other sizes
   const penalties = penalty && (await watch.time("penalty", () => penalty(groups, step)));
+  if (penalty) device.trim();
   const microBatchTokens = options.update?.microBatchTokens;
-  const scores = reference && (await watch.time("score", () => scoreTraces(reference, groups, microBatchTokens)));
+  const score = (scorer: Scorer) => device.retryOutOfMemory(() => scoreTraces(scorer, groups, microBatchTokens));
+  const scores = reference && (await watch.time("score", () => score(reference)));
+  if (reference) device.trim();
   const shaping = { overlong: options.overlong, kl: options.loss.kl };
   const shaped = groups.map((traces, group) =>
     traces.map((trace, i) => shapeSample(trace, penalties?.[group]?.[i], scores?.[group]?.[i], shaping)),

@@ -78,6 +78,7 @@ async function grpoStep<Content>(parts: StepParts<Content>, place: Place): Promi
   const batches = await watch.time("update", () =>
     updatePolicy(learner, ready, { ...update, loss, customLoss: parts.loss }, seed),
   );
+  policy.device.trim();
   const traces = samples.map(({ trace }) => trace);
   return {
     traces,
@@ -106,7 +107,9 @@ async function withOldLogProbs(
   microBatchTokens: number | undefined,
 ): Promise<ScoredGroup[]> {
   const traces = groups.map((group) => group.map(({ trace }) => trace));
-  const scores = await scoreTraces(policy, traces, microBatchTokens);
+  const { device } = policy;
+  const scores = await device.retryOutOfMemory(() => scoreTraces(policy, traces, microBatchTokens));
+  device.trim();
   return groups.map((group, g) => group.map((one, i) => ({ ...one, oldLogProbs: at(at(scores, g), i) })));
 }
 

@@ -77,8 +77,9 @@ export class Learner {
     const { maxNorm = 1 } = this.#options;
     this.#example = pieces[0]?.groups[0]?.[0];
     const learningRate = this.#options.learningRate(this.steps);
-    const { gradients, outputs } = this.gradients(pieces);
-    const constants = this.policy.device.tensor([pieces.every(({ finite = true }) => finite) ? 0 : Number.NaN], []);
+    const { device } = this.policy;
+    const { gradients, outputs } = await device.retryOutOfMemory(() => this.gradients(pieces), disposeAll);
+    const constants = device.tensor([pieces.every(({ finite = true }) => finite) ? 0 : Number.NaN], []);
     const mustBeFinite = [...outputs.flatMap(({ loss, logProb, entropy }) => [loss, logProb, entropy]), constants];
     const clip = clipByGlobalNorm(gradients, maxNorm, mustBeFinite);
     this.optimizer.step(gradients, { learningRate, clip });
@@ -111,30 +112,39 @@ export class Learner {
   }
 
   /** Gradients of the sum of the pieces' losses, one per parameter; the caller disposes what is returned. */
-  gradients(pieces: readonly Piece[]): { gradients: Tensor[]; outputs: PieceOutputs[] } {
-    const sources = this.policy.parameters.map(({ run }) => run);
-    const outputs: PieceOutputs[] = [];
-    let gradients: Tensor[] | undefined;
-    for (const { groups, loss } of pieces) {
-      const packed = this.policy.pack(groups);
-      try {
-        const made = scope(() => {
-          const recorded = record(sources, () =>
-            scope(() => {
-              const { logProb, entropy } = packed.logProbs();
-              return { logProb, entropy, loss: loss({ logProb, entropy }) };
-            }),
-          );
-          const own = recorded.backward(recorded.value.loss, gradients ? { into: gradients } : {});
-          return { own, value: recorded.value };
-        });
-        gradients ??= made.own;
-        outputs.push(made.value);
-      } finally {
-        packed.dispose();
+  async gradients(pieces: readonly Piece[]): Promise<Gradients> {
+    const made: { gradients: Tensor[]; outputs: PieceOutputs[] } = { gradients: [], outputs: [] };
+    try {
+      for (const piece of pieces) {
+        if (made.outputs.length > 0) await this.policy.device.relieve();
+        this.#addGradients(piece, made);
       }
+      return made;
+    } catch (error) {
+      disposeAll(made);
+      throw error;
     }
-    return { gradients: gradients ?? [], outputs };
+  }
+
+  #addGradients({ groups, loss }: Piece, made: { gradients: Tensor[]; outputs: PieceOutputs[] }): void {
+    const sources = this.policy.parameters.map(({ run }) => run);
+    const packed = this.policy.pack(groups);
+    try {
+      const { own, value } = scope(() => {
+        const recorded = record(sources, () =>
+          scope(() => {
+            const { logProb, entropy } = packed.logProbs();
+            return { logProb, entropy, loss: loss({ logProb, entropy }) };
+          }),
+        );
+        const into = made.outputs.length > 0 ? { into: made.gradients } : {};
+        return { own: recorded.backward(recorded.value.loss, into), value: recorded.value };
+      });
+      made.gradients = own;
+      made.outputs.push(value);
+    } finally {
+      packed.dispose();
+    }
   }
 
   dispose(): void {
@@ -147,6 +157,18 @@ export interface PieceOutputs {
   readonly loss: Tensor;
   readonly logProb: Tensor;
   readonly entropy: Tensor;
+}
+
+/** Of all pieces together. */
+export interface Gradients {
+  /** One per parameter; none where there was no piece. */
+  readonly gradients: readonly Tensor[];
+  /** By piece. */
+  readonly outputs: readonly PieceOutputs[];
+}
+
+function disposeAll({ gradients, outputs }: Gradients): void {
+  for (const tensor of [...gradients, ...outputs.flatMap((output) => Object.values(output))]) tensor.dispose();
 }
 
 async function readOutputs(

@@ -12,10 +12,7 @@ export async function scoreTraces(
 ): Promise<Float32Array[][]> {
   const scores: Float32Array[] = [];
   for (const piece of splitByRows(groups, microBatchTokens, (trace) => trace)) {
-    const packed = scorer.pack(piece);
-    const { logProb, entropy } = noGrad(() => packed.logProbs());
-    const values = (await logProb.values()) as Float32Array;
-    for (const item of [logProb, entropy, packed]) item.dispose();
+    const values = await logProbsOf(scorer, piece);
     const { offsets } = joinSampledTokens(piece.flat());
     for (let trace = 0; trace + 1 < offsets.length; trace++)
       scores.push(values.subarray(offsets[trace], offsets[trace + 1]));
@@ -25,4 +22,16 @@ export async function scoreTraces(
     done += length;
     return scores.slice(done - length, done);
   });
+}
+
+async function logProbsOf(scorer: Scorer, piece: readonly (readonly Trajectory[])[]): Promise<Float32Array> {
+  const packed = scorer.pack(piece);
+  try {
+    const { logProb, entropy } = noGrad(() => packed.logProbs());
+    entropy.dispose();
+    using read = logProb;
+    return (await read.values()) as Float32Array;
+  } finally {
+    packed.dispose();
+  }
 }

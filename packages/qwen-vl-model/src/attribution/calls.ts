@@ -9,7 +9,12 @@ import { QwenVLError } from "../error.ts";
 import type { EncodedImage, PromptGroup } from "../model/pack.ts";
 import type { QwenVLPolicy } from "../policy/policy.ts";
 import { packTraces } from "../policy/traces.ts";
-import { DifferentiableQwenVL, type EmbeddedGroup, type GroupStates } from "./differentiable.ts";
+import {
+  type DifferentiableOptions,
+  DifferentiableQwenVL,
+  type EmbeddedGroup,
+  type GroupStates,
+} from "./differentiable.ts";
 
 /** A first turn and the tokens whose log-probs are explained: `targets` [N] is 1 for them, 0 for the rest. */
 export interface TargetedTurn {
@@ -21,9 +26,9 @@ export class DifferentiablePolicy {
   readonly #policy: QwenVLPolicy;
   readonly #model: DifferentiableQwenVL;
 
-  constructor(policy: QwenVLPolicy) {
+  constructor(policy: QwenVLPolicy, options: DifferentiableOptions = {}) {
     this.#policy = policy;
-    this.#model = new DifferentiableQwenVL(policy.model);
+    this.#model = new DifferentiableQwenVL(policy.model, options);
   }
 
   get device(): Device {

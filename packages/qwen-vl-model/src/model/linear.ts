@@ -1,5 +1,5 @@
 // One projection of the model: weight, bias where there is one, and the adapter where one is on.
-import { add, linear, multiply, type Tensor } from "@iapo/tensor-core";
+import { add, linear, multiply, scope, type Tensor } from "@iapo/tensor-core";
 import type { Adapter } from "../lora/adapter.ts";
 import type { Weights } from "../weights/weights.ts";
 
@@ -13,8 +13,9 @@ export interface ModelParameters {
 /** `x W^T + b`, plus `scale * (x A^T) B^T` where the adapter targets this projection. x is `[rows, in]`. */
 export function project({ weights, adapter }: ModelParameters, name: string, x: Tensor): Tensor {
   const bias = weights.has(`${name}.bias`) ? weights.get(`${name}.bias`) : undefined;
-  const base = linear(x, weights.get(`${name}.weight`), bias);
+  const base = (): Tensor => linear(x, weights.get(`${name}.weight`), bias);
   const pair = adapter?.pairs.get(name);
-  if (!adapter || !pair) return base;
-  return add(base, multiply(linear(linear(x, pair.a.run), pair.b.run), adapter.scale));
+  if (!adapter || !pair) return base();
+  // Without a scope of their own, the base and the two products before the last sum would live until the layer ends.
+  return scope(() => add(base(), multiply(linear(linear(x, pair.a.run), pair.b.run), adapter.scale)));
 }

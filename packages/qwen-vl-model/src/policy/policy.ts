@@ -99,9 +99,9 @@ export class QwenVLPolicy implements Policy, Scribe {
     return countTokens(this.processor, prompt);
   }
 
-  /** The model as attribution sees it, with recorded turns for input. */
+  /** The model as attribution sees it, with recorded turns for input; it recomputes activations where the policy does. */
   differentiable(): DifferentiablePolicy {
-    return new DifferentiablePolicy(this);
+    return new DifferentiablePolicy(this, { checkpoint: this.#checkpoint });
   }
 
   /** Awaits `work` with the weights on the device: those of a policy that was loaded with `residence: "turns"` are there only meanwhile. */
@@ -112,6 +112,7 @@ export class QwenVLPolicy implements Policy, Scribe {
       return await work();
     } finally {
       this.model.releaseWeights();
+      this.device.trim();
     }
   }
 

@@ -21,6 +21,10 @@ export interface Dispatch {
 
 /** Shards start at blocks of the canonical order of sums (docs/decisions/0002), so that sharding never changes bits. */
 const ROW_MULTIPLE = 256;
+/** Of the budget: from here on idle buffers are given back under way. */
+const RELIEF_SHARE = 0.7;
+/** Of what was reserved when the driver refused more. */
+const LEARNED_SHARE = 0.95;
 
 export class Device {
   readonly facts: AdapterFacts;
@@ -49,8 +53,7 @@ export class Device {
     this.pool.onPressure = () => this.trim();
     gpu.addEventListener("uncapturederror", (event) => {
       event.preventDefault(); // it is thrown at the next check: no need to print it too
-      const message = (event as GPUUncapturedErrorEvent).error.message;
-      this.#failure ??= new TensorError("validation", `the GPU refused a command: ${message}`);
+      this.#failure ??= this.#failureOf((event as GPUUncapturedErrorEvent).error);
     });
     gpu.lost.then((info) => {
       if (this.#closed) return;
@@ -79,11 +82,11 @@ export class Device {
     return this.#recorder?.dispatches ?? 0;
   }
 
-  /** Throws what the GPU has reported since the last call: `device_lost` or `validation`. */
+  /** Throws what the GPU has reported since the last call: `device_lost`, `out_of_memory` or `validation`. */
   check(): void {
     if (this.#closed) throw new TensorError("device_lost", "this device was closed");
     const failure = this.#failure;
-    if (failure?.code === "validation") this.#failure = undefined;
+    if (failure && failure.code !== "device_lost") this.#failure = undefined;
     if (failure) throw failure;
   }
 
@@ -231,6 +234,56 @@ export class Device {
   trim(): void {
     this.#recorder?.flush();
     if (this.pool.trim().length > 0) this.#recorder?.dropBindGroups();
+  }
+
+  /**
+   * Between parts of long work: where more than 70 % of the budget is reserved, waits for the GPU and frees what is idle. What is freed while
+   * the GPU is behind is there again only once it has caught up.
+   */
+  async relieve(): Promise<void> {
+    if (this.pool.reservedBytes <= RELIEF_SHARE * this.pool.budget) return;
+    await this.idle();
+    this.trim();
+  }
+
+  /**
+   * Awaits `work`, and on a GPU the commands it has recorded. Where memory runs out in it, frees what is idle and does it once more: it may have no
+   * effect but its result. `discard` frees a result whose commands turned out not to have run.
+   */
+  async retryOutOfMemory<T>(work: () => T | Promise<T>, discard: (result: T) => void = () => {}): Promise<T> {
+    try {
+      return await this.#completed(work, discard);
+    } catch (error) {
+      if (!(error instanceof TensorError) || error.code !== "out_of_memory") throw error;
+    }
+    this.trim();
+    return await this.#completed(work, discard);
+  }
+
+  async #completed<T>(work: () => T | Promise<T>, discard: (result: T) => void): Promise<T> {
+    const result = await work();
+    if (this.facts.software) return result; // its memory is the machine's: only the budget runs out, and at once
+    try {
+      await this.idle();
+    } catch (error) {
+      discard(result);
+      throw error;
+    }
+    return result;
+  }
+
+  /** A driver that has no memory left shows what the budget should have been. */
+  #failureOf(error: GPUError): TensorError {
+    const { message } = error;
+    if (error.constructor.name !== "GPUOutOfMemoryError")
+      return new TensorError("validation", `the GPU refused a command: ${message}`);
+    const { liveBytes, reservedBytes } = this.memory();
+    this.pool.budget = Math.min(this.pool.budget, Math.max(liveBytes, LEARNED_SHARE * reservedBytes));
+    const gib = (reservedBytes / 2 ** 30).toFixed(1);
+    return new TensorError(
+      "out_of_memory",
+      `the GPU has no memory left, with ${gib} GiB reserved: ${message}. Use a smaller batch, checkpoint more, or close what else uses the GPU.`,
+    );
   }
 
   /** Runs `fn` and returns the time of each kernel it used. Needs the `timestamp-query` feature, else throws `argument`. */

@@ -6,11 +6,19 @@ export type KernelFamily = "software" | "workgroup";
 export interface AdapterFacts {
   readonly vendor: string;
   readonly architecture: string;
+  /** The card, such as "NVIDIA GeForce RTX 4060". */
+  readonly device: string;
+  /** On Vulkan the driver and its version. */
   readonly description: string;
   /** True for adapters that run on the CPU (llvmpipe, SwiftShader, WARP). */
   readonly software: boolean;
+  /** Where a software adapter answered though the system shows a graphics card: what shows it, such as "/dev/nvidia0". */
+  readonly cardBeside: string | null;
   /** Lanes of a subgroup, or 0 where subgroups are off or of unknown size. */
   readonly subgroupSize: number;
+  /** The adapter's range of lanes; 0 where it does not say. */
+  readonly subgroupMinSize: number;
+  readonly subgroupMaxSize: number;
   readonly features: readonly string[];
   /** Bytes one storage binding may span. */
   readonly maxBinding: number;
@@ -21,22 +29,49 @@ export interface AdapterFacts {
   readonly family: KernelFamily;
 }
 
+/** Some drivers report a length of 0 for bindings of 2 GiB and more, and clamp what is read of them by it (crbug 435684920). */
+export const LARGEST_BINDING: number = 2 ** 31 - 256;
+
+/** A graphics card as they are today, for plans without one. */
+export const typicalCard: AdapterFacts = {
+  ...{ vendor: "", architecture: "", device: "", description: "a graphics card that binds 2 GiB at once" },
+  ...{ software: false, cardBeside: null, subgroupSize: 32, subgroupMinSize: 32, subgroupMaxSize: 32 },
+  ...{ features: ["subgroups", "timestamp-query"], maxBinding: LARGEST_BINDING, maxBuffer: 2 ** 32 - 256 },
+  ...{ offsetAlignment: 256, maxWorkgroupsPerDimension: 65535, family: "workgroup" },
+};
+
 const SOFTWARE = /llvmpipe|lavapipe|swiftshader|softpipe|basic render|warp/i;
 
+/** What is read of a GPUDevice. */
+interface Readable {
+  readonly features: Iterable<string> & { has(name: string): boolean };
+  readonly limits: Pick<
+    GPUSupportedLimits,
+    | "maxBufferSize"
+    | "maxStorageBufferBindingSize"
+    | "minStorageBufferOffsetAlignment"
+    | "maxComputeWorkgroupsPerDimension"
+  >;
+}
+
 /** Reads the facts off a device. `family` overrides the choice that the facts would make. */
-export function factsOf(device: GPUDevice, info: GPUAdapterInfo, family?: KernelFamily): AdapterFacts {
+export function factsOf(device: Readable, info: GPUAdapterInfo, family?: KernelFamily): AdapterFacts {
   const text = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
-  const software = SOFTWARE.test(text);
+  const software = info.isFallbackAdapter || SOFTWARE.test(text);
   const fixedSize = info.subgroupMinSize === info.subgroupMaxSize ? info.subgroupMaxSize : 0;
   const subgroupSize = device.features.has("subgroups") ? (fixedSize ?? 0) : 0;
   return {
     vendor: info.vendor,
     architecture: info.architecture,
+    device: info.device,
     description: info.description,
     software,
+    cardBeside: null,
     subgroupSize,
+    subgroupMinSize: info.subgroupMinSize ?? 0,
+    subgroupMaxSize: info.subgroupMaxSize ?? 0,
     features: [...device.features].map(String).sort(),
-    maxBinding: device.limits.maxStorageBufferBindingSize,
+    maxBinding: Math.min(Math.floor(device.limits.maxStorageBufferBindingSize / 256) * 256, LARGEST_BINDING),
     maxBuffer: device.limits.maxBufferSize,
     offsetAlignment: device.limits.minStorageBufferOffsetAlignment,
     maxWorkgroupsPerDimension: device.limits.maxComputeWorkgroupsPerDimension,

@@ -14,3 +14,30 @@ export function politely<T>(promise: Promise<T>): Promise<T> {
 export function freeMemory(): number {
   return Number.POSITIVE_INFINITY;
 }
+
+/** Nor for a card's memory. */
+export function deviceMemory(): undefined {
+  return undefined;
+}
+
+/** The browser chooses. */
+export function environmentOptions(): { readonly adapter: string; readonly memoryBudget: undefined } {
+  return { adapter: "", memoryBudget: undefined };
+}
+
+/** Nor does it tell. */
+export async function listAdapters(): Promise<string[]> {
+  return [];
+}
+
+export function namesIn(): string[] {
+  return [];
+}
+
+export function adapterAdvice(): string {
+  return "This browser gives none: WebGPU needs a secure context (https or localhost), and a browser and a GPU that have it.";
+}
+
+export function cardInSight(): undefined {
+  return undefined;
+}

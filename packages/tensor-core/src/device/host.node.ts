@@ -1,14 +1,64 @@
-// What Node adds: Dawn's GPU object, a wait that does not burn a core, and the size of free memory.
+// What Node adds: Dawn's GPU object, the adapters it finds, a wait that does not burn a core, and what the system says of memory.
 import { freemem } from "node:os";
 import { create } from "webgpu";
+import { TensorError } from "../errors.ts";
+
+export { adapterAdvice, cardInSight } from "./advice.node.ts";
+export { cardMemory as deviceMemory } from "./card-memory.node.ts";
 
 const holderKey = Symbol.for("@iapo/tensor-core/gpu");
-const holder = globalThis as { [holderKey]?: GPU };
+const holder = globalThis as { [holderKey]?: { readonly gpu: GPU; readonly adapter: string } };
 
-/** Dawn's GPU object. It must outlive its adapters, or the process dies when it is collected: hence the global. */
-export function systemGpu(): GPU {
-  holder[holderKey] ??= create([]);
-  return holder[holderKey];
+/**
+ * Dawn's GPU object for the adapter whose name contains `adapter`; empty: any. It must outlive its adapters, or the process dies when it is
+ * collected: hence the global. Dawn takes the name once for the process. @throws TensorError `argument` for another name than before
+ */
+export function systemGpu(adapter: string): GPU {
+  const held = holder[holderKey];
+  if (held && adapter !== "" && held.adapter !== adapter) {
+    throw new TensorError(
+      "argument",
+      `the adapter of a process is chosen once: it is ${held.adapter ? `"${held.adapter}"` : "the default one"} by now, not "${adapter}"`,
+    );
+  }
+  const made = held ?? { gpu: create(adapter ? [`adapter=${adapter}`] : []), adapter };
+  holder[holderKey] = made;
+  return made.gpu;
+}
+
+/** A part of no adapter's name: Dawn answers with the names that there are. */
+const NOBODY = "no adapter has this name";
+/** As `holder`: Dawn's objects must not be collected. */
+const asked: GPU[] = [];
+
+/** Backend and name of each adapter. */
+export async function listAdapters(): Promise<string[]> {
+  try {
+    const gpu = create([`adapter=${NOBODY}`]);
+    asked.push(gpu);
+    await gpu.requestAdapter();
+    return [];
+  } catch (error) {
+    return namesIn(error);
+  }
+}
+
+/** Of Dawn's answer to a name that no adapter has. */
+export function namesIn(error: unknown): string[] {
+  const text = error instanceof Error ? error.message : String(error);
+  return Array.from(
+    text.matchAll(/backend: '([^']*)', name: '(.*)'$/gm),
+    ([, backend, name]) => `${name} (${backend})`,
+  );
+}
+
+/** What the user asks of every device: `IAPO_ADAPTER`, part of an adapter's name, and `IAPO_MEMORY`, GiB for tensors. */
+export function environmentOptions(): { readonly adapter: string; readonly memoryBudget: number | undefined } {
+  const { IAPO_ADAPTER: adapter = "", IAPO_MEMORY: memory } = process.env;
+  if (memory === undefined || memory === "") return { adapter, memoryBudget: undefined };
+  const gibibytes = Number(memory);
+  if (!(gibibytes > 0)) throw new TensorError("argument", `IAPO_MEMORY is a number of GiB above 0, not ${memory}`);
+  return { adapter, memoryBudget: gibibytes * 2 ** 30 };
 }
 
 const SPIN_MS = 0.2;

@@ -1,7 +1,8 @@
 // Opens a device with what the adapter can give, and never fails where a lesser device would do.
 
-import { freeMemory, systemGpu } from "#host";
+import { adapterAdvice, cardInSight, environmentOptions, listAdapters, namesIn, systemGpu } from "#host";
 import { TensorError } from "../errors.ts";
+import { defaultBudget } from "./budget.ts";
 import { Device } from "./device.ts";
 import { type AdapterFacts, factsOf, type KernelFamily } from "./facts.ts";
 
@@ -15,8 +16,13 @@ export interface DeviceOptions {
   readonly subgroups?: boolean;
   /** Overrides the kernel family that adapter facts would choose. */
   readonly family?: KernelFamily;
-  /** Bytes that tensors and idle buffers may take. Default: 70 % of free memory on software adapters, unbounded elsewhere. */
+  /**
+   * Bytes that tensors and idle buffers may take. Default: `IAPO_MEMORY` GiB; else 70 % of free memory on software adapters, 85 % of what the system
+   * reports for a card; where it reports nothing, no bound until the driver refuses.
+   */
   readonly memoryBudget?: number;
+  /** Node: part of the adapter's name; the first device of a process decides. Default `IAPO_ADAPTER`, else the fastest. */
+  readonly adapter?: string;
 }
 
 const LIMITS = [
@@ -28,29 +34,40 @@ const LIMITS = [
   "maxComputeWorkgroupStorageSize",
 ] as const;
 const FEATURES: readonly GPUFeatureName[] = ["subgroups", "timestamp-query"];
-const SOFTWARE_SHARE = 0.7;
 
-/** Opens a device. Throws `no_adapter` with advice where there is none. */
+/** Opens a device. Throws `no_adapter` with advice where there is none, or none of that name; `argument` as its options. */
 export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
-  const budget = (facts: AdapterFacts) =>
-    options.memoryBudget ?? (facts.software ? Math.floor(freeMemory() * SOFTWARE_SHARE) : Number.POSITIVE_INFINITY);
-  if (options.device) {
-    const facts = factsOf(options.device, options.device.adapterInfo, options.family);
-    return new Device(options.device, facts, budget(facts), false);
+  const environment = environmentOptions();
+  const { device, powerPreference = "high-performance", adapter: name = environment.adapter } = options;
+  const budget = (facts: AdapterFacts) => options.memoryBudget ?? environment.memoryBudget ?? defaultBudget(facts);
+  if (device) {
+    const facts = factsOf(device, device.adapterInfo, options.family);
+    return new Device(device, facts, budget(facts), false);
   }
-  const { powerPreference = "high-performance" } = options;
-  const adapter = await systemGpu()?.requestAdapter({ powerPreference });
-  if (!adapter) {
-    throw new TensorError(
-      "no_adapter",
-      "no WebGPU adapter was found. Install a Vulkan 1.3 driver (on Debian or Ubuntu: mesa-vulkan-drivers 25 or newer), or run ./iapo, which does.",
-    );
-  }
+  const adapter = await requestAdapter(name, powerPreference);
   const gpu = await adapter.requestDevice(
     options.limits === "default" ? {} : wanted(adapter, options.subgroups ?? true),
   );
-  const facts = factsOf(gpu, adapter.info, options.family);
+  const found = factsOf(gpu, adapter.info, options.family);
+  const facts = found.software && name === "" ? { ...found, cardBeside: cardInSight() ?? null } : found;
   return new Device(gpu, facts, budget(facts));
+}
+
+async function requestAdapter(name: string, powerPreference: GPUPowerPreference): Promise<GPUAdapter> {
+  let names: string[] = [];
+  try {
+    const adapter = await systemGpu(name)?.requestAdapter({ powerPreference });
+    if (adapter) return adapter;
+  } catch (error) {
+    names = namesIn(error);
+    if (names.length === 0) throw error;
+  }
+  throw new TensorError(
+    "no_adapter",
+    name !== "" && names.length > 0
+      ? `no adapter's name contains "${name}"; there are: ${names.join(", ")}`
+      : `no WebGPU adapter was found. ${adapterAdvice()}`,
+  );
 }
 
 /** A device without a GPU: ops run their shape rules and allocate on paper, so a step's peak is known before it runs. */
@@ -63,4 +80,9 @@ function wanted(adapter: GPUAdapter, subgroups: boolean): GPUDeviceDescriptor {
   const requiredLimits: Record<string, number> = {};
   for (const name of LIMITS) requiredLimits[name] = adapter.limits[name];
   return { requiredFeatures, requiredLimits };
+}
+
+/** Name and backend of each adapter of this system; a part of a name is what `DeviceOptions.adapter` takes. In a browser none. */
+export function adapterNames(): Promise<string[]> {
+  return listAdapters();
 }

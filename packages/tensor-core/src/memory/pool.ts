@@ -1,4 +1,5 @@
-// GPU buffers, reused by size class, counted by tag, and bounded by a budget.
+// GPU buffers, reused by size, counted by tag, and bounded by a budget.
+import { at } from "../checked.ts";
 import { BufferUsage } from "../device/constants.ts";
 import { TensorError } from "../errors.ts";
 
@@ -16,6 +17,10 @@ export interface MemoryReport {
   readonly peakBytes: number;
   /** Bytes kept for reuse. */
   readonly idleBytes: number;
+  /** Bytes that the device holds: in use and idle. */
+  readonly reservedBytes: number;
+  /** Largest `reservedBytes` since the last `resetPeak()`. */
+  readonly peakReservedBytes: number;
   readonly liveBuffers: number;
   /** Bytes in use by tag ("weights", "activations", ...). */
   readonly byTag: Readonly<Record<string, number>>;
@@ -23,8 +28,10 @@ export interface MemoryReport {
 
 const SMALLEST = 256;
 
-/** From here on a quarter step would waste megabytes. */
+/** From here on a quarter step would waste megabytes, and an idle buffer serves requests of other sizes too. */
 const LARGE = 2 ** 20;
+/** An idle buffer is taken for requests of at least its half. */
+const BEST_FIT = 2;
 
 /** Rounds up to few distinct sizes: quarter steps between powers of two (at most 25 % larger), for large buffers 32nd steps (3 %). */
 function sizeClass(bytes: number): number {
@@ -37,14 +44,13 @@ function sizeClass(bytes: number): number {
 export class BufferPool {
   readonly #gpu: GPUDevice | undefined;
   readonly #maxBuffer: number;
-  /** By size, each list descending in id. */
-  readonly #idle = new Map<number, PooledBuffer[]>();
+  readonly #idle = new IdleBuffers();
   readonly #byTag = new Map<string, number>();
   #nextId = 1;
   #live = 0;
   #liveBuffers = 0;
   #peak = 0;
-  #idleBytes = 0;
+  #peakReserved = 0;
   /** Bytes in use and idle together may not pass this. */
   budget: number;
 
@@ -55,21 +61,21 @@ export class BufferPool {
   }
 
   /**
-   * A buffer of at least `bytes`, with undefined contents: of the idle ones the oldest, so that equal steps take equal buffers, and find
-   * their bind groups made. Throws `limit` or `out_of_memory`.
+   * A buffer of at least `bytes`, with undefined contents. Of the idle ones the smallest that is at least as large, from 1 MiB on at most twice
+   * as large, below of the same class; of equals the oldest, so that equal steps take equal buffers, and find their bind groups made. Throws
+   * `limit` or `out_of_memory`.
    */
   take(bytes: number, tag: string): PooledBuffer {
     const size = this.#maxBuffer < sizeClass(bytes) ? Math.ceil(bytes / 4) * 4 : sizeClass(bytes);
     if (size > this.#maxBuffer) {
       throw new TensorError("limit", `a buffer of ${size} bytes passes this adapter's limit of ${this.#maxBuffer}`);
     }
-    let buffer = this.#idle.get(size)?.pop();
-    if (buffer) this.#idleBytes -= size;
-    else buffer = this.#create(size, tag);
-    this.#live += size;
+    const buffer = this.#idle.take(size, size < LARGE ? size : size * BEST_FIT) ?? this.#create(size, tag);
+    this.#live += buffer.bytes;
     this.#liveBuffers++;
     this.#peak = Math.max(this.#peak, this.#live);
-    this.#byTag.set(tag, (this.#byTag.get(tag) ?? 0) + size);
+    this.#peakReserved = Math.max(this.#peakReserved, this.reservedBytes);
+    this.#byTag.set(tag, (this.#byTag.get(tag) ?? 0) + buffer.bytes);
     return buffer;
   }
 
@@ -78,24 +84,20 @@ export class BufferPool {
     this.#live -= buffer.bytes;
     this.#liveBuffers--;
     this.#byTag.set(tag, (this.#byTag.get(tag) ?? 0) - buffer.bytes);
-    const list = this.#idle.get(buffer.bytes);
-    if (list) insertDescending(list, buffer);
-    else this.#idle.set(buffer.bytes, [buffer]);
-    this.#idleBytes += buffer.bytes;
+    this.#idle.add(buffer);
+  }
+
+  /** Bytes in use and idle. */
+  get reservedBytes(): number {
+    return this.#live + this.#idle.bytes;
   }
 
   /** Destroys what is idle; work that was submitted may still use it, which WebGPU allows. Returns the destroyed buffers' ids. */
   trim(): number[] {
-    const ids: number[] = [];
-    for (const list of this.#idle.values()) {
-      for (const buffer of list) {
-        buffer.gpu?.destroy();
-        ids.push(buffer.id);
-      }
-    }
-    this.#idle.clear();
-    this.#idleBytes = 0;
-    return ids;
+    return this.#idle.clear().map((buffer) => {
+      buffer.gpu?.destroy();
+      return buffer.id;
+    });
   }
 
   report(): MemoryReport {
@@ -104,7 +106,9 @@ export class BufferPool {
     return {
       liveBytes: this.#live,
       peakBytes: this.#peak,
-      idleBytes: this.#idleBytes,
+      idleBytes: this.#idle.bytes,
+      reservedBytes: this.reservedBytes,
+      peakReservedBytes: this.#peakReserved,
       liveBuffers: this.#liveBuffers,
       byTag,
     };
@@ -112,11 +116,12 @@ export class BufferPool {
 
   resetPeak(): void {
     this.#peak = this.#live;
+    this.#peakReserved = this.reservedBytes;
   }
 
   #create(size: number, tag: string): PooledBuffer {
-    if (this.#live + this.#idleBytes + size > this.budget) this.onPressure();
-    if (this.#live + this.#idleBytes + size > this.budget) {
+    if (this.reservedBytes + size > this.budget) this.onPressure();
+    if (this.reservedBytes + size > this.budget) {
       throw new TensorError(
         "out_of_memory",
         `${mib(size)} more for ${tag} would pass the memory budget of ${mib(this.budget)} (${mib(this.#live)} in use). ` +
@@ -133,15 +138,43 @@ export class BufferPool {
   };
 }
 
-function insertDescending(list: PooledBuffer[], buffer: PooledBuffer): void {
-  let low = 0;
-  let high = list.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (list[middle]!.id > buffer.id) low = middle + 1;
-    else high = middle;
+/** Buffers that wait for their next use, ordered by size and then by age. */
+class IdleBuffers {
+  readonly #sorted: PooledBuffer[] = [];
+  bytes = 0;
+
+  add(buffer: PooledBuffer): void {
+    this.#sorted.splice(this.#placeOf(buffer.bytes, buffer.id), 0, buffer);
+    this.bytes += buffer.bytes;
   }
-  list.splice(low, 0, buffer);
+
+  /** The smallest of `least` to `most` bytes, of equals the oldest. */
+  take(least: number, most: number): PooledBuffer | undefined {
+    const place = this.#placeOf(least, 0);
+    const found = this.#sorted[place];
+    if (!found || found.bytes > most) return undefined;
+    this.#sorted.splice(place, 1);
+    this.bytes -= found.bytes;
+    return found;
+  }
+
+  /** All of them. */
+  clear(): PooledBuffer[] {
+    this.bytes = 0;
+    return this.#sorted.splice(0);
+  }
+
+  #placeOf(bytes: number, id: number): number {
+    let low = 0;
+    let high = this.#sorted.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const buffer = at(this.#sorted, middle);
+      if (buffer.bytes < bytes || (buffer.bytes === bytes && buffer.id < id)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
 }
 
 function mib(bytes: number): string {

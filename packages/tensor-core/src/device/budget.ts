@@ -1,0 +1,18 @@
+// How many bytes tensors and idle buffers may take where nobody says so.
+import { deviceMemory, freeMemory } from "#host";
+import type { AdapterFacts } from "./facts.ts";
+
+/** Of what a card has: the rest is for the screen, the driver and other programs. */
+const CARD_SHARE = 0.85;
+/** Of the machine's free memory, which an adapter on the CPU shares with everything else. */
+const SOFTWARE_SHARE = 0.7;
+
+/**
+ * 70 % of free memory on software adapters; 85 % of the size that the system reports for a card. Where nothing is reported there is no bound, until
+ * the driver refuses memory for the first time: from then on it is a little less than what was reserved.
+ */
+export function defaultBudget(facts: AdapterFacts): number {
+  if (facts.software) return Math.floor(freeMemory() * SOFTWARE_SHARE);
+  const size = deviceMemory(facts);
+  return size === undefined ? Number.POSITIVE_INFINITY : Math.floor(size * CARD_SHARE);
+}
