@@ -30,7 +30,7 @@ export interface AdapterFacts {
 }
 
 /** Some drivers report a length of 0 for bindings of 2 GiB and more, and clamp what is read of them by it (crbug 435684920). */
-export const LARGEST_BINDING: number = 2 ** 31 - 256;
+const LARGEST_BINDING = 2 ** 31 - 256;
 
 /** A graphics card as they are today, for plans without one. */
 export const typicalCard: AdapterFacts = {
