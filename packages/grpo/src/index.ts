@@ -10,8 +10,9 @@ export type { Failure, FailurePolicy, RolloutOptions, RolloutPlace } from "./rol
 export { type Rollout, rollout } from "./rollout/rollout.ts";
 export { type EvaluateOptions, evaluatePolicy } from "./run/evaluate.ts";
 export { type GrpoParts, grpoRecipe } from "./run/grpo.ts";
-export { loadFunction } from "./run/module.ts";
+export { loadExport, loadFunction } from "./run/module.ts";
 export type { GrpoOptions } from "./run/options.ts";
+export { withOwnReward } from "./run/own-reward.ts";
 export { type LongPrompt, limitPrompts, longPrompts, type PromptLimit } from "./run/prompt-limit.ts";
 export type { Place, Recipe, RecipeStep } from "./run/recipe.ts";
 export { type ReplayParts, replayFunctions } from "./run/replay.ts";

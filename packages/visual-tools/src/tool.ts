@@ -1,6 +1,6 @@
 /** What a tool is. */
 import type { RawImage } from "@iapo/rollout-trace";
-import type { Boxes, NamedBox } from "./boxes.ts";
+import type { Boxes, NamedBox, Orientation } from "./boxes.ts";
 import { VisualToolsError } from "./error.ts";
 
 /** Scalars of the tool language; `null` is None. */
@@ -39,6 +39,8 @@ export type ToolDefinition<S extends Signature> = {
   readonly signature: S;
   /** What the prompt says about it. */
   readonly promptBlock: string;
+  /** What it works on: on a chart that is divided the other way, a call of it is misuse. Left out: either. */
+  readonly axis?: Orientation | undefined;
   /** Under the option `inPlace`, the result also replaces the image that was given. */
   readonly editsInPlace?: boolean;
   /** Raw pixels in, raw pixels out, of any size. Must leave `image` as it is. A thrown error becomes a `tool_error`. */

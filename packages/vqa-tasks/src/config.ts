@@ -32,9 +32,15 @@ export const environmentOptionsSchema: z.ZodType<EnvironmentOptions, unknown> = 
       .default("default")
       .describe("A set of options; the other keys replace single ones. vtool_v1 and vtool_v2 are the published codes."),
     tools: z
-      .looseObject({ limits: z.looseObject({}).optional().describe("Bounds of one program.") })
+      .union([
+        z.string().min(1),
+        z.looseObject({
+          module: z.string().min(1).optional().describe("A module that exports own tools in place of the six."),
+          limits: z.looseObject({}).optional().describe("Bounds of one program."),
+        }),
+      ])
       .optional()
-      .describe("How tool programs are read and run."),
+      .describe("How tool programs are read and run; or only the module of own tools."),
     scoring: z
       .strictObject({
         scoring: z.enum(scorings).optional().describe("The rule by which an answer is right."),
@@ -60,7 +66,8 @@ export const environmentOptionsSchema: z.ZodType<EnvironmentOptions, unknown> = 
   })
   .transform(({ preset, tools, scoring, ...single }, context): EnvironmentOptions => {
     const base = environmentPresets[preset];
-    const given = { ...base.tools, ...tools, limits: { ...base.tools.limits, ...tools?.limits } };
+    const { module, limits, ...own } = typeof tools === "string" ? { module: tools, limits: undefined } : (tools ?? {});
+    const given = { ...base.tools, ...own, limits: { ...base.tools.limits, ...limits } };
     const checked = toolOptionsSchema.safeParse(given);
     for (const issue of checked.error?.issues ?? []) {
       context.addIssue({ code: "custom", message: issue.message, path: ["tools", ...issue.path] });
@@ -68,7 +75,7 @@ export const environmentOptionsSchema: z.ZodType<EnvironmentOptions, unknown> = 
     return {
       ...base,
       ...withoutUndefined(single),
-      tools: checked.data ?? base.tools,
+      tools: { ...(checked.data ?? base.tools), ...(module !== undefined && { module }) },
       scoring: { ...base.scoring, ...withoutUndefined(scoring ?? {}) },
     };
   });

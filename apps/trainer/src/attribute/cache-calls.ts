@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import { CallCache, TeacherCalls } from "@iapo/iapo";
 import { openDevice } from "@iapo/tensor-core";
-import { createEnvironment } from "@iapo/vqa-tasks";
 import { openTasks } from "@iapo/vqa-tasks/sources";
+import { environmentOf, withoutJudge } from "../compose/environment.ts";
 import { loadConfig } from "../config/load.ts";
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
@@ -34,9 +34,7 @@ export async function cacheCalls(
     );
   const directory = settings.cache ?? join(runDirectory(loaded, undefined), "teacher-calls");
   const { train } = await openTasks(data);
-  const { prompt } = createEnvironment({
-    options: { ...options, scoring: { ...options.scoring, scoring: "relaxed" } },
-  });
+  const { prompt } = await environmentOf(withoutJudge(options));
   const count = Math.min(limit, train.length);
   using device = await openDevice();
   const teacher = await openTeacher(device, settings, { signal });

@@ -9,6 +9,7 @@ export interface RunFlags {
   readonly resume?: true;
   readonly dryRun?: true;
   readonly json?: true;
+  readonly trust?: true;
 }
 
 export function addRunOptions(command: Command): Command {
@@ -19,6 +20,7 @@ export function addRunOptions(command: Command): Command {
     .option("--out <directory>", "the run's directory; default the configuration's output, or runs/ and its name")
     .option("--resume", "go on with the run in that directory, if there is one")
     .option("--dry-run", "check everything that can be checked without an adapter, and say what would run")
+    .option("--trust", "of a run's directory: load the modules of tools and functions that it names")
     .option("--json", "progress and result as JSON on standard output, one object a line");
 }
 

@@ -1,4 +1,5 @@
 // iapo train
+import { checkTrust } from "../compose/user-modules.ts";
 import { loadConfig } from "../config/load.ts";
 import { dryRun } from "../run/dry-run.ts";
 import { runJob } from "../run/run-job.ts";
@@ -13,6 +14,7 @@ export const addTrain: AddCommand = (program, run) => {
   addRunOptions(command).action((source: string, flags: RunFlags) =>
     run(async (io) => {
       const loaded = loadConfig(source, settingsOf(flags, "grpo"));
+      checkTrust(source, loaded.config, flags.trust ?? false);
       return flags.dryRun ? dryRun(loaded, grpoJob(loaded.config), flags, io) : runJob(loaded, grpoJob, flags, io);
     }),
   );

@@ -1,12 +1,25 @@
 // From a configuration's `environment` and `judge` to the world of an episode.
 import { join } from "node:path";
-import type { Environment } from "@iapo/rollout-trace";
-import { createEnvironment } from "@iapo/vqa-tasks";
-import { createJudge, openVerdicts } from "@iapo/vqa-tasks/scoring";
+import type { EnvironmentOptions } from "@iapo/vqa-tasks";
+import { createEnvironment, type VqaEnvironment } from "@iapo/vqa-tasks";
+import { createJudge, type Judge, openVerdicts } from "@iapo/vqa-tasks/scoring";
 import type { TrainerConfig } from "../config/schema.ts";
+import { loadTools } from "./user-modules.ts";
 
 export interface OpenEnvironment extends AsyncDisposable {
-  readonly environment: Environment;
+  readonly environment: VqaEnvironment;
+}
+
+/** The one door to an environment that a configuration describes, with the user's own tools. @throws GrpoError `module`; TrainerError `invalid` */
+export async function environmentOf(options: Partial<EnvironmentOptions>, judge?: Judge): Promise<VqaEnvironment> {
+  const module = options.tools?.module;
+  return createEnvironment({ options, judge, tools: module === undefined ? undefined : await loadTools(module) });
+}
+
+/** For those who score nothing, or by rule: no judge is asked. */
+export function withoutJudge(options: EnvironmentOptions): EnvironmentOptions {
+  const { scoring } = options;
+  return scoring.scoring === "judge" ? { ...options, scoring: { ...scoring, scoring: "relaxed" } } : options;
 }
 
 /** A judge's verdicts are kept in the run's directory and asked for once. */
@@ -14,9 +27,9 @@ export async function openEnvironment(
   { environment: options, judge }: Pick<TrainerConfig, "environment" | "judge">,
   directory: string,
 ): Promise<OpenEnvironment> {
-  if (!judge) return { environment: createEnvironment({ options }), [Symbol.asyncDispose]: async () => {} };
+  if (!judge) return { environment: await environmentOf(options), [Symbol.asyncDispose]: async () => {} };
   const { recorded, record, close } = await openVerdicts(join(directory, "verdicts.jsonl"));
   const apiKey = process.env.IAPO_JUDGE_KEY;
   const asked = createJudge({ ...judge, ...(apiKey && { apiKey }), recorded, record });
-  return { environment: createEnvironment({ options, judge: asked }), [Symbol.asyncDispose]: close };
+  return { environment: await environmentOf(options, asked), [Symbol.asyncDispose]: close };
 }

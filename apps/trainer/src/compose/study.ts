@@ -6,12 +6,13 @@ import type { StudySubject } from "@iapo/iapo/study";
 import { studentDirectory, teacherDirectory } from "@iapo/nano-vl";
 import type { ModelSource } from "@iapo/qwen-vl-model/config";
 import { nearest } from "@iapo/run-config";
-import { createEnvironment } from "@iapo/vqa-tasks";
 import { createNanoCharts } from "@iapo/vqa-tasks/nano";
 import { type LoadedConfig, loadConfig } from "../config/load.ts";
 import { shippedModels } from "../config/shipped.ts";
 import { TrainerError } from "../error.ts";
 import { checkModelDirectory } from "../eval/local-model.ts";
+import { environmentOf } from "./environment.ts";
+import { checkTrust } from "./user-modules.ts";
 
 export interface StudyFlags {
   /** A configuration, or the directory of a run; without one, what ships. */
@@ -35,6 +36,7 @@ export interface Study extends StudySubject {
 export async function openStudy({ source, student, teacher, seed }: StudyFlags): Promise<Study> {
   const loaded = source === undefined ? undefined : loadConfig(source);
   const config = loaded?.config;
+  if (source !== undefined && config) checkTrust(source, config, false);
   if (config && !config.data.nanoCharts)
     throw new TrainerError("config", `${source}: only nano-charts tell which calls are right; set data.nanoCharts`);
   const options = config
@@ -49,7 +51,7 @@ export async function openStudy({ source, student, teacher, seed }: StudyFlags):
         : await namedModel(student),
     teacher: teacher === undefined ? await checkedTeacher(config) : await namedModel(teacher),
     charts: await createNanoCharts(charts),
-    environment: createEnvironment({ options }),
+    environment: await environmentOf(options),
     iapo: config?.iapo ?? iapoPresets.occlusion,
     maxTokens: config?.grpo.rollout.maxTokens ?? 48,
   };

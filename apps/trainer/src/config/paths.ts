@@ -27,6 +27,10 @@ export const pathKeys: readonly PathKey[] = [
     { path: ["data", part, "images"], wants: { noun: "folder", kind: "folder" } },
     { path: ["data", part, "tables"], wants: { noun: "folder", kind: "folder" } },
   ]),
+  ...[
+    ["environment", "tools"],
+    ["environment", "tools", "module"],
+  ].map((path): PathKey => ({ path, wants: { noun: "file", kind: "file" }, fragment: true })),
   ...["reward", "advantage", "loss"].map(
     (name): PathKey => ({
       path: ["grpo", "functions", name],

@@ -1,7 +1,7 @@
 // What a demo trains and measures on: nano-charts, or real charts and tables; and which models.
 import { dirname, join } from "node:path";
-import { createEnvironment } from "@iapo/vqa-tasks";
 import { openTasks } from "@iapo/vqa-tasks/sources";
+import { environmentOf } from "../compose/environment.ts";
 import { type LoadedConfig, loadConfig } from "../config/load.ts";
 import { shippedModels } from "../config/shipped.ts";
 import { TrainerError } from "../error.ts";
@@ -38,7 +38,7 @@ export async function openWorld(options: DemoOptions, directory: string, note: (
       throw new TrainerError("config", `${options.recipe}: the demo measures on nano-charts; set data.nanoCharts`);
     return {
       loaded,
-      heldOut: heldOutOf(loaded, validation, options.charts),
+      heldOut: await heldOutOf(loaded, validation, options.charts),
       what: "charts",
       remarks: [],
       ...directoriesOf(loaded),
@@ -62,7 +62,7 @@ export async function openWorld(options: DemoOptions, directory: string, note: (
       : [];
   return {
     loaded,
-    heldOut: heldOutOf(loaded, heldOut, found.count),
+    heldOut: await heldOutOf(loaded, heldOut, found.count),
     what: "real charts and tables",
     remarks,
     ...directoriesOf(loaded),
@@ -72,8 +72,8 @@ export async function openWorld(options: DemoOptions, directory: string, note: (
 /** Charts that no demo trains on have names and columns of other tables, and another seed. */
 const HELD_OUT_SEED = 1000;
 
-function heldOutOf({ config }: LoadedConfig, tasks: HeldOut["tasks"], count: number): World["heldOut"] {
-  const environment = createEnvironment({ options: config.environment });
+async function heldOutOf({ config }: LoadedConfig, tasks: HeldOut["tasks"], count: number): Promise<World["heldOut"]> {
+  const environment = await environmentOf(config.environment);
   return { environment, tasks, count, maxTokens: config.grpo.rollout.maxTokens };
 }
 

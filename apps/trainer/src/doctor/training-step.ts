@@ -3,8 +3,8 @@
 import { Learner, learnerOptions, supervisedStep } from "@iapo/grpo";
 import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Device } from "@iapo/tensor-core";
-import { createEnvironment } from "@iapo/vqa-tasks";
 import { openTasks } from "@iapo/vqa-tasks/sources";
+import { environmentOf } from "../compose/environment.ts";
 import { loadConfig } from "../config/load.ts";
 import { chartExamples } from "../sft/examples.ts";
 
@@ -16,7 +16,7 @@ export async function nanoTrainingStep(device: Device): Promise<void> {
   const policy = await QwenVLPolicy.load(device, config.model, { seed });
   const { charts } = await openTasks(config.data);
   if (!charts || !config.supervised) throw new Error("the recipe nano-sft learns from nano-charts");
-  const environment = createEnvironment({ options: config.environment });
+  const environment = await environmentOf(config.environment);
   const mixture = { captions: 0, copies: 0 };
   const parts = { scribe: policy, charts, environment, seed, name: "doctor", mixture, length: EXAMPLES };
   const examples = chartExamples(parts);

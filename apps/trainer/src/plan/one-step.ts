@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Environment, Task } from "@iapo/rollout-trace";
 import type { Device, MemoryReport } from "@iapo/tensor-core";
-import { createEnvironment } from "@iapo/vqa-tasks";
 import { visualContentSchema } from "@iapo/vqa-tasks/config";
 import { toolProgram } from "@iapo/vqa-tasks/nano";
 import { openTasks } from "@iapo/vqa-tasks/sources";
+import { environmentOf } from "../compose/environment.ts";
 import type { TrainerConfig } from "../config/schema.ts";
 import type { Job, Parts } from "../run/job.ts";
 import { supervisedJob } from "../sft/job.ts";
@@ -51,7 +51,7 @@ export async function oneStep(
   try {
     const policy = await QwenVLPolicy.load(device, local.model, { seed: job.seed });
     const clock = new PhaseClock(device);
-    const environment = createEnvironment({ options: local.environment });
+    const environment = await environmentOf(local.environment);
     const parts: Parts = {
       ...{ directory, device, policy, parity: true },
       tasks: await openTasks(local.data),
@@ -75,14 +75,19 @@ export async function oneStep(
   }
 }
 
-/** Verdicts cost no GPU memory; a run's cache of calls is not for a plan to fill. On paper no program is written: all of a turn is explained. */
+/** The user's own modules are left out: a plan may be of a stranger's run. Verdicts cost no GPU memory; a run's cache of calls is not for a plan to fill. On paper no program is written: all of a turn is explained. */
 function withoutEndpoints(config: TrainerConfig, isPlan: boolean): TrainerConfig {
   const { judge: _, baseline: __, verifier: ___, ...rest } = config;
-  const { environment, teacher, iapo } = rest;
+  const { environment, teacher, iapo, grpo } = rest;
   const scoring = environment.scoring.scoring === "judge" ? "relaxed" : environment.scoring.scoring;
   return {
     ...rest,
-    environment: { ...environment, scoring: { ...environment.scoring, scoring } },
+    environment: {
+      ...environment,
+      scoring: { ...environment.scoring, scoring },
+      tools: { ...environment.tools, module: undefined },
+    },
+    grpo: { ...grpo, functions: {} },
     ...(teacher && { teacher: { ...teacher, cache: undefined } }),
     ...(iapo && isPlan && { iapo: { ...iapo, target: "turn1" } }),
   };

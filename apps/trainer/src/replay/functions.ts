@@ -2,6 +2,8 @@
 import { advantageFunction, replayFunctions } from "@iapo/grpo";
 import { createBaseline, iapoReplay, recordedVerifier } from "@iapo/iapo";
 import type { ImageRef, ReplayFunctions } from "@iapo/rollout-trace";
+import { environmentOf, withoutJudge } from "../compose/environment.ts";
+import { namedModules } from "../compose/user-modules.ts";
 import type { TrainerConfig } from "../config/schema.ts";
 import { TrainerError } from "../error.ts";
 import { userFunctions } from "../train/parts.ts";
@@ -19,15 +21,16 @@ export async function functionsOf(config: TrainerConfig, trust: boolean): Promis
       "argument",
       `the run's loss is a function of its own (${loss}), which only the GPU computes`,
     );
-  const modules = Object.values(named).filter((path) => path !== undefined);
+  const modules = namedModules(config);
   if (modules.length > 0 && !trust) {
     throw new TrainerError(
       "argument",
-      `the run names functions of its own (${modules.join(", ")}), which would be loaded and run; give --trust where you know them`,
+      `the run names modules of its own (${modules.join(", ")}), which would be loaded and run; give --trust where you know them`,
     );
   }
   const { reward, advantage } = await userFunctions(named);
-  const rewards = recomputeRewards(config, reward);
+  const { callable } = await environmentOf(withoutJudge(config.environment));
+  const rewards = recomputeRewards(config, reward, callable);
   if (iapo) return iapoReplay(iapo, grpo, { rewards });
   if (!baseline) return replayFunctions(grpo, { rewards, advantage });
   const plain = { advantage: advantageFunction(grpo.advantage), verify: recordedVerifier };

@@ -6,9 +6,9 @@ import { createScribe } from "@iapo/qwen-vl-model";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
 import { contentWithImages, type Image, type ImageRef, identifyImage, type TurnRenderer } from "@iapo/rollout-trace";
 import { readImage } from "@iapo/visual-tools/sharp";
-import { createEnvironment } from "@iapo/vqa-tasks";
 import { createNanoCharts, type NanoSplit } from "@iapo/vqa-tasks/nano";
 import { defaultScoringOptions } from "@iapo/vqa-tasks/scoring";
+import { environmentOf } from "../compose/environment.ts";
 import { TrainerError } from "../error.ts";
 import { modelContent, recordedModel } from "../run/content.ts";
 import type { RecordedRun } from "../run/recorded-run.ts";
@@ -21,7 +21,7 @@ export async function rendererOf({ directory, config, record }: RecordedRun, mod
   const found = await modelContent(model, { name: "model", weights: false });
   checkContent(model, recordedModel(record, false), found, "give the model that it began with by --model");
   // No answer is scored on the way, so no judge is needed.
-  const environment = createEnvironment({ options: { ...config.environment, scoring: defaultScoringOptions } });
+  const environment = await environmentOf({ ...config.environment, scoring: defaultScoringOptions });
   const charts = config.data.nanoCharts && (await createNanoCharts(config.data.nanoCharts));
   return traceRenderer(scribe, environment, async ({ task }) => {
     // Nano-charts are a function of their number; other pictures are those that the run has kept.

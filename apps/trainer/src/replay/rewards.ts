@@ -1,7 +1,8 @@
 // The rewards of a trace, recomputed from what it holds: the answer is scored, the tool's outcome is read, nothing runs again.
-import type { RewardFunction } from "@iapo/grpo";
+import { type RewardFunction, withOwnReward } from "@iapo/grpo";
 import { createBaseline, recordedVerifier } from "@iapo/iapo";
 import type { ImageRef, ReplayFunctions, Trace } from "@iapo/rollout-trace";
+import type { Tool } from "@iapo/visual-tools";
 import { rewardParts, storedVisualContent } from "@iapo/vqa-tasks";
 import { createScorer } from "@iapo/vqa-tasks/scoring";
 import type { TrainerConfig } from "../config/schema.ts";
@@ -10,11 +11,13 @@ type Rewards = Readonly<Record<string, number>>;
 
 /**
  * What no seed governs is taken as the trace holds it: a judge's and a verifier's verdict, and the outcome of an episode that failed.
+ * @param tools those that programs could call
  * @param own the user's own reward function, where the run had one
  */
 export function recomputeRewards(
   { environment, baseline, grpo }: Pick<TrainerConfig, "environment" | "baseline" | "grpo">,
   own: RewardFunction | undefined,
+  tools: readonly Tool[],
 ): ReplayFunctions["rewards"] {
   const { scoring } = environment;
   const score = scoring.scoring === "judge" ? undefined : createScorer(scoring);
@@ -29,11 +32,11 @@ export function recomputeRewards(
     const content = storedVisualContent(task);
     const outcome = score ? (await score({ ...content, source: task.source }, text)).value : judged;
     const [tool] = toolOutcomes;
-    const fresh: Rewards = { outcome, ...(tool && rewardParts(content, withoutImage(tool))) };
+    const fresh: Rewards = { outcome, ...(tool && rewardParts(content, withoutImage(tool), tools)) };
     if (!added) return fresh;
     const verdict = logged.tool_verdict === undefined ? {} : { tool_verdict: logged.tool_verdict };
     const whole = { ...trace, rewards: { ...fresh, ...verdict } } as Parameters<RewardFunction>[0];
-    return { ...fresh, ...(await added(whole)) };
+    return (await withOwnReward(whole, added)).rewards;
   };
 }
 

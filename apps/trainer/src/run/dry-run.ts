@@ -1,15 +1,17 @@
 // --dry-run: everything but the work: settings, data, prompts and functions are tried, nothing is written.
 
-import { modelDirectory } from "@iapo/qwen-vl-model";
+import { transcribeEpisode, withOwnReward } from "@iapo/grpo";
+import { createScribe, modelDirectory } from "@iapo/qwen-vl-model";
 import { loadConfig, tensorTable } from "@iapo/qwen-vl-model/config";
-import type { TurnInput } from "@iapo/rollout-trace";
-import { createEnvironment } from "@iapo/vqa-tasks";
+import { type TurnInput, traceVersion } from "@iapo/rollout-trace";
 import { openTasks } from "@iapo/vqa-tasks/sources";
 import { stringify } from "yaml";
 import { blockContent } from "../compose/content.ts";
+import { environmentOf, withoutJudge } from "../compose/environment.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
+import { userFunctions } from "../train/parts.ts";
 import { checkJob } from "./check-job.ts";
 import type { Job } from "./job.ts";
 import { type RunOptions, runDirectory } from "./open-run.ts";
@@ -21,14 +23,20 @@ export async function dryRun(loaded: LoadedConfig, job: Job, { out }: RunOptions
   const directory = await modelDirectory(config.model, { signal: io.signal });
   const model = await loadConfig(directory);
   const processor = await openProcessor(config.model, io);
-  const noJudge = { ...config.environment, scoring: { ...config.environment.scoring, scoring: "relaxed" as const } };
-  const environment = createEnvironment({ options: noJudge });
+  const environment = await environmentOf(withoutJudge(config.environment));
   const tasks = await openTasks(config.data, { check: taskCheck(environment, processor), signal: io.signal });
   const { train } = tasks;
   const task = await train.task(0);
   const countTokens = ({ blocks }: Pick<TurnInput, "blocks">): number =>
     processor.encodeChat([{ role: "user", content: blocks.map(blockContent) }]).tokens.length;
-  const promptTokens = countTokens({ blocks: environment.prompt(task) });
+  const blocks = environment.prompt(task);
+  const promptTokens = countTokens({ blocks });
+  const { reward } = await userFunctions(config.grpo.functions);
+  if (reward) {
+    const { turns } = await transcribeEpisode(createScribe(processor), environment, task, ["FINAL ANSWER: 0\n"]);
+    const place = { version: traceVersion, step: 0, group: 0, sample: 0, policyVersion: 0 } as const;
+    await withOwnReward({ ...place, task, blocks, turns, toolOutcomes: [], rewards: { outcome: 0 } }, reward);
+  }
   const weights = tensorTable(model).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
   const positions = model.text.maxPositionEmbeddings;
   const found = checkJob(job, { tasks, environment, positions, promptTokens });

@@ -26,6 +26,7 @@ import { pngDataUrl } from "@iapo/visual-tools/sharp";
 import { visualContent } from "@iapo/vqa-tasks";
 import { createChatClient } from "@iapo/vqa-tasks/scoring";
 import { z } from "zod";
+import { resolveOwnPackages } from "../compose/user-modules.ts";
 import type { TrainerConfig } from "../config/schema.ts";
 import { modelHash } from "../eval/local-model.ts";
 
@@ -106,6 +107,7 @@ export async function userFunctions({ reward, advantage, loss }: GrpoSettings["f
   advantage?: AdvantageFunction;
   loss?: TensorLoss;
 }> {
+  resolveOwnPackages();
   return {
     ...(reward !== undefined && { reward: await loadFunction<RewardFunction>(reward, ".") }),
     ...(advantage !== undefined && { advantage: await loadFunction<AdvantageFunction>(advantage, ".") }),

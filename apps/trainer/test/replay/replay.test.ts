@@ -44,7 +44,7 @@ test("a run replays to what was logged, and its traces are what the model's proc
 });
 
 test("the user's own functions are not loaded unless they are trusted", async () => {
-  await expectRefusal(["replay", run], 2, /names functions of its own .*fixtures-reward\.ts.*give --trust/);
+  await expectRefusal(["replay", run], 2, /names modules of its own .*fixtures-reward\.ts.*give --trust/);
 });
 
 test("a changed byte is named with its file, line, and the first trace that is lost", async () => {

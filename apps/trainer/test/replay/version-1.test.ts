@@ -18,7 +18,10 @@ test("rewards, advantages and loss, and every turn encoded again", async () => {
     environment: { prompt: "compact" },
     grpo: { loss: { kind: "dapo" } },
   };
-  writeFileSync(join(run, "run.json"), JSON.stringify({ version: 1, kernelFamily: "software", adapter: "", settings }));
+  writeFileSync(
+    join(run, "run.json"),
+    JSON.stringify({ version: 2, kernelFamily: "software", adapter: "", code: {}, content: {}, commits: {}, settings }),
+  );
   const { code, out, err } = await iapo(["replay", run, "--model", studentDirectory]);
   expect(err).toContain("largest difference 0");
   expect(out).toContain("2 traces hold what their tasks give");

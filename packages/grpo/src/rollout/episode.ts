@@ -119,7 +119,7 @@ export class Episode<Content = unknown> {
 }
 
 /** @throws Error for a reward that is not finite */
-export function checkRewards(rewards: Rewards): Rewards {
+function checkRewards(rewards: Rewards): Rewards {
   for (const [name, value] of Object.entries(rewards)) {
     if (!Number.isFinite(value)) throw new Error(`the reward ${name} is ${value}`);
   }

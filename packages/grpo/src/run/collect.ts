@@ -5,11 +5,11 @@ import type { DynamicSamplingOptions } from "../config.ts";
 import { countGroups, informativeGroups } from "../math/index.ts";
 import { type Metrics, summary } from "../metrics/rollout-metrics.ts";
 import type { Scorer, TrainablePolicy } from "../policy.ts";
-import { checkRewards } from "../rollout/episode.ts";
 import type { Failure } from "../rollout/options.ts";
 import { rollout } from "../rollout/rollout.ts";
 import { scoreTraces } from "../update/score.ts";
 import type { GrpoOptions } from "./options.ts";
+import { withOwnReward } from "./own-reward.ts";
 import type { Place, Stopwatch } from "./recipe.ts";
 import { type PenaltyFunction, type RewardFunction, type ShapedSample, shapeSample } from "./shaping.ts";
 import type { TaskOrder } from "./task-source.ts";
@@ -114,7 +114,7 @@ async function withRewards<Content>(
   if (!reward) return groups;
   const rewarded = async (trace: Trace<Image, Content>): Promise<Trace<Image, Content>> => {
     if (trace.rewards.outcome === undefined) return trace;
-    return { ...trace, rewards: checkRewards({ ...trace.rewards, ...(await reward(trace)) }) };
+    return withOwnReward(trace, reward);
   };
   return Promise.all(groups.map((traces) => Promise.all(traces.map(rewarded))));
 }

@@ -3,13 +3,21 @@ import { isAbsolute, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { GrpoError } from "../error.ts";
 
+const sources = new WeakMap<object, string>();
+
+/** A function of the user's for a message: where it was loaded from, or its name. */
+export function sourceOf(own: (...values: never[]) => unknown, role: string): string {
+  const [file, name = "default"] = sources.get(own)?.split("#") ?? [];
+  return file === undefined ? `the ${role} function ${own.name}`.trim() : `the ${role} function ${name} of ${file}`;
+}
+
 /**
- * The function that a module exports as its default, or under the name behind `#`: `./my-reward.ts`, `./rewards.js#strict`. The module is
- * the user's code and runs with all rights of the process. Its results are checked where they are used.
+ * What a module exports as its default, or under the name behind `#`: `./my-reward.ts`, `./rewards.js#strict`. The module is the user's code
+ * and runs with all rights of the process.
  * @param base directory that a relative path starts from
  * @throws GrpoError `module`
  */
-export async function loadFunction<F extends (...values: never[]) => unknown>(path: string, base: string): Promise<F> {
+export async function loadExport(path: string, base: string): Promise<unknown> {
   const [file = "", name = "default"] = path.split("#");
   const full = isAbsolute(file) ? file : resolve(base, file);
   let module: Record<string, unknown>;
@@ -22,8 +30,16 @@ export async function loadFunction<F extends (...values: never[]) => unknown>(pa
       { cause },
     );
   }
-  const found = module[name];
-  if (typeof found === "function") return found as F;
-  const exported = Object.keys(module).join(", ") || "nothing";
-  throw new GrpoError("module", `${full} exports no function called ${name}, but ${exported}`);
+  if (Object.hasOwn(module, name)) return module[name];
+  throw new GrpoError("module", `${full} exports no ${name}, but ${Object.keys(module).join(", ") || "nothing"}`);
+}
+
+/** The function that {@link loadExport} finds. Its results are checked where they are used. @throws GrpoError `module` */
+export async function loadFunction<F extends (...values: never[]) => unknown>(path: string, base: string): Promise<F> {
+  const found = await loadExport(path, base);
+  if (typeof found === "function") {
+    sources.set(found, path);
+    return found as F;
+  }
+  throw new GrpoError("module", `${path}: what it exports is no function, but ${typeof found}`);
 }

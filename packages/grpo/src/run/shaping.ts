@@ -18,8 +18,10 @@ export interface Penalty {
   readonly evidence?: Readonly<Record<string, readonly number[]>> | undefined;
 }
 
-/** Rewards of a trace besides those of the environment; `outcome` takes its place. */
-export type RewardFunction<Content = unknown> = (trace: Trace<Image, Content>) => Rewards | Promise<Rewards>;
+/** Rewards of a trace besides those of the environment; `outcome`, which a number alone stands for, takes its place. */
+export type RewardFunction<Content = unknown> = (
+  trace: Trace<Image, Content>,
+) => number | Rewards | Promise<number | Rewards>;
 
 /** Penalties of a step's traces, group by group. */
 export type PenaltyFunction<Content = unknown> = (

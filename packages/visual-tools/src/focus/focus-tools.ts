@@ -93,6 +93,7 @@ function focusTool(axis: Axis, action: Action, options: FocusOptions): Tool {
   return defineTool({
     name,
     signature: { [names]: "names", [boxes]: "boxes" },
+    axis: axis === "columns" || axis === "x_values" ? "columns" : "rows",
     promptBlock:
       `${name}(image, ${names}, ${boxes}): ${effects[action](nouns[axis])}.${header} ` +
       `${boxes} is ${boxNames[axis]}. Returns the edited image.\n`,

@@ -17,23 +17,27 @@ import {
   focusTools,
   observationBlocks,
   type Tool,
+  type ToolOptions,
   type ToolTemplate,
   trimToProgramEnd,
   unchangedBlocks,
 } from "@iapo/visual-tools";
 import { VqaTasksError } from "../error.ts";
 import type { Judge } from "../scoring/judge.ts";
-import { createScorer, type Scorer } from "../scoring/score.ts";
+import { createScorer } from "../scoring/score.ts";
 import { type VisualContent, type VisualTask, visualContentSchema } from "../task.ts";
 import { type EnvironmentOptions, type EnvironmentPreset, environmentPresets } from "./options.ts";
 import { openingBlocks, templateOf } from "./prompts.ts";
 import { rewardParts } from "./rewards.ts";
-import { interpreters } from "./tools.ts";
+import { callableTools, interpreters } from "./tools.ts";
 
 /** An {@link Environment} that says how it runs; `done.rewards` reject with VqaTasksError `judge_failed`. */
 export type VqaEnvironment = Environment<VisualContent> & {
   readonly options: EnvironmentOptions;
+  /** What prompts describe. */
   readonly tools: readonly Tool[];
+  /** What programs may call: these, and twins of the focus tools for chart axes. */
+  readonly callable: readonly Tool[];
   /** @throws VqaTasksError `wrong_state` where the episode was over before */
   step(task: VisualTask, turn: { readonly text: string }, earlier?: readonly EarlierTurn[]): Promise<StepResult>;
 };
@@ -42,33 +46,54 @@ export type EnvironmentSetup = {
   readonly preset?: EnvironmentPreset | undefined;
   /** Single options in place of the preset's. */
   readonly options?: Partial<EnvironmentOptions> | undefined;
+  /** In place of the six focus tools: what prompts describe and programs may call. */
+  readonly tools?: ((options: ToolOptions) => readonly Tool[]) | undefined;
+  /** In place of the template that the option `prompt` names. */
+  readonly template?: ToolTemplate | undefined;
   /** Needed where the scoring is `judge`. */
   readonly judge?: Judge | undefined;
 };
 
 /** @throws VqaTasksError `invalid_config` where the scoring needs a judge and none is given */
-export function createEnvironment({ preset = "default", options, judge }: EnvironmentSetup = {}): VqaEnvironment {
+export function createEnvironment({
+  preset = "default",
+  options,
+  judge,
+  tools,
+  template: ownTemplate,
+}: EnvironmentSetup = {}): VqaEnvironment {
   const all: EnvironmentOptions = { ...environmentPresets[preset], ...options };
-  const template = templateOf(all);
-  const interpreterOf = interpreters(all);
-  const documented = focusTools(all.tools);
+  const own = tools?.(all.tools);
+  const documented = own ?? focusTools(all.tools);
+  const callable = callableTools(all.tools, own);
+  const template = templateOf(all, documented, ownTemplate);
+  const interpreterOf = interpreters(all, callable);
   const score = createScorer(all.scoring, judge);
   const opening = (task: VisualTask): PromptBlock[] => openingBlocks(task.content, documented, template, all.prompt);
+
+  const finish = (task: VisualTask, turn: { readonly text: string }, tool: ToolOutcome): StepResult => {
+    const { content, source } = task;
+    const parts = rewardParts(content, tool, callable);
+    const rewards = score({ ...content, source }, turn.text).then(({ value }) => ({ outcome: value, ...parts }));
+    rewards.catch(() => undefined); // whoever reads them is told; who replays an episode for its turns does not read them
+    return { done: { rewards } };
+  };
 
   return {
     options: all,
     tools: documented,
+    callable,
     maxTurns: 2,
     contentSchema: visualContentSchema,
     prompt: opening,
     async step(task, turn, earlier = []) {
-      if (earlier.length > 0) return finish(score, task, turn, toolOfSecondTurn(task, earlier));
+      if (earlier.length > 0) return finish(task, turn, toolOfSecondTurn(task, earlier));
       const { outcome } = interpreterOf(task.content).run(turn.text, task.content);
       const image = outcome.image === undefined ? undefined : await identifyImage(outcome.image);
       const tool: ToolOutcome = { ...outcome, image };
-      if (tool.status === "no_tool") return { tool, ...finish(score, task, turn, tool) };
+      if (tool.status === "no_tool") return { tool, ...finish(task, turn, tool) };
       if (image === undefined) {
-        if (!all.failureFeedback) return { tool, ...finish(score, task, turn, tool) };
+        if (!all.failureFeedback) return { tool, ...finish(task, turn, tool) };
         const blocks = failureBlocks(tool.reason?.message ?? tool.status, template);
         return { tool, next: { freshPrompt: false, blocks } };
       }
@@ -83,16 +108,6 @@ export function createEnvironment({ preset = "default", options, judge }: Enviro
       return { tool, next: temperature === undefined ? next : { ...next, temperature } };
     },
   };
-}
-
-function finish(score: Scorer, task: VisualTask, turn: { readonly text: string }, tool: ToolOutcome): StepResult {
-  const { content } = task;
-  const rewards = score({ ...content, source: task.source }, turn.text).then(({ value }) => ({
-    outcome: value,
-    ...rewardParts(content, tool),
-  }));
-  rewards.catch(() => undefined); // whoever reads them is told; who replays an episode for its turns does not read them
-  return { done: { rewards } };
 }
 
 function toolOfSecondTurn(task: VisualTask, earlier: readonly EarlierTurn[]): ToolOutcome {

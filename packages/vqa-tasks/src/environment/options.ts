@@ -4,7 +4,8 @@ import { defaultToolOptions, type ToolOptions, toolPresets } from "@iapo/visual-
 import { defaultScoringOptions, type ScoringOptions, scoringPresets } from "../scoring/score.ts";
 
 export type EnvironmentOptions = {
-  readonly tools: ToolOptions;
+  /** `module`: exports own tools in place of the six; whoever loads it gives them to `createEnvironment`. */
+  readonly tools: ToolOptions & { readonly module?: string | undefined };
   readonly scoring: ScoringOptions;
   /**
    * How the second turn gets the edited image: `append` as a new user message after the first turn (v2), `rebuild` in a

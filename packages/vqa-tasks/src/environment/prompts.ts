@@ -1,7 +1,14 @@
 /** The blocks that open an episode. */
 
 import type { PromptBlock } from "@iapo/rollout-trace";
-import { defaultTemplate, parseTemplate, type Tool, type ToolTemplate, toolPrompt } from "@iapo/visual-tools";
+import {
+  defaultTemplate,
+  parseTemplate,
+  type TemplatePart,
+  type Tool,
+  type ToolTemplate,
+  toolPrompt,
+} from "@iapo/visual-tools";
 import type { VisualContent } from "../task.ts";
 import type { EnvironmentOptions } from "./options.ts";
 
@@ -30,12 +37,29 @@ Edited.
 Failed.
 `);
 
-export function templateOf({ prompt, questionFirst }: EnvironmentOptions): ToolTemplate {
-  const template = prompt === "compact" ? compactTemplate : defaultTemplate;
+/** @param own in place of the option `prompt` */
+export function templateOf(
+  { prompt, questionFirst }: EnvironmentOptions,
+  tools: readonly Tool[],
+  own: ToolTemplate | undefined,
+): ToolTemplate {
+  const template = own ?? (prompt === "compact" ? compactTemplateOf(tools) : defaultTemplate);
   if (!questionFirst) return template;
   const ofQuestion = (kind: string): boolean => kind === "image" || kind === "query";
   const parts = [...template.parts].sort((a, b) => Number(ofQuestion(b.kind)) - Number(ofQuestion(a.kind)));
   return { ...template, parts };
+}
+
+/** A line for each of the six that is among the tools; others are described as they describe themselves. */
+function compactTemplateOf(tools: readonly Tool[]): ToolTemplate {
+  const { parts } = compactTemplate;
+  const known = new Map(parts.flatMap((part) => (part.kind === "tool" ? [[part.tool, part] as const] : [])));
+  const first = parts.findIndex(({ kind }) => kind === "tool");
+  const described = tools.map(
+    ({ name, promptBlock }): TemplatePart => known.get(name) ?? { kind: "tool", tool: name, text: promptBlock },
+  );
+  const rest = parts.slice(first).filter(({ kind }) => kind !== "tool");
+  return { ...compactTemplate, parts: [...parts.slice(0, first), ...described, ...rest] };
 }
 
 /** The compact prompt names bars in one list, so that a chart's axis is to be seen in the picture alone. */

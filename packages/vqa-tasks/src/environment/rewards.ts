@@ -1,6 +1,7 @@
 /** What a tool call was worth, apart from the answer: parts for ToRL's and TRM's rewards and for metrics (method.md C.3, G). */
 
 import type { ToolOutcome } from "@iapo/rollout-trace";
+import type { Tool } from "@iapo/visual-tools";
 import type { VisualContent } from "../task.ts";
 
 export type RewardParts = {
@@ -16,10 +17,16 @@ export type RewardParts = {
   readonly tool_changed: 0 | 1;
 };
 
-export function rewardParts(content: Omit<VisualContent, "image">, tool: ToolOutcome): RewardParts {
+/** @param tools those that programs could call: a tool says which axis it is for */
+export function rewardParts(
+  content: Omit<VisualContent, "image">,
+  tool: ToolOutcome,
+  tools: readonly Pick<Tool, "name" | "axis">[],
+): RewardParts {
   const { orientation } = content;
-  const wrongAxis = orientation === "columns" ? /^focus_on_(?:rows|y_values)_/ : /^focus_on_(?:columns|x_values)_/;
-  const misused = orientation !== undefined && tool.tools.some((name) => wrongAxis.test(name));
+  const axes = new Map(tools.map(({ name, axis }) => [name, axis]));
+  const misused =
+    orientation !== undefined && tool.tools.some((name) => (axes.get(name) ?? orientation) !== orientation);
   return {
     tool_call: tool.status === "no_tool" ? 0 : 1,
     tool_success: tool.status === "ok" ? 1 : 0,

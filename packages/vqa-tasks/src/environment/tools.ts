@@ -1,17 +1,29 @@
 /** The tools an episode runs: those of visual-tools, and on a chart rows that are bars throughout. */
 
-import { chartAxisTools, focusTools, type Tool, type ToolInterpreter, toolInterpreter } from "@iapo/visual-tools";
+import {
+  chartAxisTools,
+  focusTools,
+  type Tool,
+  type ToolInterpreter,
+  type ToolOptions,
+  toolInterpreter,
+} from "@iapo/visual-tools";
 import type { VisualContent } from "../task.ts";
 import type { EnvironmentOptions } from "./options.ts";
 
+/** What programs may call: own tools, or without any the six and their twins for chart axes. */
+export function callableTools(options: ToolOptions, own: readonly Tool[] | undefined): readonly Tool[] {
+  return own ?? [...focusTools(options), ...chartAxisTools(options)];
+}
+
 /** The interpreter for a task's picture. */
-export function interpreters({
-  tools: options,
-  firstRowStays,
-}: EnvironmentOptions): (content: VisualContent) => ToolInterpreter {
-  const forTables = toolInterpreter(options);
+export function interpreters(
+  { tools: options, firstRowStays }: Pick<EnvironmentOptions, "tools" | "firstRowStays">,
+  tools: readonly Tool[],
+): (content: VisualContent) => ToolInterpreter {
+  const forTables = toolInterpreter(options, tools);
   if (firstRowStays === "always") return () => forTables;
-  const forCharts = toolInterpreter(options, [...rowsAreBars(options), ...chartAxisTools(options)]);
+  const forCharts = toolInterpreter(options, rowsAreBars(options, tools));
   return ({ orientation }) => (orientation === undefined ? forTables : forCharts);
 }
 
@@ -19,10 +31,13 @@ export function interpreters({
  * The published mask of rows never covers the first one, as a table's header is needed to read it. On a chart that row is a
  * bar: asking for it alone would mask nothing. So there each rows tool runs as its twin for the y axis, which knows no header.
  */
-function rowsAreBars(options: EnvironmentOptions["tools"]): Tool[] {
-  const twins = new Map(chartAxisTools(options).map((tool) => [tool.name, tool]));
-  return focusTools(options).map((tool) => {
-    const twin = twins.get(tool.name.replace("_rows_", "_y_values_"));
+function rowsAreBars(options: ToolOptions, tools: readonly Tool[]): Tool[] {
+  const twins = chartAxisTools(options);
+  const published = focusTools(options);
+  return tools.map((tool) => {
+    // A tool of the user's own may have the name of a published one; it says something else of itself.
+    const place = published.findIndex((one) => one.name === tool.name && one.promptBlock === tool.promptBlock);
+    const twin = tool.axis === "rows" ? twins[place] : undefined;
     if (twin === undefined) return tool;
     const own = Object.keys(tool.signature);
     const parameters = Object.keys(twin.signature);

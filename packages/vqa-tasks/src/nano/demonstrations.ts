@@ -6,7 +6,7 @@
 import { type Image, identifyImage } from "@iapo/rollout-trace";
 import type { Boxes, Orientation } from "@iapo/visual-tools";
 import { environmentPresets } from "../environment/options.ts";
-import { interpreters } from "../environment/tools.ts";
+import { callableTools, interpreters } from "../environment/tools.ts";
 import { RandomStream } from "../random.ts";
 import type { VisualTask } from "../task.ts";
 import type { NanoChart, NanoCharts } from "./charts.ts";
@@ -43,7 +43,8 @@ export type Renamed = {
 };
 
 const effects = ["highlight", "mask", "draw"] as const;
-const interpreterOf = interpreters(environmentPresets.default);
+const { default: standard } = environmentPresets;
+const interpreterOf = interpreters(standard, callableTools(standard.tools, undefined));
 
 /** The fenced program that focuses on these names. */
 export function toolProgram(axis: Orientation, effect: (typeof effects)[number], names: readonly string[]): string {

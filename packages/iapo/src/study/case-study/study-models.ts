@@ -84,9 +84,8 @@ async function studyOfTeacher(
 
 async function settingsOf(
   { charts, environment, iapo }: StudySubject,
-  { charts: count, methods, igSteps, split, maxTokens }: StudyModelsOptions,
+  { charts: count, methods, igSteps, maxTokens }: StudyModelsOptions,
 ): Promise<CaseStudyOptions> {
-  const { task } = await charts.chart(split, 0);
   const tokens = { tokenReduce: "dot", blockReduce: "mean" } as const;
   const settings = {
     ig: { method: "ig", ...tokens, baseline: "mean_by_kind", quadrature: "gauss_legendre", steps: igSteps },
@@ -99,7 +98,7 @@ async function settingsOf(
     rollout: { samples: 1, sampling: { temperature: 1 }, maxTokens },
     target: iapo.target,
     methods: methods.map((name) => settings[name]),
-    tools: toolsByAxis(environment.prompt(task)),
+    tools: toolsByAxis(environment.tools),
   };
 }
 

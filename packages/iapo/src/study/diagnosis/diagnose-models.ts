@@ -24,7 +24,7 @@ export async function diagnoseModels(
   const { charts, environment, iapo } = subject;
   const { target, temperature, smoothing, divergence, maxPenalty } = iapo;
   const { seed } = charts.options;
-  const grid = defaultGrid(toolsByAxis(environment.prompt((await charts.chart(split, 0)).task)));
+  const grid = defaultGrid(toolsByAxis(environment.tools));
   const explained = await scoreCharts(subject, models, { ...options, grid });
   const settings = { target, temperature, smoothing, divergence, maxPenalty, replicates: REPLICATES, seed };
   return {
