@@ -41,7 +41,10 @@ export async function contentOf(
     const rows = tasks[name]?.content;
     if (rows !== undefined) content[`data/${name}`] = rows;
   }
-  for (const [section, modules] of Object.entries({ functions: grpo.functions, environment: modulesOf(environment) }))
+  for (const [section, modules] of Object.entries({
+    functions: grpo.functions,
+    environment: { tools: environment.tools.module },
+  }))
     for (const [name, path] of Object.entries(modules)) {
       const [file = ""] = path?.split("#") ?? [];
       if (file !== "") content[`${section}/${name}`] = await hashModule(file);
@@ -70,13 +73,4 @@ export function recordedModel({ content }: RunRecord, all: boolean): Record<stri
 /** Of a directory in a hub's cache: `snapshots/<commit>`. */
 function commitOf(directory: string): string | undefined {
   return basename(dirname(directory)) === "snapshots" ? basename(directory) : undefined;
-}
-
-/** Modules that an environment is made of. */
-function modulesOf(environment: object): Record<string, string | undefined> {
-  const { tools, module } = environment as { readonly tools?: unknown; readonly module?: unknown };
-  return {
-    ...(typeof tools === "string" && { tools }),
-    ...(typeof module === "string" && { module }),
-  };
 }

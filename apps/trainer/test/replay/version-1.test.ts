@@ -3,11 +3,13 @@ import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { studentDirectory } from "@iapo/nano-vl";
 import { expect, test } from "vitest";
+import { modelContent } from "../../src/run/content.ts";
 import { iapo, temporaryFolder } from "../support/iapo.ts";
 
 const steps = join(import.meta.dirname, "../../../../packages/rollout-trace/test/fixtures/version-1");
 
 test("rewards, advantages and loss, and every turn encoded again", async () => {
+  const content = await modelContent(studentDirectory, { name: "model", weights: false });
   const run = temporaryFolder();
   mkdirSync(join(run, "steps"));
   copyFileSync(join(steps, "step-000000.jsonl"), join(run, "steps/step-000000.jsonl"));
@@ -20,7 +22,7 @@ test("rewards, advantages and loss, and every turn encoded again", async () => {
   };
   writeFileSync(
     join(run, "run.json"),
-    JSON.stringify({ version: 2, kernelFamily: "software", adapter: "", code: {}, content: {}, commits: {}, settings }),
+    JSON.stringify({ version: 2, kernelFamily: "software", adapter: "", code: {}, content, commits: {}, settings }),
   );
   const { code, out, err } = await iapo(["replay", run, "--model", studentDirectory]);
   expect(err).toContain("largest difference 0");

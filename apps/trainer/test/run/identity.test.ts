@@ -67,7 +67,7 @@ function flipLastBit(path: string): void {
   writeFileSync(path, bytes);
 }
 
-const resume = ["train", "--resume", run, "--set", "grpo.steps=2"];
+const resume = ["train", "--trust", "--resume", run, "--set", "grpo.steps=2"];
 
 test.each<[file: string, change: (path: string) => void, named: RegExp]>([
   ["model/model.safetensors", flipLastBit, /another content of model\/model\.safetensors;.*\(differs\)/],
@@ -114,7 +114,7 @@ test("another adapter with the same kernels is warned about, raises an alarm, an
   cpSync(run, moved, { recursive: true });
   const file = join(moved, "run.json");
   writeFileSync(file, readFileSync(file, "utf8").replace(/"adapter": ".*"/, '"adapter": "another card"'));
-  const { code, err } = await iapo(["train", "--resume", moved, "--set", "grpo.steps=2"]);
+  const { code, err } = await iapo(["train", "--trust", "--resume", moved, "--set", "grpo.steps=2"]);
   expect(code, err).toBe(0);
   expect(err).toMatch(/! the run was begun on another adapter \(another card\)/);
   expect(err).toMatch(/! other_adapter at step 2/);
@@ -169,7 +169,7 @@ test("escapes in what others wrote reach no terminal", async () => {
   const wrong = at("wrong.yaml");
   writeFileSync(wrong, `extends: ${JSON.stringify(`nano${steering}`)}\n`);
   for (const args of [
-    ["train", "--resume", hostile],
+    ["train", "--trust", "--resume", hostile],
     ["report", hostile],
     ["plan", wrong],
     ["train", `x${steering}`],
