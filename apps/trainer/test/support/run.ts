@@ -29,7 +29,7 @@ export async function makeRun(device: Device, directory: string, options: TestRu
   const charts = await createNanoCharts({ seed: 1, names: "words" });
   const task = async (index: number) => {
     const { task } = await charts.chart("train", index);
-    return question === undefined ? task : { ...task, question };
+    return question === undefined ? task : { ...task, content: { ...task.content, question } };
   };
   const settings = {
     seed,

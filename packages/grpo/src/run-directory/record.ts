@@ -9,8 +9,12 @@ const MOST_BYTES = 2 ** 24;
 
 const byName = z.record(z.string(), z.string());
 
-const schema = z.strictObject({
+const versionSchema = z.looseObject({
   version: z.literal(2, { error: "this reader knows version 2; read it with the version that wrote it" }),
+});
+
+const recordSchema = z.strictObject({
+  version: z.literal(2),
   /** Which kernels made the run: others may give other bits. */
   kernelFamily: z.string(),
   adapter: z.string(),
@@ -24,8 +28,11 @@ const schema = z.strictObject({
   settings: z.record(z.string(), z.json()),
 });
 
+/** Of another version, no more than that is said. */
+const schema = versionSchema.pipe(recordSchema);
+
 /** What `run.json` holds. */
-export type RunRecord = Readonly<Omit<z.infer<typeof schema>, "version">>;
+export type RunRecord = Readonly<Omit<z.infer<typeof recordSchema>, "version">>;
 
 export function recordPath(directory: string): string {
   return join(directory, "run.json");

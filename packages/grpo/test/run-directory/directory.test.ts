@@ -91,6 +91,12 @@ test.each(["", "{", "[]", '{"version":1}', JSON.stringify({ version: 2, ...made,
   },
 );
 
+test("of a run.json of another version, no more than the version is said", async () => {
+  const folder = await begun();
+  writeFileSync(join(folder, "run.json"), '{"version":1}');
+  await expect(readRunRecord(folder)).rejects.toThrow(/: ✖ this reader knows version 2; [^✖]*$/);
+});
+
 test.each(["steps", "checkpoints"])(
   "%s without a run.json belong to nobody: neither begun nor resumed",
   async (name) => {
