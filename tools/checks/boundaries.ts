@@ -23,8 +23,12 @@ const mayImport: Record<string, string[]> = {
   grpo: ["tensor-core"],
   evaluation: ["grpo", "tensor-core", "visual-tools", "vqa-tasks"],
   iapo: ["grpo", "attribution", "tensor-core", "evaluation", "run-report", "visual-tools", "vqa-tasks"],
-  trainer: [
+  jobs: [
     ...["iapo", "grpo", "attribution", "tensor-core", "qwen-vl-model"],
+    ...["visual-tools", "vqa-tasks", "nano-vl", "run-config", "run-report"],
+  ],
+  trainer: [
+    ...["jobs", "iapo", "grpo", "attribution", "tensor-core", "qwen-vl-model"],
     ...["visual-tools", "vqa-tasks", "nano-vl", "run-config", "run-report", "evaluation"],
   ],
 };

@@ -1,4 +1,5 @@
 // Exit codes, and errors as messages of one screen.
+import { JobsError } from "@iapo/jobs";
 import { ConfigError } from "@iapo/run-config";
 import { TensorError } from "@iapo/tensor-core";
 import { TrainerError } from "./error.ts";
@@ -9,7 +10,11 @@ export function exitCodeOf(thrown: unknown): number {
   const error = firstError(thrown);
   if (error instanceof TensorError && error.code === "no_adapter") return ExitCode.noAdapter;
   if (error instanceof ConfigError) return ExitCode.usage;
-  if (error instanceof TrainerError && (error.code === "config" || error.code === "argument")) return ExitCode.usage;
+  if (
+    (error instanceof TrainerError || error instanceof JobsError) &&
+    (error.code === "config" || error.code === "argument")
+  )
+    return ExitCode.usage;
   return codeOf(error) === "busy" ? ExitCode.busy : ExitCode.failed;
 }
 

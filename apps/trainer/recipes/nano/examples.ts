@@ -1,9 +1,9 @@
 // What the nano models learn from, stage by stage.
 import type { TaskSource } from "@iapo/grpo";
+import { chartExamples } from "@iapo/jobs";
 import type { Environment, Scribe, Trajectory } from "@iapo/rollout-trace";
 import { createEnvironment } from "@iapo/vqa-tasks";
 import { createNanoCharts, type NanoCharts } from "@iapo/vqa-tasks/nano";
-import { chartExamples } from "../../src/sft/examples.ts";
 import type { Stage } from "./stages.ts";
 
 /** Bars have names of one word, which are one token each; the prompt is the short one. */

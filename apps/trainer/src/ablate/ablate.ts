@@ -1,9 +1,8 @@
 // iapo ablate: the paper's experiments at nano scale, by a queue that can be stopped and goes on.
 import { resolve } from "node:path";
 import { type AblationJob, ablationJobs, runAblation } from "@iapo/iapo/study";
+import { loadConfig, shippedModels } from "@iapo/jobs";
 import { openDevice } from "@iapo/tensor-core";
-import { loadConfig } from "../config/load.ts";
-import { shippedModels } from "../config/shipped.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 import { workIn } from "../run/work-in.ts";

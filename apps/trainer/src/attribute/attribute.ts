@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { attributionToJson, type BlockMethod } from "@iapo/attribution";
 import { distribution, divergence } from "@iapo/attribution/math";
 import { barsText, blocksSvg, type ExplainedCall, explainCall, heatedImage, tokensText } from "@iapo/iapo/study";
+import { openTeacher } from "@iapo/jobs";
 import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import { makeDirectory, writeFileAtomic } from "@iapo/rollout-trace/files";
 import { openDevice } from "@iapo/tensor-core";
@@ -15,7 +16,6 @@ import { namedModel } from "../compose/study.ts";
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
-import { openTeacher } from "../train/parts.ts";
 
 export interface AttributeOptions {
   readonly model: string;

@@ -1,15 +1,12 @@
 // iapo attribute --cache: a teacher's own calls to a configuration's tasks, written and scored before the run that will ask for them.
 import { join } from "node:path";
 import { CallCache, TeacherCalls } from "@iapo/iapo";
+import { environmentOf, loadConfig, openTeacher, runDirectory, withoutJudge } from "@iapo/jobs";
 import { openDevice } from "@iapo/tensor-core";
 import { openTasks } from "@iapo/vqa-tasks/sources";
-import { environmentOf, withoutJudge } from "../compose/environment.ts";
-import { loadConfig } from "../config/load.ts";
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
-import { runDirectory } from "../run/open-run.ts";
-import { openTeacher } from "../train/parts.ts";
 
 export interface CacheOptions {
   readonly config: string;

@@ -4,13 +4,12 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { listCheckpoints, loadCheckpoint } from "@iapo/grpo";
 import type { StudyPoint } from "@iapo/iapo/study";
+import type { LoadedConfig } from "@iapo/jobs";
+import { openTeacher, runDirectory } from "@iapo/jobs";
 import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { ModelSource } from "@iapo/qwen-vl-model/config";
 import type { Device } from "@iapo/tensor-core";
 import type { Study } from "../compose/study.ts";
-import type { LoadedConfig } from "../config/load.ts";
-import { runDirectory } from "../run/open-run.ts";
-import { openTeacher } from "../train/parts.ts";
 
 export interface Points extends Disposable {
   readonly points: readonly StudyPoint[];

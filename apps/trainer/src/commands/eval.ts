@@ -1,11 +1,11 @@
 // iapo eval
 
+import { shippedModels } from "@iapo/jobs";
 import { nearest } from "@iapo/run-config";
 import { dataFormats } from "@iapo/vqa-tasks/loaders";
 import { endpointProblem } from "@iapo/vqa-tasks/scoring";
 import { type SetName, setNames, testSetNames } from "@iapo/vqa-tasks/sources";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { shippedModels } from "../config/shipped.ts";
 import { TrainerError } from "../error.ts";
 import type { EvalOptions } from "../eval/eval.ts";
 import { type AddCommand, wholeNumber } from "./command.ts";

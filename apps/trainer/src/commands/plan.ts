@@ -1,6 +1,7 @@
 // iapo plan
+
+import { loadConfig } from "@iapo/jobs";
 import { InvalidArgumentError } from "commander";
-import { loadConfig } from "../config/load.ts";
 import { plan } from "../plan/plan.ts";
 import type { AddCommand } from "./command.ts";
 import { collect } from "./run-options.ts";

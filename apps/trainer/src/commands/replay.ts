@@ -1,6 +1,7 @@
 // iapo replay
+
+import { shippedModels } from "@iapo/jobs";
 import { InvalidArgumentError } from "commander";
-import { shippedModels } from "../config/shipped.ts";
 import { replay } from "../replay/replay.ts";
 import { type AddCommand, placeNumber } from "./command.ts";
 

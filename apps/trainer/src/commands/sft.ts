@@ -1,9 +1,7 @@
 // iapo sft
-import { checkTrust } from "../compose/user-modules.ts";
-import { loadConfig } from "../config/load.ts";
+import { checkTrust, loadConfig, supervisedJob } from "@iapo/jobs";
 import { dryRun } from "../run/dry-run.ts";
 import { runJob } from "../run/run-job.ts";
-import { supervisedJob } from "../sft/job.ts";
 import type { AddCommand } from "./command.ts";
 import { addRunOptions, type RunFlags, settingsOf } from "./run-options.ts";
 

@@ -3,16 +3,19 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { iapoPresets } from "@iapo/iapo/config";
 import type { StudySubject } from "@iapo/iapo/study";
+import {
+  checkModelDirectory,
+  checkTrust,
+  environmentOf,
+  type LoadedConfig,
+  loadConfig,
+  shippedModels,
+} from "@iapo/jobs";
 import { studentDirectory, teacherDirectory } from "@iapo/nano-vl";
 import type { ModelSource } from "@iapo/qwen-vl-model/config";
 import { nearest } from "@iapo/run-config";
 import { createNanoCharts } from "@iapo/vqa-tasks/nano";
-import { type LoadedConfig, loadConfig } from "../config/load.ts";
-import { shippedModels } from "../config/shipped.ts";
 import { TrainerError } from "../error.ts";
-import { checkModelDirectory } from "../eval/local-model.ts";
-import { environmentOf } from "./environment.ts";
-import { checkTrust } from "./user-modules.ts";
 
 export interface StudyFlags {
   /** A configuration, or the directory of a run; without one, what ships. */

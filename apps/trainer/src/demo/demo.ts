@@ -2,6 +2,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { keepSettings } from "@iapo/evaluation";
+import { grpoJob } from "@iapo/jobs";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { loadRuns, writeReport } from "@iapo/run-report";
 import { openDevice } from "@iapo/tensor-core";
@@ -10,7 +11,6 @@ import { exportCheckpoint } from "../export/export.ts";
 import type { CliIo } from "../io.ts";
 import { runJob } from "../run/run-job.ts";
 import { workIn } from "../run/work-in.ts";
-import { grpoJob } from "../train/job.ts";
 import { baseline } from "./baseline.ts";
 import { measureModel } from "./held-out.ts";
 import { type DemoOptions, demoRecipe } from "./options.ts";

@@ -1,9 +1,7 @@
 // What a demo trains and measures on: nano-charts, or real charts and tables; and which models.
 import { dirname, join } from "node:path";
+import { environmentOf, type LoadedConfig, loadConfig, shippedModels } from "@iapo/jobs";
 import { openTasks } from "@iapo/vqa-tasks/sources";
-import { environmentOf } from "../compose/environment.ts";
-import { type LoadedConfig, loadConfig } from "../config/load.ts";
-import { shippedModels } from "../config/shipped.ts";
 import { TrainerError } from "../error.ts";
 import type { HeldOut } from "./held-out.ts";
 import type { DemoOptions } from "./options.ts";

@@ -9,6 +9,7 @@ import {
   type EarlierChoice,
   readChoice,
 } from "@iapo/iapo/study";
+import { openTeacher } from "@iapo/jobs";
 import type { ModelSource } from "@iapo/qwen-vl-model/config";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { openDevice } from "@iapo/tensor-core";
@@ -19,7 +20,6 @@ import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 import { createPace } from "../progress/pace.ts";
 import { workIn } from "../run/work-in.ts";
-import { openTeacher } from "../train/parts.ts";
 
 export interface DiagnoseFlags extends StudyFlags {
   readonly split: NanoSplit;

@@ -1,12 +1,10 @@
 // One supervised step of a nano model: all pipelines that training needs.
 
 import { Learner, learnerOptions, supervisedStep } from "@iapo/grpo";
+import { chartExamples, environmentOf, loadConfig } from "@iapo/jobs";
 import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Device } from "@iapo/tensor-core";
 import { openTasks } from "@iapo/vqa-tasks/sources";
-import { environmentOf } from "../compose/environment.ts";
-import { loadConfig } from "../config/load.ts";
-import { chartExamples } from "../sft/examples.ts";
 
 const EXAMPLES = 4;
 

@@ -13,6 +13,7 @@ import {
   tableOneText,
   writeResults,
 } from "@iapo/evaluation";
+import { checkModelDirectory, modelHash } from "@iapo/jobs";
 import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Environment, Policy } from "@iapo/rollout-trace";
 import { openDevice } from "@iapo/tensor-core";
@@ -32,7 +33,6 @@ import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 import { workIn } from "../run/work-in.ts";
-import { checkModelDirectory, modelHash } from "./local-model.ts";
 
 export interface EvalOptions {
   readonly model: EvaluatedModel;

@@ -4,6 +4,7 @@ import { rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { listCheckpoints, loadCheckpoint, readRunState } from "@iapo/grpo";
 import { checkContent } from "@iapo/grpo/run-directory";
+import { modelContent, type RecordedRun, readRecordedRun, recordedModel } from "@iapo/jobs";
 import {
   encodeConversation,
   exportModel,
@@ -17,8 +18,6 @@ import { createNanoCharts } from "@iapo/vqa-tasks/nano";
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
-import { modelContent, recordedModel } from "../run/content.ts";
-import { type RecordedRun, readRecordedRun } from "../run/recorded-run.ts";
 
 export interface ExportOptions {
   /** A run, or one checkpoint of it. */

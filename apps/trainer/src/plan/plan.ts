@@ -1,16 +1,20 @@
 // iapo plan: what a run will take of memory and time, before it runs, and what to change where it does not fit.
 import { freemem } from "node:os";
+import type { Job, LoadedConfig, TrainerConfig } from "@iapo/jobs";
+import {
+  type Change,
+  changesToFit,
+  type OneStep,
+  oneStep,
+  type Phase,
+  planTeacherWays,
+  type TeacherWay,
+} from "@iapo/jobs";
 import { formatDuration } from "@iapo/run-report";
 import { type AdapterFacts, type Device, openDevice, planningDevice, typicalCard } from "@iapo/tensor-core";
-import type { LoadedConfig } from "../config/load.ts";
-import type { TrainerConfig } from "../config/schema.ts";
 import { size } from "../doctor/consequences.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
-import type { Job } from "../run/job.ts";
-import { type Change, changesToFit } from "./changes.ts";
-import { type OneStep, oneStep, type Phase } from "./one-step.ts";
-import { planTeacherWays, type TeacherWay } from "./teacher-ways.ts";
 
 export interface PlanOptions {
   /** Bytes to fit into, in place of what the adapter may take. */

@@ -1,12 +1,11 @@
 // iapo replay: every step of a run recomputed from its file without a GPU, from rewards to the loss; it stops at the first that differs.
+
+import { functionsOf, readRecordedRun, rendererOf } from "@iapo/jobs";
 import { replayStep, type Step, TraceError, type TurnRenderer, verifyTrace } from "@iapo/rollout-trace";
 import { listSteps, readStep, readTraces, type StepFile } from "@iapo/rollout-trace/files";
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
-import { readRecordedRun } from "../run/recorded-run.ts";
-import { functionsOf } from "./functions.ts";
-import { rendererOf } from "./renderer.ts";
 
 export interface ReplayOptions {
   readonly directory: string;

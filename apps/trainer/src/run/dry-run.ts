@@ -1,22 +1,27 @@
 // --dry-run: everything but the work: settings, data, prompts and functions are tried, nothing is written.
 
 import { transcribeEpisode, withOwnReward } from "@iapo/grpo";
+import type { Job, LoadedConfig } from "@iapo/jobs";
+import {
+  blockContent,
+  checkJob,
+  environmentOf,
+  leftOutWarnings,
+  openProcessor,
+  type RunOptions,
+  runDirectory,
+  taskCheck,
+  userFunctions,
+  withinPromptLimit,
+  withoutJudge,
+} from "@iapo/jobs";
 import { createScribe, modelDirectory } from "@iapo/qwen-vl-model";
 import { loadConfig, tensorTable } from "@iapo/qwen-vl-model/config";
 import { type TurnInput, traceVersion } from "@iapo/rollout-trace";
 import { openTasks } from "@iapo/vqa-tasks/sources";
 import { stringify } from "yaml";
-import { blockContent } from "../compose/content.ts";
-import { environmentOf, withoutJudge } from "../compose/environment.ts";
-import type { LoadedConfig } from "../config/load.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
-import { userFunctions } from "../train/parts.ts";
-import { checkJob } from "./check-job.ts";
-import type { Job } from "./job.ts";
-import { type RunOptions, runDirectory } from "./open-run.ts";
-import { withinPromptLimit } from "./prompt-limit.ts";
-import { leftOutWarnings, openProcessor, taskCheck } from "./task-check.ts";
 
 export async function dryRun(loaded: LoadedConfig, job: Job, { out }: RunOptions, io: CliIo): Promise<number> {
   const { config, resolved } = loaded;

@@ -1,15 +1,12 @@
 // What `train` and `sft` have in common: the run's directory, the device, progress, interrupts, and the result.
 import { type DirectoryLock, findRunRecord } from "@iapo/grpo/run-directory";
+import type { Job, LoadedConfig, TrainerConfig } from "@iapo/jobs";
+import { executeJob, holdsRun, type JobResult, type RunOptions, runDirectory } from "@iapo/jobs";
 import type { ModelSource } from "@iapo/qwen-vl-model/config";
 import { openDevice } from "@iapo/tensor-core";
-import type { LoadedConfig } from "../config/load.ts";
-import type { TrainerConfig } from "../config/schema.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 import { createProgress } from "../progress/progress.ts";
-import { executeJob, type JobResult } from "./execute-job.ts";
-import type { Job } from "./job.ts";
-import { holdsRun, type RunOptions, runDirectory } from "./open-run.ts";
 import { isInterrupt, workIn } from "./work-in.ts";
 
 export interface RunJobOptions extends RunOptions {

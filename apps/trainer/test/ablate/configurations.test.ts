@@ -2,11 +2,10 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ablationJobs } from "@iapo/iapo/study";
+import { loadConfig, shippedModels } from "@iapo/jobs";
 import { baseDirectory } from "@iapo/nano-vl";
 import { expect, test } from "vitest";
 import { stringify } from "yaml";
-import { loadConfig } from "../../src/config/load.ts";
-import { shippedModels } from "../../src/config/shipped.ts";
 import { temporaryFolder } from "../support/iapo.ts";
 
 /** Directories that look like models', one for each name. */

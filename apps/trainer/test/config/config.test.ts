@@ -2,11 +2,10 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
+import { loadConfig, renamed, trainerConfig } from "@iapo/jobs";
 import { keysOf } from "@iapo/run-config";
 import { expect, onTestFinished, test } from "vitest";
 import { stringify } from "yaml";
-import { loadConfig, trainerConfig } from "../../src/config/load.ts";
-import { renamed } from "../../src/config/renamed.ts";
 
 const base = "model: {directory: nano-base, initialize: 1}\ndata: {nanoCharts: {}}\n";
 

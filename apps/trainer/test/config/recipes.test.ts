@@ -2,8 +2,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { recipes } from "@iapo/iapo/recipes";
+import { loadConfig } from "@iapo/jobs";
 import { expect, test } from "vitest";
-import { loadConfig } from "../../src/config/load.ts";
 import { expectRefusal, iapo, temporaryFolder } from "../support/iapo.ts";
 
 /** Models that are downloaded, or that another recipe makes, by one that is here. */

@@ -1,8 +1,8 @@
 // A plan is made by the step's own code on a device that counts: it must say what the step then takes.
+
+import { loadConfig, type OneStep, oneStep } from "@iapo/jobs";
 import { type Device, openDevice, planningDevice } from "@iapo/tensor-core";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { loadConfig } from "../../src/config/load.ts";
-import { type OneStep, oneStep } from "../../src/plan/one-step.ts";
 import { expectRefusal, iapo } from "../support/iapo.ts";
 
 vi.setConfig({ testTimeout: 180_000 });

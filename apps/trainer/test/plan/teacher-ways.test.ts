@@ -2,12 +2,10 @@
 // configurations alone.
 import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { loadConfig, type OneStep, oneStep, planTeacherWays } from "@iapo/jobs";
 import { baseDirectory } from "@iapo/nano-vl";
 import { openDevice } from "@iapo/tensor-core";
 import { expect, test, vi } from "vitest";
-import { loadConfig } from "../../src/config/load.ts";
-import { type OneStep, oneStep } from "../../src/plan/one-step.ts";
-import { planTeacherWays } from "../../src/plan/teacher-ways.ts";
 import { iapo, temporaryFolder } from "../support/iapo.ts";
 
 vi.setConfig({ testTimeout: 180_000 });

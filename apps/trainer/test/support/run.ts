@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { evaluatePolicy, grpoRecipe, train } from "@iapo/grpo";
 import { lossPreset } from "@iapo/grpo/math";
+import { keepingImages } from "@iapo/jobs";
 import { baseDirectory } from "@iapo/nano-vl";
 import { initializeWeights, QwenVLModel, QwenVLPolicy } from "@iapo/qwen-vl-model";
 import { loadConfig } from "@iapo/qwen-vl-model/config";
@@ -11,7 +12,6 @@ import type { Environment } from "@iapo/rollout-trace";
 import { type Device, deriveSeed } from "@iapo/tensor-core";
 import { createEnvironment, type VisualContent } from "@iapo/vqa-tasks";
 import { createNanoCharts } from "@iapo/vqa-tasks/nano";
-import { keepingImages } from "../../src/run/keep-images.ts";
 
 export interface TestRun {
   readonly seed?: number;

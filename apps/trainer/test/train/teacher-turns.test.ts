@@ -2,13 +2,12 @@
 import { readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { RecipeStep } from "@iapo/grpo";
+import { grpoJob, loadConfig } from "@iapo/jobs";
 import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import { type Device, openDevice } from "@iapo/tensor-core";
 import { createEnvironment } from "@iapo/vqa-tasks";
 import { openTasks } from "@iapo/vqa-tasks/sources";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { loadConfig } from "../../src/config/load.ts";
-import { grpoJob } from "../../src/train/job.ts";
 import { sharedFolder, temporaryFolder } from "../support/iapo.ts";
 import { nanoModels } from "../support/nano-model.ts";
 

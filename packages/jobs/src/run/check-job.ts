@@ -4,15 +4,15 @@ import { modelDirectory } from "@iapo/qwen-vl-model";
 import { loadConfig, type ModelSource } from "@iapo/qwen-vl-model/config";
 import type { Environment } from "@iapo/rollout-trace";
 import type { OpenTasks } from "@iapo/vqa-tasks/sources";
-import { TrainerError } from "../error.ts";
-import type { Job } from "./job.ts";
+import { JobsError } from "../error.ts";
+import type { Job } from "../job/spec.ts";
 
 export interface JobFacts extends Pick<ConfigurationFacts, "positions" | "promptTokens"> {
   readonly tasks: OpenTasks;
   readonly environment: Environment;
 }
 
-/** Warnings, to be said and kept as alarms of the run. @throws TrainerError `config` where the job could not run or learn */
+/** Warnings, to be said and kept as alarms of the run. @throws JobsError `config` where the job could not run or learn */
 export function checkJob(job: Job, { tasks, environment, ...facts }: JobFacts): string[] {
   const { errors, warnings } = job.problems({
     ...facts,
@@ -22,7 +22,7 @@ export function checkJob(job: Job, { tasks, environment, ...facts }: JobFacts): 
   });
   const lines = (problems: readonly ConfigurationProblem[]): string[] =>
     problems.map(({ path, message }) => `${[job.section, ...path].join(".")}: ${message}`);
-  if (errors.length > 0) throw new TrainerError("config", lines(errors).join("\n"));
+  if (errors.length > 0) throw new JobsError("config", lines(errors).join("\n"));
   return lines(warnings);
 }
 

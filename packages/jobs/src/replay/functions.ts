@@ -2,28 +2,25 @@
 import { advantageFunction, replayFunctions } from "@iapo/grpo";
 import { createBaseline, iapoReplay, recordedVerifier } from "@iapo/iapo";
 import type { ImageRef, ReplayFunctions } from "@iapo/rollout-trace";
-import { environmentOf, withoutJudge } from "../compose/environment.ts";
-import { namedModules } from "../compose/user-modules.ts";
 import type { TrainerConfig } from "../config/schema.ts";
-import { TrainerError } from "../error.ts";
-import { userFunctions } from "../train/parts.ts";
+import { JobsError } from "../error.ts";
+import { environmentOf, withoutJudge } from "../parts/environment.ts";
+import { userFunctions } from "../parts/parts.ts";
+import { namedModules } from "../parts/user-modules.ts";
 import { recomputeRewards } from "./rewards.ts";
 
 /**
  * @param trust whether modules that the run names may be loaded: they run with all rights of this process
- * @throws TrainerError `argument` where a part of the run cannot be recomputed
+ * @throws JobsError `argument` where a part of the run cannot be recomputed
  */
 export async function functionsOf(config: TrainerConfig, trust: boolean): Promise<ReplayFunctions> {
   const { grpo, iapo, baseline } = config;
   const { loss, ...named } = grpo.functions;
   if (loss !== undefined)
-    throw new TrainerError(
-      "argument",
-      `the run's loss is a function of its own (${loss}), which only the GPU computes`,
-    );
+    throw new JobsError("argument", `the run's loss is a function of its own (${loss}), which only the GPU computes`);
   const modules = namedModules(config);
   if (modules.length > 0 && !trust) {
-    throw new TrainerError(
+    throw new JobsError(
       "argument",
       `the run names modules of its own (${modules.join(", ")}), which would be loaded and run; give --trust where you know them`,
     );

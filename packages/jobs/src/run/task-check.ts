@@ -4,7 +4,7 @@ import type { ModelSource } from "@iapo/qwen-vl-model/config";
 import { loadProcessor, type Processor } from "@iapo/qwen-vl-model/processor";
 import type { Environment, Task } from "@iapo/rollout-trace";
 import { leftOutWords, type OpenTasks } from "@iapo/vqa-tasks/sources";
-import { blockContent } from "../compose/content.ts";
+import { blockContent } from "../parts/prompt-content.ts";
 
 /** The model's processor without the model. */
 export async function openProcessor(model: ModelSource, options: { readonly signal: AbortSignal }): Promise<Processor> {

@@ -10,7 +10,7 @@ export interface OpenEnvironment extends AsyncDisposable {
   readonly environment: VqaEnvironment;
 }
 
-/** The one door to an environment that a configuration describes, with the user's own tools. @throws GrpoError `module`; TrainerError `invalid` */
+/** The one door to an environment that a configuration describes, with the user's own tools. @throws GrpoError `module`; JobsError `invalid` */
 export async function environmentOf(options: Partial<EnvironmentOptions>, judge?: Judge): Promise<VqaEnvironment> {
   const module = options.tools?.module;
   return createEnvironment({ options, judge, tools: module === undefined ? undefined : await loadTools(module) });

@@ -1,7 +1,7 @@
 // What to change in a configuration that does not fit: each change is planned as the configuration itself was, alone and on top of those before.
 import { type AdapterFacts, planningDevice } from "@iapo/tensor-core";
 import type { TrainerConfig } from "../config/schema.ts";
-import type { Job } from "../run/job.ts";
+import type { Job } from "../job/spec.ts";
 import { oneStep } from "./one-step.ts";
 
 export interface Change {

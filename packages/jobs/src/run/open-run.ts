@@ -3,7 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { stringify } from "yaml";
 import type { LoadedConfig } from "../config/load.ts";
-import { TrainerError } from "../error.ts";
+import { JobsError } from "../error.ts";
 
 export interface RunOptions {
   /** In place of the configuration's `output`. */
@@ -24,13 +24,13 @@ export function configText({ resolved }: LoadedConfig): string {
 /**
  * Whether a directory holds a run, which then is to be resumed. It is ours where `run.json` says so; before that is written, only what a start of
  * the same configuration may have left when it was killed.
- * @throws TrainerError `exists`
+ * @throws JobsError `exists`
  */
 export async function holdsRun(directory: string, loaded: LoadedConfig, resume: boolean): Promise<boolean> {
   const names = await readdir(directory);
   if (names.includes("run.json")) {
     if (resume) return true;
-    throw new TrainerError(
+    throw new JobsError(
       "exists",
       `${directory} holds a run already; go on with it by --resume, or choose another --out`,
     );
@@ -41,7 +41,7 @@ export async function holdsRun(directory: string, loaded: LoadedConfig, resume: 
     : /^(writer-.*|config\.yaml\..*\.partial)$/;
   const other = names.find((name) => !ours.test(name));
   if (other === undefined) return false;
-  throw new TrainerError("exists", `${directory} is not empty and holds no run (${other}); choose another --out`);
+  throw new JobsError("exists", `${directory} is not empty and holds no run (${other}); choose another --out`);
 }
 
 async function holds(file: string, text: string): Promise<boolean> {

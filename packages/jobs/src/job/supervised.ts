@@ -2,16 +2,15 @@
 import { evaluatePolicy, learnerOptions, supervisedRecipe } from "@iapo/grpo";
 import { optimizerProblems } from "@iapo/grpo/config";
 import type { TrainerConfig } from "../config/schema.ts";
-import { TrainerError } from "../error.ts";
-import { closing, type Job } from "../run/job.ts";
+import { JobsError } from "../error.ts";
 import { chartExamples } from "./examples.ts";
+import { closing, type Job } from "./spec.ts";
 
-/** @throws TrainerError `config` where there is nothing to learn from */
+/** @throws JobsError `config` where there is nothing to learn from */
 export function supervisedJob({ model, data, environment, supervised }: TrainerConfig): Job {
-  if (!supervised)
-    throw new TrainerError("config", "the configuration has no section supervised; iapo sft learns by it");
+  if (!supervised) throw new JobsError("config", "the configuration has no section supervised; iapo sft learns by it");
   if (!data.nanoCharts) {
-    throw new TrainerError(
+    throw new JobsError(
       "config",
       "iapo sft learns from demonstrations, which only nano-charts have; set data.nanoCharts",
     );
@@ -35,7 +34,7 @@ export function supervisedJob({ model, data, environment, supervised }: TrainerC
     tokensOf: (metrics) => metrics["train/tokens"] ?? 0,
     async build({ policy, tasks, environment, signal }) {
       const { charts } = tasks;
-      if (!charts) throw new TrainerError("config", "nano-charts were asked for, and are not among the tasks");
+      if (!charts) throw new JobsError("config", "nano-charts were asked for, and are not among the tasks");
       const { length } = tasks.train;
       const examples = chartExamples({
         scribe: policy,

@@ -26,9 +26,9 @@ import { pngDataUrl } from "@iapo/visual-tools/sharp";
 import { visualContent } from "@iapo/vqa-tasks";
 import { createChatClient } from "@iapo/vqa-tasks/scoring";
 import { z } from "zod";
-import { resolveOwnPackages } from "../compose/user-modules.ts";
 import type { TrainerConfig } from "../config/schema.ts";
-import { modelHash } from "../eval/local-model.ts";
+import { modelHash } from "./model-directory.ts";
+import { resolveOwnPackages } from "./user-modules.ts";
 
 interface Loading {
   readonly signal?: AbortSignal | undefined;

@@ -4,8 +4,8 @@ import { evaluatePolicy, type GrpoParts, grpoRecipe, learnerOptions, type Recipe
 import { configurationProblems } from "@iapo/grpo/config";
 import { iapoRecipe } from "@iapo/iapo";
 import type { TrainerConfig } from "../config/schema.ts";
-import { closing, type Job, type Parts } from "../run/job.ts";
-import { openBaseline, openTeacher, openTeacherInTurns, userFunctions } from "./parts.ts";
+import { openBaseline, openTeacher, openTeacherInTurns, userFunctions } from "../parts/parts.ts";
+import { closing, type Job, type Parts } from "./spec.ts";
 
 export function grpoJob(config: TrainerConfig): Job {
   const { model, teacher, data, environment, judge, grpo, iapo, baseline, verifier } = config;

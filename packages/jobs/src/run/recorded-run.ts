@@ -3,7 +3,7 @@ import { type RunRecord, readRunRecord, runPaths } from "@iapo/grpo/run-director
 import { z } from "zod";
 import { trainerConfig } from "../config/load.ts";
 import type { TrainerConfig } from "../config/schema.ts";
-import { TrainerError } from "../error.ts";
+import { JobsError } from "../error.ts";
 
 export interface RecordedRun {
   readonly directory: string;
@@ -17,7 +17,7 @@ export interface RecordedRun {
 
 const commandSchema = z.enum(["train", "sft"]);
 
-/** @throws GrpoError `missing`, `invalid`; TrainerError `invalid` */
+/** @throws GrpoError `missing`, `invalid`; JobsError `invalid` */
 export async function readRecordedRun(directory: string): Promise<RecordedRun> {
   const record = await readRunRecord(directory);
   const { steps, checkpoints } = runPaths(directory);
@@ -27,7 +27,7 @@ export async function readRecordedRun(directory: string): Promise<RecordedRun> {
     return { directory, command: made, config: trainerConfig.check(settings), record, steps, checkpoints };
   } catch (cause) {
     const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
-    throw new TrainerError("invalid", `${directory} holds no run of \`iapo train\` or \`iapo sft\`: ${reason}`, {
+    throw new JobsError("invalid", `${directory} holds no run of \`iapo train\` or \`iapo sft\`: ${reason}`, {
       cause,
     });
   }

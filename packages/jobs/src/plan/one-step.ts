@@ -8,11 +8,11 @@ import type { Device, MemoryReport } from "@iapo/tensor-core";
 import { visualContentSchema } from "@iapo/vqa-tasks/config";
 import { toolProgram } from "@iapo/vqa-tasks/nano";
 import { openTasks } from "@iapo/vqa-tasks/sources";
-import { environmentOf } from "../compose/environment.ts";
 import type { TrainerConfig } from "../config/schema.ts";
-import type { Job, Parts } from "../run/job.ts";
-import { supervisedJob } from "../sft/job.ts";
-import { grpoJob } from "../train/job.ts";
+import { grpoJob } from "../job/grpo.ts";
+import type { Job, Parts } from "../job/spec.ts";
+import { supervisedJob } from "../job/supervised.ts";
+import { environmentOf } from "../parts/environment.ts";
 
 export interface Phase {
   readonly name: string;

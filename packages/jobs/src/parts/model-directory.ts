@@ -3,15 +3,15 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { TrainerError } from "../error.ts";
+import { JobsError } from "../error.ts";
 
-/** @throws TrainerError `missing`, `invalid`: nothing is ever looked up on a hub by mistake */
+/** @throws JobsError `missing`, `invalid`: nothing is ever looked up on a hub by mistake */
 export async function checkModelDirectory(directory: string): Promise<void> {
   const found = await stat(directory).catch(() => undefined);
-  if (!found) throw new TrainerError("missing", `${directory}: there is no such directory; give a model's`);
+  if (!found) throw new JobsError("missing", `${directory}: there is no such directory; give a model's`);
   const names = found.isDirectory() ? await readdir(directory) : [];
-  const lacks = (what: string): TrainerError =>
-    new TrainerError(
+  const lacks = (what: string): JobsError =>
+    new JobsError(
       "invalid",
       `${directory} holds ${what}; a model's directory has config.json, tokenizer.json and *.safetensors (of a run, \`iapo export\` makes one)`,
     );

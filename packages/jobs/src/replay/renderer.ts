@@ -8,8 +8,8 @@ import { contentWithImages, type Image, type ImageRef, identifyImage, type TurnR
 import { readImage } from "@iapo/visual-tools/sharp";
 import { createNanoCharts, type NanoSplit } from "@iapo/vqa-tasks/nano";
 import { defaultScoringOptions } from "@iapo/vqa-tasks/scoring";
-import { environmentOf } from "../compose/environment.ts";
-import { TrainerError } from "../error.ts";
+import { JobsError } from "../error.ts";
+import { environmentOf } from "../parts/environment.ts";
 import { modelContent, recordedModel } from "../run/content.ts";
 import type { RecordedRun } from "../run/recorded-run.ts";
 
@@ -32,13 +32,13 @@ export async function rendererOf({ directory, config, record }: RecordedRun, mod
   });
 }
 
-/** @throws TrainerError `missing`, `invalid` */
+/** @throws JobsError `missing`, `invalid` */
 async function keptImage(run: string, { id, width, height }: ImageRef): Promise<Image> {
   const file = join(run, "images", `${id}.png`);
   const image = await readImage(file, { maxPixels: width * height, keepAlpha: true }).catch((cause: Error) => {
-    throw new TrainerError("missing", `${cause.message}; traces are verified against the images of the run`, { cause });
+    throw new JobsError("missing", `${cause.message}; traces are verified against the images of the run`, { cause });
   });
   const identified = await identifyImage(image);
-  if (identified.id !== id) throw new TrainerError("invalid", `${file} holds another image than its name says`);
+  if (identified.id !== id) throw new JobsError("invalid", `${file} holds another image than its name says`);
   return identified;
 }

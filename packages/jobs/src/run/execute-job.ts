@@ -1,25 +1,33 @@
 // A run from its beginning, or its last checkpoint, to its end or an interrupt: its parts are put together, and what it leaves beside its steps is
 // written.
 import { join } from "node:path";
-import { listCheckpoints, type Metrics, train } from "@iapo/grpo";
+import { type Alarm, listCheckpoints, type Metrics, train } from "@iapo/grpo";
 import { type DirectoryLock, runPaths } from "@iapo/grpo/run-directory";
 import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { EventFile } from "@iapo/run-report";
 import { type Device, parityProbe } from "@iapo/tensor-core";
 import { openTasks } from "@iapo/vqa-tasks/sources";
-import { openEnvironment } from "../compose/environment.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import type { TrainerConfig } from "../config/schema.ts";
-import type { Progress } from "../progress/progress.ts";
+import type { Job, JobParts } from "../job/spec.ts";
+import { openEnvironment } from "../parts/environment.ts";
 import { checkJob, positionsOf } from "./check-job.ts";
 import { contentOf } from "./content.ts";
-import type { Job, JobParts } from "./job.ts";
 import { keepingImages } from "./keep-images.ts";
 import { configText } from "./open-run.ts";
 import { withinPromptLimit } from "./prompt-limit.ts";
 import { packageVersions, recordStart } from "./provenance.ts";
 import { leftOutWarnings, openProcessor, taskCheck } from "./task-check.ts";
+
+/** Who follows a run. */
+interface Progress {
+  phase(name: string): void;
+  begin(done: number): void;
+  step(index: number, metrics: Metrics): void;
+  alarm(alarm: Alarm): void;
+  note(text: string): void;
+}
 
 export interface ExecuteOptions {
   readonly directory: string;

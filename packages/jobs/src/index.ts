@@ -1,0 +1,28 @@
+/** A configuration becomes a job: plan, train, resume, replay, export. */
+export { type LoadedConfig, loadConfig, trainerConfig } from "./config/load.ts";
+export { renamed } from "./config/renamed.ts";
+export { type TrainerConfig, trainerConfigSchema } from "./config/schema.ts";
+export { shippedModels } from "./config/shipped.ts";
+export { JobsError, type JobsErrorCode } from "./error.ts";
+export { chartExamples, type ExampleOptions } from "./job/examples.ts";
+export { grpoJob } from "./job/grpo.ts";
+export type { Job, Parts } from "./job/spec.ts";
+export { supervisedJob } from "./job/supervised.ts";
+export { environmentOf, withoutJudge } from "./parts/environment.ts";
+export { checkModelDirectory, modelHash } from "./parts/model-directory.ts";
+export { openTeacher, userFunctions } from "./parts/parts.ts";
+export { blockContent } from "./parts/prompt-content.ts";
+export { checkTrust } from "./parts/user-modules.ts";
+export { type Change, changesToFit } from "./plan/changes.ts";
+export { type OneStep, oneStep, type Phase } from "./plan/one-step.ts";
+export { planTeacherWays, type TeacherWay } from "./plan/teacher-ways.ts";
+export { functionsOf } from "./replay/functions.ts";
+export { rendererOf } from "./replay/renderer.ts";
+export { checkJob } from "./run/check-job.ts";
+export { modelContent, recordedModel } from "./run/content.ts";
+export { executeJob, type JobResult } from "./run/execute-job.ts";
+export { keepingImages } from "./run/keep-images.ts";
+export { holdsRun, type RunOptions, runDirectory } from "./run/open-run.ts";
+export { withinPromptLimit } from "./run/prompt-limit.ts";
+export { type RecordedRun, readRecordedRun } from "./run/recorded-run.ts";
+export { leftOutWarnings, openProcessor, taskCheck } from "./run/task-check.ts";
