@@ -2,10 +2,10 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { loadConfig } from "@iapo/jobs";
 import { studentDirectory, teacherDirectory } from "@iapo/nano-vl";
 import { expect, onTestFinished, test } from "vitest";
 import { commandLine } from "../../apps/trainer/src/cli.ts";
-import { loadConfig } from "../../apps/trainer/src/config/load.ts";
 import { type Block, readmeBlocks, root } from "./blocks.ts";
 import { shellLines } from "./shell-lines.ts";
 

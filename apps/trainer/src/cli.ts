@@ -14,11 +14,11 @@ import { addPlan } from "./commands/plan.ts";
 import { addRecipes } from "./commands/recipes.ts";
 import { addReplay } from "./commands/replay.ts";
 import { addReport } from "./commands/report.ts";
-import { addSft } from "./commands/sft.ts";
-import { addTrain } from "./commands/train.ts";
+import { addSft, addTrain } from "./commands/train.ts";
 import { ExitCode, exitCodeOf, explain } from "./exit-codes.ts";
 import type { CliIo } from "./io.ts";
 import { printable } from "./printable.ts";
+import { isInterrupt } from "./run/work-in.ts";
 
 /** In the order of the help. */
 const commands: readonly AddCommand[] = [
@@ -92,6 +92,7 @@ export async function runCli(args: readonly string[], given: CliIo): Promise<num
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.done : ExitCode.usage;
+    if (isInterrupt(error, io.signal)) return ExitCode.interrupted;
     io.note(explain(error));
     return exitCodeOf(error);
   }

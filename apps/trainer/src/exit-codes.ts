@@ -1,20 +1,25 @@
 // Exit codes, and errors as messages of one screen.
-import { JobsError } from "@iapo/jobs";
+import { JobsError, type JobsErrorCode } from "@iapo/jobs";
 import { ConfigError } from "@iapo/run-config";
 import { TensorError } from "@iapo/tensor-core";
 import { TrainerError } from "./error.ts";
 
 export const ExitCode = { done: 0, failed: 1, usage: 2, noAdapter: 3, busy: 4, interrupted: 130 } as const;
 
+const usage: ReadonlySet<string> = new Set(["config", "argument", "untrusted"]);
+
+/** The options by which the command line does what an error of a job advises. */
+const options: Partial<Record<JobsErrorCode, string>> = {
+  exists: "--out",
+  run_exists: "--resume, --out",
+  untrusted: "--trust",
+};
+
 export function exitCodeOf(thrown: unknown): number {
   const error = firstError(thrown);
   if (error instanceof TensorError && error.code === "no_adapter") return ExitCode.noAdapter;
   if (error instanceof ConfigError) return ExitCode.usage;
-  if (
-    (error instanceof TrainerError || error instanceof JobsError) &&
-    (error.code === "config" || error.code === "argument")
-  )
-    return ExitCode.usage;
+  if ((error instanceof TrainerError || error instanceof JobsError) && usage.has(error.code)) return ExitCode.usage;
   return codeOf(error) === "busy" ? ExitCode.busy : ExitCode.failed;
 }
 
@@ -24,7 +29,10 @@ export function explain(thrown: unknown): string {
   if (!(error instanceof Error)) return `iapo: ${String(error)}`;
   const code = codeOf(error);
   const [first, ...rest] = error.message.split("\n");
-  const message = [`iapo: ${first}${code === undefined ? "" : ` (${code})`}`, ...rest].join("\n");
+  const option = error instanceof JobsError ? options[error.code] : undefined;
+  const known = [code, option].filter((one) => one !== undefined).join(": ");
+  const head = `iapo: ${first}${known && ` (${known})`}`;
+  const message = [head, ...rest].join("\n");
   return process.env.IAPO_DEBUG ? `${message}\n${error.stack}` : message;
 }
 

@@ -1,11 +1,12 @@
 // iapo case-study: misuse, and what calls rest on, for each checkpoint of a run or for given models (paper 4.2, Figure 3).
 import { join, resolve } from "node:path";
 import { caseStudyCsv, caseStudyTable, type LateStudyPoint, type StudyMethod, studyModels } from "@iapo/iapo/study";
+import { namedModel } from "@iapo/jobs";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { caseStudyCharts, caseStudyFile, panels, readCaseStudy } from "@iapo/run-report";
 import { type Device, openDevice } from "@iapo/tensor-core";
 import type { NanoSplit } from "@iapo/vqa-tasks/nano";
-import { namedModel, openStudy, type Study, type StudyFlags } from "../compose/study.ts";
+import { openStudy, type Study, type StudyFlags } from "../compose/study.ts";
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";

@@ -4,8 +4,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { listCheckpoints, loadCheckpoint } from "@iapo/grpo";
 import type { StudyPoint } from "@iapo/iapo/study";
-import type { LoadedConfig } from "@iapo/jobs";
-import { openTeacher, runDirectory } from "@iapo/jobs";
+import { type Job, openTeacher } from "@iapo/jobs";
 import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { ModelSource } from "@iapo/qwen-vl-model/config";
 import type { Device } from "@iapo/tensor-core";
@@ -15,21 +14,14 @@ export interface Points extends Disposable {
   readonly points: readonly StudyPoint[];
 }
 
-export interface StudiedRun {
-  readonly directory: string;
-  readonly config: LoadedConfig["config"];
-}
-
 /** The run, where the study is of one. */
-export async function runOf({ loaded }: Study): Promise<StudiedRun | undefined> {
-  if (!loaded) return undefined;
-  const directory = runDirectory(loaded, undefined);
-  const found = await stat(join(directory, "run.json")).catch(() => undefined);
-  return found && { directory, config: loaded.config };
+export async function runOf({ job }: Study): Promise<Job | undefined> {
+  const found = job && (await stat(join(job.directory, "run.json")).catch(() => undefined));
+  return found && job;
 }
 
 /** Weights are loaded when a point is opened; those of a run take turns in one model. */
-export async function pointsOfRun(device: Device, { directory, config }: StudiedRun): Promise<Points> {
+export async function pointsOfRun(device: Device, { directory, config }: Job): Promise<Points> {
   const { model, grpo } = config;
   const checkpoints = await listCheckpoints(join(directory, "checkpoints"));
   let policy: QwenVLPolicy | undefined;

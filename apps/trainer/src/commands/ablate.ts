@@ -5,7 +5,7 @@ import { nanoRecipes } from "@iapo/iapo/recipes";
 import { nearest } from "@iapo/run-config";
 import { InvalidArgumentError, Option } from "commander";
 import type { AblateFlags } from "../ablate/ablate.ts";
-import { type AddCommand, wholeNumber } from "./command.ts";
+import { type AddCommand, collect, wholeNumber } from "./command.ts";
 
 const help = `
 Each run is one of iapo train, in a process of its own: one that fails does not stop the rest. Its model is measured before and after on
@@ -94,8 +94,4 @@ function assign(text: string, before: ReadonlyMap<string, string>): ReadonlyMap<
   const directory = resolve(path);
   if (!existsSync(directory)) throw new InvalidArgumentError(`${directory}: there is no such directory.`);
   return new Map([...before, [name, directory]]);
-}
-
-function collect(value: string, before: readonly string[]): string[] {
-  return [...before, value];
 }

@@ -45,7 +45,7 @@ export const addAttribute: AddCommand = (program, run) => {
     )
     .action((model: string, { nano, index, cache, ...given }: Given) =>
       run(async (io) => {
-        if (cache !== undefined) return cacheCalls({ config: model, limit: cache }, io);
+        if (cache !== undefined) return cacheCalls(model, cache, io);
         if (nano !== undefined && given.task !== undefined) throw new TrainerError("argument", "give --nano or --task");
         if (given.format !== undefined && given.task === undefined)
           throw new TrainerError("argument", "--format is that of --task");

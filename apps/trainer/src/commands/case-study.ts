@@ -3,7 +3,7 @@
 import { nearest } from "@iapo/run-config";
 import { InvalidArgumentError, Option } from "commander";
 import type { CaseStudyFlags } from "../case-study/case-study.ts";
-import { type AddCommand, wholeNumber } from "./command.ts";
+import { type AddCommand, collect, wholeNumber } from "./command.ts";
 
 const help = `
 Examples:
@@ -43,10 +43,6 @@ export const addCaseStudy: AddCommand = (program, run) => {
       }),
     );
 };
-
-function collect(value: string, before: readonly string[]): string[] {
-  return [...before, value];
-}
 
 function methodList(text: string): readonly (typeof methods)[number][] {
   return text.split(",").map((name) => {

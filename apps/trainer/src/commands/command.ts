@@ -22,3 +22,8 @@ export function placeNumber(text: string): number {
     throw new InvalidArgumentError("It must be a whole number of at least 0.");
   return value;
 }
+
+/** Gathers the values of an option that may be repeated. */
+export function collect(value: string, before: readonly string[]): string[] {
+  return [...before, value];
+}

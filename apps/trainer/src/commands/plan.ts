@@ -1,10 +1,9 @@
 // iapo plan
 
-import { loadConfig } from "@iapo/jobs";
+import { openJob } from "@iapo/jobs";
 import { InvalidArgumentError } from "commander";
 import { plan } from "../plan/plan.ts";
-import type { AddCommand } from "./command.ts";
-import { collect } from "./run-options.ts";
+import { type AddCommand, collect } from "./command.ts";
 
 interface Flags {
   readonly set: readonly string[];
@@ -25,10 +24,7 @@ export const addPlan: AddCommand = (program, run) => {
     .option("--no-probe", "plan on paper only: make no step for its time")
     .option("--json", "print JSON")
     .action((source: string, { set, memory, probe, card = false, json = false }: Flags) =>
-      run((io) => {
-        const loaded = loadConfig(source, set);
-        return plan(loaded, loaded.config.supervised ? "sft" : "train", { memory, probe, card, json }, io);
-      }),
+      run(async (io) => plan(openJob(source, { set }), { memory, probe, card, json }, io)),
     );
 };
 

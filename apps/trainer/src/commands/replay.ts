@@ -28,7 +28,7 @@ export const addReplay: AddCommand = (program, run) => {
     .option("--trust", "load the modules of the user's own functions that the run names")
     .addHelpText("after", "\nExample:\n  $ iapo replay runs/nano-grpo --model models/student")
     .action((directory: string, { trust = false, model, ...given }: Given) =>
-      run((io) => replay({ directory, trust, model: model && (shippedModels.get(model) ?? model), ...given }, io)),
+      run((io) => replay(directory, { trust, model: model && (shippedModels.get(model) ?? model), ...given }, io)),
     );
 };
 

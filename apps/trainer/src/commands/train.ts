@@ -1,19 +1,49 @@
-// iapo train
-import { checkTrust, grpoJob, loadConfig } from "@iapo/jobs";
+// iapo train, iapo sft
+import { type Job, openJob } from "@iapo/jobs";
+import type { Command } from "commander";
 import { dryRun } from "../run/dry-run.ts";
-import { runJob } from "../run/run-job.ts";
-import type { AddCommand } from "./command.ts";
-import { addRunOptions, type RunFlags, settingsOf } from "./run-options.ts";
+import { runWithProgress } from "../run/run-job.ts";
+import { type AddCommand, collect, type Run, wholeNumber } from "./command.ts";
+
+interface Given {
+  readonly set: readonly string[];
+  readonly steps?: number;
+  readonly out?: string;
+  readonly resume?: true;
+  readonly dryRun?: true;
+  readonly json?: true;
+  readonly trust?: true;
+}
 
 export const addTrain: AddCommand = (program, run) => {
   const command = program
     .command("train")
     .description("train a model by reinforcement learning on chart and table questions, with a tool between two turns");
-  addRunOptions(command).action((source: string, flags: RunFlags) =>
-    run(async (io) => {
-      const loaded = loadConfig(source, settingsOf(flags, "grpo"));
-      checkTrust(source, loaded.config, flags.trust ?? false);
-      return flags.dryRun ? dryRun(loaded, grpoJob(loaded.config), flags, io) : runJob(loaded, grpoJob, flags, io);
-    }),
-  );
+  addRun(command, run, "train", "grpo");
 };
+
+export const addSft: AddCommand = (program, run) => {
+  const command = program
+    .command("sft")
+    .description("teach a model by examples: captions, copied names and whole episodes of nano-charts");
+  addRun(command, run, "sft", "supervised");
+};
+
+function addRun(command: Command, run: Run, kind: Job["kind"], section: "grpo" | "supervised"): void {
+  command
+    .argument("<config>", "a configuration file, a shipped recipe's name, or the directory of a run to resume")
+    .option("--set <key=value>", "replace a setting, such as grpo.steps=20; may be repeated", collect, [])
+    .option("--steps <count>", "replace the number of steps", wholeNumber)
+    .option("--out <directory>", "the run's directory; default the configuration's output, or runs/ and its name")
+    .option("--resume", "go on with the run in that directory, if there is one")
+    .option("--dry-run", "check everything that can be checked without an adapter, and say what would run")
+    .option("--trust", "of a run's directory: load the modules of tools and functions that it names")
+    .option("--json", "progress and result as JSON on standard output, one object a line")
+    .action((source: string, { set, steps, out, trust, ...flags }: Given) =>
+      run(async (io) => {
+        const settings = [...set, ...(steps === undefined ? [] : [`${section}.steps=${steps}`])];
+        const job = openJob(source, { kind, set: settings, directory: out, trust });
+        return flags.dryRun ? dryRun(job, io) : runWithProgress(job, flags, io);
+      }),
+    );
+}

@@ -2,20 +2,19 @@
 import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { keepSettings } from "@iapo/evaluation";
-import { grpoJob } from "@iapo/jobs";
+import { exportCheckpoint } from "@iapo/jobs";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { loadRuns, writeReport } from "@iapo/run-report";
 import { openDevice } from "@iapo/tensor-core";
 import { ExitCode } from "../exit-codes.ts";
-import { exportCheckpoint } from "../export/export.ts";
 import type { CliIo } from "../io.ts";
-import { runJob } from "../run/run-job.ts";
+import { runWithProgress } from "../run/run-job.ts";
 import { workIn } from "../run/work-in.ts";
 import { baseline } from "./baseline.ts";
 import { measureModel } from "./held-out.ts";
 import { type DemoOptions, demoRecipe } from "./options.ts";
+import { openSetup } from "./setup.ts";
 import { type Column, comparison } from "./table.ts";
-import { openWorld } from "./world.ts";
 
 export async function demo(options: DemoOptions, io: CliIo): Promise<number> {
   (await openDevice()).close(); // without an adapter nothing is begun
@@ -29,7 +28,7 @@ async function runDemo(options: DemoOptions, directory: string, io: CliIo): Prom
   const silent: CliIo = { ...io, out: () => {} };
   const at = (name: string): string => join(directory, name);
   const { note, signal } = io;
-  const { loaded, heldOut, what, remarks, student, teacher } = await openWorld(options, directory, note);
+  const { job, heldOut, what, remarks, student, teacher } = await openSetup(options, directory, note);
   await keepSettings(at("demo.json"), { ...options, out: undefined }, "a demo");
   const grpo = options.real === undefined && options.recipe === demoRecipe ? await baseline() : undefined;
   const { count } = heldOut;
@@ -46,11 +45,11 @@ async function runDemo(options: DemoOptions, directory: string, io: CliIo): Prom
   );
   columns.push(await column("before", student));
   const beside = teacher === undefined ? [] : [await column("teacher", teacher)];
-  note(`2. ${options.steps} steps of ${loaded.name}`);
+  note(`2. ${options.steps} steps of ${job.name}`);
   const [run, model] = [at("run"), at("model")];
-  const code = await runJob(loaded, grpoJob, { out: run, resume: await exists(run) }, silent);
+  const code = await runWithProgress(job, { resume: await exists(run) }, silent);
   if (code !== ExitCode.done) return code;
-  if (!(await exists(model))) await exportCheckpoint({ source: run, out: model, which: "last" }, silent);
+  if (!(await exists(model))) await exportCheckpoint(run, model, { which: "last", signal });
   note("3. The student after");
   columns.push(await column("after", model), ...beside);
   columns.push(...(grpo?.columns ?? []));

@@ -44,7 +44,11 @@ test("a run replays to what was logged, and its traces are what the model's proc
 });
 
 test("the user's own functions are not loaded unless they are trusted", async () => {
-  await expectRefusal(["replay", run], 2, /names modules of its own .*fixtures-reward\.ts.*give --trust/);
+  await expectRefusal(
+    ["replay", run],
+    2,
+    /names modules of its own .*fixtures-reward\.ts.*say that you trust them.*\(untrusted: --trust\)/,
+  );
 });
 
 test("a changed byte is named with its file, line, and the first trace that is lost", async () => {
@@ -120,14 +124,14 @@ test("an exported checkpoint holds the run's weights to the bit; bf16 and a merg
 test("export refuses what is taken, missing or damaged, and leaves nothing", async () => {
   const folder = temporaryFolder();
   const out = join(folder, "out");
-  await expectRefusal(["export", run, "--out", run], 1, /is there already; choose another --out \(exists\)/);
+  await expectRefusal(["export", run, "--out", run], 1, /is there already \(exists: --out\)/);
   await expectRefusal(
     ["export", "/nowhere", "--out", out],
     1,
     /\/nowhere holds no run: there is no .*run\.json.*\(missing\)/,
   );
   await expectRefusal(["export", run, "--out", out, "--step", "9"], 1, /no checkpoint after 9 steps; there are: 1, 2/);
-  await expectRefusal(["export", run, "--out", out, "--best"], 1, /was not evaluated.*take --last/);
+  await expectRefusal(["export", run, "--out", out, "--best"], 1, /was not evaluated.*take the last/);
   await expectRefusal(["export", run, "--out", out, "--best", "--last"], 2, /give one of --best, --last and --step/);
   const broken = copyOf(plain);
   const weights = join(broken, "checkpoints/step-000001/parameters.safetensors");

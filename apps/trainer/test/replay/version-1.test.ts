@@ -1,9 +1,9 @@
 /** A run whose step files are of version 1 replays as one of today does. */
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { modelContent } from "@iapo/jobs";
 import { studentDirectory } from "@iapo/nano-vl";
 import { expect, test } from "vitest";
-import { modelContent } from "../../src/run/content.ts";
 import { iapo, temporaryFolder } from "../support/iapo.ts";
 
 const steps = join(import.meta.dirname, "../../../../packages/rollout-trace/test/fixtures/version-1");

@@ -97,7 +97,7 @@ test("nor exported from other weights; a replay by the model wants its tokenizer
     await expectRefusal(
       ["export", run, "--out", out],
       1,
-      /content of model\/model\.safetensors; give the model that it began with by --model/,
+      /content of model\/model\.safetensors; give the model that it began with/,
     );
     expect((await iapo(["replay", run, "--trust", "--model", at("model")])).code).toBe(0);
   });

@@ -134,7 +134,11 @@ test("refusals: one screen, the code as documented, nothing written", async () =
   expect(readdirSync(folder)).toEqual([]);
   writeFileSync(join(folder, "letter.txt"), "");
   await expectRefusal(["train", config, "--out", folder], 1, /not empty and holds no run \(letter.txt\)/);
-  await expectRefusal(["train", config, "--out", whole], 1, /holds a run already; go on with it by --resume/);
+  await expectRefusal(
+    ["train", config, "--out", whole],
+    1,
+    /holds a run already; resume it.*\(run_exists: --resume, --out\)/,
+  );
   await expectRefusal(["train", config, "--out", join(folder, "letter.txt/run")], 1, /ENOTDIR|EEXIST/);
   expect(readdirSync(folder)).toEqual(["letter.txt"]);
 });

@@ -15,7 +15,7 @@ import { z } from "zod";
 import { type SupervisedSettings, supervisedSchema } from "./supervised.ts";
 import { type TeacherSettings, teacherSchema } from "./teacher.ts";
 
-export interface TrainerConfig {
+export interface JobConfig {
   /** The run's directory. */
   readonly output?: string | undefined;
   readonly model: ModelSettings;
@@ -35,7 +35,7 @@ export interface TrainerConfig {
 }
 
 /** A whole configuration, after `extends` was followed. */
-export const trainerConfigSchema: z.ZodType<TrainerConfig, unknown> = z
+export const jobConfigSchema: z.ZodType<JobConfig, unknown> = z
   .strictObject({
     output: z.string().min(1).optional().describe("The run's directory; default runs/ and the configuration's name."),
     model: modelSchema.describe("What is trained."),
@@ -56,7 +56,7 @@ export const trainerConfigSchema: z.ZodType<TrainerConfig, unknown> = z
       context.addIssue({ code: "custom", path: [...path], message });
   });
 
-function contradictions(config: TrainerConfig): (readonly [path: readonly string[], message: string])[] {
+function contradictions(config: JobConfig): (readonly [path: readonly string[], message: string])[] {
   const { environment, judge, iapo, teacher, baseline, verifier, grpo, supervised, data } = config;
   const wantsValidation = (["grpo", "supervised"] as const).filter((part) => ({ grpo, supervised })[part]?.evaluate);
   const rules: readonly (readonly [broken: boolean, path: readonly string[], message: string])[] = [

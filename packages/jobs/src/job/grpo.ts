@@ -1,13 +1,15 @@
-// iapo train: GRPO by a configuration's `grpo`, with a teacher by its `iapo`, or a baseline by its `baseline`.
+// GRPO by a configuration's `grpo`, with a teacher by its `iapo`, or a baseline by its `baseline`.
 import { join } from "node:path";
 import { evaluatePolicy, type GrpoParts, grpoRecipe, learnerOptions, type Recipe } from "@iapo/grpo";
 import { configurationProblems } from "@iapo/grpo/config";
 import { iapoRecipe } from "@iapo/iapo";
-import type { TrainerConfig } from "../config/schema.ts";
-import { openBaseline, openTeacher, openTeacherInTurns, userFunctions } from "../parts/parts.ts";
-import { closing, type Job, type Parts } from "./spec.ts";
+import type { JobConfig } from "../config/schema.ts";
+import { openBaseline } from "../parts/baseline.ts";
+import { userFunctions } from "../parts/functions.ts";
+import { openTeacher, openTeacherInTurns } from "../parts/teacher.ts";
+import { closing, type JobParts, type JobSpec } from "./spec.ts";
 
-export function grpoJob(config: TrainerConfig): Job {
+export function grpoSpec(config: JobConfig): JobSpec {
   const { model, teacher, data, environment, judge, grpo, iapo, baseline, verifier } = config;
   const { steps, checkpoint, maxSkippedSteps, ...decisive } = grpo;
   const { loss } = grpo;
@@ -16,7 +18,7 @@ export function grpoJob(config: TrainerConfig): Job {
   // What is turned off says so: left out, it would be read back as the preset's.
   const settings = { ...decisive, loss: { ...loss, dualClip: loss.dualClip ?? null } };
   return {
-    command: "train",
+    kind: "train",
     section: "grpo",
     problems: (facts) => configurationProblems(grpo, facts),
     seed: grpo.seed,
@@ -40,7 +42,7 @@ export function grpoJob(config: TrainerConfig): Job {
   };
 }
 
-async function recipeOf(config: TrainerConfig, parts: Parts): Promise<Recipe & AsyncDisposable> {
+async function recipeOf(config: JobConfig, parts: JobParts): Promise<Recipe & AsyncDisposable> {
   const { grpo, iapo, teacher: teacherSettings, baseline: baselineOptions } = config;
   const { policy, tasks, environment, directory, device } = parts;
   const learner = learnerOptions(grpo.optimizer);

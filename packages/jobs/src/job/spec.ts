@@ -1,4 +1,4 @@
-// What a command that makes a run brings along, and what it is given to make it of.
+// What training by one section of a configuration is, and the parts it is made of.
 import type { Metrics, PromptLimit, Recipe, TrainOptions } from "@iapo/grpo";
 import type { ConfigurationFacts, ConfigurationProblems } from "@iapo/grpo/config";
 import type { QwenVLPolicy } from "@iapo/qwen-vl-model";
@@ -7,7 +7,7 @@ import type { Device } from "@iapo/tensor-core";
 import type { OpenTasks } from "@iapo/vqa-tasks/sources";
 
 /** What a recipe is made of. */
-export interface Parts {
+export interface JobParts {
   /** Of the run. */
   readonly directory: string;
   readonly device: Device;
@@ -21,9 +21,9 @@ export interface Parts {
   readonly onWarning: (message: string) => void;
 }
 
-/** A command's own part. */
-export interface Job {
-  readonly command: "train" | "sft";
+/** Reinforcement learning by `grpo`, or supervised learning by `supervised`. */
+export interface JobSpec {
+  readonly kind: "train" | "sft";
   /** Of the configuration. */
   readonly section: "grpo" | "supervised";
   readonly seed: number;
@@ -38,10 +38,10 @@ export interface Job {
   readonly tokensOf: (metrics: Metrics) => number;
   /** What the settings of its section cannot do, or will hardly do. */
   problems(facts: ConfigurationFacts): ConfigurationProblems;
-  build(parts: Parts): Promise<JobParts>;
+  build(parts: JobParts): Promise<BuiltJob>;
 }
 
-export interface JobParts {
+export interface BuiltJob {
   readonly recipe: Recipe & AsyncDisposable;
   readonly evaluate?: TrainOptions["evaluate"];
 }

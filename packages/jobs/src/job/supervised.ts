@@ -1,24 +1,25 @@
-// iapo sft: supervised learning by a configuration's `supervised`, the cold start of reinforcement learning.
+// Supervised learning by a configuration's `supervised`, the cold start of reinforcement learning.
 import { evaluatePolicy, learnerOptions, supervisedRecipe } from "@iapo/grpo";
 import { optimizerProblems } from "@iapo/grpo/config";
-import type { TrainerConfig } from "../config/schema.ts";
+import type { JobConfig } from "../config/schema.ts";
 import { JobsError } from "../error.ts";
 import { chartExamples } from "./examples.ts";
-import { closing, type Job } from "./spec.ts";
+import { closing, type JobSpec } from "./spec.ts";
 
 /** @throws JobsError `config` where there is nothing to learn from */
-export function supervisedJob({ model, data, environment, supervised }: TrainerConfig): Job {
-  if (!supervised) throw new JobsError("config", "the configuration has no section supervised; iapo sft learns by it");
+export function supervisedSpec({ model, data, environment, supervised }: JobConfig): JobSpec {
+  if (!supervised)
+    throw new JobsError("config", "the configuration has no section supervised, which says how to learn from examples");
   if (!data.nanoCharts) {
     throw new JobsError(
       "config",
-      "iapo sft learns from demonstrations, which only nano-charts have; set data.nanoCharts",
+      "supervised learning is from demonstrations, which only nano-charts have; set data.nanoCharts",
     );
   }
   const { steps, checkpoint, ...settings } = supervised;
   const { seed, batchSize: batch, microBatchTokens, mixture, optimizer, evaluate } = settings;
   return {
-    command: "sft",
+    kind: "sft",
     section: "supervised",
     problems: () => ({
       errors: [],

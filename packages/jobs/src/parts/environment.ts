@@ -1,9 +1,9 @@
-// From a configuration's `environment` and `judge` to the world of an episode.
+// From a configuration's `environment` and `judge` to the environment of an episode.
 import { join } from "node:path";
 import type { EnvironmentOptions } from "@iapo/vqa-tasks";
 import { createEnvironment, type VqaEnvironment } from "@iapo/vqa-tasks";
 import { createJudge, type Judge, openVerdicts } from "@iapo/vqa-tasks/scoring";
-import type { TrainerConfig } from "../config/schema.ts";
+import type { JobConfig } from "../config/schema.ts";
 import { loadTools } from "./user-modules.ts";
 
 export interface OpenEnvironment extends AsyncDisposable {
@@ -24,7 +24,7 @@ export function withoutJudge(options: EnvironmentOptions): EnvironmentOptions {
 
 /** A judge's verdicts are kept in the run's directory and asked for once. */
 export async function openEnvironment(
-  { environment: options, judge }: Pick<TrainerConfig, "environment" | "judge">,
+  { environment: options, judge }: Pick<JobConfig, "environment" | "judge">,
   directory: string,
 ): Promise<OpenEnvironment> {
   if (!judge) return { environment: await environmentOf(options), [Symbol.asyncDispose]: async () => {} };

@@ -3,21 +3,31 @@ import { statSync } from "node:fs";
 import { registerHooks } from "node:module";
 import { loadExport } from "@iapo/grpo";
 import type { Tool, ToolOptions } from "@iapo/visual-tools";
-import type { TrainerConfig } from "../config/schema.ts";
+import type { JobConfig } from "../config/schema.ts";
 import { JobsError } from "../error.ts";
 
 /** Paths of the modules that a configuration names. */
-export function namedModules({ environment, grpo }: Pick<TrainerConfig, "environment" | "grpo">): string[] {
+export function namedModules({ environment, grpo }: Pick<JobConfig, "environment" | "grpo">): string[] {
   return [environment.tools.module, ...Object.values(grpo.functions)].filter((path) => path !== undefined);
 }
 
-/** @throws JobsError `argument` where a run's directory, which may be a stranger's, names modules and nobody trusts them */
-export function checkTrust(source: string, config: TrainerConfig, trust: boolean): void {
-  const modules = namedModules(config);
-  if (trust || modules.length === 0 || !statSync(source, { throwIfNoEntry: false })?.isDirectory()) return;
+/** Of the directory of a run, which may be a stranger's; a file is the caller's own, and so are its modules. */
+export function untrustedModules(source: string, config: Pick<JobConfig, "environment" | "grpo">): string[] {
+  return statSync(source, { throwIfNoEntry: false })?.isDirectory() ? namedModules(config) : [];
+}
+
+/** @throws JobsError `untrusted` */
+export function requireTrust({
+  name,
+  untrusted,
+}: {
+  readonly name: string;
+  readonly untrusted: readonly string[];
+}): void {
+  if (untrusted.length === 0) return;
   throw new JobsError(
-    "argument",
-    `${source} names modules of its own (${modules.join(", ")}), which would be loaded and run; where you know them, give --trust (train, sft, replay), or name the configuration's own file`,
+    "untrusted",
+    `${name} names modules of its own (${untrusted.join(", ")}), which would be loaded and run; say that you trust them, or name the configuration's own file`,
   );
 }
 

@@ -1,11 +1,11 @@
 // What to change in a configuration that does not fit: each change is planned as the configuration itself was, alone and on top of those before.
 import { type AdapterFacts, planningDevice } from "@iapo/tensor-core";
-import type { TrainerConfig } from "../config/schema.ts";
-import type { Job } from "../job/spec.ts";
+import type { JobConfig } from "../config/schema.ts";
+import type { JobSpec } from "../job/spec.ts";
 import { oneStep } from "./one-step.ts";
 
 export interface Change {
-  /** As given to --set; those before it stay. */
+  /** In place of those of the configuration, as `openJob` takes them; those before it stay. */
   readonly settings: readonly string[];
   readonly peakBytes: number;
 }
@@ -13,7 +13,7 @@ export interface Change {
 interface Step {
   readonly settings: readonly string[];
   /** Undefined where it changes nothing. */
-  readonly apply: (config: TrainerConfig) => TrainerConfig | undefined;
+  readonly apply: (config: JobConfig) => JobConfig | undefined;
 }
 
 /** Cheap ones first: those that give the same gradients, then those that train something else. */
@@ -72,14 +72,14 @@ function microBatchTokens(rows: number): Step {
 
 /** Changes until the step fits into `room` bytes, or there is nothing more to change. */
 export async function changesToFit(
-  config: TrainerConfig,
-  command: Job["command"],
+  config: JobConfig,
+  kind: JobSpec["kind"],
   facts: AdapterFacts,
   room: number,
 ): Promise<Change[]> {
   const changes: Change[] = [];
-  let [current, settings]: [TrainerConfig, string[]] = [config, []];
-  const unread = command === "sft" ? ["grpo", "teacher"] : ["supervised"];
+  let [current, settings]: [JobConfig, string[]] = [config, []];
+  const unread = kind === "sft" ? ["grpo", "teacher"] : ["supervised"];
   for (const step of steps) {
     const own = step.settings.filter((name) => !unread.includes(name.replace(/\..*$/s, "")));
     const next = own.length > 0 ? step.apply(current) : undefined;
@@ -87,7 +87,7 @@ export async function changesToFit(
     const replaced = settings.filter((before) => !own.some((one) => one.split("=")[0] === before.split("=")[0]));
     [current, settings] = [next, [...replaced, ...own]];
     using device = planningDevice(facts);
-    const { phases } = await oneStep(device, current, command, 0);
+    const { phases } = await oneStep(device, current, kind, 0);
     const peakBytes = Math.max(...phases.map((phase) => phase.peakBytes));
     changes.push({ settings, peakBytes });
     if (peakBytes <= room) break;

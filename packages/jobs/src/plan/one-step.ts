@@ -8,10 +8,9 @@ import type { Device, MemoryReport } from "@iapo/tensor-core";
 import { visualContentSchema } from "@iapo/vqa-tasks/config";
 import { toolProgram } from "@iapo/vqa-tasks/nano";
 import { openTasks } from "@iapo/vqa-tasks/sources";
-import type { TrainerConfig } from "../config/schema.ts";
-import { grpoJob } from "../job/grpo.ts";
-import type { Job, Parts } from "../job/spec.ts";
-import { supervisedJob } from "../job/supervised.ts";
+import type { JobConfig } from "../config/schema.ts";
+import type { JobParts, JobSpec } from "../job/spec.ts";
+import { specOf } from "../open-job.ts";
 import { environmentOf } from "../parts/environment.ts";
 
 export interface Phase {
@@ -40,22 +39,22 @@ export type WarmUp = 0 | 1;
  */
 export async function oneStep(
   device: Device,
-  config: TrainerConfig,
-  command: Job["command"],
+  config: JobConfig,
+  kind: JobSpec["kind"],
   warmUp: WarmUp,
 ): Promise<OneStep> {
   const isPlan = device.gpu === undefined;
   const local = withoutEndpoints(config, isPlan);
-  const job = command === "sft" ? supervisedJob(local) : grpoJob(local);
+  const job = specOf(kind, local);
   const directory = await mkdtemp(join(tmpdir(), "iapo-plan-"));
   try {
     const policy = await QwenVLPolicy.load(device, local.model, { seed: job.seed });
     const clock = new PhaseClock(device);
     const environment = await environmentOf(local.environment);
-    const parts: Parts = {
+    const parts: JobParts = {
       ...{ directory, device, policy, parity: true },
       tasks: await openTasks(local.data),
-      environment: isPlan && command === "train" ? alwaysCalling(environment) : environment,
+      environment: isPlan && kind === "train" ? alwaysCalling(environment) : environment,
       signal: new AbortController().signal,
       onPhase: (name) => clock.turnTo(name),
       onWarning: () => {},
@@ -76,7 +75,7 @@ export async function oneStep(
 }
 
 /** The user's own modules are left out: a plan may be of a stranger's run. Verdicts cost no GPU memory; a run's cache of calls is not for a plan to fill. On paper no program is written: all of a turn is explained. */
-function withoutEndpoints(config: TrainerConfig, isPlan: boolean): TrainerConfig {
+function withoutEndpoints(config: JobConfig, isPlan: boolean): JobConfig {
   const { judge: _, baseline: __, verifier: ___, ...rest } = config;
   const { environment, teacher, iapo, grpo } = rest;
   const scoring = environment.scoring.scoring === "judge" ? "relaxed" : environment.scoring.scoring;

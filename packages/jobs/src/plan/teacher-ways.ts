@@ -1,21 +1,21 @@
 // The ways in which a teacher can take part, and the most bytes that each has on the device at once.
 import { type ModelBytes, teacherWays } from "@iapo/attribution";
 import { type AdapterFacts, planningDevice } from "@iapo/tensor-core";
-import type { TrainerConfig } from "../config/schema.ts";
+import type { JobConfig } from "../config/schema.ts";
 import { oneStep } from "./one-step.ts";
 
 export interface TeacherWay {
   readonly way: "resident" | "turns" | "cached";
-  /** As given to --set. */
+  /** In place of those of the configuration, as `openJob` takes them. */
   readonly settings: readonly string[];
   readonly peakBytes: number;
 }
 
 /**
  * One step in turns tells student and teacher apart; the ways follow. For a cached teacher it is a step in which the teacher writes and scores
- * calls of its own: `iapo attribute --cache` does so without the student. Null for a run without a teacher.
+ * calls of its own: `cacheTeacherCalls` does so without the student. Null for a run without a teacher.
  */
-export async function planTeacherWays(config: TrainerConfig, facts: AdapterFacts): Promise<TeacherWay[] | null> {
+export async function planTeacherWays(config: JobConfig, facts: AdapterFacts): Promise<TeacherWay[] | null> {
   const { iapo, teacher } = config;
   if (!iapo || !teacher) return null;
   const { teacherTarget } = iapo;
@@ -47,7 +47,7 @@ interface Apart {
   readonly staying: number;
 }
 
-async function bytesInTurns(config: TrainerConfig, facts: AdapterFacts): Promise<Apart> {
+async function bytesInTurns(config: JobConfig, facts: AdapterFacts): Promise<Apart> {
   using device = planningDevice(facts);
   const { bytesByPart, phases } = await oneStep(device, config, "train", 0);
   const held = Object.values(bytesByPart).reduce((sum, bytes) => sum + bytes, 0);

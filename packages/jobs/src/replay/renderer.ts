@@ -10,7 +10,7 @@ import { createNanoCharts, type NanoSplit } from "@iapo/vqa-tasks/nano";
 import { defaultScoringOptions } from "@iapo/vqa-tasks/scoring";
 import { JobsError } from "../error.ts";
 import { environmentOf } from "../parts/environment.ts";
-import { modelContent, recordedModel } from "../run/content.ts";
+import { modelContent, recordedModel } from "../parts/model-content.ts";
 import type { RecordedRun } from "../run/recorded-run.ts";
 
 /** @param model a directory with the model's configuration, tokenizer and template; its weights are not read */
@@ -19,7 +19,7 @@ export async function rendererOf({ directory, config, record }: RecordedRun, mod
   const limits = { ...(minPixels !== undefined && { minPixels }), ...(maxPixels !== undefined && { maxPixels }) };
   const scribe = createScribe(await loadProcessor(model, limits));
   const found = await modelContent(model, { name: "model", weights: false });
-  checkContent(model, recordedModel(record, false), found, "give the model that it began with by --model");
+  checkContent(model, recordedModel(record, false), found, "give the model that it began with");
   // No answer is scored on the way, so no judge is needed.
   const environment = await environmentOf({ ...config.environment, scoring: defaultScoringOptions });
   const charts = config.data.nanoCharts && (await createNanoCharts(config.data.nanoCharts));

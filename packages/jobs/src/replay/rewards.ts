@@ -5,7 +5,7 @@ import type { ImageRef, ReplayFunctions, Trace } from "@iapo/rollout-trace";
 import type { Tool } from "@iapo/visual-tools";
 import { rewardParts, storedVisualContent } from "@iapo/vqa-tasks";
 import { createScorer } from "@iapo/vqa-tasks/scoring";
-import type { TrainerConfig } from "../config/schema.ts";
+import type { JobConfig } from "../config/schema.ts";
 
 type Rewards = Readonly<Record<string, number>>;
 
@@ -15,7 +15,7 @@ type Rewards = Readonly<Record<string, number>>;
  * @param own the user's own reward function, where the run had one
  */
 export function recomputeRewards(
-  { environment, baseline, grpo }: Pick<TrainerConfig, "environment" | "baseline" | "grpo">,
+  { environment, baseline, grpo }: Pick<JobConfig, "environment" | "baseline" | "grpo">,
   own: RewardFunction | undefined,
   tools: readonly Tool[],
 ): ReplayFunctions["rewards"] {
@@ -40,7 +40,7 @@ export function recomputeRewards(
   };
 }
 
-function baselineReward(options: NonNullable<TrainerConfig["baseline"]>): RewardFunction {
+function baselineReward(options: NonNullable<JobConfig["baseline"]>): RewardFunction {
   const none = (): never => {
     throw new Error("advantages are not asked for here");
   };

@@ -1,16 +1,11 @@
 // What a run is made of, by content: the settings name models, data and modules by path, and what lies there may change.
-import { readdir } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import { hashFile, hashModule, type RunRecord } from "@iapo/grpo/run-directory";
+import { basename, dirname } from "node:path";
+import { hashModule, type RunRecord } from "@iapo/grpo/run-directory";
 import { modelDirectory } from "@iapo/qwen-vl-model";
 import type { ModelSource } from "@iapo/qwen-vl-model/config";
 import type { OpenTasks } from "@iapo/vqa-tasks/sources";
-import type { TrainerConfig } from "../config/schema.ts";
-
-/** What decides how text and pictures become tokens; and the weights. */
-const processing =
-  /^(?:config|generation_config|tokenizer|tokenizer_config|preprocessor_config|processor_config|chat_template)\.(?:json|jinja)$/;
-const weights = /\.safetensors(?:\.index\.json)?$/;
+import type { JobConfig } from "../config/schema.ts";
+import { modelContent } from "../parts/model-content.ts";
 
 interface Loading {
   readonly signal?: AbortSignal | undefined;
@@ -19,7 +14,7 @@ interface Loading {
 
 /** @returns `content` and `commits` of `run.json` */
 export async function contentOf(
-  config: TrainerConfig,
+  config: JobConfig,
   tasks: OpenTasks,
   loading: Loading,
 ): Promise<Pick<RunRecord, "content" | "commits">> {
@@ -50,24 +45,6 @@ export async function contentOf(
       if (file !== "") content[`${section}/${name}`] = await hashModule(file);
     }
   return { content, commits };
-}
-
-/** By `model/tokenizer.json` and the like. */
-export async function modelContent(
-  directory: string,
-  { name, weights: all, signal }: { readonly name: string; readonly weights: boolean } & Loading,
-): Promise<Record<string, string>> {
-  const content: Record<string, string> = {};
-  for (const file of (await readdir(directory)).sort())
-    if (processing.test(file) || (all && weights.test(file)))
-      content[`${name}/${file}`] = await hashFile(join(directory, file), { signal });
-  return content;
-}
-
-/** The entries of a recorded run that concern its model's files, without those of weights where these do not matter. */
-export function recordedModel({ content }: RunRecord, all: boolean): Record<string, string> {
-  const entries = Object.entries(content).filter(([name]) => name.startsWith("model/") && (all || !weights.test(name)));
-  return Object.fromEntries(entries);
 }
 
 /** Of a directory in a hub's cache: `snapshots/<commit>`. */

@@ -8,40 +8,45 @@ import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { EventFile } from "@iapo/run-report";
 import { type Device, parityProbe } from "@iapo/tensor-core";
 import { openTasks } from "@iapo/vqa-tasks/sources";
-import type { LoadedConfig } from "../config/load.ts";
-import type { TrainerConfig } from "../config/schema.ts";
-import type { Job, JobParts } from "../job/spec.ts";
+import type { JobConfig } from "../config/schema.ts";
+import type { BuiltJob, JobSpec } from "../job/spec.ts";
+import type { Job } from "../open-job.ts";
 import { openEnvironment } from "../parts/environment.ts";
-import { checkJob, positionsOf } from "./check-job.ts";
 import { contentOf } from "./content.ts";
 import { keepingImages } from "./keep-images.ts";
 import { configText } from "./open-run.ts";
+import { positionsOf, warningsOf } from "./problems.ts";
 import { withinPromptLimit } from "./prompt-limit.ts";
 import { packageVersions, recordStart } from "./provenance.ts";
 import { leftOutWarnings, openProcessor, taskCheck } from "./task-check.ts";
 
-/** Who follows a run. */
-interface Progress {
-  phase(name: string): void;
-  begin(done: number): void;
-  step(index: number, metrics: Metrics): void;
-  alarm(alarm: Alarm): void;
-  note(text: string): void;
+/** What is told of a run while it is made. */
+export interface JobEvents {
+  /** Such as `load the model`, `rollout`, `update`. */
+  readonly onPhase?: ((name: string) => void) | undefined;
+  /** The steps begin; so many were done before. */
+  readonly onBegin?: ((done: number) => void) | undefined;
+  /** The step with this number, from 0, is done. */
+  readonly onStep?: ((index: number, metrics: Metrics) => void) | undefined;
+  readonly onAlarm?: ((alarm: Alarm) => void) | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 export interface ExecuteOptions {
-  readonly directory: string;
+  readonly device: Device;
   readonly lock: DirectoryLock;
   /** As the run is to be made: what comes from a hub by its commit. */
-  readonly config: TrainerConfig;
+  readonly config: JobConfig;
+  readonly spec: JobSpec;
   /** Whether the directory holds a run already. */
   readonly resume: boolean;
-  readonly device: Device;
-  readonly progress: Progress;
   readonly signal: AbortSignal;
+  readonly events: JobEvents;
 }
 
 export interface JobResult {
+  /** Whether all steps are done; else the signal has aborted, and a resume goes on from the checkpoint. */
+  readonly done: boolean;
   /** Steps that are done. */
   readonly step: number;
   /** Of the first and the last step that were made this time, if any were. */
@@ -49,10 +54,11 @@ export interface JobResult {
   readonly last: Metrics | undefined;
 }
 
-export async function executeJob(loaded: LoadedConfig, job: Job, options: ExecuteOptions): Promise<JobResult> {
-  const { directory, config, device, progress, resume, signal } = options;
-  const onPhase = (phase: string): void => progress.phase(phase);
-  const onWarning = (message: string): void => progress.note(`! ${message}`);
+export async function executeJob(job: Job, options: ExecuteOptions): Promise<JobResult> {
+  const { config, spec, device, resume, signal, events } = options;
+  const { directory } = job;
+  const onPhase = (name: string): void => events.onPhase?.(name);
+  const onWarning = (message: string): void => events.onWarning?.(message);
   onPhase("probe the adapter");
   const { holds: parity } = await parityProbe(device);
   if (!parity) onWarning("kernels that should agree differ in bits here: rollouts are scored again before updates");
@@ -62,63 +68,63 @@ export async function executeJob(loaded: LoadedConfig, job: Job, options: Execut
   const processor = await openProcessor(config.model, { signal });
   const all = await openTasks(config.data, { check: taskCheck(environment, processor), signal });
   const identity = await contentOf(config, all, { signal, onPhase });
-  const found = checkJob(job, { tasks: all, environment, positions: await positionsOf(config.model, { signal }) });
+  const found = warningsOf(spec, { tasks: all, environment, positions: await positionsOf(config.model, { signal }) });
   onPhase("load the model");
-  const policy = await QwenVLPolicy.load(device, config.model, { seed: job.seed, signal, onPhase });
+  const policy = await QwenVLPolicy.load(device, config.model, { seed: spec.seed, signal, onPhase });
   try {
-    if (job.promptLimit) onPhase("count the tokens of prompts");
-    const limit = job.promptLimit && { ...job.promptLimit, environment, policy, signal };
+    if (spec.promptLimit) onPhase("count the tokens of prompts");
+    const limit = spec.promptLimit && { ...spec.promptLimit, environment, policy, signal };
     const { tasks, warnings: long } = await withinPromptLimit(all, limit);
     const warnings = [...leftOutWarnings(all), ...found, ...long];
     for (const warning of warnings) onWarning(warning);
     const parts = { directory, device, policy, tasks, environment, parity, signal, onPhase, onWarning };
-    const built = await job.build(parts);
+    const built = await spec.build(parts);
     await using _ = built.recipe;
-    if (!resume) await writeFileAtomic(join(directory, "config.yaml"), configText(loaded));
-    const start = { command: process.argv.slice(2), config: loaded.resolved, adapter: device.facts, parity };
+    if (!resume) await writeFileAtomic(join(directory, "config.yaml"), configText(job));
+    const start = { command: process.argv.slice(2), config: job.resolved, adapter: device.facts, parity };
     await recordStart(directory, start);
-    return await trainOn(built, identity, job, { ...options, warnings });
+    return await trainOn(built, identity, directory, { ...options, warnings });
   } finally {
     policy.model.dispose();
   }
 }
 
 async function trainOn(
-  { recipe, evaluate }: JobParts,
+  { recipe, evaluate }: BuiltJob,
   identity: Awaited<ReturnType<typeof contentOf>>,
-  job: Job,
-  { directory, lock, progress, signal, resume, warnings }: ExecuteOptions & { readonly warnings: readonly string[] },
+  directory: string,
+  { spec, lock, events, signal, resume, warnings }: ExecuteOptions & { readonly warnings: readonly string[] },
 ): Promise<JobResult> {
-  const events = new EventFile(directory);
+  const tensorBoard = new EventFile(directory);
   let first: Metrics | undefined;
   let last: Metrics | undefined;
-  progress.begin((await listCheckpoints(runPaths(directory).checkpoints)).at(-1)?.step ?? 0);
+  events.onBegin?.((await listCheckpoints(runPaths(directory).checkpoints)).at(-1)?.step ?? 0);
   const { step } = await train(keepingImages(recipe, directory), {
     ...identity,
     directory,
     lock,
     resume,
-    steps: job.steps,
-    checkpoint: job.checkpoint,
-    maxSkippedSteps: job.maxSkippedSteps,
+    steps: spec.steps,
+    checkpoint: spec.checkpoint,
+    maxSkippedSteps: spec.maxSkippedSteps,
     warnings,
-    settings: { command: job.command, ...job.settings },
+    settings: { command: spec.kind, ...spec.settings },
     code: packageVersions(),
     evaluate,
     signal,
-    onPhase: (phase) => progress.phase(phase),
-    onAlarm: (alarm) => progress.alarm(alarm),
-    onWarning: (message) => progress.note(`! ${message}`),
+    onPhase: (name) => events.onPhase?.(name),
+    onAlarm: (alarm) => events.onAlarm?.(alarm),
+    onWarning: (message) => events.onWarning?.(message),
     onMetrics(index, metrics) {
       first ??= metrics;
       last = metrics;
-      progress.step(index, metrics);
-      events.add(index, metrics);
+      events.onStep?.(index, metrics);
+      tensorBoard.add(index, metrics);
     },
   }).catch(async (error: unknown) => {
-    if (first) await events.close().catch(() => {}); // the first error is the one to tell
+    if (first) await tensorBoard.close().catch(() => {}); // the first error is thrown
     throw error;
   });
-  await events.close();
-  return { step, first, last };
+  await tensorBoard.close();
+  return { done: step >= spec.steps, step, first, last };
 }

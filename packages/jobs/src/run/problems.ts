@@ -1,11 +1,11 @@
-// What stands against a job, told before it begins: by `train`, `sft` and --dry-run alike.
+// What stands against a job, said before it begins, by a check and by a run alike.
 import type { ConfigurationFacts, ConfigurationProblem } from "@iapo/grpo/config";
 import { modelDirectory } from "@iapo/qwen-vl-model";
 import { loadConfig, type ModelSource } from "@iapo/qwen-vl-model/config";
 import type { Environment } from "@iapo/rollout-trace";
 import type { OpenTasks } from "@iapo/vqa-tasks/sources";
 import { JobsError } from "../error.ts";
-import type { Job } from "../job/spec.ts";
+import type { JobSpec } from "../job/spec.ts";
 
 export interface JobFacts extends Pick<ConfigurationFacts, "positions" | "promptTokens"> {
   readonly tasks: OpenTasks;
@@ -13,15 +13,15 @@ export interface JobFacts extends Pick<ConfigurationFacts, "positions" | "prompt
 }
 
 /** Warnings, to be said and kept as alarms of the run. @throws JobsError `config` where the job could not run or learn */
-export function checkJob(job: Job, { tasks, environment, ...facts }: JobFacts): string[] {
-  const { errors, warnings } = job.problems({
+export function warningsOf(spec: JobSpec, { tasks, environment, ...facts }: JobFacts): string[] {
+  const { errors, warnings } = spec.problems({
     ...facts,
     tasks: tasks.train.length,
     heldOut: tasks.validation?.length,
     turns: environment.maxTurns,
   });
   const lines = (problems: readonly ConfigurationProblem[]): string[] =>
-    problems.map(({ path, message }) => `${[job.section, ...path].join(".")}: ${message}`);
+    problems.map(({ path, message }) => `${[spec.section, ...path].join(".")}: ${message}`);
   if (errors.length > 0) throw new JobsError("config", lines(errors).join("\n"));
   return lines(warnings);
 }

@@ -2,14 +2,15 @@
 import { readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { RecipeStep } from "@iapo/grpo";
-import { grpoJob, loadConfig } from "@iapo/jobs";
 import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import { type Device, openDevice } from "@iapo/tensor-core";
 import { createEnvironment } from "@iapo/vqa-tasks";
 import { openTasks } from "@iapo/vqa-tasks/sources";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { sharedFolder, temporaryFolder } from "../support/iapo.ts";
-import { nanoModels } from "../support/nano-model.ts";
+import { loadConfig } from "../src/config/load.ts";
+import { grpoSpec } from "../src/job/grpo.ts";
+import { sharedFolder, temporaryFolder } from "./support/folder.ts";
+import { nanoModels } from "./support/nano-model.ts";
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 });
 
@@ -43,7 +44,7 @@ async function begin(
   ]);
   const policy = await QwenVLPolicy.load(device, config.model, { seed: config.grpo.seed });
   const told: string[] = [];
-  const { recipe } = await grpoJob(config).build({
+  const { recipe } = await grpoSpec(config).build({
     ...{ device, policy, directory: temporaryFolder(), parity: true, signal: signal ?? new AbortController().signal },
     tasks: await openTasks(config.data),
     environment: createEnvironment({ options: config.environment }),

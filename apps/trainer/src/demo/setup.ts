@@ -1,14 +1,15 @@
 // What a demo trains and measures on: nano-charts, or real charts and tables; and which models.
 import { dirname, join } from "node:path";
-import { environmentOf, type LoadedConfig, loadConfig, shippedModels } from "@iapo/jobs";
+import { environmentOf, type Job, openJob, shippedModels } from "@iapo/jobs";
 import { openTasks } from "@iapo/vqa-tasks/sources";
 import { TrainerError } from "../error.ts";
 import type { HeldOut } from "./held-out.ts";
 import type { DemoOptions } from "./options.ts";
 import { realTasks } from "./real.ts";
 
-export interface World {
-  readonly loaded: LoadedConfig;
+export interface DemoSetup {
+  /** The training, in `run` of the directory. */
+  readonly job: Job;
   readonly heldOut: Omit<HeldOut, "device" | "signal">;
   /** What the tasks are. */
   readonly what: string;
@@ -19,7 +20,11 @@ export interface World {
 }
 
 /** @throws TrainerError `config`, `missing` */
-export async function openWorld(options: DemoOptions, directory: string, note: (text: string) => void): Promise<World> {
+export async function openSetup(
+  options: DemoOptions,
+  directory: string,
+  note: (text: string) => void,
+): Promise<DemoSetup> {
   const { seed, steps, student, teacher, real } = options;
   const common = [
     `grpo.seed=${seed}`,
@@ -28,29 +33,30 @@ export async function openWorld(options: DemoOptions, directory: string, note: (
     ...(student === undefined ? [] : [`model.directory=${student}`]),
     ...(teacher === undefined ? [] : [`teacher.directory=${teacher}`]),
   ];
+  const jobOf = (set: readonly string[]): Job =>
+    openJob(options.recipe, { kind: "train", set: [...common, ...set], directory: join(directory, "run") });
   if (real === undefined) {
-    const loaded = loadConfig(options.recipe, [...common, `data.nanoCharts.seed=${seed}`]);
-    const { nanoCharts } = loaded.config.data;
+    const job = jobOf([`data.nanoCharts.seed=${seed}`]);
+    const { nanoCharts } = job.config.data;
     const { validation } = nanoCharts ? await openTasks({ nanoCharts: { ...nanoCharts, seed: HELD_OUT_SEED } }) : {};
     if (!validation)
       throw new TrainerError("config", `${options.recipe}: the demo measures on nano-charts; set data.nanoCharts`);
     return {
-      loaded,
-      heldOut: await heldOutOf(loaded, validation, options.charts),
+      job,
+      heldOut: await heldOutOf(job, validation, options.charts),
       what: "charts",
       remarks: [],
-      ...directoriesOf(loaded),
+      ...directoriesOf(job),
     };
   }
   const found = await realTasks(real, join(directory, "tasks"), (text) => note(`  ${text}`));
-  const loaded = loadConfig(options.recipe, [
-    ...common,
+  const job = jobOf([
     "data.nanoCharts=",
     "data.files.format=tasks",
     `data.files.path=${found.train}`,
     `data.files.images=${dirname(found.train)}`,
   ]);
-  const { files } = loaded.config.data;
+  const { files } = job.config.data;
   if (!files) throw new TrainerError("config", `${options.recipe}: its data cannot be replaced by files`);
   const place = { path: found.heldOut, images: dirname(found.heldOut) };
   const { train: heldOut } = await openTasks({ files: { ...files, ...place } });
@@ -59,24 +65,24 @@ export async function openWorld(options: DemoOptions, directory: string, note: (
       ? ["The nano student has seen nothing but small bar charts: its answers to these are poor, as expected."]
       : [];
   return {
-    loaded,
-    heldOut: await heldOutOf(loaded, heldOut, found.count),
+    job,
+    heldOut: await heldOutOf(job, heldOut, found.count),
     what: "real charts and tables",
     remarks,
-    ...directoriesOf(loaded),
+    ...directoriesOf(job),
   };
 }
 
 /** Charts that no demo trains on have names and columns of other tables, and another seed. */
 const HELD_OUT_SEED = 1000;
 
-async function heldOutOf({ config }: LoadedConfig, tasks: HeldOut["tasks"], count: number): Promise<World["heldOut"]> {
+async function heldOutOf({ config }: Job, tasks: HeldOut["tasks"], count: number): Promise<DemoSetup["heldOut"]> {
   const environment = await environmentOf(config.environment);
   return { environment, tasks, count, maxTokens: config.grpo.rollout.maxTokens };
 }
 
 /** The directories that a configuration names. @throws TrainerError `config` for models of a hub */
-function directoriesOf({ config }: LoadedConfig): Pick<World, "student" | "teacher"> {
+function directoriesOf({ config }: Job): Pick<DemoSetup, "student" | "teacher"> {
   const of = (settings: { readonly directory?: string | undefined }): string => {
     const { directory } = settings;
     if (directory === undefined)

@@ -1,0 +1,18 @@
+// The user's own reward, advantage and loss, by the paths that a configuration has.
+import { type AdvantageFunction, loadFunction, type RewardFunction, type TensorLoss } from "@iapo/grpo";
+import type { GrpoSettings } from "@iapo/grpo/config";
+import { resolveOwnPackages } from "./user-modules.ts";
+
+/** The user's functions; their paths are absolute by now. @throws GrpoError `module` */
+export async function userFunctions({ reward, advantage, loss }: GrpoSettings["functions"]): Promise<{
+  reward?: RewardFunction;
+  advantage?: AdvantageFunction;
+  loss?: TensorLoss;
+}> {
+  resolveOwnPackages();
+  return {
+    ...(reward !== undefined && { reward: await loadFunction<RewardFunction>(reward, ".") }),
+    ...(advantage !== undefined && { advantage: await loadFunction<AdvantageFunction>(advantage, ".") }),
+    ...(loss !== undefined && { loss: await loadFunction<TensorLoss>(loss, ".") }),
+  };
+}

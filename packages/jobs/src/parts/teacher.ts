@@ -1,0 +1,77 @@
+// The teacher of a configuration, on the device all the time or in turns with the student.
+import type { TeacherWriter, WritingTeacher } from "@iapo/iapo";
+import { type DifferentiablePolicy, modelDirectory, QwenVLPolicy } from "@iapo/qwen-vl-model";
+import type { ModelSource } from "@iapo/qwen-vl-model/config";
+import type { Device } from "@iapo/tensor-core";
+import { modelHash } from "./model-content.ts";
+
+interface Loading {
+  readonly signal?: AbortSignal | undefined;
+  readonly onPhase?: ((phase: string) => void) | undefined;
+}
+
+/** `recompute`: by default its activations are computed again in the backward pass of its scoring. */
+type TeacherSource = ModelSource & { readonly recompute?: boolean };
+
+/** Resident. The caller disposes it. */
+export async function openTeacher(
+  device: Device,
+  source: TeacherSource,
+  loading: Loading,
+): Promise<WritingTeacher & { dispose(): void }> {
+  const { recompute = true } = source;
+  const policy = await QwenVLPolicy.load(device, source, { ...loading, recompute, frozen: true });
+  return { ...(await teacherOf(policy, source, loading)), dispose: () => policy.model.dispose() };
+}
+
+/**
+ * On the device only while it is used, and while it is, frozen weights of a student with an adapter are not. It holds nothing in between.
+ * `onPhase` hears who is loaded.
+ */
+export async function openTeacherInTurns(
+  student: QwenVLPolicy,
+  source: TeacherSource,
+  loading: Loading,
+): Promise<WritingTeacher & { dispose(): void }> {
+  const { onPhase } = loading;
+  const { recompute = true } = source;
+  const policy = await QwenVLPolicy.load(student.device, source, { ...loading, recompute, residence: "turns" });
+  const scoring = async <T>(work: () => Promise<T>): Promise<T> => {
+    onPhase?.("load teacher");
+    try {
+      return await policy.withWeights(() => {
+        onPhase?.("teacher");
+        return work();
+      });
+    } finally {
+      onPhase?.("load student");
+    }
+  };
+  return {
+    ...(await teacherOf(policy, source, loading)),
+    async use(work) {
+      try {
+        return await student.withoutWeights(() => scoring(work));
+      } finally {
+        onPhase?.("penalty");
+      }
+    },
+    dispose: () => {},
+  };
+}
+
+async function teacherOf(
+  policy: QwenVLPolicy,
+  source: ModelSource,
+  loading: Loading,
+): Promise<{ readonly model: DifferentiablePolicy; readonly writer: TeacherWriter }> {
+  const { dtype, minPixels, maxPixels } = source;
+  const id = { weights: await weightsName(policy, source, loading), dtype, minPixels, maxPixels };
+  return { model: policy.differentiable(), writer: { id: JSON.stringify(id), policy } };
+}
+
+/** A planning device asks nothing of the weights, so their files are not read. */
+async function weightsName({ model }: QwenVLPolicy, source: ModelSource, loading: Loading): Promise<string> {
+  if (source.initialize !== undefined) return `random ${source.initialize}`;
+  return model.device.gpu ? modelHash(await modelDirectory(source, loading), loading.signal) : "planned";
+}

@@ -1,0 +1,59 @@
+// A job is run: its directory is held, its parts are put together, and what happens is told.
+import { findRunRecord, lockDirectory } from "@iapo/grpo/run-directory";
+import type { ModelSource } from "@iapo/qwen-vl-model/config";
+import { type Device, openDevice } from "@iapo/tensor-core";
+import type { JobConfig } from "../config/schema.ts";
+import { type Job, specOf } from "../open-job.ts";
+import { requireTrust } from "../parts/user-modules.ts";
+import { executeJob, type JobEvents, type JobResult } from "./execute-job.ts";
+import { holdsRun } from "./open-run.ts";
+
+export interface RunJobOptions extends JobEvents {
+  /** Default: one that is opened for this run. */
+  readonly device?: Device | undefined;
+  /** Goes on with the run that the directory holds, if there is one. Default: such a directory is refused. */
+  readonly resume?: boolean | undefined;
+  /** Ends the run in order, with a checkpoint. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Runs a job to its end, or until the signal aborts; what was checkpointed stands.
+ * @throws JobsError `untrusted`, `exists`, `run_exists`, `config`; GrpoError `busy`, `differs` and those of training; the signal's reason where it
+ * aborts before the first step
+ */
+export async function runJob(job: Job, { device, ...options }: RunJobOptions = {}): Promise<JobResult> {
+  requireTrust(job);
+  if (device) return runOn(device, job, options);
+  using own = await openDevice();
+  return await runOn(own, job, options);
+}
+
+async function runOn(
+  device: Device,
+  job: Job,
+  { resume = false, signal, ...events }: RunJobOptions,
+): Promise<JobResult> {
+  const lock = await lockDirectory(job.directory);
+  try {
+    const isThere = await holdsRun(job, resume);
+    const given = { device, lock, resume: isThere, signal: signal ?? new AbortController().signal, events };
+    return await executeJob(job, { ...(await pinned(job)), ...given });
+  } finally {
+    await lock.release();
+  }
+}
+
+/** A run that goes on takes of a hub what it took before, also where the branch has moved on. */
+async function pinned({ kind, config, directory }: Job) {
+  const { commits = {} } = (await findRunRecord(directory)) ?? {};
+  const pin = <T extends ModelSource>(source: T, commit: string | undefined): T =>
+    source.hub && commit !== undefined ? { ...source, hub: { ...source.hub, revision: commit } } : source;
+  const { model, teacher } = config;
+  const fixed: JobConfig = {
+    ...config,
+    model: pin(model, commits.model),
+    teacher: teacher && pin(teacher, commits.teacher),
+  };
+  return { config: fixed, spec: { ...specOf(kind, fixed), settings: specOf(kind, config).settings } };
+}
