@@ -18,6 +18,7 @@ export { type DownloadProgress, type ResolveModelOptions, resolveModel } from ".
 export { Adapter, type AdapterOptions, type AdapterPair, TEXT_PROJECTIONS } from "./lora/adapter.ts";
 export { mergedWeights } from "./lora/merge.ts";
 export { loadAdapter, saveAdapter } from "./lora/peft.ts";
+export type { LoraTargets } from "./lora/targets.ts";
 export { encodeContinuation, encodeConversation, type Message } from "./model/encode.ts";
 export { QwenVLModel, type UploadedBatch } from "./model/model.ts";
 export {

@@ -139,7 +139,7 @@ async function expectMerged({ adapter, weights }: QwenVLModel, merged: Weights):
       const [row, column] = [Math.floor(i / width), i % width];
       let sum = 0;
       for (let r = 0; r < rank; r++) sum += b[row * rank + r]! * a[r * width + column]!;
-      const exact = base[i]! + adapter!.scale * sum;
+      const exact = base[i]! + pair.scale * sum;
       const unit = weights.dtype === "bf16" ? 2 ** -8 : 2 ** -22;
       worst = Math.max(worst, Math.abs(value - exact) / (unit * Math.abs(exact) + 1e-7));
     });

@@ -101,7 +101,7 @@ test("the adapter's gradients follow from those of the merged weights by the cha
   const byMerged = await gradients(merged, { wrt: names.map((name) => merged.weights.get(`${name}.weight`)) });
   merged.dispose();
   for (const [i, name] of names.entries()) {
-    const { a, b } = adapter.pairs.get(name)!;
+    const { a, b, scale } = adapter.pairs.get(name)!;
     const [A, B, G] = [await a.run.values(), await b.run.values(), byMerged[i]!];
     const [rank, input] = a.run.shape as [number, number];
     const out = b.run.shape[0]!;
@@ -110,8 +110,8 @@ test("the adapter's gradients follow from those of the merged weights by the cha
     for (let o = 0; o < out; o++)
       for (let r = 0; r < rank; r++)
         for (let c = 0; c < input; c++) {
-          dA[r * input + c]! += adapter.scale * B[o * rank + r]! * G[o * input + c]!;
-          dB[o * rank + r]! += adapter.scale * G[o * input + c]! * A[r * input + c]!;
+          dA[r * input + c]! += scale * B[o * rank + r]! * G[o * input + c]!;
+          dB[o * rank + r]! += scale * G[o * input + c]! * A[r * input + c]!;
         }
     expect(relativeDifference(got[2 * i]!, dA), `${name} A`).toBeLessThan(1e-4);
     expect(relativeDifference(got[2 * i + 1]!, dB), `${name} B`).toBeLessThan(1e-4);

@@ -1,5 +1,5 @@
 // Adapters on disk: PEFT's names and fields, both namings of the modules, and files that are not what they should be.
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Device, fromBf16, openDevice, toBf16 } from "@iapo/tensor-core";
 import { openSafetensors, SafetensorsError, writeSafetensors } from "@iapo/tensor-core/safetensors";
@@ -58,7 +58,7 @@ test("a saved adapter has PEFT's names and fields, and loads as it was", async (
   expect(reader.info("base_model.model.model.visual.blocks.0.attn.qkv.lora_B.weight").shape).toEqual([144, 3]);
 
   const loaded = await loadAdapter(device, model.config, directory.path);
-  expect(loaded.scale).toBe(2);
+  expect([...loaded.pairs.values()].map(({ scale }) => scale)).toEqual([2, 2, 2]);
   expect(await contents(loaded)).toEqual(await contents(adapter));
   loaded.dispose();
   expect(device.memory().liveBytes).toBe(liveBytes);
@@ -123,7 +123,30 @@ test.each([
   ["a rank that is no number", { config: { r: "2" } }, "config", "r:"],
   ["a rank beyond reason", { config: { r: 1e9 } }, "config", "r:"],
   ["DoRA", { config: { use_dora: true } }, "config", "DoRA"],
-  ["a rank per module", { config: { rank_pattern: { q_proj: 4 } } }, "config", "rank per module"],
+  ["a rank per module that the matrices do not have", { config: { rank_pattern: { k_proj: 4 } } }, "tensors", "[4,64]"],
+  ["a pattern that never ends", { config: { rank_pattern: { "(([a-z_.0-9]+)+)+!": 4 } } }, "config", "takes longer"],
+  ["a pattern that is none", { config: { alpha_pattern: { "(": 4 } } }, "config", "alpha_pattern: (: "],
+  ["aLoRA", { config: { alora_invocation_tokens: [151644] } }, "config", "alora_invocation_tokens: activated LoRA"],
+  ["layers used twice", { config: { layer_replication: [[0, 3]] } }, "config", "layer_replication"],
+  ["a bias of B", { config: { lora_bias: true } }, "config", "lora_bias"],
+  ["biases", { config: { bias: "lora_only" } }, "config", "bias: only"],
+  ["a variant with its defaults", { config: { kasa_config: {} } }, "config", "kasa_config: KaSA"],
+  ["single tokens", { config: { trainable_token_indices: [5] } }, "config", "trainable_token_indices"],
+  [
+    "what nobody knows yet",
+    { config: { variant_of_next_year: true } },
+    "config",
+    "variant_of_next_year: true, a variant",
+  ],
+  ["whole modules of the middle", { config: { modules_to_save: ["merger"] } }, "config", "modules_to_save: merger"],
+  [
+    "a whole head that is not there",
+    { config: { modules_to_save: ["lm_head"] } },
+    "tensors",
+    "lm_head.weight [512,64] is missing",
+  ],
+  ["a target without matrices", { config: { target_modules: ["k_proj", "gate_proj"] } }, "tensors", "names gate_proj"],
+  ["an adapted head", { tensors: pair("lm_head", 2, 64, 512) }, "tensors", "merge_and_unload"],
   ["a start that alters the base", { config: { init_lora_weights: "pissa" } }, "config", "base weights"],
   ["another rank than announced", { config: { r: 3 } }, "tensors", "[3,64]"],
   [
@@ -140,6 +163,12 @@ test.each([
     "belongs to no",
   ],
   ["the embedding", { tensors: pair("model.embed_tokens", 2, 64, 512) }, "tensors", "belongs to no"],
+  [
+    "a whole embedding of another size",
+    { tensors: { "model.embed_tokens.weight": { shape: [520, 64] } } },
+    "tensors",
+    "[512,64]",
+  ],
   ["a wrong width", { tensors: pair("model.layers.0.self_attn.k_proj", 2, 60, 32) }, "tensors", "[2,64]"],
   ["the same projection twice", { tensors: oldAndNew }, "tensors", "twice"],
   ["no tensors", { tensors: {} }, "tensors", "no tensors"],
@@ -150,6 +179,53 @@ test.each([
   await expect(attempt).rejects.toThrow(expect.objectContaining({ name: "QwenVLError", code }));
   await expect(attempt).rejects.toThrow(text);
   expect(device.memory().liveBytes).toBe(liveBytes);
+});
+
+test("what does not matter to a trained adapter is not looked at; null, false and empty are absent", async () => {
+  using directory = temporaryDirectory();
+  const absent = {
+    use_dora: false,
+    alora_invocation_tokens: null,
+    layer_replication: [],
+    rank_pattern: {},
+    next_year: false,
+  };
+  const harmless = {
+    lora_dropout: 0.1,
+    peft_version: "0.21.2",
+    unsloth_fixed: true,
+    layers_to_transform: [0],
+    loftq_config: {},
+  };
+  await writeByHand(directory.path, {
+    config: { ...absent, ...harmless, target_modules: ".*_proj", qalora_group_size: 16 },
+  });
+  (await loadAdapter(device, model.config, directory.path)).dispose();
+});
+
+test.each([
+  ["the adapter's name in the keys", (key: string) => key.replace(/\.weight$/, ".default.weight")],
+  ["a wrapper of many devices", (key: string) => `module.${key}`],
+  ["MLX", (key: string) => key.replace(/^model\./, "language_model.model.")],
+])("keys with %s", async (_, renamed) => {
+  using directory = temporaryDirectory();
+  const tensors = Object.entries(pair("model.layers.0.self_attn.k_proj", 2, 64, 32)).map(([key, matrix]) => [
+    renamed(key),
+    matrix,
+  ]);
+  await writeByHand(directory.path, { tensors: Object.fromEntries(tensors) });
+  const loaded = await loadAdapter(device, model.config, directory.path);
+  expect([...loaded.pairs.keys()]).toEqual(["model.layers.0.self_attn.k_proj"]);
+  loaded.dispose();
+});
+
+test("an adapter that only PyTorch can read is named, with what to do", async () => {
+  using directory = temporaryDirectory();
+  await writeByHand(directory.path);
+  await rename(join(directory.path, "adapter_model.safetensors"), join(directory.path, "adapter_model.bin"));
+  await expect(loadAdapter(device, model.config, directory.path)).rejects.toThrow(
+    "adapter_model.bin, and reading that runs code",
+  );
 });
 
 test("missing, broken and truncated files are refused", async () => {

@@ -19,7 +19,7 @@ export interface ModelSource {
 export interface LoraSettings {
   readonly rank: number;
   readonly alpha: number;
-  readonly targets?: readonly string[] | undefined;
+  readonly targets?: readonly string[] | "all-linear" | undefined;
 }
 
 export interface ModelSettings extends ModelSource {
@@ -64,10 +64,9 @@ export const modelSchema: z.ZodType<ModelSettings, unknown> = modelSourceSchema(
       rank: count.describe("Of the two matrices of each module."),
       alpha: z.number().gt(0).describe("The adapter's output is scaled by alpha / rank."),
       targets: z
-        .array(z.string().min(1))
-        .min(1)
+        .union([z.array(z.string().min(1)).min(1), z.literal("all-linear")])
         .optional()
-        .describe("Modules by name, as PEFT has them; default all projections of the text decoder."),
+        .describe("Modules by name, as PEFT has them, or all-linear; default all projections of the text decoder."),
     })
     .optional()
     .describe("Train an adapter in place of the weights."),

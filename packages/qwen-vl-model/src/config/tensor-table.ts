@@ -69,31 +69,49 @@ function textTensors(text: TextConfig): TensorSpec[] {
   return tensors;
 }
 
-/** The published name of a tensor that may carry the newer name (`model.visual.*`, `model.language_model.*`). */
+/** Names that wrappers and other libraries put before those of the model, and what they stand for. */
+const PREFIXES: readonly (readonly [RegExp, string])[] = [
+  [/^(module\.|_orig_mod\.)+/, ""], // DistributedDataParallel, torch.compile
+  [/^(model\.)?(visual|vision_tower|vision_model)\./, "visual."], // transformers 4.52 on, MLX
+  [/^(model\.)?language_model\.lm_head\./, "lm_head."],
+  [/^(model\.)?language_model\.(model\.)?/, "model."],
+  [/^(embed_tokens|layers|norm)\./, "model.$1."], // the decoder alone
+];
+
+/** The published name of a tensor that carries the newer name (`model.visual.*`, `model.language_model.*`) or that of a wrapper. */
 export function publishedName(name: string): string {
-  if (name.startsWith("model.visual.")) return name.slice("model.".length);
-  if (name.startsWith("model.language_model.")) return `model.${name.slice("model.language_model.".length)}`;
-  return name;
+  return PREFIXES.reduce((text, [pattern, prefix]) => text.replace(pattern, prefix), name);
 }
 
-const LOADABLE: ReadonlySet<string> = new Set(["BF16", "F32"]);
+const LOADABLE: ReadonlySet<string> = new Set(["BF16", "F32", "F16"]);
 /** As many faults as a person wants to read. */
 const MAX_FAULTS = 8;
 
+/** Buffers that some writers keep; they follow from the configuration. */
+const BUFFER = /\.(rotary_emb|rotary_pos_emb)\.(original_)?inv_freq$/;
+
 /**
- * Finds each tensor of `config` among those of a checkpoint, by published or newer name. A tied model's redundant `lm_head.weight`, which
- * some trainers write, is passed over, as Hugging Face does.
+ * Finds each tensor of `config` among those of a checkpoint, by published name or another. Of a tied pair either may stand for both; where both are
+ * there, `loadWeights` compares them.
  * @returns tensor by published name, in the order of `tensorTable`
- * @throws QwenVLError `tensors`: missing, extra, mis-shaped, present twice, or neither BF16 nor F32; before any data is read.
+ * @throws QwenVLError `tensors`: missing, extra, mis-shaped, present twice, or of another dtype than BF16, F32 and F16; before any data is read.
  */
 export function matchTensors(config: QwenVLConfig, tensors: Iterable<TensorInfo>): Map<string, TensorInfo> {
   const found = new Map<string, TensorInfo>();
   const faults: string[] = [];
   for (const tensor of tensors) {
     const name = publishedName(tensor.name);
+    if (BUFFER.test(name)) continue;
     const other = found.get(name);
     if (other !== undefined) faults.push(`${name} is there twice, as ${other.name} and ${tensor.name}`);
     found.set(name, tensor);
+  }
+  const { tieWordEmbeddings, vocabSize, hiddenSize } = config.text;
+  const head = found.get("lm_head.weight");
+  if (tieWordEmbeddings && head !== undefined && String(head.shape) === String([vocabSize, hiddenSize])) {
+    found.delete("lm_head.weight");
+    if (!found.has("model.embed_tokens.weight")) found.set("model.embed_tokens.weight", head);
+    else if (!LOADABLE.has(head.dtype)) faults.push(wrongDType(head));
   }
   const matched = new Map<string, TensorInfo>();
   for (const { name, shape } of tensorTable(config)) {
@@ -102,14 +120,8 @@ export function matchTensors(config: QwenVLConfig, tensors: Iterable<TensorInfo>
     if (tensor === undefined) faults.push(`${name} [${shape}] is missing`);
     else if (String(tensor.shape) !== String(shape)) {
       faults.push(`${tensor.name} has shape [${tensor.shape}] instead of [${shape}] (${tensor.file})`);
-    } else if (!LOADABLE.has(tensor.dtype)) {
-      faults.push(`${tensor.name} is ${tensor.dtype}; convert it to BF16 or F32 (${tensor.file})`);
-    } else matched.set(name, tensor);
-  }
-  const { tieWordEmbeddings, vocabSize, hiddenSize } = config.text;
-  const head = found.get("lm_head.weight");
-  if (tieWordEmbeddings && head !== undefined && String(head.shape) === String([vocabSize, hiddenSize])) {
-    found.delete("lm_head.weight");
+    } else if (!LOADABLE.has(tensor.dtype)) faults.push(wrongDType(tensor));
+    else matched.set(name, tensor);
   }
   for (const { name, file } of found.values()) faults.push(`${name} belongs to no part of this model (${file})`);
   if (faults.length > 0) {
@@ -120,4 +132,8 @@ export function matchTensors(config: QwenVLConfig, tensors: Iterable<TensorInfo>
     );
   }
   return matched;
+}
+
+function wrongDType({ name, dtype, file }: TensorInfo): string {
+  return `${name} is ${dtype}; convert it to BF16, F32 or F16 (${file})`;
 }

@@ -11,19 +11,18 @@ import {
   withTag,
 } from "@iapo/tensor-core";
 import type { QwenVLConfig } from "../config/model-config.ts";
-import { tensorTable } from "../config/tensor-table.ts";
 import { QwenVLError } from "../error.ts";
 import type { TrainableWeight } from "../weights/weights.ts";
+import { type LoraTargets, targetsOf } from "./targets.ts";
 
 export interface AdapterOptions {
   readonly rank: number;
   /** The update is scaled by `alpha / rank`. */
   readonly alpha: number;
-  /**
-   * Which projections get a pair: names of modules as PEFT takes them ("q_proj": every module whose last name part it is, or a dotted
-   * end of the module's name), or a regular expression over the whole name.
-   */
-  readonly targets: readonly string[] | RegExp;
+  /** By `alpha / sqrt(rank)` instead (rsLoRA, Kalajdzievski 2023). */
+  readonly rankStabilized?: boolean | undefined;
+  /** Which projections get a pair. */
+  readonly targets: LoraTargets;
 }
 
 /** One adapted projection. */
@@ -32,35 +31,56 @@ export interface AdapterPair {
   readonly a: TrainableWeight;
   /** `[out, rank]`. */
   readonly b: TrainableWeight;
+  readonly rank: number;
+  readonly alpha: number;
+  /** What the update is multiplied by. */
+  readonly scale: number;
+}
+
+/** The factor of an update. */
+export function scaleOf({ rank, alpha, rankStabilized }: Omit<AdapterOptions, "targets">): number {
+  return alpha / (rankStabilized ? Math.sqrt(rank) : rank);
 }
 
 /** The targets used by the published recipes: all projections of the text decoder. */
 export const TEXT_PROJECTIONS: RegExp = /^model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)$/;
 
 export class Adapter {
+  /** Where a pair has a rank or an alpha of its own, those of the others. */
   readonly options: AdapterOptions;
-  readonly scale: number;
   /** By the projection's published name without `.weight`. */
   readonly pairs: ReadonlyMap<string, AdapterPair>;
+  /** Whole matrices that stand for those of the model while the adapter is on, by published name; not trained. PEFT's `modules_to_save`. */
+  readonly replaced: ReadonlyMap<string, Tensor>;
 
-  constructor(options: AdapterOptions, pairs: ReadonlyMap<string, AdapterPair>) {
+  constructor(
+    options: AdapterOptions,
+    pairs: ReadonlyMap<string, AdapterPair>,
+    replaced: ReadonlyMap<string, Tensor> = new Map(),
+  ) {
     this.options = options;
-    this.scale = options.alpha / options.rank;
     this.pairs = pairs;
+    this.replaced = replaced;
   }
 
   /**
    * A fresh adapter that changes nothing yet: A uniform in ±1 / sqrt(in) (Kaiming uniform with a = sqrt(5), as PEFT starts it), B zero.
-   * Throws `config` when no projection matches.
+   * @throws QwenVLError `config` for options that cannot be and for targets that name nothing
    */
   static create(device: Device, config: QwenVLConfig, options: AdapterOptions, seed: Seed): Adapter {
-    const { rank } = options;
+    const { rank, alpha } = options;
+    if (!Number.isInteger(rank) || rank < 1)
+      throw new QwenVLError("config", `a LoRA rank is a whole number of at least 1, not ${rank}`);
+    if (!(alpha > 0 && Number.isFinite(alpha)))
+      throw new QwenVLError("config", `a LoRA alpha is a number above 0, not ${alpha}`);
+    const scale = scaleOf(options);
     const made = scope(() =>
-      targetsOf(config, options).map(({ name, out, input }) =>
+      targetsOf(config, options.targets).map(({ name, out, input }) =>
         withTag("adapter", (): [string, AdapterPair] => {
           const a = initialA(device, [rank, input], deriveSeed(...seed, name));
           const b = device.tensor(new Float32Array(out * rank), [out, rank]);
-          return [name, { a: trainable(`${name}.lora_A.weight`, a), b: trainable(`${name}.lora_B.weight`, b) }];
+          const matrices = { a: trainable(`${name}.lora_A.weight`, a), b: trainable(`${name}.lora_B.weight`, b) };
+          return [name, { ...matrices, rank, alpha, scale }];
         }),
       ),
     );
@@ -74,30 +94,8 @@ export class Adapter {
 
   dispose(): void {
     for (const { run } of this.parameters) run.dispose();
+    for (const matrix of new Set(this.replaced.values())) matrix.dispose();
   }
-}
-
-/** Matrices that are no projection within the model. The patch embedding, a convolution, is none either. */
-const NOT_ADAPTED: ReadonlySet<string> = new Set(["model.embed_tokens", "lm_head"]);
-
-/** The projections that `options.targets` names, with their sizes. */
-export function targetsOf(
-  config: QwenVLConfig,
-  options: AdapterOptions,
-): { name: string; out: number; input: number }[] {
-  const { rank, targets } = options;
-  if (!Number.isInteger(rank) || rank < 1)
-    throw new QwenVLError("config", `a LoRA rank is a whole number of at least 1, not ${rank}`);
-  const matches = (name: string): boolean =>
-    targets instanceof RegExp
-      ? name.search(targets) >= 0
-      : targets.some((end) => name === end || name.endsWith(`.${end}`));
-  const found = tensorTable(config)
-    .filter(({ shape }) => shape.length === 2)
-    .map(({ name, shape }) => ({ name: name.replace(/\.weight$/, ""), out: shape[0]!, input: shape[1]! }))
-    .filter(({ name }) => !NOT_ADAPTED.has(name) && matches(name));
-  if (found.length === 0) throw new QwenVLError("config", `no projection matches the LoRA targets ${String(targets)}`);
-  return found;
 }
 
 /** An adapter matrix, which is its own master. */

@@ -11,8 +11,10 @@ import {
   type Tensor,
   withTag,
 } from "@iapo/tensor-core";
-import { type Weight, Weights } from "../weights/weights.ts";
-import type { Adapter } from "./adapter.ts";
+import { at, rowsOf } from "../checked.ts";
+import { QwenVLError } from "../error.ts";
+import { emptyOf, type Weight, Weights } from "../weights/weights.ts";
+import type { Adapter, AdapterPair } from "./adapter.ts";
 
 /** Rows are merged by multiples of this, which start at a byte that a binding may start at. */
 const ROW_STEP = 256;
@@ -21,36 +23,56 @@ const SUM_BYTES = 32 * 2 ** 20;
 
 /**
  * The run copies of a model with `adapter` merged in, in tensors of their own: what an export of it holds. Matrices without an adapter
- * share their storage with `weights`. The caller disposes the result.
+ * share their storage with `weights`. The caller disposes the result. Throws `export` where a tied pair would no longer be one.
  */
 export function mergedWeights(weights: Weights, adapter: Adapter | undefined): Weights {
+  checkTies(weights, adapter);
   const merged = scope(() =>
     [...weights].map((weight): Weight => ({ ...weight, run: mergedRun(weight, adapter), master: undefined })),
   );
   return new Weights(weights.device, weights.dtype, merged);
 }
 
-/** One weight with `adapter` merged in; an alias of its run copy where the adapter does not touch it. */
-export function mergedRun({ name, run }: Weight, adapter: Adapter | undefined): Tensor {
-  const pair = adapter?.pairs.get(name.replace(/\.weight$/, ""));
-  if (!adapter || !pair) return run.alias();
-  return noGrad(() => scope(() => mergedMatrix(run, pair.a.run, pair.b.run, adapter.scale)));
+/** An adapter may part a head from the embedding that it is tied to; one matrix cannot hold both. */
+export function checkTies(weights: Weights, adapter: Adapter | undefined): void {
+  const [embedding, head] = ["model.embed_tokens.weight", "lm_head.weight"].map((name) => adapter?.replaced.get(name));
+  if (weights.has("lm_head.weight") || embedding === head) return;
+  throw new QwenVLError(
+    "export",
+    "the adapter's modules_to_save part the embedding from the head that is tied to it: keep the adapter beside its base model",
+  );
 }
 
-function mergedMatrix(base: Tensor, a: Tensor, b: Tensor, factor: number): Tensor {
-  const [rows, columns] = base.shape as [number, number];
-  const shardBytes = base.parts()[0]!.tensor.bytes; // sharded as the base is
-  const merged = withTag("weights", () => base.device.emptyMatrix([rows, columns], base.dtype, shardBytes));
+/** One weight with `adapter` merged in; an alias of its run copy where the adapter does not touch it. */
+export function mergedRun({ name, run }: Weight, adapter: Adapter | undefined): Tensor {
+  const replaced = adapter?.replaced.get(name);
+  if (replaced) return noGrad(() => scope(() => converted(replaced, run)));
+  const pair = adapter?.pairs.get(name.replace(/\.weight$/, ""));
+  return pair ? noGrad(() => scope(() => mergedMatrix(run, pair))) : run.alias();
+}
+
+/** `matrix` held as `like` is. */
+function converted(matrix: Tensor, like: Tensor): Tensor {
+  const result = withTag("weights", () => emptyOf(like.device, like.shape, like.dtype));
+  castInto(result, matrix);
+  return result;
+}
+
+function mergedMatrix(base: Tensor, { a, b, scale }: AdapterPair): Tensor {
+  const parts = base.parts();
+  const columns = base.size / rowsOf(base);
+  const shardBytes = at(parts, 0).tensor.bytes; // sharded as the base is
+  const merged = withTag("weights", () => base.device.emptyMatrix([rowsOf(base), columns], base.dtype, shardBytes));
   const step = Math.max(1, Math.floor(SUM_BYTES / (ROW_STEP * columns * 4))) * ROW_STEP;
   const targets = merged.parts();
-  base.parts().forEach(({ start, tensor: part }, k) => {
-    const count = part.shape[0]!;
+  parts.forEach(({ start, tensor: part }, k) => {
+    const count = rowsOf(part);
     for (let from = 0; from < count; from += step) {
       const to = Math.min(from + step, count);
       scope(() => {
-        const update = multiply(matmul(rowRange(b, start + from, start + to), a), factor);
+        const update = multiply(matmul(rowRange(b.run, start + from, start + to), a.run), scale);
         const sum = add(cast(rowRange(part, from, to), "f32"), update);
-        castInto(rowRange(targets[k]!.tensor, from, to), sum);
+        castInto(rowRange(at(targets, k).tensor, from, to), sum);
       });
     }
   });

@@ -1,7 +1,7 @@
 // Adapters on disk as PEFT has them: adapter_config.json and adapter_model.safetensors.
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { mkdir, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Device, fromBf16, type Tensor, withTag } from "@iapo/tensor-core";
+import { type Device, type Tensor, withTag } from "@iapo/tensor-core";
 import {
   openSafetensors,
   type SafetensorsReader,
@@ -9,40 +9,20 @@ import {
   type TensorSource,
   writeSafetensors,
 } from "@iapo/tensor-core/safetensors";
-import { z } from "zod";
-import { readJsonFile, validate } from "../config/json-file.ts";
 import type { QwenVLConfig } from "../config/model-config.ts";
-import { publishedName } from "../config/tensor-table.ts";
 import { QwenVLError, reasonOf } from "../error.ts";
+import { elementsOf, floatsOf } from "../weights/checkpoint.ts";
+import { writeValues } from "../weights/load.ts";
 import { filePieces } from "../weights/pieces.ts";
-import { Adapter, type AdapterPair, targetsOf, trainable } from "./adapter.ts";
+import { emptyOf } from "../weights/weights.ts";
+import { Adapter, type AdapterPair, scaleOf, trainable } from "./adapter.ts";
+import { readPeftConfig } from "./peft-config.ts";
+import { matchAdapter } from "./peft-tensors.ts";
+import { moduleName } from "./targets.ts";
 
 const CONFIG = "adapter_config.json";
 const WEIGHTS = "adapter_model.safetensors";
 const PREFIX = "base_model.model.";
-
-const none = (what: string) => z.record(z.string(), z.never(`${what} is not supported`)).nullish();
-
-/** What changes an adapter's meaning; the rest of PEFT's fields (dropout, task, ...) does not, once it is trained. */
-const configSchema = z.object({
-  peft_type: z.literal("LORA", { error: 'only "LORA" is supported' }),
-  r: z.int().min(1).max(4096),
-  lora_alpha: z.number().positive(),
-  bias: z.literal("none", { error: 'only "none" is supported' }).default("none"),
-  use_dora: z.literal(false, { error: "DoRA is not supported" }).default(false),
-  use_rslora: z.literal(false, { error: "rank-stabilized LoRA is not supported" }).default(false),
-  rank_pattern: none("a rank per module"),
-  alpha_pattern: none("an alpha per module"),
-  // The other ways to start (PiSSA, OLoRA, LoftQ, CorDA) alter the base weights too.
-  init_lora_weights: z
-    .union([z.boolean(), z.enum(["gaussian", "eva", "orthogonal"])], { error: "this start alters the base weights" })
-    .nullish(),
-});
-
-/** The name that current transformers has in memory, which PEFT's keys follow. */
-function moduleName(name: string): string {
-  return name.startsWith("visual.") ? `model.${name}` : name.replace(/^model\./, "model.language_model.");
-}
 
 /**
  * Writes an adapter into a directory, which is made where it is not there: weights first, configuration last, each whole or not at all.
@@ -51,20 +31,32 @@ function moduleName(name: string): string {
  */
 export async function saveAdapter(adapter: Adapter, directory: string, baseModel: string): Promise<void> {
   const file = join(directory, CONFIG);
+  const { rank, alpha, rankStabilized = false } = adapter.options;
+  const pairs = [...adapter.pairs].map(([name, pair]) => [moduleName(name), pair] as const);
+  const replaced = [...adapter.replaced].map(([name, matrix]) => [moduleName(name), matrix] as const);
   const config = {
     peft_type: "LORA",
     task_type: "CAUSAL_LM",
     base_model_name_or_path: baseModel,
-    r: adapter.options.rank,
-    lora_alpha: adapter.options.alpha,
+    r: rank,
+    lora_alpha: alpha,
+    use_rslora: rankStabilized,
+    rank_pattern: Object.fromEntries(
+      pairs.filter(([, pair]) => pair.rank !== rank).map(([name, pair]) => [name, pair.rank]),
+    ),
+    alpha_pattern: Object.fromEntries(
+      pairs.filter(([, pair]) => pair.alpha !== alpha).map(([name, pair]) => [name, pair.alpha]),
+    ),
     lora_dropout: 0,
     bias: "none",
     inference_mode: true,
-    target_modules: [...adapter.pairs.keys()].map(moduleName),
+    target_modules: pairs.map(([name]) => name),
+    modules_to_save: replaced.length === 0 ? null : replaced.map(([name]) => name.split(".").at(-2)),
   };
+  const sources = [...pairs.flatMap(sourcesOf), ...replaced.map(([name, matrix]) => sourceOf(name, matrix))];
   try {
     await mkdir(directory, { recursive: true });
-    await writeSafetensors(join(directory, WEIGHTS), [...adapter.pairs].flatMap(sourcesOf));
+    await writeSafetensors(join(directory, WEIGHTS), sources);
     await writeFile(`${file}.partial`, `${JSON.stringify(config, null, 2)}\n`, { flush: true });
     await rename(`${file}.partial`, file);
   } catch (cause) {
@@ -75,93 +67,79 @@ export async function saveAdapter(adapter: Adapter, directory: string, baseModel
   }
 }
 
-function sourcesOf([name, { a, b }]: [string, AdapterPair]): TensorSource[] {
-  const source = (part: string, { run }: { readonly run: Tensor }): TensorSource => ({
-    name: `${PREFIX}${moduleName(name)}.${part}.weight`,
-    dtype: "F32",
-    shape: run.shape,
-    data: () => filePieces(run, "F32"),
-  });
-  return [source("lora_A", a), source("lora_B", b)];
+function sourcesOf([name, { a, b }]: readonly [string, AdapterPair]): TensorSource[] {
+  return [sourceOf(`${name}.lora_A.weight`, a.run), sourceOf(`${name}.lora_B.weight`, b.run)];
+}
+
+function sourceOf(name: string, matrix: Tensor): TensorSource {
+  const dtype = matrix.dtype === "bf16" ? "BF16" : "F32";
+  return { name: `${PREFIX}${name}`, dtype, shape: matrix.shape, data: () => filePieces(matrix, dtype) };
 }
 
 /**
- * Loads an adapter that PEFT or `saveAdapter` wrote, with either naming of the modules, f32 or bf16. Everything is checked before a tensor is read.
- * @throws QwenVLError `config` for a configuration that is not plain LoRA, `tensors` where matrices do not fit the model; SafetensorsError.
+ * Loads an adapter that PEFT or `saveAdapter` wrote: LoRA and rsLoRA, with ranks and alphas of single modules, and `modules_to_save` for the
+ * embedding and the head; under the module names of any transformers version, in F32, BF16 or F16 (widened exactly). Everything is checked before
+ * a tensor is read.
+ * @throws QwenVLError `config` for a configuration that means something else, `tensors` where matrices do not fit it or the model; SafetensorsError
  */
 export async function loadAdapter(device: Device, config: QwenVLConfig, directory: string): Promise<Adapter> {
-  const file = join(directory, CONFIG);
-  const json = await readJsonFile(file);
-  if (json === undefined) throw new QwenVLError("config", `${file}: there is no such file`);
-  const { r: rank, lora_alpha: alpha } = validate(configSchema, json, file);
-  await using reader = await openSafetensors(join(directory, WEIGHTS));
-  const { targets, matrices } = matchMatrices(config, rank, reader, directory);
-  const loaded = new Map<string, Tensor>();
+  const peft = await readPeftConfig(join(directory, CONFIG));
+  await using reader = await openWeights(directory);
+  const { pairs, replaced } = await matchAdapter(config, peft, reader, PREFIX);
+  const { rank, alpha, rankStabilized } = peft;
+  const made: Tensor[] = [];
+  const kept = (tensor: Tensor): Tensor => {
+    made.push(tensor);
+    return tensor;
+  };
   try {
-    for (const { key, info, shape } of matrices) {
-      const values = await readFloats(reader, info);
-      loaded.set(
-        key,
-        withTag("adapter", () => device.tensor(values, shape)),
-      );
+    const loaded = new Map<string, AdapterPair>();
+    for (const { name, a, b, ...sizes } of pairs) {
+      const matrix = async (part: string, info: TensorInfo) =>
+        trainable(`${name}.${part}.weight`, kept(await readMatrix(device, reader, info)));
+      const scale = scaleOf({ ...sizes, rankStabilized });
+      loaded.set(name, { a: await matrix("lora_A", a), b: await matrix("lora_B", b), ...sizes, scale });
     }
+    const whole = new Map<TensorInfo, Tensor>();
+    const matrices = new Map<string, Tensor>();
+    for (const [name, info] of replaced) {
+      const matrix = whole.get(info) ?? kept(withTag("adapter", () => emptyOf(device, info.shape, heldAs(info))));
+      if (!whole.has(info)) await fill(matrix, reader, info);
+      whole.set(info, matrix);
+      matrices.set(name, matrix);
+    }
+    return new Adapter({ rank, alpha, rankStabilized, targets: [...loaded.keys()] }, loaded, matrices);
   } catch (error) {
-    for (const tensor of loaded.values()) tensor.dispose();
+    for (const tensor of made) tensor.dispose();
     throw error;
   }
-  const matrix = (key: string) => trainable(key, loaded.get(key)!);
-  const pairs = targets.map((name): [string, AdapterPair] => [name, { a: matrix(keyA(name)), b: matrix(keyB(name)) }]);
-  return new Adapter({ rank, alpha, targets }, new Map(pairs));
 }
 
-const keyA = (name: string): string => `${name}.lora_A.weight`;
-const keyB = (name: string): string => `${name}.lora_B.weight`;
-
-interface StoredMatrix {
-  readonly key: string;
-  readonly info: TensorInfo;
-  readonly shape: readonly [number, number];
-}
-
-/** Finds A and B of every adapted projection. Throws `tensors` for one that is missing, mis-shaped, doubled or belongs to nothing. */
-function matchMatrices(
-  config: QwenVLConfig,
-  rank: number,
-  reader: SafetensorsReader,
-  directory: string,
-): { targets: string[]; matrices: StoredMatrix[] } {
-  const fault = (message: string) => new QwenVLError("tensors", `${join(directory, WEIGHTS)}: ${message}`);
-  const stored = new Map<string, TensorInfo>();
-  for (const info of reader.tensors.values()) {
-    const key = publishedName(info.name.startsWith(PREFIX) ? info.name.slice(PREFIX.length) : info.name);
-    if (stored.has(key)) throw fault(`${key} is there twice, as ${stored.get(key)!.name} and ${info.name}`);
-    stored.set(key, info);
+async function openWeights(directory: string): Promise<SafetensorsReader> {
+  const file = join(directory, WEIGHTS);
+  const isFile = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined))?.isFile() === true;
+  if (!(await isFile(file)) && (await isFile(join(directory, "adapter_model.bin")))) {
+    throw new QwenVLError(
+      "tensors",
+      `${directory}: holds adapter_model.bin, and reading that runs code; save it once with PEFT's save_pretrained(..., safe_serialization=True)`,
+    );
   }
-  if (stored.size === 0) throw fault("holds no tensors");
-  const names = new Set([...stored.keys()].map((key) => key.replace(/\.lora_[AB]\.weight$/, "")));
-  const everything = targetsOf(config, { rank, alpha: 1, targets: /^/ });
-  const targets = everything.filter(({ name }) => names.has(name));
-  const matrices: StoredMatrix[] = [];
-  for (const { name, out, input } of targets) {
-    const wanted: [string, readonly [number, number]][] = [
-      [keyA(name), [rank, input]],
-      [keyB(name), [out, rank]],
-    ];
-    for (const [key, shape] of wanted) {
-      const info = stored.get(key);
-      if (!info) throw fault(`${key} [${shape}] is missing`);
-      if (String(info.shape) !== String(shape) || (info.dtype !== "F32" && info.dtype !== "BF16")) {
-        throw fault(`${info.name} should be F32 or BF16 [${shape}], not ${info.dtype} [${info.shape}]`);
-      }
-      matrices.push({ key, info, shape });
-      stored.delete(key);
-    }
-  }
-  for (const { name } of stored.values()) throw fault(`${name} belongs to no projection of this model`);
-  return { targets: targets.map(({ name }) => name), matrices };
+  return openSafetensors(file);
 }
 
-async function readFloats(reader: SafetensorsReader, { name, dtype }: TensorInfo): Promise<Float32Array> {
-  const { buffer } = await reader.read(name);
-  return dtype === "BF16" ? fromBf16(new Uint16Array(buffer)) : new Float32Array(buffer);
+const heldAs = ({ dtype }: TensorInfo): "bf16" | "f32" => (dtype === "BF16" ? "bf16" : "f32");
+
+async function readMatrix(device: Device, reader: SafetensorsReader, info: TensorInfo): Promise<Tensor> {
+  const values = floatsOf(await reader.read(info.name), info.dtype);
+  return withTag("adapter", () => device.tensor(values, info.shape));
+}
+
+async function fill(matrix: Tensor, reader: SafetensorsReader, info: TensorInfo): Promise<void> {
+  let at = 0;
+  for await (const piece of reader.pieces(info.name)) {
+    const values = elementsOf(piece, info.dtype);
+    writeValues(matrix, values, at, "f32");
+    at += values.length;
+    await matrix.device.idle(); // frees the upload's staging memory before the next piece
+  }
 }

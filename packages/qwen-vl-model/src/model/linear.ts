@@ -15,7 +15,7 @@ export function project({ weights, adapter }: ModelParameters, name: string, x: 
   const bias = weights.has(`${name}.bias`) ? weights.get(`${name}.bias`) : undefined;
   const base = (): Tensor => linear(x, weights.get(`${name}.weight`), bias);
   const pair = adapter?.pairs.get(name);
-  if (!adapter || !pair) return base();
+  if (!pair) return base();
   // Without a scope of their own, the base and the two products before the last sum would live until the layer ends.
-  return scope(() => add(base(), multiply(linear(linear(x, pair.a.run), pair.b.run), adapter.scale)));
+  return scope(() => add(base(), multiply(linear(linear(x, pair.a.run), pair.b.run), pair.scale)));
 }

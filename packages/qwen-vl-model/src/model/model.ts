@@ -53,12 +53,17 @@ export class QwenVLModel {
   }
 
   get embeddings(): Tensor {
-    return this.weights.get("model.embed_tokens.weight");
+    return this.#matrix("model.embed_tokens.weight");
   }
 
-  /** The matrix of the output head: `lm_head.weight`, or the embedding where they are tied. */
+  /** The matrix of the output head: `lm_head.weight`, or the embedding where they are tied. An adapter may hold either, and part them. */
   get head(): Tensor {
-    return this.config.text.tieWordEmbeddings ? this.embeddings : this.weights.get("lm_head.weight");
+    if (!this.config.text.tieWordEmbeddings) return this.#matrix("lm_head.weight");
+    return this.adapter?.replaced.get("lm_head.weight") ?? this.weights.get("model.embed_tokens.weight");
+  }
+
+  #matrix(name: string): Tensor {
+    return this.adapter?.replaced.get(name) ?? this.weights.get(name);
   }
 
   /** Uploads a batch, whose segments may name rows of a cache. */

@@ -29,7 +29,11 @@ export async function loadProcessor(directory: string, options: LoadProcessorOpt
   const preprocessor = limited(await loadPreprocessorConfig(directory, config.vision), options);
   const file = `${directory}/tokenizer.json`;
   const json = await readJsonFile(file, MAX_TOKENIZER_BYTES);
-  if (json === undefined) throw new QwenVLError("tokenizer", `${file}: there is no such file`);
+  if (json === undefined) {
+    const advice =
+      "AutoTokenizer.from_pretrained(...).save_pretrained(...) of transformers makes it from vocab.json and merges.txt";
+    throw new QwenVLError("tokenizer", `${file}: there is no such file; ${advice}`);
+  }
   const tokenizer = new Tokenizer(json, file);
   const tokenizerConfig = await readJsonFile(`${directory}/tokenizer_config.json`);
   const named = namedTokens(tokenizerConfig);

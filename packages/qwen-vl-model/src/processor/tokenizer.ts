@@ -12,12 +12,16 @@ function isVocabulary(value: unknown): value is Vocabulary {
   return isObject(value) && Object.values(value).every((id) => Number.isSafeInteger(id) && (id as number) >= 0);
 }
 
+const byteLevel = z.object({ type: z.literal("ByteLevel", { error: "only byte-level tokenizers are supported" }) });
+
 const schema = z.object({
   model: z.object({
     type: z.literal("BPE"),
     vocab: z.custom<Vocabulary>(isVocabulary, { error: "expected token ids by token" }),
   }),
-  decoder: z.object({ type: z.literal("ByteLevel", { error: "only byte-level tokenizers are supported" }) }),
+  decoder: z.union([byteLevel, z.object({ type: z.literal("Sequence"), decoders: z.tuple([byteLevel]) })], {
+    error: "expected ByteLevel: only byte-level tokenizers are supported",
+  }),
   added_tokens: z.array(z.object({ id: z.int().min(0), content: z.string().min(1), special: z.boolean() })).default([]),
 });
 

@@ -6,7 +6,7 @@ import { TensorError } from "@iapo/tensor-core";
 import { type TensorSource, writeSafetensorsShards } from "@iapo/tensor-core/safetensors";
 import { writeConfig } from "../config/model-config.ts";
 import { QwenVLError, reasonOf } from "../error.ts";
-import { mergedRun } from "../lora/merge.ts";
+import { checkTies, mergedRun } from "../lora/merge.ts";
 import type { QwenVLModel } from "../model/model.ts";
 import { filePieces } from "./pieces.ts";
 
@@ -33,9 +33,10 @@ export interface ExportOptions {
 /**
  * Writes `model`, with its adapter merged, as a checkpoint directory: safetensors under the published names, config.json, companions. The
  * directory is new or empty, and appears when it is complete; after an error nothing is left. The weights must not change meanwhile.
- * @throws QwenVLError `io`, SafetensorsError, TensorError.
+ * @throws QwenVLError `io`, `export` for an adapter that parts a tied pair, SafetensorsError, TensorError.
  */
 export async function exportModel(model: QwenVLModel, directory: string, options: ExportOptions = {}): Promise<void> {
+  checkTies(model.weights, model.adapter);
   const target = resolve(directory);
   const partial = `${target}.${randomBytes(6).toString("hex")}.partial`;
   await withFiles(target, async () => {

@@ -1,12 +1,12 @@
 // From a checkpoint directory to the GPU, in pieces: no tensor is ever whole in JavaScript memory.
 import { type Device, fromBf16, type Tensor, toBf16 } from "@iapo/tensor-core";
-import { openSafetensors, type SafetensorsReader, type TensorInfo } from "@iapo/tensor-core/safetensors";
+import type { SafetensorsReader, TensorInfo } from "@iapo/tensor-core/safetensors";
 import type { QwenVLConfig } from "../config/model-config.ts";
-import { matchTensors } from "../config/tensor-table.ts";
+import { elementsOf, matchCheckpoint, openCheckpoint, storedDType } from "./checkpoint.ts";
 import { type RunDType, type Weight, Weights } from "./weights.ts";
 
 export interface LoadWeightsOptions {
-  /** How matrices are held: default as the checkpoint has them (bf16 if any matrix is). */
+  /** How matrices are held: default as the checkpoint has them (bf16 if any matrix is; f32 for F16, which bf16 would round). */
   readonly dtype?: RunDType | undefined;
   /** Which tensors get an f32 master, by published name. Default: none. */
   readonly trainable?: ((name: string) => boolean) | undefined;
@@ -33,12 +33,10 @@ export async function loadWeights(
   options: LoadWeightsOptions = {},
 ): Promise<Weights> {
   options.signal?.throwIfAborted();
-  await using reader = await openSafetensors(path);
-  const matched = matchTensors(config, reader.tensors.values());
-  const published = [...matched.values()].some((info) => info.shape.length >= 2 && info.dtype === "BF16")
-    ? "bf16"
-    : "f32";
-  const weights = Weights.allocate(device, config, options.dtype ?? published, options.trainable);
+  await using reader = await openCheckpoint(path);
+  const matched = await matchCheckpoint(config, reader);
+  const dtype = options.dtype ?? storedDType(matched.values());
+  const weights = Weights.allocate(device, config, dtype, options.trainable);
   try {
     const totalBytes = [...matched.values()].reduce((sum, info) => sum + info.byteLength, 0);
     let loadedBytes = 0;
@@ -57,10 +55,10 @@ export async function loadWeights(
   }
 }
 
-/** Finds out early what `loadWeights` would refuse: files, names, shapes and dtypes are checked, no data is read. @throws as `loadWeights` */
+/** Finds out early what `loadWeights` would refuse: files, names, shapes and dtypes, and whether a tied head is the embedding. @throws as `loadWeights` */
 export async function checkWeights(config: QwenVLConfig, path: string): Promise<void> {
-  await using reader = await openSafetensors(path);
-  matchTensors(config, reader.tensors.values());
+  await using reader = await openCheckpoint(path);
+  await matchCheckpoint(config, reader);
 }
 
 async function* fillWeight(
@@ -71,7 +69,7 @@ async function* fillWeight(
 ): AsyncGenerator<number> {
   let at = 0;
   for await (const piece of reader.pieces(info.name)) {
-    const values = info.dtype === "BF16" ? new Uint16Array(piece.buffer, 0, piece.byteLength / 2) : floats(piece);
+    const values = elementsOf(piece, info.dtype);
     writeValues(weight.run, values, at, dtype);
     if (weight.master && weight.master !== weight.run) writeValues(weight.master, values, at, "f32");
     at += values.length;
@@ -98,8 +96,4 @@ export function writeValues(
     else if (slice instanceof Uint16Array) part.tensor.write(fromBf16(slice), from - first);
     else part.tensor.write(rounded === "bf16" ? fromBf16(toBf16(slice)) : slice, from - first);
   }
-}
-
-function floats(piece: Uint8Array<ArrayBuffer>): Float32Array {
-  return new Float32Array(piece.buffer, 0, piece.byteLength / 4);
 }

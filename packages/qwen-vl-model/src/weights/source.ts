@@ -1,9 +1,9 @@
 // The weights that a model's settings name: read again whenever the device has room for them.
 import { readdir } from "node:fs/promises";
 import { type Device, deriveSeed } from "@iapo/tensor-core";
-import { openSafetensors } from "@iapo/tensor-core/safetensors";
 import type { QwenVLConfig } from "../config/model-config.ts";
 import type { ModelSource } from "../config/model-settings.ts";
+import { openCheckpoint, storedDType } from "./checkpoint.ts";
 import { initializeWeights } from "./initialize.ts";
 import { checkWeights, loadWeights } from "./load.ts";
 import { Weights } from "./weights.ts";
@@ -67,7 +67,6 @@ export class WeightSource {
 async function storedAs(directory: string, config: QwenVLConfig): Promise<"bf16" | "f32"> {
   const files = await readdir(directory);
   if (!files.some((name) => name.endsWith(".safetensors"))) return config.dtype === "bfloat16" ? "bf16" : "f32";
-  await using reader = await openSafetensors(directory);
-  const matrices = [...reader.tensors.values()].filter(({ shape }) => shape.length >= 2);
-  return matrices.some(({ dtype }) => dtype === "BF16") ? "bf16" : "f32";
+  await using reader = await openCheckpoint(directory);
+  return storedDType(reader.tensors.values());
 }

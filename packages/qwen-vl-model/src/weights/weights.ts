@@ -103,7 +103,7 @@ export class Weights {
 }
 
 /** A bf16 matrix is cut where its f32 twins (master, gradient, moments) have to be: all have the same row shards. */
-function emptyOf(device: Device, shape: readonly number[], dtype: DType): Tensor {
+export function emptyOf(device: Device, shape: readonly number[], dtype: DType): Tensor {
   const [rows, columns] = shape;
   if (rows === undefined || columns === undefined) return device.empty(shape, dtype);
   const shardBytes = device.facts.maxBinding / (dtype === "bf16" ? 2 : 1);

@@ -279,7 +279,7 @@ describe("tensor table", () => {
       [tensors.slice(1), "is missing"],
       [[...tensors, { ...tensors[0]!, name: "model.layers.3.mlp.up_proj.weight" }], "belongs to no part"],
       [tensors.with(0, { ...tensors[0]!, shape: [1, 2] }), "has shape [1,2] instead of"],
-      [tensors.with(0, { ...tensors[0]!, dtype: "F16" }), "is F16; convert"],
+      [tensors.with(0, { ...tensors[0]!, dtype: "I8" }), "is I8; convert"],
       [[...tensors, renamed[5]!], "is there twice"],
     ];
     for (const [changed, part] of faults) {
