@@ -50,11 +50,21 @@ test.each(named.filter(({ words: [first = ""] }) => !/^(\.\/)?iapo$|^npm$/.test(
   "$readme: $command",
   ({ words: [first = "", ...args] }) => {
     if (first === "pnpm") expect(Object.keys(scripts)).toContain(args[0]);
-    else if (first === "node")
-      expect(existsSync(join(root, args.find((word) => !word.startsWith("--")) ?? "")), args.join(" ")).toBe(true);
-    else expect(existsSync(join(root, first)) || existsSync(join(root, "node_modules/.bin", first)), first).toBe(true);
+    else expect(isThere(first) || isThere(join("node_modules/.bin", first)), first).toBe(true);
+    const folders = ["packages", "apps", "tools"].map((rooms) =>
+      join(rooms, args[args.indexOf("--project") + 1] ?? ""),
+    );
+    for (const file of args.filter((word) => /\.(ts|mjs|json)$/.test(word)))
+      expect(
+        isThere(file) || (args.includes("--project") && folders.some((folder) => isThere(join(folder, file)))),
+        file,
+      ).toBe(true);
   },
 );
+
+function isThere(path: string): boolean {
+  return existsSync(join(root, path));
+}
 
 test.each(of("yaml"))("$readme:$line is a configuration", ({ code }) => {
   const directory = mkdtempSync(join(tmpdir(), "iapo-yaml-"));
