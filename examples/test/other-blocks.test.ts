@@ -74,6 +74,7 @@ test.each(of("yaml"))("$readme:$line is a configuration", ({ code }) => {
   mkdirSync(join(directory, "configs"));
   const file = join(directory, "configs/my.yaml");
   writeFileSync(file, code);
+  for (const [module] of code.matchAll(/[\w-]+\.ts\b/g)) writeFileSync(join(directory, "configs", module), "");
   expect(loadConfig(file).config.grpo.steps).toBeGreaterThan(0);
 });
 
