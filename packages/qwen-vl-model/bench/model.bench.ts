@@ -69,7 +69,7 @@ function generation(device: Device, model: QwenVLModel, { kind, shape }: ModelCa
   const prompts = apart ? unshared(group).map(({ prompt }) => prompt) : [group.prompt];
   const bannedIds = bannedIdsOf(model.config, model.config.text.vocabSize);
   const sample = async (): Promise<GeneratedTurn[]> => {
-    using session = Session.open(model, prompts);
+    using session = await Session.open(model, prompts);
     return await session.generate({
       samples: shape.responses / prompts.length,
       sampling: { temperature: 1, bannedIds },
@@ -77,7 +77,8 @@ function generation(device: Device, model: QwenVLModel, { kind, shape }: ModelCa
       stop: { ids: [], maxTokens: shape.response },
     });
   };
-  const run = kind === "decode" ? async () => void (await sample()) : () => Session.open(model, prompts).close();
+  const run =
+    kind === "decode" ? async () => void (await sample()) : async () => (await Session.open(model, prompts)).close();
   return {
     run,
     finish: () => device.idle(),

@@ -75,7 +75,7 @@ export class QwenVL {
     const left = new AbortController();
     let wake = (): void => {};
     let finished = false;
-    using session = Session.open(this.model, [prompt]);
+    using session = await Session.open(this.model, [prompt], { signal: options.signal });
     const running = session
       .generate({
         samples: 1,

@@ -77,7 +77,7 @@ test.each([false, true])("loss and every gradient (checkpointed: %s)", async (ch
 test("greedy tokens of two prompts in one batch", async () => {
   const images = imagesOf(golden, "B");
   const prompts = [0, 1].map((row) => sequenceOf(golden, "B", row, [images[row]!]));
-  using session = Session.open(model, prompts);
+  using session = await Session.open(model, prompts);
   const seeds = prompts.map(() => [0, 0] as const);
   const stop = { ids: [], maxTokens: 12 };
   const turns = await session.generate({ samples: 1, sampling: { temperature: 0 }, seeds, stop });

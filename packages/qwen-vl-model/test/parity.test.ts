@@ -55,10 +55,10 @@ test.each(cases)(
       seeds,
       stop: { ids: [1, 2, 3, 4], maxTokens: 11 },
     };
-    using session = Session.open(model, prompts);
+    using session = await Session.open(model, prompts);
     const first = await session.generate(request);
     const observations = first.map((turn, i) => observation(model, turn.nextPosition, i));
-    session.append(observations);
+    await session.append(observations);
     const second = await session.generate(request);
     expect(new Set(first.map((turn) => turn.tokens.length)).size).toBeGreaterThan(samples > 1 ? 1 : 0);
 
@@ -100,10 +100,10 @@ test("a response depends on its prompt and seed only", async () => {
     stop: { ids: [1], maxTokens: 20 },
   };
   const seed = (p: number, i: number) => deriveSeed("alone", p, i);
-  using together = Session.open(model, prompts);
+  using together = await Session.open(model, prompts);
   const seeds = [0, 1].flatMap((p) => [0, 1, 2].map((i) => seed(p, i)));
   const all = await together.generate({ ...request, samples: 3, seeds });
-  using single = Session.open(model, [prompts[1]!]);
+  using single = await Session.open(model, [prompts[1]!]);
   const [alone] = await single.generate({ ...request, samples: 1, seeds: [seed(1, 2)] });
   expect(alone).toEqual(all[5]);
   together.close();

@@ -28,7 +28,7 @@ const prompt: Sequence = {
 
 /** Two chunks of 8 tokens; every fifth id ends a response, so that some end in the first and some in the second. */
 async function generate(more: Partial<GenerateRequest>) {
-  using session = Session.open(model, [prompt]);
+  using session = await Session.open(model, [prompt]);
   return await session.generate({
     samples: SAMPLES,
     sampling: { temperature: 1 },
@@ -76,8 +76,37 @@ test("a caller that throws, or whose signal aborts, leaves nothing behind", asyn
   expect(device.memory().liveBytes).toBe(live);
 });
 
+test("prompts are computed some at a time, to the same bits, and an interrupt is heard in between", async () => {
+  const long = (seed: number): Sequence => ({
+    tokens: Int32Array.from({ length: 3000 }, (_, i) => 20 + ((seed * i) % 50)),
+    positions: Int32Array.from({ length: 9000 }, (_, i) => Math.floor(i / 3)),
+    images: [],
+  });
+  const prompts = [7, 11, 13].map(long);
+  const request = { samples: 1, sampling: { temperature: 1 }, stop: { ids: [], maxTokens: 4 } };
+  const live = device.memory().liveBytes;
+  const seedOf = (i: number) => deriveSeed("long", i);
+  const before = device.dispatches;
+  using together = await Session.open(model, prompts);
+  const all = device.dispatches - before;
+  const turns = await together.generate({ ...request, seeds: prompts.map((_, i) => seedOf(i)) });
+  together.close();
+  for (const [i, prompt] of prompts.entries()) {
+    using alone = await Session.open(model, [prompt]);
+    expect(await alone.generate({ ...request, seeds: [seedOf(i)] })).toEqual([turns[i]]);
+  }
+
+  const leave = new AbortController();
+  const start = device.dispatches;
+  const opening = Session.open(model, prompts, { signal: leave.signal });
+  leave.abort(new Error("never mind"));
+  await expect(opening).rejects.toThrow("never mind");
+  expect(device.dispatches - start).toBeLessThan(all / 2);
+  expect(device.memory().liveBytes).toBe(live);
+});
+
 test("a session is used in turn: a second turn needs what follows the first, one call at a time, none after the end", async () => {
-  const session = Session.open(model, [prompt]);
+  const session = await Session.open(model, [prompt]);
   const request = {
     samples: 1,
     sampling: { temperature: 0 },
@@ -86,23 +115,23 @@ test("a session is used in turn: a second turn needs what follows the first, one
   };
   const observation: Sequence = { tokens: Int32Array.of(30), positions: Int32Array.of(7, 7, 7), images: [] };
   const refused = { name: "QwenVLError", code: "session" };
-  expect(() => session.append([])).toThrow("no turn was generated since");
+  await expect(session.append([])).rejects.toThrow("no turn was generated since");
   const running = session.generate(request);
   await expect(session.generate(request)).rejects.toThrow(expect.objectContaining(refused));
-  expect(() => session.append([observation])).toThrow("wait for its turns first");
+  await expect(session.append([observation])).rejects.toThrow("wait for that first");
   const [turn] = await running;
   await expect(session.generate(request)).rejects.toThrow("append what follows it");
-  session.append([observation]);
-  expect(() => session.append([observation])).toThrow("no turn was generated since");
+  await session.append([observation]);
+  await expect(session.append([observation])).rejects.toThrow("no turn was generated since");
   const [second] = await session.generate(request);
   expect(second!.nextPosition).toBe(turn!.nextPosition + 1 + 4);
-  session.append([undefined]);
+  await session.append([undefined]);
   expect(await session.generate({ ...request, seeds: [] })).toEqual([]);
   session.close();
   session.close();
   await expect(session.generate(request)).rejects.toThrow("the session is closed");
 
-  const closed = Session.open(model, [prompt]);
+  const closed = await Session.open(model, [prompt]);
   const left = closed.generate({ ...request, stop: { ids: [], maxTokens: 100 } });
   closed.close();
   await expect(left).rejects.toThrow("closed while it was generating");
@@ -130,7 +159,7 @@ test("logits that are not finite end a generation, by token, response and versio
   const norm = broken.weights.get("model.norm.weight");
   const values = (await norm.values()) as Float32Array;
   norm.write(values.map((value, i) => (i === 3 ? Number.NaN : value)));
-  using session = Session.open(broken, [prompt]);
+  using session = await Session.open(broken, [prompt]);
   const request = {
     samples: 2,
     sampling: { temperature: 1 },
@@ -149,7 +178,7 @@ test("a cache that does not fit leaves nothing, and a smaller one fits after it"
   const own = await loadNano(small);
   const live = small.memory().liveBytes;
   const ask = async (maxTokens: number): Promise<number> => {
-    using session = Session.open(own, [prompt]);
+    using session = await Session.open(own, [prompt]);
     const request = { samples: 1, sampling: { temperature: 0 }, seeds: [deriveSeed("x", 0)] };
     const [turn] = await session.generate({ ...request, stop: { ids: [], maxTokens } });
     return turn!.tokens.length;
@@ -158,7 +187,7 @@ test("a cache that does not fit leaves nothing, and a smaller one fits after it"
   await expect(ask(40_000)).rejects.toMatchObject({ code: "out_of_memory" });
   expect(small.memory().liveBytes).toBe(live);
   const long = { ...prompt, tokens: new Int32Array(60_000).fill(20), positions: new Int32Array(180_000) };
-  expect(() => Session.open(own, [long])).toThrow(expect.objectContaining({ code: "out_of_memory" }));
+  await expect(Session.open(own, [long])).rejects.toMatchObject({ code: "out_of_memory" });
   expect(small.memory().liveBytes).toBe(live);
   expect(await ask(20)).toBe(20);
   own.dispose();

@@ -14,7 +14,7 @@ export {
   toRgb,
 } from "./image.ts";
 export { traceJsonSchema } from "./json-schema.ts";
-export type { Policy, RefusedInput, Scribe, Session } from "./policy.ts";
+export type { Interruptible, Policy, RefusedInput, Scribe, Session } from "./policy.ts";
 export { type ImageBlock, type PromptBlock, promptBlockSchema, type TextBlock, type TextBlockKind } from "./prompt.ts";
 export {
   type ReplayDifference,

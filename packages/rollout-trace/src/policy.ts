@@ -10,9 +10,12 @@ export type Session = {
    * no part any more. A fresh prompt is opened, not appended.
    * @returns those whose next turn cannot be made of its input: they are ended too
    */
-  append(next: readonly (TurnInput | undefined)[]): Promise<readonly RefusedInput[]>;
+  append(next: readonly (TurnInput | undefined)[], options?: Interruptible): Promise<readonly RefusedInput[]>;
   close(): void;
 };
+
+/** Work that may be given up: the reason of the signal is thrown then. */
+export type Interruptible = { readonly signal?: AbortSignal | undefined };
 
 /** An input that a policy cannot encode. */
 export type RefusedInput = {
@@ -27,7 +30,7 @@ export type Policy = {
   /** Tokens of a prompt, pictures included, without computing anything; for limits that are checked before a run. */
   countTokens?(prompt: TurnInput): number;
   /** Begins responses to prompts. The caller closes the session. */
-  open(prompts: readonly TurnInput[]): Promise<Session>;
+  open(prompts: readonly TurnInput[], options?: Interruptible): Promise<Session>;
 };
 
 /** Makes turns without sampling. `before` is the turn that one goes on from; none for a prompt of its own. */

@@ -76,7 +76,7 @@ interface Active {
 
 /** Runs episodes from their prompts to their end; those that go on with a prompt of their own get a session of their own. */
 async function runSession(run: Run, prompts: readonly Asked[]): Promise<void> {
-  const { session, opened } = await openSession(run.policy, prompts);
+  const { session, opened } = await openSession(run.policy, prompts, run.options.signal);
   stopAtFailure(
     run,
     prompts.flatMap(({ episodes }) => episodes),
@@ -108,7 +108,9 @@ async function appendInputs(
 ): Promise<Active[]> {
   const appended = next.map((input) => (input?.freshPrompt ? undefined : input));
   if (appended.every((input) => input === undefined)) return [];
-  const refused = new Map((await session.append(appended)).map(({ response, reason }) => [response, reason]));
+  const refused = new Map(
+    (await session.append(appended, { signal: run.options.signal })).map(({ response, reason }) => [response, reason]),
+  );
   const going = active.flatMap(({ episode }, i) => {
     const input = appended[i];
     const reason = refused.get(i);

@@ -3,12 +3,10 @@
 import {
   concat,
   deriveSeed,
-  gatherRows,
   linear,
   noGrad,
-  RowIndex,
+  type RowIndex,
   rowSegment,
-  type Segment,
   sample,
   scope,
   type Tensor,
@@ -16,11 +14,12 @@ import {
 import { QwenVLError } from "../error.ts";
 import type { UploadedLayout } from "../model/layout.ts";
 import type { QwenVLModel } from "../model/model.ts";
-import { nextPositionOf, type PackedBatch, RowBuilder, type Sequence } from "../model/pack.ts";
+import { nextPositionOf, type Sequence } from "../model/pack.ts";
 import { textPositions } from "../model/response.ts";
 import { KeyValueCache } from "./cache.ts";
 import { type Draft, draftsOf, type Response, takeChunk } from "./draft.ts";
 import { checkRequest } from "./options.ts";
+import { forwardRows, type NewRows, type PassOptions, rowsOf } from "./pass.ts";
 import { type GeneratedTurn, type GenerateRequest, sampleOptionsOf } from "./request.ts";
 
 /** Tokens sampled between two readbacks. */
@@ -48,33 +47,39 @@ export class Session {
   /** Hidden state that predicts the next token of each prompt (before the first turn) or of each response. */
   #last: Tensor;
   /** What is under way, or why nothing can be. */
-  #state: "idle" | "generating" | "closed" = "idle";
+  #state: "idle" | "busy" | "closed" = "idle";
 
-  private constructor(model: QwenVLModel, prompts: readonly Sequence[]) {
+  private constructor(model: QwenVLModel, prompts: readonly Prompt[], cache: KeyValueCache, last: Tensor) {
     this.#model = model;
-    const builder = new RowBuilder(model.config);
-    this.#prompts = prompts.map((prompt) => {
-      if (prompt.tokens.length === 0) throw new QwenVLError("prompt", "an empty prompt cannot be continued");
-      const start = builder.add(prompt, prompt.tokens.length);
-      return { start, count: builder.count - start, nextPosition: nextPositionOf(prompt) };
-    });
-    const segments = this.#prompts.map(({ start, count }) => rowSegment(start, count));
-    this.#cache = new KeyValueCache(model.device, model.config.text, builder.count);
-    try {
-      this.#last = this.#forward(
-        builder,
-        segments,
-        Int32Array.from({ length: builder.count }, (_, i) => i),
-      );
-    } catch (error) {
-      this.#cache.dispose();
-      throw error;
-    }
+    this.#prompts = prompts;
+    this.#cache = cache;
+    this.#last = last;
   }
 
-  /** Computes the prompts, all in one pass. The caller closes the session. Throws `out_of_memory`, keeping nothing. */
-  static open(model: QwenVLModel, prompts: readonly Sequence[]): Session {
-    return new Session(model, prompts);
+  /**
+   * Computes the prompts. The caller closes the session.
+   * @throws QwenVLError `prompt` for an empty one, `positions`; TensorError `out_of_memory`; the reason of the signal; nothing is kept then
+   */
+  static async open(model: QwenVLModel, prompts: readonly Sequence[], options: PassOptions = {}): Promise<Session> {
+    let rows = 0;
+    const places = prompts.map((prompt): Prompt => {
+      const count = prompt.tokens.length;
+      if (count === 0) throw new QwenVLError("prompt", "an empty prompt cannot be continued");
+      const start = rows;
+      rows += count;
+      return { start, count, nextPosition: nextPositionOf(prompt) };
+    });
+    const parts = places.map(({ start, count }, i): NewRows => {
+      const keys = { prefixStart: 0, prefixCount: 0, ownStart: start, ownCount: count };
+      return { sequences: prompts.slice(i, i + 1), count, start, keys };
+    });
+    const cache = new KeyValueCache(model.device, model.config.text, rows);
+    try {
+      return new Session(model, places, cache, await forwardRows(model, cache, parts, options));
+    } catch (error) {
+      cache.dispose();
+      throw error;
+    }
   }
 
   /**
@@ -94,14 +99,14 @@ export class Session {
     }
     const responses = this.#responses ?? this.#firstResponses(request.samples);
     const drafts = draftsOf(responses, request);
-    this.#state = "generating";
+    this.#state = "busy";
     try {
       this.#grow(responses, request.stop.maxTokens + CHUNK);
       this.#responses = responses;
       const rows = drafts.map(({ index, response }) => (first ? response.prompt : index));
       return await this.#sample(drafts, rows, request);
     } finally {
-      if (this.#state === "generating") this.#state = "idle";
+      if (this.#state === "busy") this.#state = "idle";
     }
   }
 
@@ -141,9 +146,10 @@ export class Session {
   /**
    * Puts an observation behind each response and opens its next turn; `undefined` ends a response, which then takes no part any more. Positions
    * of an observation begin at the turn's `nextPosition`.
-   * @throws QwenVLError `session` before a turn was generated, or after one was appended to already; `option`; TensorError `out_of_memory`
+   * @throws QwenVLError `session` before a turn was generated, or after one was appended to already; `option`; TensorError `out_of_memory`; the
+   * reason of the signal, after which the session can only be closed
    */
-  append(observations: readonly (Sequence | undefined)[]): void {
+  async append(observations: readonly (Sequence | undefined)[], options: PassOptions = {}): Promise<void> {
     this.#expectIdle();
     const responses = this.#responses;
     if (!responses || responses.some(({ pending }) => pending === undefined)) {
@@ -161,27 +167,30 @@ export class Session {
     });
     this.#responses = going.map(({ response }) => response);
     this.#grow(this.#responses, Math.max(0, ...going.map(({ sequence }) => sequence.tokens.length)) + 1);
-    const builder = new RowBuilder(this.#model.config);
-    const target: number[] = [];
-    const segments = going.map(({ response, sequence }) => {
+    const parts = going.map(({ response, sequence }): NewRows => {
       const position = response.nextPosition - 1;
       const pending = {
         tokens: Int32Array.of(response.pending ?? 0),
         positions: textPositions(position, 1),
         images: [],
       };
-      const start = builder.add(pending, 1);
-      builder.add(sequence, sequence.tokens.length);
-      const count = builder.count - start;
-      for (let row = 0; row < count; row++) target.push(response.start + response.count + row);
+      const count = 1 + sequence.tokens.length;
+      const start = response.start + response.count;
       response.count += count;
       response.pending = undefined;
       response.nextPosition = Math.max(position + 1, nextPositionOf(sequence));
-      return rowSegment(start, count, this.#keysOf(response));
+      return { sequences: [pending, sequence], count, start, keys: this.#keysOf(response) };
     });
-    const before = this.#last;
-    this.#last = this.#forward(builder, segments, Int32Array.from(target));
-    before.dispose();
+    if (parts.length === 0) return;
+    this.#state = "busy";
+    const last = await forwardRows(this.#model, this.#cache, parts, options);
+    if (this.#isClosed()) {
+      last.dispose();
+      throw new QwenVLError("session", "the session was closed while observations were put behind its turns");
+    }
+    this.#state = "idle";
+    this.#last.dispose();
+    this.#last = last;
   }
 
   /** What is generated meanwhile ends with an error of code `session`. */
@@ -196,10 +205,15 @@ export class Session {
     this.close();
   }
 
+  /** Its state may have changed while something was awaited. */
+  #isClosed(): boolean {
+    return this.#state === "closed";
+  }
+
   #expectIdle(): void {
     if (this.#state === "closed") throw new QwenVLError("session", "the session is closed");
-    if (this.#state === "generating")
-      throw new QwenVLError("session", "the session is generating: wait for its turns first");
+    if (this.#state === "busy")
+      throw new QwenVLError("session", "the session is generating or appending: wait for that first");
   }
 
   #firstResponses(samples: number): Response[] {
@@ -221,9 +235,7 @@ export class Session {
     if (this.#state === "closed") throw new QwenVLError("session", "the session was closed while it was generating");
     if (drafts.length === 0) return undefined;
     request.signal?.throwIfAborted();
-    const { hidden, ids, logProbs } = noGrad(() =>
-      scope(() => this.#chunk(this.#gather(states, rows), drafts, request)),
-    );
+    const { hidden, ids, logProbs } = noGrad(() => scope(() => this.#chunk(rowsOf(states, rows), drafts, request)));
     const read = Promise.all([ids.read(), logProbs.read()]);
     ids.dispose();
     logProbs.dispose();
@@ -272,33 +284,6 @@ export class Session {
   #keysOf({ prompt, start, count }: Response) {
     const prefix = this.#prompts[prompt];
     return { prefixStart: prefix?.start ?? 0, prefixCount: prefix?.count ?? 0, ownStart: start, ownCount: count };
-  }
-
-  #gather(states: Tensor, rows: readonly number[]): Tensor {
-    return scope(() =>
-      gatherRows(states, RowIndex.of(this.#model.device, Int32Array.from(rows), states.shape[0] ?? 0)),
-    );
-  }
-
-  /** One pass over new rows, whose keys and values go to `target` in the cache; the hidden state of each segment's last row. */
-  #forward(builder: RowBuilder, segments: readonly Segment[], target: Int32Array): Tensor {
-    const model = this.#model;
-    const batch: PackedBatch = {
-      ...builder.finish(),
-      segments,
-      targetRows: new Int32Array(),
-      targetIds: new Int32Array(),
-      responseStarts: Int32Array.of(0),
-    };
-    const last = segments.map(({ queryStart, queryCount }) => queryStart + queryCount - 1);
-    return noGrad(() =>
-      scope(() => {
-        const uploaded = model.upload(batch);
-        this.#cache.target = this.#cache.index(model.device, target);
-        const hidden = model.hidden(model.embed(uploaded), uploaded, { cache: this.#cache });
-        return this.#gather(hidden, last);
-      }),
-    );
   }
 
   /** Makes room for `extra` more rows behind every response. Throws `out_of_memory`, changing nothing. */

@@ -115,7 +115,7 @@ async function generate(
   prompt: Sequence,
   { responses, responseTokens }: Workload,
 ): Promise<void> {
-  using session = Session.open(model, [prompt]);
+  using session = await Session.open(model, [prompt]);
   const seeds = Array.from({ length: responses }, (_, i) => deriveSeed("plan", i));
   await session.generate({
     samples: responses,

@@ -14,6 +14,7 @@ import { DifferentiablePolicy } from "../attribution/calls.ts";
 import { at } from "../checked.ts";
 import type { ModelSettings, ModelSource } from "../config/model-settings.ts";
 import { bannedIdsOf } from "../generation/banned.ts";
+import type { PassOptions } from "../generation/pass.ts";
 import { QwenVLModel } from "../model/model.ts";
 import { type PackedBatch, packGroups } from "../model/pack.ts";
 import type { Processor } from "../processor/processor.ts";
@@ -133,9 +134,9 @@ export class QwenVLPolicy implements Policy, Scribe {
     this.model.weights = await weights.load({ trained: false, quiet: true });
   }
 
-  /** Computes prompts and begins their responses. The caller closes the session. @throws QwenVLError */
-  async open(prompts: readonly TurnInput[]): Promise<PolicySession> {
-    return new PolicySession(this, prompts);
+  /** Computes prompts and begins their responses. The caller closes the session. @throws QwenVLError, the reason of the signal */
+  async open(prompts: readonly TurnInput[], options: PassOptions = {}): Promise<PolicySession> {
+    return PolicySession.open(this, prompts, options);
   }
 
   /** A given text as the turn that the policy would have written: see `transcribe`. @throws QwenVLError */

@@ -1,7 +1,9 @@
 // A rollout's session: blocks in, turns as traces hold them out.
+import { setImmediate } from "node:timers/promises";
 import type { RefusedInput, Session, Turn, TurnInput, TurnRequest } from "@iapo/rollout-trace";
 import { at } from "../checked.ts";
 import { QwenVLError } from "../error.ts";
+import type { PassOptions } from "../generation/pass.ts";
 import type { GeneratedTurn, TokenSampling } from "../generation/request.ts";
 import { Session as TokenSession } from "../generation/session.ts";
 import type { QwenVLModel } from "../model/model.ts";
@@ -27,11 +29,21 @@ export class PolicySession implements Session {
   #inputs: readonly EncodedInput[];
   #turns: readonly GeneratedTurn[] | undefined;
 
-  /** Computes the prompts. @throws QwenVLError as `Processor.encodeChat` */
-  constructor(parts: SessionParts, prompts: readonly TurnInput[]) {
+  private constructor(parts: SessionParts, inputs: readonly EncodedInput[], session: TokenSession) {
     this.#parts = parts;
-    this.#inputs = prompts.map((prompt) => encodePrompt(parts.processor, parts.images, prompt));
-    this.#session = TokenSession.open(parts.model, this.#inputs);
+    this.#inputs = inputs;
+    this.#session = session;
+  }
+
+  /** Computes the prompts. @throws QwenVLError as `Processor.encodeChat`; what `Session.open` throws */
+  static async open(parts: SessionParts, prompts: readonly TurnInput[], options: PassOptions): Promise<PolicySession> {
+    const inputs: EncodedInput[] = [];
+    for (const prompt of prompts) {
+      await setImmediate(); // long prompts take a while: an interrupt is heard in between
+      options.signal?.throwIfAborted();
+      inputs.push(encodePrompt(parts.processor, parts.images, prompt));
+    }
+    return new PolicySession(parts, inputs, await TokenSession.open(parts.model, inputs, options));
   }
 
   /** Samples the next turn of every response. A turn's `blocks` count from the first block of its own input. */
@@ -63,7 +75,7 @@ export class PolicySession implements Session {
   }
 
   /** Puts an observation behind each response; undefined ends one, as does what `Processor.encodeTurn` refuses. */
-  async append(next: readonly (TurnInput | undefined)[]): Promise<readonly RefusedInput[]> {
+  async append(next: readonly (TurnInput | undefined)[], options: PassOptions = {}): Promise<readonly RefusedInput[]> {
     const { processor, images } = this.#parts;
     const turns = this.#turns;
     if (turns === undefined) throw new QwenVLError("session", "nothing was generated yet that could be continued");
@@ -83,7 +95,7 @@ export class PolicySession implements Session {
       }
     });
     this.#inputs = inputs.filter((input) => input !== undefined);
-    if (this.#inputs.length > 0) this.#session.append(inputs);
+    if (this.#inputs.length > 0) await this.#session.append(inputs, options);
     return refused;
   }
 
