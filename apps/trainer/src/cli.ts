@@ -92,7 +92,10 @@ export async function runCli(args: readonly string[], given: CliIo): Promise<num
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.done : ExitCode.usage;
-    if (isInterrupt(error, io.signal)) return ExitCode.interrupted;
+    if (isInterrupt(error, io.signal)) {
+      io.note("interrupted");
+      return ExitCode.interrupted;
+    }
     io.note(explain(error));
     return exitCodeOf(error);
   }

@@ -18,13 +18,13 @@ afterAll(() => device.close());
 
 async function onPaper(...args: [config: Parameters<typeof oneStep>[1], kind: "train" | "sft"]): Promise<OneStep> {
   using planning = planningDevice(device.facts);
-  return await oneStep(planning, ...args, 0);
+  return await oneStep(planning, ...args);
 }
 
 test("a supervised step takes the bytes and operations that were planned", async () => {
   const { config } = loadConfig("nano-sft", ["supervised.batchSize=4"]);
   const planned = await onPaper(config, "sft");
-  const made = await oneStep(device, config, "sft", 0);
+  const made = await oneStep(device, config, "sft");
   const numbers = ({ phases }: OneStep) => phases.map(({ name, peakBytes, flops }) => ({ name, peakBytes, flops }));
   expect(planned.bytesByPart).toEqual(made.bytesByPart);
   expect(numbers(planned)).toEqual(numbers(made));
@@ -33,7 +33,7 @@ test("a supervised step takes the bytes and operations that were planned", async
 test("a step of IAPO takes no more than was planned, part by part", async () => {
   const { config } = loadConfig("nano-iapo-occlusion", [...nano, ...small]);
   const planned = await onPaper(config, "train");
-  const made = await oneStep(device, config, "train", 0);
+  const made = await oneStep(device, config, "train");
   expect(planned.bytesByPart).toEqual(made.bytesByPart);
   expect(planned.phases.map(({ name }) => name)).toEqual(["rollout", "reward", "penalty", "update"]);
   for (const [i, { name, peakBytes, flops }] of made.phases.entries()) {

@@ -18,7 +18,7 @@ test("nano: what is planned bounds what a step takes, resident and in turns", as
   using device = await openDevice();
   const [resident, turns, cached] = (await planTeacherWays(config, device.facts))!;
   const stepOf = async (residence: "resident" | "turns"): Promise<OneStep> =>
-    oneStep(device, { ...config, teacher: { ...config.teacher!, residence } }, "train", 0);
+    oneStep(device, { ...config, teacher: { ...config.teacher!, residence } }, "train");
   const peakOf = ({ phases }: OneStep, of: readonly string[] = phases.map(({ name }) => name)): number =>
     Math.max(...phases.flatMap(({ name, peakBytes }) => (of.includes(name) ? [peakBytes] : [])));
   const [together, apart] = [await stepOf("resident"), await stepOf("turns")];

@@ -29,8 +29,9 @@ export async function plan(job: Job, { json, ...flags }: PlanFlags, { out, note,
     );
   const made = await planJob(job, { ...flags, device, signal, onProbe });
   out(json ? JSON.stringify(made, null, 2) : asText(made, job.steps));
-  return signal.aborted ? ExitCode.interrupted : ExitCode.done;
+  return ExitCode.done;
 }
+
 function asText(plan: Plan, steps: number): string {
   const { adapter, bytesByPart, phases, peakBytes, reservedBytes, room, fits, changes, teacherWays, probe } = plan;
   const row = (name: string, value: string, more = ""): string =>

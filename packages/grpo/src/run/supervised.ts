@@ -33,9 +33,9 @@ export function supervisedRecipe(
   return {
     learner,
     dispose: () => learner.dispose(),
-    async step({ cursor, onPhase }) {
+    async step({ cursor, signal, onPhase }) {
       const watch = new Stopwatch(onPhase);
-      const batch = await watch.time("data", () => order.take(cursor, run.batch));
+      const batch = await watch.time("data", () => order.take(cursor, run.batch, signal));
       order.prepare(cursor + run.batch, run.batch);
       const outcome = await watch.time("update", () => supervisedStep(learner, batch, run.microBatchTokens));
       policy.device.trim();

@@ -76,6 +76,7 @@ export async function changesToFit(
   kind: JobSpec["kind"],
   facts: AdapterFacts,
   room: number,
+  signal?: AbortSignal,
 ): Promise<Change[]> {
   const changes: Change[] = [];
   let [current, settings]: [JobConfig, string[]] = [config, []];
@@ -87,7 +88,7 @@ export async function changesToFit(
     const replaced = settings.filter((before) => !own.some((one) => one.split("=")[0] === before.split("=")[0]));
     [current, settings] = [next, [...replaced, ...own]];
     using device = planningDevice(facts);
-    const { phases } = await oneStep(device, current, kind, 0);
+    const { phases } = await oneStep(device, current, kind, { signal });
     const peakBytes = Math.max(...phases.map((phase) => phase.peakBytes));
     changes.push({ settings, peakBytes });
     if (peakBytes <= room) break;

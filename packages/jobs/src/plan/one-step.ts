@@ -30,32 +30,36 @@ export interface OneStep {
   readonly phases: readonly Phase[];
 }
 
-/** Steps that are made before the one that is looked at: the first compiles. */
-export type WarmUp = 0 | 1;
+export interface OneStepOptions {
+  /** Steps that are made before the one that is looked at: the first compiles. Default 0. */
+  readonly warmUp?: 0 | 1;
+  readonly signal?: AbortSignal | undefined;
+}
 
 /**
  * A device that counts gives responses without meaning, all of them as long as they may be; there, every first turn is followed by a tool's
  * picture and a second turn, so that nothing a real step needs is left out. Nothing is written, and no endpoint is asked.
+ * @throws the reason of the signal; what the job's parts throw
  */
 export async function oneStep(
   device: Device,
   config: JobConfig,
   kind: JobSpec["kind"],
-  warmUp: WarmUp,
+  { warmUp = 0, signal = new AbortController().signal }: OneStepOptions = {},
 ): Promise<OneStep> {
   const isPlan = device.gpu === undefined;
   const local = withoutEndpoints(config, isPlan);
   const job = specOf(kind, local);
   const directory = await mkdtemp(join(tmpdir(), "iapo-plan-"));
   try {
-    const policy = await QwenVLPolicy.load(device, local.model, { seed: job.seed });
+    const policy = await QwenVLPolicy.load(device, local.model, { seed: job.seed, signal });
     const clock = new PhaseClock(device);
     const environment = await environmentOf(local.environment);
     const parts: JobParts = {
       ...{ directory, device, policy, parity: true },
-      tasks: await openTasks(local.data),
+      tasks: await openTasks(local.data, { signal }),
       environment: isPlan && kind === "train" ? alwaysCalling(environment) : environment,
-      signal: new AbortController().signal,
+      signal,
       onPhase: (name) => clock.turnTo(name),
       onWarning: () => {},
     };
@@ -64,8 +68,8 @@ export async function oneStep(
     await device.idle();
     const bytesByPart = device.memory().byTag;
     const step = local.iapo?.coldStartSteps ?? 0; // a step in which the teacher has its say
-    for (let i = 0; i < warmUp; i++) await recipe.step({ step, cursor: 0 });
-    await recipe.step({ step, cursor: 0, onPhase: (name) => clock.begin(name) });
+    for (let i = 0; i < warmUp; i++) await recipe.step({ step, cursor: 0, signal });
+    await recipe.step({ step, cursor: 0, signal, onPhase: (name) => clock.begin(name) });
     await device.idle();
     policy.model.dispose();
     return { bytesByPart, phases: clock.end() };

@@ -48,27 +48,35 @@ export interface Probe {
 /** A whole step is made for its time if it promises to take no longer, in seconds. */
 const LONGEST_PROBE = 30;
 
-/** Of a model, its configuration and tokenizer are read only. No module of the user's own is loaded. */
+/**
+ * Of a model, its configuration and tokenizer are read only. No module of the user's own is loaded.
+ * @throws the reason of the signal; what the parts of the job throw
+ */
 export async function planJob(job: Job, options: PlanOptions): Promise<Plan> {
   const { config, kind } = job;
   const { device, signal } = options;
   const facts = options.card ? typicalCard : device.facts;
-  const planned = await onPaper(facts, config, kind);
+  const planned = await onPaper(facts, config, kind, signal);
   const peakBytes = Math.max(...planned.phases.map((phase) => phase.peakBytes));
   const reservedBytes = Math.max(...planned.phases.map((phase) => phase.reservedBytes));
   const own = options.card ? Number.POSITIVE_INFINITY : device.pool.budget;
   const room = options.memory ?? (Number.isFinite(own) ? own : null);
   const fits = room === null ? null : peakBytes <= room;
-  const changes = room === null || fits ? [] : await changesToFit(config, kind, facts, room);
-  const teacherWays = kind === "train" ? await planTeacherWays(config, facts) : null;
-  const canProbe = options.probe && !options.card && peakBytes <= own && !signal?.aborted;
+  const changes = room === null || fits ? [] : await changesToFit(config, kind, facts, room, signal);
+  const teacherWays = kind === "train" ? await planTeacherWays(config, facts, signal) : null;
+  const canProbe = options.probe && !options.card && peakBytes <= own;
   const probe = canProbe ? await probeStep(config, kind, planned, options) : null;
   return { adapter: facts.description, room, ...planned, peakBytes, reservedBytes, fits, changes, teacherWays, probe };
 }
 
-async function onPaper(facts: AdapterFacts, config: JobConfig, kind: Job["kind"]): Promise<OneStep> {
+async function onPaper(
+  facts: AdapterFacts,
+  config: JobConfig,
+  kind: Job["kind"],
+  signal: AbortSignal | undefined,
+): Promise<OneStep> {
   using planning = planningDevice(facts);
-  return await oneStep(planning, config, kind, 0); // the device closes behind it
+  return await oneStep(planning, config, kind, { signal }); // the device closes behind it
 }
 
 /** One group first; the whole step only if that promises to be short. */
@@ -80,8 +88,8 @@ async function probeStep(
 ): Promise<Probe> {
   onProbe?.(1, undefined);
   const small = withOneGroup(config);
-  const measured = await oneStep(device, small, kind, 1);
-  const onPaperToo = await onPaper(device.facts, small, kind);
+  const measured = await oneStep(device, small, kind, { warmUp: 1, signal });
+  const onPaperToo = await onPaper(device.facts, small, kind, signal);
   const flopsOf = ({ phases }: OneStep, phase: string): number => phases.find(({ name }) => name === phase)?.flops ?? 0;
   const scaled = measured.phases.map(({ name, seconds }) => {
     const [whole, part] = [flopsOf(planned, name), flopsOf(onPaperToo, name)];
@@ -89,10 +97,9 @@ async function probeStep(
   });
   const estimate = totalOf(scaled);
   const groups = kind === "sft" ? (config.supervised?.batchSize ?? 1) : config.grpo.groups;
-  if (estimate > LONGEST_PROBE || groups === 1 || signal?.aborted)
-    return { groups: 1, secondsPerStep: estimate, phases: scaled };
+  if (estimate > LONGEST_PROBE || groups === 1) return { groups: 1, secondsPerStep: estimate, phases: scaled };
   onProbe?.(groups, estimate);
-  const { phases } = await oneStep(device, config, kind, 0);
+  const { phases } = await oneStep(device, config, kind, { signal });
   return { groups, secondsPerStep: totalOf(phases), phases: phases.map(({ name, seconds }) => ({ name, seconds })) };
 }
 

@@ -15,7 +15,11 @@ export interface TeacherWay {
  * One step in turns tells student and teacher apart; the ways follow. For a cached teacher it is a step in which the teacher writes and scores
  * calls of its own: `cacheTeacherCalls` does so without the student. Null for a run without a teacher.
  */
-export async function planTeacherWays(config: JobConfig, facts: AdapterFacts): Promise<TeacherWay[] | null> {
+export async function planTeacherWays(
+  config: JobConfig,
+  facts: AdapterFacts,
+  signal?: AbortSignal,
+): Promise<TeacherWay[] | null> {
   const { iapo, teacher } = config;
   if (!iapo || !teacher) return null;
   const { teacherTarget } = iapo;
@@ -23,6 +27,7 @@ export async function planTeacherWays(config: JobConfig, facts: AdapterFacts): P
     bytesInTurns(
       { ...config, iapo: { ...iapo, teacherTarget: target }, teacher: { ...teacher, residence: "turns" } },
       facts,
+      signal,
     );
   const writing = await inTurns("teacher_call");
   const asked = teacherTarget === "teacher_call" ? writing : await inTurns(teacherTarget);
@@ -47,9 +52,9 @@ interface Apart {
   readonly staying: number;
 }
 
-async function bytesInTurns(config: JobConfig, facts: AdapterFacts): Promise<Apart> {
+async function bytesInTurns(config: JobConfig, facts: AdapterFacts, signal?: AbortSignal): Promise<Apart> {
   using device = planningDevice(facts);
-  const { bytesByPart, phases } = await oneStep(device, config, "train", 0);
+  const { bytesByPart, phases } = await oneStep(device, config, "train", { signal });
   const held = Object.values(bytesByPart).reduce((sum, bytes) => sum + bytes, 0);
   const staying = config.model.lora ? held - (bytesByPart.weights ?? 0) : held;
   const peakOf = (isMeant: (name: string) => boolean): number =>
