@@ -65,9 +65,9 @@ export async function variedSteps(
       ...{ samples: group, sampling: { temperature: 1 }, stop: { ids: [], maxTokens } },
       seeds: Array.from({ length: group }, (_, i) => deriveSeed(name, i)),
     });
-    const session = Session.open(model, [prompt]);
+    const session = await Session.open(model, [prompt]);
     await session.generate(turn("first", first));
-    session.append(Array.from({ length: group }, () => sequence(20, [image()], nextPositionOf(prompt) + first)));
+    await session.append(Array.from({ length: group }, () => sequence(20, [image()], nextPositionOf(prompt) + first)));
     await session.generate(turn("second", second));
     session.close();
     device.trim();
