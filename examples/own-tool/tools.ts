@@ -10,13 +10,18 @@ const blur = defineTool({
     const wanted = boxes.filter(({ name }) => (Array.isArray(names) ? names : [names]).includes(name));
     const { width, height, channels, data } = image;
     const isSharp = (y: number): boolean => wanted.length === 0 || wanted.some(({ y1, y2 }) => y >= y1 && y <= y2);
-    const value = (x: number, y: number, c: number): number => data[(y * width + x) * channels + c] ?? 0;
+    const mean = (x: number, y: number, c: number): number => {
+      let [sum, count] = [0, 0];
+      for (let v = Math.max(0, y - 2); v <= Math.min(height - 1, y + 2); v++)
+        for (let u = Math.max(0, x - 2); u <= Math.min(width - 1, x + 2); u++) {
+          sum += data[(v * width + u) * channels + c] ?? 0;
+          count++;
+        }
+      return sum / count;
+    };
     const blurred = data.map((own, i) => {
-      const [c, x, y] = [i % channels, Math.floor(i / channels) % width, Math.floor(i / (channels * width))];
-      if (isSharp(y)) return own;
-      const [left, right] = [Math.max(0, x - 2), Math.min(width - 1, x + 2)];
-      const [above, below] = [Math.max(0, y - 2), Math.min(height - 1, y + 2)];
-      return (value(left, y, c) + value(right, y, c) + value(x, above, c) + value(x, below, c)) / 4;
+      const y = Math.floor(i / (channels * width));
+      return isSharp(y) ? own : mean(Math.floor(i / channels) % width, y, i % channels);
     });
     return { ...image, data: blurred };
   },

@@ -1,9 +1,10 @@
-// Packs every published package, installs the tarballs in an empty project, loads each entry under plain Node, runs a kernel and the command.
+// Packs every published package, installs the tarballs in an empty project, loads each entry under plain Node, runs a kernel and the command, and trains with a tool and a reward of the user's own.
 import { type ExecFileOptions, execFile } from "node:child_process";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
+import { trainWithOwnModules } from "./own-modules.ts";
 import { readTree } from "./tree.ts";
 
 const execute = promisify(execFile);
@@ -54,7 +55,7 @@ export async function tryTarballs(): Promise<string[]> {
     await writeFile(join(folder, "load.js"), script);
     const { stdout } = await run("node", ["load.js"], { cwd: folder });
     await run("pnpm", ["exec", "iapo", "--help"], { cwd: folder });
-    return JSON.parse(stdout) as string[];
+    return [...(JSON.parse(stdout) as string[]), ...(await trainWithOwnModules(folder, run))];
   } catch (error) {
     const { message, stdout = "", stderr = "" } = error as Error & { stdout?: string; stderr?: string };
     return [[message, stdout, stderr].join("\n")];
