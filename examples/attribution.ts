@@ -15,7 +15,8 @@ const { task, question } = await (await createNanoCharts({ seed: 1, names: "word
 const blocks = createEnvironment({ options: { prompt: "compact" } }).prompt(task);
 
 // The call is set down here; a session of `policy.open` would sample one.
-const turn = policy.transcribe({ freshPrompt: true, blocks }, toolProgram("columns", "mask", question.names));
+const axis = task.content.orientation ?? "columns";
+const turn = policy.transcribe({ freshPrompt: true, blocks }, toolProgram(axis, "mask", question.names));
 const explained = { turn, targets: turn.lossMask };
 const [result] = await attributeTokens(policy.differentiable(), [explained], { kind: "grad_x_input" });
 if (!result) throw new Error("nothing was explained");
