@@ -1,5 +1,6 @@
 // Sources cite pages of docs/ by anchor, as `docs/method.md F6` or `docs/qwen2.5-vl.md "Vision tower"`: each anchor must be a heading there.
 // Pages name files and folders, as `packages/grpo/src/run`: each must be there.
+import { dirname, join } from "node:path";
 import { filesBelow, type Tree } from "./tree.ts";
 
 const citation =
@@ -44,16 +45,42 @@ function names(anchored: string, heading: string): boolean {
 }
 
 const path = /`((?:packages|apps|tools|examples|docs|scripts)\/[\w./@-]*\w)`/g;
+const link = /\]\(([^)\s:]+)\)/g;
 
-/** What pages of docs, the root's README and CONTRIBUTING name as a path is there. */
+/** What pages of docs, READMEs and CONTRIBUTING name as a path, or link to, is there. Links to a place in a page are to a heading of it. */
 export function checkPaths(tree: Tree): string[] {
-  const pages = ["README.md", "CONTRIBUTING.md", ...filesBelow(tree.root, "docs")];
-  return pages
-    .filter((page) => page.endsWith(".md") && tree.exists(page))
-    .flatMap((page) => {
-      const text = tree.read(page);
-      return Array.from(text.matchAll(path)).flatMap(({ 1: named = "", index }) =>
-        tree.exists(named) ? [] : [`${page}:${text.slice(0, index).split("\n").length}: there is no ${named}`],
-      );
+  const readmes = ["packages", "apps", "tools", "examples"].flatMap((room) => filesBelow(tree.root, room));
+  const pages = [
+    ...["README.md", "CONTRIBUTING.md"].filter((page) => tree.exists(page)),
+    ...filesBelow(tree.root, "docs").filter((page) => page.endsWith(".md")),
+    ...readmes.filter((page) => page.endsWith("/README.md")),
+  ];
+  return pages.flatMap((page) => {
+    const text = tree.read(page);
+    const lineOf = (index: number): number => text.slice(0, index).split("\n").length;
+    const paths = Array.from(text.matchAll(path)).flatMap(({ 1: named = "", index }) =>
+      folders(page).some((folder) => tree.exists(join(folder, named)))
+        ? []
+        : [`${page}:${lineOf(index)}: there is no ${named}`],
+    );
+    const links = Array.from(text.matchAll(link)).flatMap(({ 1: target = "", index }) => {
+      const [file = "", place] = target.split("#");
+      const to = file === "" ? page : join(dirname(page), file);
+      const isThere = tree.exists(to) && (place === undefined || placesOf(tree.read(to)).includes(place));
+      return isThere ? [] : [`${page}:${lineOf(index)}: the link to ${target} leads nowhere`];
     });
+    return [...paths, ...links];
+  });
+}
+
+/** That a path in a page may start from: its own, and those around it. */
+function folders(page: string): string[] {
+  const folder = dirname(page);
+  return folder === "." ? ["."] : [folder, ...folders(folder)];
+}
+
+/** Names of headings as links spell them. */
+function placesOf(text: string): string[] {
+  const headings = Array.from(text.matchAll(/^#+ (.+)$/gm), ([, heading = ""]) => heading.toLowerCase());
+  return headings.map((heading) => heading.replaceAll(/[^\p{L}\p{N}\s_-]/gu, "").replaceAll(/\s/g, "-"));
 }

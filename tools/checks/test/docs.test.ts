@@ -21,17 +21,22 @@ test("a citation leads to a heading of a page that is there", () => {
   ]);
 });
 
-test("a path that a page names is there", () => {
+test("a path that a page names, and a link of it, is there", () => {
   const found = checkPaths(
     houseWith({
       "docs/page.md":
-        "`packages/grpo/src/index.ts` and `packages/grpo/src` are there,\n`packages/grpo/src/gone.ts` is not.\n",
-      "CONTRIBUTING.md": "`tools/gone`\n",
+        "# A page\n\n## A place of it\n\n`packages/grpo/src/index.ts` and `packages/grpo/src` are there,\n`packages/grpo/src/gone.ts` is not.\n",
+      "CONTRIBUTING.md":
+        "`tools/gone`, [a page](docs/page.md), [its place](docs/page.md#a-place-of-it), [none](docs/page.md#gone)\n",
+      "packages/grpo/README.md":
+        "# @iapo/grpo\n\n[a page](../../docs/page.md), [nothing](docs/page.md), [the web](https://example.org/x)\n",
     }),
   );
   expect(found).toEqual([
     "CONTRIBUTING.md:1: there is no tools/gone",
-    "docs/page.md:2: there is no packages/grpo/src/gone.ts",
+    "CONTRIBUTING.md:1: the link to docs/page.md#gone leads nowhere",
+    "docs/page.md:6: there is no packages/grpo/src/gone.ts",
+    "packages/grpo/README.md:3: the link to docs/page.md leads nowhere",
   ]);
 });
 
