@@ -1,8 +1,8 @@
 // An evaluation on disk: `eval.json` (what decides the answers), `traces/<set>/`, `verdicts.jsonl` of a judge, `results.json`, `table1.csv`.
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { writeFileAtomic } from "@iapo/rollout-trace/files";
+import { makeDirectory, writeFileAtomic } from "@iapo/rollout-trace/files";
 import { EvaluationError } from "./error.ts";
 
 export interface EvaluationPaths {
@@ -25,7 +25,7 @@ export async function openEvaluation(directory: string, settings: object): Promi
     table: join(directory, "table1.csv"),
     traces: (set) => join(directory, "traces", set),
   };
-  await mkdir(directory, { recursive: true });
+  await makeDirectory(directory);
   await keepSettings(paths.settings, settings, "an evaluation");
   return paths;
 }

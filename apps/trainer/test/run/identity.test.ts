@@ -157,6 +157,17 @@ test.skipIf(!existsSync("/proc/self"))("an --out where nothing can be made is re
       1,
       /\/proc\/nope cannot be made: .*; choose another directory/,
     );
+  const nowhere = "/proc/nope/below";
+  for (const command of [
+    ["export", run, "--out", nowhere],
+    ["report", run, "--out", at("report.html"), "--figures", nowhere],
+    ["data", "render", "nano", "--count", "1", "--out", nowhere],
+    ["ablate", "--only", "grpo", "--seeds", "1", "--out", nowhere],
+  ]) {
+    const { code, err } = await iapo(command);
+    expect(code, command.join(" ")).toBe(1);
+    expect(err).toMatch(/\/proc\/nope/);
+  }
 });
 
 test("escapes in what others wrote reach no terminal", async () => {

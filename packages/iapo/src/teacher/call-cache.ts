@@ -1,8 +1,8 @@
 // Scored calls of a teacher on disk, one file each, named by the SHA-256 of all that decides them: a line of JSON, and the line's SHA-256.
 import { createHash } from "node:crypto";
-import { mkdir, readFile, stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { writeFileAtomic } from "@iapo/rollout-trace/files";
+import { makeDirectory, writeFileAtomic } from "@iapo/rollout-trace/files";
 import { z } from "zod";
 import { IapoError } from "../error.ts";
 
@@ -59,7 +59,7 @@ export class CallCache {
     if (this.#directory === undefined) return;
     const file = fileOf(this.#directory, key);
     try {
-      await mkdir(this.#directory, { recursive: true });
+      await makeDirectory(this.#directory);
       await writeFileAtomic(file, signed(JSON.stringify({ version: 1, key, call })));
     } catch (cause) {
       throw new IapoError("cache", `the teacher's calls cannot be kept: ${(cause as Error).message}`, { cause });

@@ -1,19 +1,8 @@
 /** The Hugging Face cache on disk: `models--owner--name/{blobs,snapshots,refs}`, shared with every other tool that uses it. */
 import { randomBytes } from "node:crypto";
-import {
-  copyFile,
-  link,
-  lstat,
-  mkdir,
-  readFile,
-  realpath,
-  rename,
-  rm,
-  stat,
-  symlink,
-  writeFile,
-} from "node:fs/promises";
+import { copyFile, link, lstat, readFile, realpath, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
+import { makeDirectory } from "@iapo/rollout-trace/files";
 import { openSafetensors } from "@iapo/tensor-core/safetensors";
 import { hashOf } from "./download.ts";
 import { listingSchema, type RemoteFile } from "./listing.ts";
@@ -112,7 +101,7 @@ export class RepositoryCache {
 
 /** Makes a file under a name of its own and gives it its name: others see the old one or the new one. */
 async function publish(file: string, make: (partial: string) => Promise<void>): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
+  await makeDirectory(dirname(file));
   const partial = `${file}.${randomBytes(6).toString("hex")}.partial`;
   try {
     await make(partial);

@@ -1,9 +1,10 @@
 /** Downloads one file into the cache: resumed where an earlier attempt ended, and verified before it gets its name. */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, rename, stat, truncate } from "node:fs/promises";
+import { open, rename, stat, truncate } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { makeDirectory } from "@iapo/rollout-trace/files";
 import { QwenVLError, reasonOf } from "../error.ts";
 import type { RemoteFile } from "./listing.ts";
 import { withLock } from "./lock.ts";
@@ -47,7 +48,7 @@ export async function isWhole(target: string, { size }: RemoteFile): Promise<boo
 
 async function fetchInto(target: string, file: RemoteFile, transfer: Transfer): Promise<void> {
   const partial = `${target}.incomplete`;
-  await mkdir(dirname(target), { recursive: true });
+  await makeDirectory(dirname(target));
   await (await open(partial, "a")).close(); // an empty file is complete from the start
   for (let pass = 0; pass < 2; pass++) {
     try {

@@ -1,9 +1,10 @@
 /** One writer at a time, among processes too: a file that names its holder, who keeps it fresh. */
 import { randomBytes } from "node:crypto";
-import { link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { link, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { makeDirectory } from "@iapo/rollout-trace/files";
 
 const POLL_MS = 50;
 const REFRESH_MS = 2000;
@@ -15,7 +16,7 @@ const STALE_MS = 20_000;
  * stays fresh, two may work: `work` must verify what it leaves.
  */
 export async function withLock<T>(file: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-  await mkdir(dirname(file), { recursive: true });
+  await makeDirectory(dirname(file));
   while (!(await take(file))) {
     if (await isAbandoned(file)) await removeAbandoned(file);
     else await sleep(POLL_MS, undefined, signal && { signal });

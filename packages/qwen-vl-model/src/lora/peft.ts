@@ -1,6 +1,8 @@
 // Adapters on disk as PEFT has them: adapter_config.json and adapter_model.safetensors.
-import { mkdir, rename, stat, writeFile } from "node:fs/promises";
+import { rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { TraceError } from "@iapo/rollout-trace";
+import { makeDirectory } from "@iapo/rollout-trace/files";
 import { type Device, type Tensor, withTag } from "@iapo/tensor-core";
 import {
   openSafetensors,
@@ -55,12 +57,12 @@ export async function saveAdapter(adapter: Adapter, directory: string, baseModel
   };
   const sources = [...pairs.flatMap(sourcesOf), ...replaced.map(([name, matrix]) => sourceOf(name, matrix))];
   try {
-    await mkdir(directory, { recursive: true });
+    await makeDirectory(directory);
     await writeSafetensors(join(directory, WEIGHTS), sources);
     await writeFile(`${file}.partial`, `${JSON.stringify(config, null, 2)}\n`, { flush: true });
     await rename(`${file}.partial`, file);
   } catch (cause) {
-    if (cause instanceof Error && "syscall" in cause) {
+    if (cause instanceof TraceError || (cause instanceof Error && "syscall" in cause)) {
       throw new QwenVLError("io", `${directory}: ${reasonOf(cause)}`, { cause });
     }
     throw cause;

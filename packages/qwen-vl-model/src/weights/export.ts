@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { copyFile, mkdir, readdir, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { makeDirectory } from "@iapo/rollout-trace/files";
 import { TensorError } from "@iapo/tensor-core";
 import { type TensorSource, writeSafetensorsShards } from "@iapo/tensor-core/safetensors";
 import { writeConfig } from "../config/model-config.ts";
@@ -41,7 +42,7 @@ export async function exportModel(model: QwenVLModel, directory: string, options
   const partial = `${target}.${randomBytes(6).toString("hex")}.partial`;
   await withFiles(target, async () => {
     if ((await entriesOf(target)).length > 0) throw new Error("there are files already; export to a new directory");
-    await mkdir(dirname(target), { recursive: true });
+    await makeDirectory(dirname(target));
     await mkdir(partial);
   });
   try {

@@ -2,11 +2,13 @@
  * An append-only file for what no seed governs, such as a judge's verdicts: a record is on the disk before it is used, and read back
  * when the run goes on.
  */
+
 import { createReadStream } from "node:fs";
-import { type FileHandle, mkdir, open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { TraceError } from "../error.ts";
+import { makeDirectory } from "./directories.ts";
 import { openLine, sealLine, splitLines } from "./lines.ts";
 import { syncDirectory } from "./paths.ts";
 import { writeAll } from "./write.ts";
@@ -62,7 +64,7 @@ async function readJournal<T>(path: string, schema: z.ZodType<T>): Promise<Read<
 async function openEnd(path: string, bytes: number): Promise<FileHandle> {
   let handle: FileHandle | undefined;
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectory(dirname(path));
     handle = await open(path, "a");
     await handle.truncate(bytes);
     await handle.sync();

@@ -1,11 +1,12 @@
 /** Writes a step's file beside its final name; it appears there only when it is whole and the run has passed it. */
-import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
+import { type FileHandle, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { TraceError } from "../error.ts";
 import type { ImageRef } from "../image.ts";
 import type { StepLog } from "../step.ts";
 import { type Trace, traceVersion } from "../trace.ts";
+import { makeDirectory } from "./directories.ts";
 import { sealLine } from "./lines.ts";
 import { packGroup } from "./pack.ts";
 import { isThere, partialPath, publishStep, stepPath, syncDirectory } from "./paths.ts";
@@ -66,7 +67,7 @@ export async function writeStep(
 
 async function create(directory: string, path: string): Promise<FileHandle> {
   try {
-    await mkdir(directory, { recursive: true });
+    await makeDirectory(directory);
     return await open(path, "wx");
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "EEXIST") {

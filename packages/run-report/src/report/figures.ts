@@ -1,7 +1,6 @@
 // Figures and tables for a text: SVG, CSV and Markdown. Configurations are compared; their seeds give the spread.
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { writeFileAtomic } from "@iapo/rollout-trace/files";
+import { makeDirectory, writeFileAtomic } from "@iapo/rollout-trace/files";
 import { toCsv, toMarkdown } from "@iapo/rollout-trace/text";
 import { formatNumber } from "../numbers.ts";
 import { bandOf, type Configuration, configurationsOf, curveOf, spreadOf } from "../runs/configurations.ts";
@@ -37,7 +36,7 @@ const figures: Readonly<Record<string, readonly Panel[]>> = {
 export async function writeFigures(runs: readonly LoadedRun[], directory: string): Promise<string[]> {
   const configurations = configurationsOf(runs);
   const files = { ...curveFigures(configurations), ...finalTables(configurations), ...(await caseStudies(runs)) };
-  await mkdir(directory, { recursive: true });
+  await makeDirectory(directory);
   const paths: string[] = [];
   for (const [name, content] of Object.entries(files)) {
     const path = join(directory, name);

@@ -1,8 +1,8 @@
 /** A folder of tasks: a file of rows and its pictures, each once. It appears when it is whole. */
-
 import { randomUUID } from "node:crypto";
 import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { makeDirectory } from "@iapo/rollout-trace/files";
 import { VqaTasksError } from "../error.ts";
 import type { VisualTask } from "../task.ts";
 import { withBoxes } from "./draw-boxes.ts";
@@ -47,7 +47,7 @@ export async function writeData(
       throw new VqaTasksError("write_failed", `${directory} cannot be written: ${cause.message}`, { cause });
     });
   try {
-    await writing(mkdir(join(partial, "images"), { recursive: true }));
+    await writing(makeDirectory(join(partial, "images")));
     if (boxes) await writing(mkdir(join(partial, "boxes")));
     await using file = await writing(open(join(partial, name), "w"));
     for await (const task of tasks) await writing(add(file, task));

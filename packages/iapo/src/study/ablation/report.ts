@@ -1,8 +1,7 @@
 // The results of an ablation as files: tables as Markdown and CSV, figures as SVG, and all of it as JSON.
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { metricTitles } from "@iapo/evaluation";
-import { writeFileAtomic } from "@iapo/rollout-trace/files";
+import { makeDirectory, writeFileAtomic } from "@iapo/rollout-trace/files";
 import {
   bandOf,
   formatDuration,
@@ -42,7 +41,7 @@ export interface AblationReport {
 export async function writeAblation(report: AblationReport): Promise<string> {
   const { jobs, state, measuring, minutes, models: names } = report;
   const out = join(measuring.directory, "results");
-  await mkdir(out, { recursive: true });
+  await makeDirectory(out);
   const runs = new Map<string, LoadedRun>();
   const results = new Map<string, JobResult>();
   const experiments = jobs.filter(({ isPreparation }) => !isPreparation);
@@ -156,7 +155,7 @@ async function figuresByExperiment(
     const found = own.flatMap(({ id }) => runs.get(id) ?? []);
     if (!own.some(({ id, recipe }) => recipe.source === source && runs.has(id))) continue;
     const directory = join(out, source.toLowerCase().replace(/[^a-z0-9]+/g, "-"));
-    await mkdir(directory, { recursive: true });
+    await makeDirectory(directory);
     await writeFigures(found, directory);
   }
 }

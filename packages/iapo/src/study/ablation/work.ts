@@ -1,10 +1,9 @@
 // What is done for a job, each part by the command line in a process of its own: train, export, measure. What is there is not made again.
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { listCheckpoints } from "@iapo/grpo";
-import { writeFileAtomic } from "@iapo/rollout-trace/files";
+import { makeDirectory, writeFileAtomic } from "@iapo/rollout-trace/files";
 import { stringify } from "yaml";
 import {
   type AblationJob,
@@ -110,7 +109,7 @@ async function train(
   onStep: () => Promise<void> = async () => {},
 ): Promise<Outcome> {
   const { directory, set, note } = options;
-  await mkdir(join(directory, "configurations"), { recursive: true });
+  await makeDirectory(join(directory, "configurations"));
   const file = join(directory, "configurations", `${id}.yaml`);
   await writeFileAtomic(file, stringify(config));
   const assignments = [...set, `grpo.steps=${steps}`].flatMap((one) => ["--set", one]);
@@ -131,7 +130,7 @@ async function exportStep(
   const { directory } = options;
   const model = modelPath(directory, name);
   if (existsSync(model)) return done;
-  await mkdir(join(directory, "models"), { recursive: true });
+  await makeDirectory(join(directory, "models"));
   return command(options, ["--quiet", "export", runDirectoryOf(directory, id), ...which, "--out", model], signal);
 }
 
