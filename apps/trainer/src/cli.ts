@@ -1,4 +1,5 @@
 // The frame of the command line: commands, help, and what becomes of an error.
+import { isInterrupt } from "@iapo/jobs";
 import { Command, CommanderError } from "commander";
 import { addAblate } from "./commands/ablate.ts";
 import { addAttribute } from "./commands/attribute.ts";
@@ -18,7 +19,6 @@ import { addSft, addTrain } from "./commands/train.ts";
 import { ExitCode, exitCodeOf, explain } from "./exit-codes.ts";
 import type { CliIo } from "./io.ts";
 import { printable } from "./printable.ts";
-import { isInterrupt } from "./run/work-in.ts";
 
 /** In the order of the help. */
 const commands: readonly AddCommand[] = [
@@ -51,7 +51,7 @@ Examples:
   $ iapo train my.yaml --set grpo.steps=20 --out runs/a
   $ iapo train --resume runs/a      goes on with a run that was stopped
   $ iapo plan my.yaml --memory 24   bytes and time of a step, and what to change where it does not fit
-  $ iapo diagnose                   before a run: which penalties tell faults from right calls
+  $ iapo diagnose                   before a run: which penalties separate faults from right calls
   $ iapo ablate --hours 4           the paper's experiments at nano scale, resumable
   $ iapo report runs/a              runs/a/report.html: curves, episodes, attributions
 

@@ -19,5 +19,6 @@ export type { TeacherWay } from "./plan/teacher-ways.ts";
 export { type ReplayOptions, type ReplayResult, replayRun } from "./replay/replay.ts";
 export { checkJob, type JobCheck } from "./run/check.ts";
 export type { JobEvents, JobResult } from "./run/execute-job.ts";
+export { isInterrupt } from "./run/interrupt.ts";
 export { keepingImages } from "./run/keep-images.ts";
 export { type RunJobOptions, runJob } from "./run/run-job.ts";

@@ -29,7 +29,7 @@ export const addAblate: AddCommand = (program, run) => {
     .option("--only <names>", "configurations, separated by commas; default all", configurations)
     .option("--seeds <numbers>", "separated by commas", seedList, [1, 2, 3])
     .option("--steps <count>", "of every run; default the configuration's", wholeNumber)
-    .option("--minutes <number>", "train each run on until it had so many, to compare at equal time", positive)
+    .option("--minutes <number>", "train each run on until so many have passed, to compare at equal time", positive)
     .option("--tests <count>", "held-out charts that models are measured on", wholeNumber, 400)
     .addOption(
       new Option("--split <split>", "tables of these charts; test is for the end")

@@ -18,7 +18,9 @@ The same command goes on where it was stopped.`;
 export const addDiagnose: AddCommand = (program, run) => {
   program
     .command("diagnose")
-    .description("before a run: how well the penalty tells faulty calls from right ones, for every way to compute it")
+    .description(
+      "before a run: how well the penalty separates faulty calls from right ones, for every way to compute it",
+    )
     .argument(
       "[config]",
       "a configuration or a run's directory, for its models, charts and settings; default what ships",

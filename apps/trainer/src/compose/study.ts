@@ -31,7 +31,10 @@ export async function openStudy({ source, student, teacher, seed }: StudyFlags):
   const config = job?.config;
   if (job) requireTrust(job);
   if (config && !config.data.nanoCharts)
-    throw new TrainerError("config", `${source}: only nano-charts tell which calls are right; set data.nanoCharts`);
+    throw new TrainerError(
+      "config",
+      `${source}: only of nano-charts is it known which calls are right; set data.nanoCharts`,
+    );
   const options = config
     ? { ...config.environment, scoring: { ...config.environment.scoring, scoring: "relaxed" as const } }
     : { prompt: "compact" as const };

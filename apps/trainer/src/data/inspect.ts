@@ -29,7 +29,7 @@ const SHEET_PICTURES = 12;
 const SHEET_SIDE = 800;
 const SHOWN_BAD_ROWS = 10;
 
-/** Exit code 1 where no task could be had. */
+/** Exit code 1 where no task could be read. */
 export async function inspect(options: InspectOptions, { out, note, signal }: CliIo): Promise<number> {
   const report = emptyReport();
   const census = new Census();

@@ -1,4 +1,4 @@
-// iapo diagnose: before a run, which settings of the penalty tell faulty calls from right ones.
+// iapo diagnose: before a run, which settings of the penalty separate faulty calls from right ones.
 import { join, resolve } from "node:path";
 import { diagnosisSvg, diagnosisTable } from "@iapo/iapo";
 import {

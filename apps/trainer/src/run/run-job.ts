@@ -1,10 +1,9 @@
 // iapo train and iapo sft: a job is run with progress, and its result printed.
-import { type Job, type JobResult, runJob } from "@iapo/jobs";
+import { isInterrupt, type Job, type JobResult, runJob } from "@iapo/jobs";
 import { openDevice } from "@iapo/tensor-core";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 import { createProgress } from "../progress/progress.ts";
-import { isInterrupt } from "./work-in.ts";
 
 export interface RunFlags {
   readonly resume?: boolean | undefined;

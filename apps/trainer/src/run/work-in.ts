@@ -1,5 +1,6 @@
 // The frame of every command that works in a directory of its own: one process at a time, and an interrupt ends it in order.
 import { type DirectoryLock, lockDirectory } from "@iapo/grpo/run-directory";
+import { isInterrupt } from "@iapo/jobs";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 
@@ -25,12 +26,4 @@ export async function workIn(
   } finally {
     await lock.release();
   }
-}
-
-/** Whether an error says no more than that the signal was aborted, also where a package has put it into an error of its own. */
-export function isInterrupt(error: unknown, { aborted, reason }: AbortSignal): boolean {
-  if (!aborted) return false;
-  for (let found = error; found instanceof Error; found = found.cause)
-    if (found === reason || found.name === "AbortError") return true;
-  return false;
 }

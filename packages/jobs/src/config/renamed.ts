@@ -1,4 +1,4 @@
-// Keys and values that had another name before this version: a configuration that uses one is told the name of today.
+// Keys and values that had another name before this version: an error names the one of today.
 import type { Renamed } from "@iapo/run-config";
 
 export const renamed: readonly Renamed[] = [

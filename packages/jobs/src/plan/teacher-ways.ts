@@ -12,7 +12,7 @@ export interface TeacherWay {
 }
 
 /**
- * One step in turns tells student and teacher apart; the ways follow. For a cached teacher it is a step in which the teacher writes and scores
+ * One step in turns measures student and teacher apart; the ways follow. For a cached teacher it is a step in which the teacher writes and scores
  * calls of its own: `cacheTeacherCalls` does so without the student. Null for a run without a teacher.
  */
 export async function planTeacherWays(

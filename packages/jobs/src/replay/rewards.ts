@@ -12,7 +12,7 @@ type Rewards = Readonly<Record<string, number>>;
 /**
  * What no seed governs is taken as the trace holds it: a judge's and a verifier's verdict, and the outcome of an episode that failed.
  * @param tools those that programs could call
- * @param own the user's own reward function, where the run had one
+ * @param own the user's own reward function, where the run has one
  */
 export function recomputeRewards(
   { environment, baseline, grpo }: Pick<JobConfig, "environment" | "baseline" | "grpo">,

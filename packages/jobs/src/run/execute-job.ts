@@ -20,7 +20,7 @@ import { withinPromptLimit } from "./prompt-limit.ts";
 import { packageVersions, recordStart } from "./provenance.ts";
 import { leftOutWarnings, openProcessor, taskCheck } from "./task-check.ts";
 
-/** What is told of a run while it is made. */
+/** Callbacks of a run. */
 export interface JobEvents {
   /** Such as `load the model`, `rollout`, `update`. */
   readonly onPhase?: ((name: string) => void) | undefined;

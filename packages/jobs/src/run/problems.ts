@@ -26,7 +26,7 @@ export function warningsOf(spec: JobSpec, { tasks, environment, ...facts }: JobF
   return lines(warnings);
 }
 
-/** Positions that the model can tell apart. */
+/** Positions that the model distinguishes. */
 export async function positionsOf(model: ModelSource, options: { readonly signal: AbortSignal }): Promise<number> {
   return (await loadConfig(await modelDirectory(model, options))).text.maxPositionEmbeddings;
 }

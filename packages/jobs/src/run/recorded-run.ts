@@ -1,4 +1,4 @@
-// A run that was made, as its directory tells it: the settings that decided what it computed, and where its parts lie.
+// A run that was made, read from its directory: the settings that decided what it computed, and where its parts lie.
 import { type RunRecord, readRunRecord, runPaths } from "@iapo/grpo/run-directory";
 import { z } from "zod";
 import { jobConfig } from "../config/load.ts";

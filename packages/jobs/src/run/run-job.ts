@@ -1,4 +1,4 @@
-// A job is run: its directory is held, its parts are put together, and what happens is told.
+// Runs a job: locks its directory, opens its parts, reports what happens.
 import { findRunRecord, lockDirectory } from "@iapo/grpo/run-directory";
 import type { ModelSource } from "@iapo/qwen-vl-model/config";
 import { type Device, openDevice } from "@iapo/tensor-core";
@@ -6,6 +6,7 @@ import type { JobConfig } from "../config/schema.ts";
 import { type Job, specOf } from "../open-job.ts";
 import { requireTrust } from "../parts/user-modules.ts";
 import { executeJob, type JobEvents, type JobResult } from "./execute-job.ts";
+import { isInterrupt } from "./interrupt.ts";
 import { holdsRun } from "./open-run.ts";
 
 export interface RunJobOptions extends JobEvents {
@@ -29,16 +30,15 @@ export async function runJob(job: Job, { device, ...options }: RunJobOptions = {
   return await runOn(own, job, options);
 }
 
-async function runOn(
-  device: Device,
-  job: Job,
-  { resume = false, signal, ...events }: RunJobOptions,
-): Promise<JobResult> {
+async function runOn(device: Device, job: Job, options: RunJobOptions): Promise<JobResult> {
+  const { resume = false, signal = new AbortController().signal, ...events } = options;
   const lock = await lockDirectory(job.directory);
   try {
     const isThere = await holdsRun(job, resume);
-    const given = { device, lock, resume: isThere, signal: signal ?? new AbortController().signal, events };
+    const given = { device, lock, resume: isThere, signal, events };
     return await executeJob(job, { ...(await pinned(job)), ...given });
+  } catch (error) {
+    throw isInterrupt(error, signal) ? signal.reason : error;
   } finally {
     await lock.release();
   }
