@@ -7,6 +7,13 @@ export function at<T>(values: ArrayLike<T>, index: number): T {
   return value;
 }
 
+/** As {@link at}, for inner loops of references: of one kind of array, which engines compile to a load. */
+export function element(values: Float64Array, index: number): number {
+  const value = values[index];
+  if (value === undefined) throw new RangeError(`no element ${index} among ${values.length}`);
+  return value;
+}
+
 /** Rows and columns. Throws a RangeError for what is no matrix, which is a fault of the caller. */
 export function matrixShape({
   shape,

@@ -1,5 +1,5 @@
 // Slow f64 attention over segments: what the kernels are held to.
-import { at, rowsOf } from "../../checked.ts";
+import { element, rowsOf } from "../../checked.ts";
 import type { ReferenceArray } from "../define.ts";
 import { keyRow, type SegmentPlan, visibleKeys } from "./plan.ts";
 
@@ -29,7 +29,7 @@ export function attentionReference(
         const keyAt = (logical: number) => (keyRow(segment, logical) * kvHeads + kvHead) * headDim;
         const scores = Float64Array.from({ length: count }, (_, j) => {
           let s = 0;
-          for (let d = 0; d < headDim; d++) s += at(q.data, row * headDim + d) * at(k.data, keyAt(j) + d);
+          for (let d = 0; d < headDim; d++) s += element(q.data, row * headDim + d) * element(k.data, keyAt(j) + d);
           return s * scale;
         });
         if (count === 0) continue;
@@ -42,7 +42,7 @@ export function attentionReference(
           const p = Math.exp(score - total);
           for (let d = 0; d < headDim; d++) {
             const to = row * headDim + d;
-            out[to] = at(out, to) + p * at(v.data, keyAt(j) + d);
+            out[to] = element(out, to) + p * element(v.data, keyAt(j) + d);
           }
         }
       }

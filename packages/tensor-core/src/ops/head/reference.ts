@@ -1,5 +1,5 @@
 // The head's slow f64 reference.
-import { at, matrixShape } from "../../checked.ts";
+import { at, element, matrixShape } from "../../checked.ts";
 import type { ReferenceArray } from "../define.ts";
 import type { HeadParams } from "./log-probs.ts";
 
@@ -21,7 +21,7 @@ export function headReference(
     const z = Float64Array.from({ length: vocabulary }, (_, v) => {
       if (banned.has(v)) return Number.NEGATIVE_INFINITY;
       let sum = 0;
-      for (let k = 0; k < d; k++) sum += at(hidden.data, r * d + k) * at(weight.data, v * d + k);
+      for (let k = 0; k < d; k++) sum += element(hidden.data, r * d + k) * element(weight.data, v * d + k);
       return sum / temperature;
     });
     const largest = z.reduce((a, b) => Math.max(a, b));

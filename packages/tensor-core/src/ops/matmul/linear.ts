@@ -1,5 +1,5 @@
 // A linear layer: torch's weight layout, f32 or bf16, whole or in row shards.
-import { at, matrixShape, rowsOf } from "../../checked.ts";
+import { at, element, matrixShape, rowsOf } from "../../checked.ts";
 import type { Tensor } from "../../tensor.ts";
 import { defineOp, expectDType, type OpCase, shapeError } from "../define.ts";
 import { emptyLike, fill } from "../fill.ts";
@@ -53,7 +53,7 @@ export const linear = defineOp({
     for (let i = 0; i < rows; i++)
       for (let j = 0; j < out; j++) {
         let sum = bias ? at(bias.data, j) : 0;
-        for (let q = 0; q < width; q++) sum += at(x.data, i * width + q) * at(weight.data, j * width + q);
+        for (let q = 0; q < width; q++) sum += element(x.data, i * width + q) * element(weight.data, j * width + q);
         data[i * out + j] = sum;
       }
     return [{ shape: [rows, out], data }];

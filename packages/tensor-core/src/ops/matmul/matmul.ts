@@ -1,5 +1,5 @@
 // The public matrix product, single and batched.
-import { at, matrixShape, rowsOf } from "../../checked.ts";
+import { element, matrixShape, rowsOf } from "../../checked.ts";
 import type { Tensor } from "../../tensor.ts";
 import { defineOp, expectDType, type OpCase, type ReferenceArray, shapeError } from "../define.ts";
 import { type MatmulLayout, matmulInto } from "./dispatch.ts";
@@ -87,7 +87,8 @@ export const matmul = defineOp({
         for (let j = 0; j < n; j++) {
           let sum = 0;
           for (let q = 0; q < k; q++)
-            sum += at(a.data, z * m * k + i * aRow + q * aStep) * at(b.data, z * n * k + j * bColumn + q * bStep);
+            sum +=
+              element(a.data, z * m * k + i * aRow + q * aStep) * element(b.data, z * n * k + j * bColumn + q * bStep);
           data[(z * m + i) * n + j] = sum;
         }
     const reference: ReferenceArray = { shape: a.shape.length === 3 ? [batch, m, n] : [m, n], data };
