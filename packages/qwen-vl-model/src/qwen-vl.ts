@@ -44,9 +44,9 @@ export class QwenVL {
   }
 
   /**
-   * Streams the answer to a conversation as text. Sampling defaults to the checkpoint's `generation_config.json` (its repetition penalty is
-   * not applied). Leaving the loop stops the generation. Throws QwenVLError for a
-   * conversation that cannot be encoded, for an option that is out of its range or unknown, and for logits that are not finite.
+   * Streams the answer to a conversation as text. Sampling defaults to the checkpoint's `generation_config.json`. Leaving the loop stops the
+   * generation. Throws QwenVLError for a conversation that cannot be encoded, for an option that is out of its range or unknown, and for logits
+   * that are not finite.
    */
   async *generate(
     messages: readonly Message[],
@@ -67,6 +67,7 @@ export class QwenVL {
       topP: options.topP ?? defaults.topP,
       topK: options.topK ?? defaults.topK,
       bias: options.bias,
+      repetitionPenalty: options.repetitionPenalty ?? defaults.repetitionPenalty,
       bannedIds: options.bannedIds ?? bannedIdsOf(this.model.config, tokenizer.size),
     };
     const prompt = await encodeConversation(this.processor, messages);

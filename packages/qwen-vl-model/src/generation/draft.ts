@@ -14,6 +14,8 @@ export interface Response {
   /** Sampled last, not in the cache yet. */
   pending: number | undefined;
   turns: number;
+  /** Ids that it holds: those of its prompt, of earlier turns and of what was appended. */
+  readonly seen: Set<number>;
 }
 
 export interface Draft {
@@ -26,6 +28,11 @@ export interface Draft {
   readonly logProbs: Float32Array;
   count: number;
   turn: GeneratedTurn | undefined;
+}
+
+/** Ids of the whole response, of this turn too. */
+export function seenBy({ response, tokens, count }: Draft): ReadonlySet<number> {
+  return new Set([...response.seen, ...tokens.subarray(0, count)]);
 }
 
 /** Throws `option` where seeds and responses differ in number. */

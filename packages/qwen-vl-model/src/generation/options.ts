@@ -8,6 +8,7 @@ const sampling = {
   topK: z.int().min(0).optional(),
   topP: z.number().gt(0).max(1).optional(),
   bias: z.instanceof(Map).optional(),
+  repetitionPenalty: z.number().positive().optional(),
   bannedIds: z.array(z.int().min(0)).optional(),
 };
 const maxTokens = z.int().min(1);

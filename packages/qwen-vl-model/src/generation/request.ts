@@ -10,6 +10,11 @@ export interface TokenSampling extends Sampling {
   readonly bannedIds?: readonly number[] | undefined;
   /** Added to logits before sampling, by id. Truncation, as `topK`: it changes what is sampled, not the log-probs that are returned. */
   readonly bias?: ReadonlyMap<number, number> | undefined;
+  /**
+   * Logits of ids that the prompt or the response holds are divided by it where positive, else multiplied (Keskar et al. 2019), before all else.
+   * Truncation, as `topK`; 1 or undefined: none.
+   */
+  readonly repetitionPenalty?: number | undefined;
 }
 
 /** A signal stops it at the next readback; `generate` then throws the signal's reason. */

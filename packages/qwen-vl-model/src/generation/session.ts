@@ -7,6 +7,7 @@ import {
   noGrad,
   type RowIndex,
   rowSegment,
+  type Sample,
   sample,
   scope,
   type Tensor,
@@ -17,10 +18,11 @@ import type { QwenVLModel } from "../model/model.ts";
 import { nextPositionOf, type Sequence } from "../model/pack.ts";
 import { textPositions } from "../model/response.ts";
 import { KeyValueCache } from "./cache.ts";
-import { type Draft, draftsOf, type Response, takeChunk } from "./draft.ts";
+import { type Draft, draftsOf, type Response, seenBy, takeChunk } from "./draft.ts";
 import { checkRequest } from "./options.ts";
 import { forwardRows, type NewRows, type PassOptions, rowsOf } from "./pass.ts";
 import { type GeneratedTurn, type GenerateRequest, sampleOptionsOf } from "./request.ts";
+import { seenColumns, withSampled } from "./seen.ts";
 
 /** Tokens sampled between two readbacks. */
 const CHUNK = 8;
@@ -29,6 +31,7 @@ interface Prompt {
   readonly start: number;
   readonly count: number;
   readonly nextPosition: number;
+  readonly ids: ReadonlySet<number>;
 }
 
 /** What the GPU is at. */
@@ -67,7 +70,7 @@ export class Session {
       if (count === 0) throw new QwenVLError("prompt", "an empty prompt cannot be continued");
       const start = rows;
       rows += count;
-      return { start, count, nextPosition: nextPositionOf(prompt) };
+      return { start, count, nextPosition: nextPositionOf(prompt), ids: new Set(prompt.tokens) };
     });
     const parts = places.map(({ start, count }, i): NewRows => {
       const keys = { prefixStart: 0, prefixCount: 0, ownStart: start, ownCount: count };
@@ -139,6 +142,7 @@ export class Session {
       response.nextPosition = turn.nextPosition;
       response.pending = turn.tokens.at(-1);
       response.turns++;
+      for (const id of turn.tokens) response.seen.add(id);
       return [turn];
     });
   }
@@ -179,6 +183,7 @@ export class Session {
       response.count += count;
       response.pending = undefined;
       response.nextPosition = Math.max(position + 1, nextPositionOf(sequence));
+      for (const id of sequence.tokens) response.seen.add(id);
       return { sequences: [pending, sequence], count, start, keys: this.#keysOf(response) };
     });
     if (parts.length === 0) return;
@@ -217,10 +222,10 @@ export class Session {
   }
 
   #firstResponses(samples: number): Response[] {
-    return this.#prompts.flatMap(({ nextPosition }, prompt) =>
+    return this.#prompts.flatMap(({ nextPosition, ids }, prompt) =>
       Array.from({ length: samples }, () => ({
         ...{ prompt, start: 0, count: 0 },
-        ...{ nextPosition, pending: undefined, turns: 0 },
+        ...{ nextPosition, pending: undefined, turns: 0, seen: new Set(ids) },
       })),
     );
   }
@@ -249,17 +254,23 @@ export class Session {
     const count = Math.min(CHUNK, stop.maxTokens - done);
     const seeds = drafts.map(({ seed, response }) => deriveSeed(...seed, response.turns));
     const options = sampleOptionsOf(this.#model, sampling, seeds);
+    const { repetitionPenalty: factor = 1 } = sampling;
+    const seen = factor === 1 ? undefined : seenColumns(this.#model.device, drafts.map(seenBy));
     let hidden = start;
-    const drawn = Array.from({ length: count }, (_, step) => {
+    const drawn: Sample[] = [];
+    for (let step = 0; step < count; step++) {
       const before = hidden;
       // The upload submits the step before: the GPU works on it while this one is recorded.
       const { layout, target } = this.#uploadStep(responses, done + step);
-      const made = scope(() => sample(linear(before, this.#model.head), { ...options, position: done + step }));
+      const made = scope(() => {
+        const repetition = seen && { repetition: { ids: withSampled(seen, drawn), factor } };
+        return sample(linear(before, this.#model.head), { ...options, ...repetition, position: done + step });
+      });
       this.#cache.target = target;
       hidden = this.#model.hidden(this.#model.embedTokens(made.ids), { layout }, { cache: this.#cache });
       before.dispose();
-      return made;
-    });
+      drawn.push(made);
+    }
     const joined = (parts: readonly Tensor[]) => concat(parts, 0);
     return {
       hidden,
