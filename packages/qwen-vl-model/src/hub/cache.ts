@@ -44,7 +44,7 @@ export class RepositoryCache {
     const needed = listing ?? [{ path: "config.json" }, { path: "tokenizer.json" }];
     for (const file of needed) {
       const found = await stat(join(directory, file.path)).catch(() => undefined);
-      if (!found || ("size" in file && found.size !== file.size)) return "partial";
+      if (!found?.isFile() || ("size" in file && found.size !== file.size)) return "partial";
     }
     try {
       await using _ = await openSafetensors(directory);
@@ -84,12 +84,16 @@ export class RepositoryCache {
     const blob = this.blobPath(hash);
     const pointer = join(this.snapshotPath(commit), path);
     if ((await realpath(pointer).catch(() => undefined)) === (await realpath(blob))) return;
-    // Where symbolic links are not allowed (Windows without developer mode) a hard link takes no space either.
-    await publish(pointer, (partial) =>
-      symlink(relative(dirname(pointer), blob), partial)
-        .catch(() => link(blob, partial))
-        .catch(() => copyFile(blob, partial)),
-    );
+    await publish(pointer, async (partial) => {
+      try {
+        await symlink(relative(dirname(pointer), blob), partial);
+        await stat(partial); // it leads elsewhere where a folder above is a link itself
+      } catch {
+        // Where symbolic links are not allowed (Windows without developer mode) a hard link takes no space either.
+        await rm(partial, { force: true });
+        await link(blob, partial).catch(() => copyFile(blob, partial));
+      }
+    });
   }
 
   /** Notes which commit a revision stands for. */

@@ -43,7 +43,8 @@ export async function downloadFile(file: RemoteFile, target: string, transfer: T
 
 /** Whether the blob is there; its name was given to verified content only. */
 export async function isWhole(target: string, { size }: RemoteFile): Promise<boolean> {
-  return (await stat(target).catch(() => undefined))?.size === size;
+  const found = await stat(target).catch(() => undefined);
+  return found?.isFile() === true && found.size === size;
 }
 
 async function fetchInto(target: string, file: RemoteFile, transfer: Transfer): Promise<void> {
