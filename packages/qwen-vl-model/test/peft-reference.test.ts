@@ -86,6 +86,17 @@ test.each(Object.entries(reference.logits))(
   },
 );
 
+test("rsLoRA divides by the root of the rank, by module where a pattern says so", async () => {
+  const adapter = await loadAdapter(device, model.config, `${folder}patterns`);
+  adapter.dispose();
+  const scaleOf = (name: string) => adapter.pairs.get(name)?.scale;
+  expect(adapter.scale).toBe(8 / Math.sqrt(4));
+  expect(scaleOf("visual.blocks.0.attn.qkv")).toBe(8 / Math.sqrt(4));
+  expect(scaleOf("model.layers.1.self_attn.q_proj")).toBe(8 / Math.sqrt(2));
+  expect(scaleOf("model.layers.0.mlp.down_proj")).toBe(3 / Math.sqrt(4));
+  expect(scaleOf("model.layers.2.mlp.down_proj")).toBe(3);
+});
+
 test.each(["patterns", "half"])("%s: merged, the logits stay", async (name) => {
   const adapter = await loadAdapter(device, model.config, folder + name);
   const merged = new QwenVLModel(model.config, mergedWeights(model.weights, adapter));

@@ -48,6 +48,8 @@ export const TEXT_PROJECTIONS: RegExp = /^model\.layers\.\d+\.(self_attn\.(q|k|v
 export class Adapter {
   /** Where a pair has a rank or an alpha of its own, those of the others. */
   readonly options: AdapterOptions;
+  /** What updates are multiplied by, of pairs without a rank or an alpha of their own. */
+  readonly scale: number;
   /** By the projection's published name without `.weight`. */
   readonly pairs: ReadonlyMap<string, AdapterPair>;
   /** Whole matrices that stand for those of the model while the adapter is on, by published name; not trained. PEFT's `modules_to_save`. */
@@ -59,6 +61,7 @@ export class Adapter {
     replaced: ReadonlyMap<string, Tensor> = new Map(),
   ) {
     this.options = options;
+    this.scale = scaleOf(options);
     this.pairs = pairs;
     this.replaced = replaced;
   }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { readImage } from "@iapo/visual-tools/sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { knownConfigs, writeConfig } from "../../src/config.ts";
-import { DEFAULT_CHAT_TEMPLATE, loadProcessor } from "../../src/processor/index.ts";
+import { DEFAULT_CHAT_TEMPLATE, loadProcessor, Tokenizer } from "../../src/processor/index.ts";
 import { byteTokenizer } from "../support/byte-tokenizer.ts";
 
 let directory: string;
@@ -120,4 +120,20 @@ test.each([Number.NaN, -5, 0, 1.5, "50176", 2 ** 40])("maxPixels %s is refused",
   await expect(loadProcessor(directory, { maxPixels: maxPixels as number })).rejects.toThrow(
     "maxPixels: expected a whole number from 1 to",
   );
+});
+
+test("a decoder may be a sequence of the one that is needed, no other", () => {
+  const json = byteTokenizer() as { decoder: unknown };
+  const decoded = (decoder: unknown): string => {
+    const tokenizer = new Tokenizer({ ...json, decoder });
+    return tokenizer.decode(tokenizer.encode("Bär 👩"));
+  };
+  expect(decoded({ type: "Sequence", decoders: [json.decoder] })).toBe("Bär 👩");
+  for (const decoder of [
+    null,
+    { type: "WordPiece" },
+    { type: "Sequence", decoders: [json.decoder, { type: "Strip" }] },
+  ]) {
+    expect(() => decoded(decoder)).toThrow("decoder: expected ByteLevel: only byte-level tokenizers are supported");
+  }
 });
