@@ -129,3 +129,19 @@ test("a single skipped step is in the log, and the run goes on", async () => {
   expect(log.metrics["alarm/non_finite"]).toBe(1);
   expect(await replayStep(step, { ...replaying, advantage })).toMatchObject({ updates: 2, difference: undefined });
 });
+
+test("steps that were skipped one after another are counted over a resume", async () => {
+  const advantage: AdvantageFunction = (samples) => samples.map(({ trace }) => trace.turns.map(() => 3e38));
+  const until = (steps: number, resume: boolean) =>
+    nanoRun(
+      device,
+      { directory, steps, resume, checkpoint: { every: 1, keep: 1 }, evaluate: undefined, maxSkippedSteps: 5 },
+      {},
+      { advantage },
+    );
+  expect(await until(2, false)).toMatchObject({ step: 2, skippedInARow: 4 });
+  await expect(until(3, true)).rejects.toMatchObject({
+    code: "diverged",
+    message: expect.stringMatching(/^6 optimizer steps in a row were not finite/),
+  });
+});

@@ -64,6 +64,18 @@ test("the digest is that of the rows used", async () => {
   expect(await digest(good.map((row) => ({ ...row, answers: ["y"] })))).not.toBe(own);
 });
 
+test("the digest knows the pixels of pictures beside the rows", async () => {
+  const data = files([{ id: "1", image: "shade.png" }], "fail");
+  const digest = async (shade: number) => {
+    const image = { width: 8, height: 8, channels: 3, data: new Uint8Array(192).fill(shade) } as const;
+    writeFileSync(join(folder, "shade.png"), await encodePng(image));
+    return (await openTasks(data)).train.content;
+  };
+  const white = await digest(255);
+  expect(await digest(0)).not.toBe(white);
+  expect(await digest(255)).toBe(white);
+});
+
 test("an interrupt ends the looking", async () => {
   const signal = AbortSignal.abort(new Error("stop"));
   await expect(openTasks(files(broken, "skip"), { signal })).rejects.toThrow("stop");

@@ -1,11 +1,13 @@
 // A resume, a replay and an export with other models, data or functions than the run was made with: refused, naming which; and whose a directory is.
 import {
   appendFileSync,
+  copyFileSync,
   cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -30,6 +32,11 @@ beforeAll(async () => {
   writeFileSync(at("reward.mjs"), 'import { worth } from "./worth.mjs";\nexport default () => ({ outcome: worth });\n');
   writeFileSync(at("worth.mjs"), "export const worth = 0.5;\n");
   expect((await iapo(["data", "render", "nano", "--count", "4", "--out", at("data")])).code).toBe(0);
+  const [first = "", second = ""] = readdirSync(at("data/images"));
+  renameSync(at(`data/images/${first}`), at("data/first.png"));
+  copyFileSync(at(`data/images/${second}`), at("data/second.png"));
+  const rows = readFileSync(at("data/tasks.jsonl"), "utf8");
+  writeFileSync(at("data/tasks.jsonl"), rows.replaceAll(`images/${first}`, "first.png"));
   writeFileSync(
     config,
     `extends: nano-grpo
@@ -82,6 +89,7 @@ test.each<[file: string, change: (path: string) => void, named: RegExp]>([
     (path) => writeFileSync(path, readFileSync(path, "utf8").replace(/"answers":\[[^\]]*\]/, '"answers":["zzz"]')),
     /of data\/train;/,
   ],
+  ["data/first.png", (path) => copyFileSync(at("data/second.png"), path), /of data\/train;/],
   ["worth.mjs", (path) => writeFileSync(path, "export const worth = 1;\n"), /of functions\/reward;/],
 ])("a run is not resumed with another %s", async (file, change, named) => {
   const before = fingerprintOf(run, all);

@@ -10,7 +10,10 @@ const MOST_BYTES = 2 ** 24;
 const byName = z.record(z.string(), z.string());
 
 const versionSchema = z.looseObject({
-  version: z.literal(2, { error: "this reader knows version 2; read it with the version that wrote it" }),
+  version: z.literal(2, {
+    error: ({ input }) =>
+      `it has version ${JSON.stringify(input)}, and this release reads version 2: report, replay and export the run with the release that made it, or make it again by its config.yaml`,
+  }),
 });
 
 const recordSchema = z.strictObject({

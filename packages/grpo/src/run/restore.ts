@@ -45,6 +45,7 @@ function beginning({ policy }: Learner): RunState {
     policyVersion: policy.version,
     optimizerSteps: 0,
     skippedSteps: 0,
+    skippedInARow: 0,
     emptySteps: 0,
     alarms: noAlarms,
     best: null,

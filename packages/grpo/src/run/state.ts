@@ -15,6 +15,8 @@ export interface RunState {
   readonly policyVersion: number;
   readonly optimizerSteps: number;
   readonly skippedSteps: number;
+  /** Of the optimizer steps, how many of the latest were skipped, one after the other. */
+  readonly skippedInARow: number;
   /** Steps in a row, up to this one, in which there was nothing to train on. */
   readonly emptySteps: number;
   readonly alarms: AlarmState;
@@ -31,6 +33,7 @@ export const runStateSchema: z.ZodType<RunState> = z.strictObject({
   policyVersion: count,
   optimizerSteps: count,
   skippedSteps: count,
+  skippedInARow: count,
   emptySteps: count,
   alarms: z.strictObject({ first: windows, recent: windows, active: z.array(z.string()) }),
   best: z.strictObject({ step: count, score: z.number() }).nullable(),
@@ -67,6 +70,7 @@ export function checkpointTensors({ policy, optimizer }: Learner): CheckpointTen
 export function restoreLearner(learner: Learner, state: RunState): void {
   learner.steps = state.optimizerSteps;
   learner.skipped = state.skippedSteps;
+  learner.skippedInARow = state.skippedInARow;
   learner.policy.version = state.policyVersion;
   learner.policy.refresh();
 }

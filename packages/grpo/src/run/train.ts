@@ -158,6 +158,7 @@ class Training {
       policyVersion: learner.policy.version,
       optimizerSteps: learner.steps,
       skippedSteps: learner.skipped,
+      skippedInARow: learner.skippedInARow,
       emptySteps: made.empty === undefined ? 0 : before.emptySteps + 1,
       alarms: watched.state,
       best: isBest ? { step, score: evaluated.score } : before.best,

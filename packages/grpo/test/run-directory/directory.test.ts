@@ -94,7 +94,9 @@ test.each(["", "{", "[]", '{"version":1}', JSON.stringify({ version: 2, ...made,
 test("of a run.json of another version, no more than the version is said", async () => {
   const folder = await begun();
   writeFileSync(join(folder, "run.json"), '{"version":1}');
-  await expect(readRunRecord(folder)).rejects.toThrow(/: ✖ this reader knows version 2; [^✖]*$/);
+  await expect(readRunRecord(folder)).rejects.toThrow(
+    /: ✖ it has version 1, and this release reads version 2: report, replay and export the run with the release that made it[^✖]*$/,
+  );
 });
 
 test.each(["steps", "checkpoints"])(

@@ -13,7 +13,7 @@ import { filesOf } from "./data-files.ts";
 /** Tasks by their numbers, from 0. */
 export type TaskList = {
   readonly length: number;
-  /** SHA-256 of the rows that the tasks are made of; undefined where they are a function of the settings. Pictures beside the rows are not in it. */
+  /** SHA-256 of the rows that the tasks are made of, and of their pictures' pixels; undefined where they are a function of the settings. */
   readonly content?: string | undefined;
   /** Rows that were left out, where `onBadRow: skip` says so. */
   readonly leftOut?: LeftOut | undefined;
@@ -78,6 +78,7 @@ async function recordTasks(
   const files = await filesOf(options);
   const made: (() => Promise<VisualTask>)[] = [];
   const hash = createHash("sha256");
+  const pixels = new WeakMap<TaskRecord, string>();
   const leftOut: { count: number; first: BadRow[] } = { count: 0, first: [] };
   for (const { file, folder } of files) {
     if (made.length >= limit) break;
@@ -87,12 +88,13 @@ async function recordTasks(
       const task = await whole(record);
       const reason = check?.(task);
       if (reason !== undefined) throw new VqaTasksError("bad_row", reason);
+      pixels.set(record, task.content.image.id);
       return record;
     };
     const stream = loadRecords({ format, files: [file], onBadRow, examine, signal });
     for await (const record of stream) {
       made.push(() => whole(record));
-      addTo(hash, record);
+      addTo(hash, record, pixels.get(record));
       onTask?.(made.length);
       if (made.length >= limit) break;
     }
@@ -128,8 +130,7 @@ export function leftOutWords({ length, leftOut }: TaskList, name: string): strin
   return `${leftOut.count} of ${leftOut.count + length} rows of ${name} are left out: ${shown.join("; ")}${more}`;
 }
 
-function addTo(hash: Hash, { picture, ...row }: TaskRecord): void {
-  const { bytes, ...source } = { bytes: undefined, ...picture };
-  hash.update(JSON.stringify([row, source, bytes?.length ?? 0]));
-  if (bytes) hash.update(bytes);
+function addTo(hash: Hash, { picture, ...row }: TaskRecord, pixels: string | undefined): void {
+  const { bytes: _, ...source } = { bytes: undefined, ...picture };
+  hash.update(JSON.stringify([row, source, pixels]));
 }
