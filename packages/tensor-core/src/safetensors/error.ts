@@ -10,7 +10,7 @@ import { TensorError } from "../errors.ts";
  * - `shape`: a shape that is not a list of whole numbers, or that does not fit its byte range.
  * - `offsets`: byte ranges that overlap, leave a hole or lie outside the file.
  * - `duplicate`: the same name twice.
- * - `index`: a shard index that is malformed or does not agree with its shards.
+ * - `index`: a shard index that is malformed.
  * - `unknown_tensor`: a tensor was asked for that the checkpoint does not hold.
  * - `range`: rows or piece sizes that make no sense were asked for.
  * - `data`: the bytes given to the writer are not as many as the shape announces.

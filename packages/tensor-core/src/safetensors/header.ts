@@ -7,13 +7,14 @@ import { bytesPerElement, isSafetensorsDtype, type SafetensorsDtype, tensorByteL
 import { SafetensorsError } from "./error.ts";
 import { isRecord, parseStrictJson } from "./json.ts";
 
-/** The longest header that is read: 16 MiB, room for 100,000 tensors. */
-export const MAX_HEADER_BYTES: number = 16 * 2 ** 20;
+/** The longest header that is read: the format's own limit. */
+export const MAX_HEADER_BYTES: number = 100_000_000;
 
 /** What is known of a tensor without reading its data. */
 export interface TensorInfo {
   readonly name: string;
-  readonly dtype: SafetensorsDtype;
+  /** As the header has it. Data of another dtype than `SafetensorsDtype` is not read. */
+  readonly dtype: string;
   /** Row-major, outermost dimension first; `[]` for a scalar. */
   readonly shape: readonly number[];
   readonly byteLength: number;
@@ -32,6 +33,16 @@ export interface Header {
  * @throws SafetensorsError `truncated` or `header`.
  */
 export function headerLength(prefix: Uint8Array, fileSize: number, file: string): number {
+  const text = textOf(prefix);
+  if (text === "version ") {
+    const what =
+      "a Git LFS pointer, not the file that it stands for: run `git lfs pull` in its repository, or download it again";
+    throw new SafetensorsError("header", file, what);
+  }
+  if (text !== undefined) {
+    const what = `text that begins with ${JSON.stringify(text)}, not safetensors: perhaps a page that was saved in its place; download it again`;
+    throw new SafetensorsError("header", file, what);
+  }
   if (fileSize < 8 || prefix.byteLength < 8) {
     throw new SafetensorsError("truncated", file, `${fileSize} bytes are too few for a safetensors file`);
   }
@@ -49,8 +60,15 @@ export function headerLength(prefix: Uint8Array, fileSize: number, file: string)
   return Number(length);
 }
 
+/** What the first bytes say where all are printable: a length in their place would be beyond any file's. */
+function textOf(prefix: Uint8Array): string | undefined {
+  const isText =
+    prefix.byteLength === 8 && prefix.every((byte) => (byte >= 0x20 && byte < 0x7f) || byte === 10 || byte === 13);
+  return isText ? String.fromCharCode(...prefix) : undefined;
+}
+
 /**
- * Parses and verifies a header.
+ * Parses and verifies a header. A tensor of an unknown dtype is taken as its byte range says; it is refused when it is read.
  * @param json the header's bytes, without the 8-byte length
  * @throws SafetensorsError `header`, `dtype`, `shape`, `offsets`, `duplicate` or `truncated`.
  */
@@ -69,6 +87,7 @@ export function parseHeader(json: Uint8Array, fileSize: number, file: string): H
 }
 
 function parseMetadata(value: unknown, file: string): Record<string, string> {
+  if (value === null) return {}; // as some writers leave it
   if (!isRecord(value) || !Object.values(value).every((text) => typeof text === "string")) {
     throw new SafetensorsError("header", file, "__metadata__ is not an object of strings");
   }
@@ -83,16 +102,16 @@ function parseEntry(name: string, entry: unknown, dataStart: number, fileSize: n
   if (unknownKey !== undefined) {
     throw new SafetensorsError("header", file, `${label} has an unknown field ${JSON.stringify(unknownKey)}`);
   }
-  if (!isSafetensorsDtype(dtype)) {
-    throw new SafetensorsError("dtype", file, `${label} has the unknown dtype ${JSON.stringify(dtype)}`);
+  if (typeof dtype !== "string") {
+    throw new SafetensorsError("dtype", file, `${label} has the dtype ${JSON.stringify(dtype)}, which is no name`);
   }
   if (!isWholeNumbers(shape)) {
     throw new SafetensorsError("shape", file, `${label} has no list of whole numbers as its shape`);
   }
-  if (!isWholeNumbers(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]!) {
+  const [begin, end, ...more] = isWholeNumbers(offsets) ? offsets : [];
+  if (begin === undefined || end === undefined || more.length > 0 || begin > end) {
     throw new SafetensorsError("offsets", file, `${label} has data_offsets that are no range [begin, end]`);
   }
-  const [begin, end] = offsets as [number, number];
   if (end > fileSize - dataStart) {
     throw new SafetensorsError(
       "truncated",
@@ -100,13 +119,14 @@ function parseEntry(name: string, entry: unknown, dataStart: number, fileSize: n
       `${label} ends at data byte ${end}, the file has ${fileSize - dataStart}`,
     );
   }
-  const byteLength = tensorByteLength(dtype, shape);
-  if (byteLength !== end - begin) {
-    const needs = byteLength === undefined ? "more than can be counted" : `${byteLength}`;
+  const byteLength = end - begin;
+  const needed = isSafetensorsDtype(dtype) ? tensorByteLength(dtype, shape) : byteLength;
+  if (byteLength !== needed) {
+    const needs = needed === undefined ? "more than can be counted" : `${needed}`;
     throw new SafetensorsError(
       "shape",
       file,
-      `${label} (${dtype} [${shape}]) needs ${needs} bytes, its range has ${end - begin}`,
+      `${label} (${dtype} [${shape}]) needs ${needs} bytes, its range has ${byteLength}`,
     );
   }
   return { name, dtype, shape, byteLength, file, offset: dataStart + begin };

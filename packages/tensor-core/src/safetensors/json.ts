@@ -1,12 +1,12 @@
 /** JSON from a hostile file: bounded in depth and refused where a key occurs twice, which `JSON.parse` would let pass. */
 import { SafetensorsError } from "./error.ts";
 
-/** A header is an object of objects whose values are at most lists: three levels. */
-const MAX_DEPTH = 3;
+/** A header is an object of objects whose values are at most lists: three levels. An index may hold anything as its metadata. */
+const MAX_DEPTH = { header: 3, index: 32 } as const;
 
 /**
  * Parses UTF-8 JSON.
- * @throws SafetensorsError `header` (or `index`) for bad UTF-8, bad JSON, more than three levels; `duplicate` for a repeated key.
+ * @throws SafetensorsError `header` (or `index`) for bad UTF-8, bad JSON, too many levels; `duplicate` for a repeated key.
  */
 export function parseStrictJson(bytes: Uint8Array, file: string, fault: "header" | "index"): unknown {
   const what = fault === "header" ? "the header" : "the index";
@@ -36,8 +36,8 @@ function checkKeysAndDepth(text: string, file: string, fault: "header" | "index"
     at = token.lastIndex;
     const found = match[0];
     if (found === "{" || found === "[") {
-      if (keys.length === MAX_DEPTH) {
-        throw new SafetensorsError(fault, file, `JSON is nested more than ${MAX_DEPTH} levels deep`);
+      if (keys.length === MAX_DEPTH[fault]) {
+        throw new SafetensorsError(fault, file, `JSON is nested more than ${MAX_DEPTH[fault]} levels deep`);
       }
       keys.push(new Set());
     } else if (found === "}" || found === "]") {

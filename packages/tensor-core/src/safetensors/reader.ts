@@ -1,6 +1,7 @@
 /** Opens one safetensors file or a sharded checkpoint and streams its tensors; headers are verified before any data is read. */
 import { type FileHandle, open, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
+import { isSafetensorsDtype } from "./dtype.ts";
 import { SafetensorsError, withFileErrors } from "./error.ts";
 import { headerLength, parseHeader, type TensorInfo } from "./header.ts";
 import { INDEX_SUFFIX, readIndex } from "./shard-index.ts";
@@ -22,14 +23,18 @@ export class SafetensorsReader implements AsyncDisposable {
   /** `__metadata__` of all files; for a key in several files the last one holds. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly #handles: ReadonlyMap<string, FileHandle>;
+  /** What an index lists and no shard holds, such as a tied head: tensor to shard. */
+  readonly #absent: ReadonlyMap<string, string>;
 
   /** Use `openSafetensors`. */
   constructor(
     handles: ReadonlyMap<string, FileHandle>,
     tensors: ReadonlyMap<string, TensorInfo>,
     metadata: Readonly<Record<string, string>>,
+    absent: ReadonlyMap<string, string> = new Map(),
   ) {
     this.#handles = handles;
+    this.#absent = absent;
     this.tensors = tensors;
     this.metadata = metadata;
   }
@@ -39,7 +44,9 @@ export class SafetensorsReader implements AsyncDisposable {
     const info = this.tensors.get(name);
     if (info === undefined) {
       const where = [...this.#handles.keys()].join(", ");
-      throw new SafetensorsError("unknown_tensor", where, `there is no tensor ${JSON.stringify(name)}`);
+      const shard = this.#absent.get(name);
+      const promised = shard === undefined ? "" : `, though the index says that ${shard} holds it`;
+      throw new SafetensorsError("unknown_tensor", where, `there is no tensor ${JSON.stringify(name)}${promised}`);
     }
     return info;
   }
@@ -47,10 +54,11 @@ export class SafetensorsReader implements AsyncDisposable {
   /**
    * The bytes of a tensor in order. All pieces but the last are `pieceBytes` long. Each piece starts its own ArrayBuffer, which is
    * **used again for the next piece**: copy or upload it before asking for the next one.
-   * @throws SafetensorsError `unknown_tensor`, `range`, `io`, or `truncated` where the file shrank since it was opened.
+   * @throws SafetensorsError `unknown_tensor`, `dtype` for one that this package does not know, `range`, `io`, or `truncated` where the file shrank since it was opened.
    */
   async *pieces(name: string, options: PieceOptions = {}): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
     const info = this.info(name);
+    const handle = this.#handleOf(info);
     const { start, end } = byteRange(info, options.rows);
     const pieceBytes = options.pieceBytes ?? MAX_PIECE_BYTES;
     if (!Number.isInteger(pieceBytes) || pieceBytes < 8 || pieceBytes > MAX_PIECE_BYTES || pieceBytes % 8 !== 0) {
@@ -63,17 +71,31 @@ export class SafetensorsReader implements AsyncDisposable {
     const buffer = new Uint8Array(Math.min(pieceBytes, end - start));
     for (let at = start; at < end; at += pieceBytes) {
       const piece = buffer.subarray(0, Math.min(pieceBytes, end - at));
-      await readFully(this.#handles.get(info.file)!, piece, info.offset + at, info.file);
+      await readFully(handle, piece, info.offset + at, info.file);
       yield piece;
     }
   }
 
   /** A whole tensor at once, in an ArrayBuffer of its own: for small ones. Same errors as `pieces`. */
   async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
-    const { byteLength, file, offset } = this.info(name);
-    const bytes = new Uint8Array(byteLength);
-    await readFully(this.#handles.get(file)!, bytes, offset, file);
+    const info = this.info(name);
+    const handle = this.#handleOf(info);
+    const bytes = new Uint8Array(info.byteLength);
+    await readFully(handle, bytes, info.offset, info.file);
     return bytes;
+  }
+
+  #handleOf({ name, dtype, file }: TensorInfo): FileHandle {
+    if (!isSafetensorsDtype(dtype)) {
+      throw new SafetensorsError(
+        "dtype",
+        file,
+        `tensor ${JSON.stringify(name)} has the unknown dtype ${JSON.stringify(dtype)}`,
+      );
+    }
+    const handle = this.#handles.get(file);
+    if (!handle) throw new SafetensorsError("io", file, "is not open");
+    return handle;
   }
 
   async close(): Promise<void> {
@@ -95,14 +117,10 @@ export async function openSafetensors(path: string): Promise<SafetensorsReader> 
   if (!source.endsWith(INDEX_SUFFIX)) return openFiles([source]);
   const weightMap = await readIndex(source);
   const shards = [...new Set(weightMap.values())].sort();
-  const reader = await openFiles(shards.map((shard) => join(dirname(source), shard)));
-  try {
-    checkAgainstIndex(reader.tensors, weightMap, source);
-    return reader;
-  } catch (error) {
-    await reader.close();
-    throw error;
-  }
+  return openFiles(
+    shards.map((shard) => join(dirname(source), shard)),
+    weightMap,
+  );
 }
 
 /** The one file to open for a path: itself, or the checkpoint of a directory. */
@@ -116,7 +134,11 @@ async function checkpointFile(path: string): Promise<string> {
   throw new SafetensorsError("io", path, "holds neither model.safetensors nor model.safetensors.index.json");
 }
 
-async function openFiles(files: readonly string[]): Promise<SafetensorsReader> {
+/** `weightMap`: what an index lists. Its shards say what there is; tensors that it leaves out or misplaces are there all the same. */
+async function openFiles(
+  files: readonly string[],
+  weightMap: ReadonlyMap<string, string> = new Map(),
+): Promise<SafetensorsReader> {
   const handles = new Map<string, FileHandle>();
   try {
     const tensors = new Map<string, TensorInfo>();
@@ -131,39 +153,18 @@ async function openFiles(files: readonly string[]): Promise<SafetensorsReader> {
       await readFully(handle, json, 8, file);
       const header = parseHeader(json, size, file);
       for (const [name, info] of header.tensors) {
-        if (tensors.has(name)) {
-          throw new SafetensorsError(
-            "duplicate",
-            file,
-            `tensor ${JSON.stringify(name)} is also in ${tensors.get(name)!.file}`,
-          );
-        }
+        const other = tensors.get(name);
+        if (other)
+          throw new SafetensorsError("duplicate", file, `tensor ${JSON.stringify(name)} is also in ${other.file}`);
         tensors.set(name, info);
       }
       Object.assign(metadata, header.metadata);
     }
-    return new SafetensorsReader(handles, tensors, metadata);
+    const absent = new Map([...weightMap].filter(([name]) => !tensors.has(name)));
+    return new SafetensorsReader(handles, tensors, metadata, absent);
   } catch (error) {
     await Promise.all([...handles.values()].map((handle) => handle.close()));
     throw error;
-  }
-}
-
-function checkAgainstIndex(
-  tensors: ReadonlyMap<string, TensorInfo>,
-  weightMap: ReadonlyMap<string, string>,
-  index: string,
-): void {
-  for (const [name, shard] of weightMap) {
-    const info = tensors.get(name);
-    if (info === undefined || basename(info.file) !== shard) {
-      throw new SafetensorsError("index", index, `tensor ${JSON.stringify(name)} is not in ${shard}`);
-    }
-  }
-  for (const { name, file } of tensors.values()) {
-    if (!weightMap.has(name)) {
-      throw new SafetensorsError("index", index, `tensor ${JSON.stringify(name)} of ${basename(file)} is not listed`);
-    }
   }
 }
 
