@@ -1,10 +1,11 @@
 // The frame of the command line: commands, help, and what becomes of an error.
 import { isInterrupt } from "@iapo/jobs";
 import { Command, CommanderError } from "commander";
+import { type AdapterFlags, chooseAdapter } from "./adapter.ts";
 import { addAblate } from "./commands/ablate.ts";
 import { addAttribute } from "./commands/attribute.ts";
 import { addCaseStudy } from "./commands/case-study.ts";
-import type { AddCommand, Run } from "./commands/command.ts";
+import { type AddCommand, gibibytes, type Run } from "./commands/command.ts";
 import { addData } from "./commands/data.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addDiagnose } from "./commands/diagnose.ts";
@@ -19,6 +20,7 @@ import { addSft, addTrain } from "./commands/train.ts";
 import { ExitCode, exitCodeOf, explain } from "./exit-codes.ts";
 import type { CliIo } from "./io.ts";
 import { printable } from "./printable.ts";
+import { versionText } from "./version.ts";
 
 /** In the order of the help. */
 const commands: readonly AddCommand[] = [
@@ -67,7 +69,10 @@ Exit codes:
 export function commandLine(io: Pick<CliIo, "out" | "note">, run: Run): Command {
   const program = new Command("iapo")
     .description("Teach a small vision-language model to use visual tools, on any GPU that WebGPU reaches.")
+    .version(versionText(), "-V, --version", "versions of iapo, its packages and Node")
     .option("-q, --quiet", "results only, no progress")
+    .option("--adapter <text>", "the graphics card whose name contains this; iapo doctor lists them")
+    .option("--memory <GiB>", "what tensors may take of its memory", gibibytes)
     .addHelpText("after", examples)
     .showHelpAfterError("(iapo --help shows every command)")
     .exitOverride()
@@ -85,6 +90,7 @@ export async function runCli(args: readonly string[], given: CliIo): Promise<num
   };
   let exitCode: number = ExitCode.done;
   const program = commandLine(io, async (work) => {
+    chooseAdapter(program.opts<AdapterFlags>());
     exitCode = await work(program.opts<{ quiet?: true }>().quiet ? { ...io, note: () => {}, terminal: undefined } : io);
   });
   try {

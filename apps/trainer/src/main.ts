@@ -1,47 +1,11 @@
 #!/usr/bin/env node
-// The binary. An interrupt lets the command end in order; a second one ends the process at once.
-import type { WriteStream } from "node:tty";
-import { runCli } from "./cli.ts";
-import { ExitCode } from "./exit-codes.ts";
-import type { Terminal } from "./io.ts";
+// The binary. Its first act, in syntax that old versions know: to say which Node it needs. Nothing is imported before.
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 
-const stop = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.once(signal, () => stop.abort());
+if (major > 24 || (major === 24 && minor >= 11) || (major === 22 && minor >= 18)) await import("./start.ts");
+else {
+  console.error(
+    `iapo: this is Node ${process.versions.node}; iapo needs 22.18 or newer of 22, or 24.11 or newer: https://nodejs.org/en/download`,
+  );
+  process.exitCode = 1;
 }
-// Nobody reads on, as in `iapo ... | head`, or what is said finds no room: end in order too.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    stop.abort();
-    if (error.code === "EPIPE" || error.code === "EIO" || process.exitCode === ExitCode.failed) return;
-    process.exitCode = ExitCode.failed;
-    process.stderr.write(`iapo: what it says cannot be written: ${error.message}\n`);
-  });
-}
-
-function terminalOf(stream: WriteStream): Terminal | undefined {
-  if (!stream.isTTY || process.env.TERM === "dumb") return undefined;
-  return {
-    get columns() {
-      return stream.columns || 80;
-    },
-    get rows() {
-      return stream.rows || 24;
-    },
-    write: (text) => void stream.write(text),
-    onResize(listener) {
-      stream.on("resize", listener);
-      return () => stream.off("resize", listener);
-    },
-  };
-}
-
-const showsColors = process.stdout.isTTY && process.stdout.hasColors() && !process.env.NO_COLOR;
-const code = await runCli(process.argv.slice(2), {
-  ...(showsColors && { color: (text: string) => void process.stdout.write(`${text}\n`) }),
-  out: (text) => void process.stdout.write(`${text}\n`),
-  note: (text) => void process.stderr.write(`${text}\n`),
-  signal: stop.signal,
-  terminal: terminalOf(process.stderr),
-});
-process.exitCode ??= code;

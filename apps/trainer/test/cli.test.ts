@@ -1,8 +1,9 @@
 // The command line through its real file, in processes of its own, on the real adapter.
+import { spawnSync } from "node:child_process";
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
-import { expectRefusal, start, temporaryFolder } from "./support/iapo.ts";
+import { expectRefusal, iapo, main, start, temporaryFolder } from "./support/iapo.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
 
@@ -53,7 +54,13 @@ test("doctor --kernels lists the pipelines of a training step", async () => {
 test("without an adapter doctor reports it with exit code 3", async () => {
   const report = await start(["doctor", "--json"], withoutAdapter).ended;
   expect(report.code).toBe(3);
-  expect(JSON.parse(report.out)).toMatchObject({ adapter: null, findings: [{ level: "missing" }] });
+  expect(JSON.parse(report.out)).toMatchObject({
+    ...{ adapter: null, adapters: [] },
+    findings: [
+      { level: "missing", text: expect.stringMatching(/no WebGPU adapter was found\. .*(apt|dnf|pacman|Vulkan)/) },
+    ],
+  });
+  expect(report.out).not.toMatch(/scripts\/|\.\/iapo/);
 });
 
 test("a place that cannot be written to is found out before the work", async () => {
@@ -82,3 +89,57 @@ test("an interrupt in the middle ends the demo in order, while it is at work nob
   expect(left).toEqual(expect.arrayContaining(["before", "demo.json"]));
   expect(left.filter((name) => /result|report|lock|partial/.test(name))).toEqual([]);
 });
+
+test("--version tells the packages and Node", async () => {
+  const { code, out } = await iapo(["--version"]);
+  expect(code).toBe(0);
+  expect(out).toMatch(
+    /^iapo \d+\.\d+\.\d+ \(@iapo\/trainer\)\n[\s\S]*@iapo\/tensor-core \d[\s\S]*\nNode \d+\.\d+\.\d+, /,
+  );
+});
+
+test("--adapter chooses by a part of the name, and an unknown one is answered with the names", async () => {
+  const chosen = await start(["--adapter", "llvmpipe", "doctor", "--json"]).ended;
+  const { adapter, adapters } = JSON.parse(chosen.out);
+  expect(adapters).toContainEqual(expect.stringContaining("llvmpipe"));
+  expect(adapter.device).toMatch(/llvmpipe/);
+  const none = await start(["demo", "--adapter", "no such card"]).ended;
+  expect(none.code).toBe(3);
+  expect(none.err).toMatch(/no adapter's name contains "no such card"; there are: .*llvmpipe/);
+});
+
+test("--memory is what tensors may take", async () => {
+  const { out } = await start(["doctor", "--json", "--memory", "0.5"]).ended;
+  expect(JSON.parse(out).memory.budget).toBe(2 ** 29);
+});
+
+test("a good path is quiet in a terminal and in a pipe: not a line of the driver's own", () => {
+  const command = `${process.execPath} --conditions=@iapo/source ${main} doctor`;
+  const { stdout, stderr } = spawnSync("bash", ["-c", `${command} 2>&1 >/dev/null | cat`], { encoding: "utf8" });
+  expect(stdout + stderr).toBe("");
+  const terminal = spawnSync("script", ["-qec", command, "/dev/null"], { encoding: "utf8" });
+  if (terminal.error) return; // no util-linux here
+  expect(terminal.stdout).toMatch(/adapter/);
+  expect(terminal.stdout).not.toMatch(/^Warning/m);
+});
+
+test("what a driver says that is not known is still said", () => {
+  const command = `${process.execPath} --conditions=@iapo/source ${main} doctor`;
+  const env = { ...process.env, VK_LOADER_DEBUG: "error", VK_DRIVER_FILES: "/nowhere.json" };
+  const { stdout } = spawnSync("bash", ["-c", `${command} 2>&1 >/dev/null | cat`], { encoding: "utf8", env });
+  expect(stdout).toMatch(/nowhere\.json/);
+});
+
+test.each(["18.20.8", "20.20.2", "22.17.1", "23.11.0", "24.10.0"])(
+  "Node %s is told in one sentence what is needed",
+  (version) => {
+    const pretend = `data:text/javascript,Object.defineProperty(process.versions,"node",{value:"${version}"})`;
+    const { status, stderr, stdout } = spawnSync(process.execPath, ["--import", pretend, main, "doctor"], {
+      encoding: "utf8",
+    });
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect(stderr.replace(/^.*ExperimentalWarning.*\n.*\n/gm, "")).toMatch(
+      new RegExp(`^iapo: this is Node ${version}; iapo needs .*\n$`),
+    );
+  },
+);

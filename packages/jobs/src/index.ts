@@ -21,4 +21,5 @@ export { checkJob, type JobCheck } from "./run/check.ts";
 export type { JobEvents, JobResult } from "./run/execute-job.ts";
 export { isInterrupt } from "./run/interrupt.ts";
 export { keepingImages } from "./run/keep-images.ts";
+export { packageVersions } from "./run/provenance.ts";
 export { type RunJobOptions, runJob } from "./run/run-job.ts";

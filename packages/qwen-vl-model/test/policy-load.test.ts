@@ -84,3 +84,22 @@ test("what is no model is said", async () => {
   await expect(QwenVLPolicy.load(device, { directory }, { residence: "turns" })).rejects.toThrow("safetensors");
   await expect(QwenVLPolicy.load(device, { directory }, { maxPixels: -1 })).rejects.toThrow("maxPixels");
 });
+
+test("a large model is refused on a software adapter beside a graphics card, a small one is not", async () => {
+  const facts = { ...device.facts, cardBeside: "/dev/nvidia0" };
+  const beside = new (device.constructor as typeof Device)(device.gpu, facts, 2e9, false);
+  (await QwenVLPolicy.load(beside, { directory, initialize: 3 })).model.dispose();
+  const large = mkdtempSync(join(tmpdir(), "policy-"));
+  try {
+    writeFileSync(join(large, "config.json"), JSON.stringify(writeConfig(knownConfigs["3B"])));
+    writeFileSync(join(large, "tokenizer.json"), JSON.stringify(byteTokenizer()));
+    await expect(QwenVLPolicy.load(beside, { directory: large, initialize: 3 })).rejects.toMatchObject({
+      code: "no_adapter",
+      message: expect.stringMatching(
+        /3\.8 billion weights would run on the CPU.*though \/dev\/nvidia0 shows a graphics card.*--adapter llvmpipe/s,
+      ),
+    });
+  } finally {
+    rmSync(large, { recursive: true });
+  }
+});

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { adapterAdvice, cardInSight } from "../src/device/advice.node.ts";
+import { adviceForSystem, cardInSight } from "../src/device/advice.node.ts";
 import { amdMemory, parseNvidiaSmi } from "../src/device/card-memory.node.ts";
 import { namesIn } from "../src/device/host.node.ts";
 
@@ -28,7 +28,7 @@ test.each([
   ["darwin", "", false, /Metal/],
   ["win32", "", false, /D3D12/],
 ])("advice for %s %j, in a container: %s", (platform, release, isContainer, expected) => {
-  const advice = adapterAdvice({ platform, release, isContainer });
+  const advice = adviceForSystem({ platform, release, isContainer });
   expect(advice).toMatch(expected);
   expect(advice).not.toMatch(/scripts\/|\.\/iapo/);
 });

@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { type AblationJob, ablationJobs, runAblation } from "@iapo/iapo/study";
 import { loadConfig, shippedModels } from "@iapo/jobs";
-import { openDevice } from "@iapo/tensor-core";
+import { openAdapter } from "../adapter.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 import { workIn } from "../run/work-in.ts";
@@ -34,7 +34,7 @@ export async function ablate(flags: AblateFlags, io: CliIo): Promise<number> {
     io.out(lines.join("\n"));
     return ExitCode.done;
   }
-  (await openDevice()).close(); // without an adapter nothing is begun
+  (await openAdapter()).close(); // without an adapter nothing is begun
   return workIn(directory, io, async () => {
     const deadline = flags.hours === undefined ? [] : [AbortSignal.timeout(milliseconds(flags.hours))];
     const { finished, items, done, failed, results } = await runAblation(jobs, {

@@ -6,12 +6,12 @@ import { barsText, blocksSvg, type ExplainedCall, explainCall, heatedImage, toke
 import { namedModel, openTeacher } from "@iapo/jobs";
 import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import { makeDirectory, writeFileAtomic } from "@iapo/rollout-trace/files";
-import { openDevice } from "@iapo/tensor-core";
 import { encodePng } from "@iapo/visual-tools/sharp";
 import { createEnvironment, type VisualTask } from "@iapo/vqa-tasks";
 import type { DataFormat } from "@iapo/vqa-tasks/loaders";
 import { createNanoCharts, type NanoSplit } from "@iapo/vqa-tasks/nano";
 import { filesOf, readTasks } from "@iapo/vqa-tasks/sources";
+import { openAdapter } from "../adapter.ts";
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
@@ -39,7 +39,7 @@ export async function attribute(options: AttributeOptions, { out, color, note, s
   const source = await namedModel(options.model);
   const teacherSource = options.teacher === undefined ? undefined : await namedModel(options.teacher);
   const directory = resolve(options.out);
-  using device = await openDevice();
+  using device = await openAdapter();
   await makeDirectory(directory);
   const student = await openTeacher(device, source, { signal });
   const teacher = teacherSource && (await openTeacher(device, teacherSource, { signal }));

@@ -4,8 +4,9 @@ import { caseStudyCsv, caseStudyTable, type LateStudyPoint, type StudyMethod, st
 import { namedModel } from "@iapo/jobs";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { caseStudyCharts, caseStudyFile, panels, readCaseStudy } from "@iapo/run-report";
-import { type Device, openDevice } from "@iapo/tensor-core";
+import type { Device } from "@iapo/tensor-core";
 import type { NanoSplit } from "@iapo/vqa-tasks/nano";
+import { openAdapter } from "../adapter.ts";
 import { openStudy, type Study, type StudyFlags } from "../compose/study.ts";
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
@@ -32,7 +33,7 @@ export async function runCaseStudy(flags: CaseStudyFlags, io: CliIo): Promise<nu
   const sources = models.length > 0 ? await Promise.all(models.map(namedModel)) : [study.student];
   const directory = resolve(flags.out ?? run?.directory ?? "runs/case-study");
   return workIn(directory, io, async () => {
-    using device = await openDevice();
+    using device = await openAdapter();
     using opened = run === undefined ? await pointsOfModels(device, sources) : await pointsOfRun(device, run);
     await studyModels(study, opened.points, teacherOf(device, study), {
       ...flags,

@@ -27,3 +27,10 @@ export function placeNumber(text: string): number {
 export function collect(value: string, before: readonly string[]): string[] {
   return [...before, value];
 }
+
+/** Reads an option in GiB as bytes. */
+export function gibibytes(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError("It must be a number above 0.");
+  return value * 2 ** 30;
+}

@@ -1,6 +1,7 @@
 // iapo export
 import { exportCheckpoint } from "@iapo/jobs";
 import { Option } from "commander";
+import { openAdapter } from "../adapter.ts";
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { type AddCommand, wholeNumber } from "./command.ts";
@@ -30,6 +31,7 @@ export const addExport: AddCommand = (program, run) => {
       run(async (io) => {
         const chosen = [best && ("best" as const), last && ("last" as const), step].filter((one) => one !== undefined);
         if (chosen.length > 1) throw new TrainerError("argument", "give one of --best, --last and --step");
+        (await openAdapter()).close(); // without an adapter nothing is begun
         const made = await exportCheckpoint(source, out, { ...given, which: chosen[0], signal: io.signal });
         io.note(`${made.checkpoint}: ${made.tensors} tensors`);
         io.out(`${out}: ${made.dtype}, from ${made.checkpoint}`);

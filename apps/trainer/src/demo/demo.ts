@@ -5,7 +5,7 @@ import { keepSettings } from "@iapo/evaluation";
 import { exportCheckpoint } from "@iapo/jobs";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { loadRuns, writeReport } from "@iapo/run-report";
-import { openDevice } from "@iapo/tensor-core";
+import { openAdapter } from "../adapter.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 import { runWithProgress } from "../run/run-job.ts";
@@ -17,7 +17,7 @@ import { openSetup } from "./setup.ts";
 import { type Column, comparison } from "./table.ts";
 
 export async function demo(options: DemoOptions, io: CliIo): Promise<number> {
-  (await openDevice()).close(); // without an adapter nothing is begun
+  (await openAdapter()).close(); // without an adapter nothing is begun
   const directory = resolve(options.out ?? (await freeDirectory("runs/demo")));
   const again = `the same command with --out ${directory} goes on where it stopped`;
   return workIn(directory, io, () => runDemo(options, directory, io), again);
@@ -33,7 +33,7 @@ async function runDemo(options: DemoOptions, directory: string, io: CliIo): Prom
   const grpo = options.real === undefined && options.recipe === demoRecipe ? await baseline() : undefined;
   const { count } = heldOut;
   const column = async (title: string, model: string): Promise<Column> => {
-    using device = await openDevice();
+    using device = await openAdapter();
     const measured = await measureModel({ ...heldOut, device, signal }, model, at(title), (done) =>
       note(`  ${title}: ${done} of ${count}`),
     );

@@ -12,8 +12,8 @@ import {
 import { openTeacher } from "@iapo/jobs";
 import type { ModelSource } from "@iapo/qwen-vl-model/config";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
-import { openDevice } from "@iapo/tensor-core";
 import type { NanoSplit } from "@iapo/vqa-tasks/nano";
+import { openAdapter } from "../adapter.ts";
 import { openStudy, type Study, type StudyFlags } from "../compose/study.ts";
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
@@ -72,7 +72,7 @@ async function make(
   { split, charts }: DiagnoseFlags,
   io: CliIo,
 ): Promise<DiagnosisFile> {
-  using device = await openDevice();
+  using device = await openAdapter();
   const student = await openTeacher(device, study.student, io);
   const teacher = await openTeacher(device, teacherSource, io);
   try {

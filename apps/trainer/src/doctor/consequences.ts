@@ -11,24 +11,20 @@ const gibibyte = 2 ** 30;
 /** Qwen2.5-VL 3B: 3.75 billion weights of two bytes. */
 const smallestPublishedModel = 7.5e9;
 
+/** `facts`: of the adapter, or why there is none. */
 export function consequences(
-  facts: AdapterFacts | undefined,
+  facts: AdapterFacts | string,
   memory: { readonly free: number; readonly budget: number | null },
   parity?: boolean,
 ): Finding[] {
-  if (!facts) {
-    return [
-      {
-        level: "missing",
-        text: "no WebGPU adapter: nothing can be trained. scripts/setup-gpu.sh says what to install.",
-      },
-    ];
-  }
+  if (typeof facts === "string") return [{ level: "missing", text: `nothing can be trained: ${facts}` }];
   const findings: Finding[] = [];
   const say = (level: Finding["level"], text: string): void => void findings.push({ level, text });
   if (facts.software)
     say("limited", "the adapter runs on the CPU: right for the demo, the tests and nano models, slow for larger ones");
   else say("fine", "a GPU");
+  if (facts.cardBeside)
+    say("limited", `${facts.cardBeside} shows a graphics card, but only this software adapter answered`);
   if (facts.subgroupSize > 0) say("fine", `subgroups of ${facts.subgroupSize} lanes`);
   else
     say(
@@ -43,6 +39,11 @@ export function consequences(
   if (facts.maxBinding < 2 * gibibyte) {
     say("fine", `one binding spans ${size(facts.maxBinding)}: larger matrices are split by rows, by themselves`);
   }
+  if (memory.budget === null)
+    say(
+      "limited",
+      "nothing says how much memory the card has: give --memory or IAPO_MEMORY in GiB, or its driver's refusal is the measure",
+    );
   const room = memory.budget ?? Number.POSITIVE_INFINITY;
   if (room < smallestPublishedModel) {
     say(

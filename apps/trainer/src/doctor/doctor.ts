@@ -17,18 +17,19 @@ export async function doctor(
 
 const marks = { fine: "ok", limited: "! ", missing: "X " } as const;
 
-function asText({ node, platform, adapter, limits, memory, findings, kernels }: Examination): string {
+function asText({ node, platform, adapter, adapters, limits, memory, findings, kernels }: Examination): string {
   const row = (name: string, value: string): string => `  ${name.padEnd(36)} ${value}`;
   const lines = [row("node", `${node}, ${platform}`)];
   if (adapter) {
     lines.push(
-      row("adapter", [adapter.vendor, adapter.architecture].filter(Boolean).join(" ")),
+      row("adapter", [adapter.device, adapter.vendor, adapter.architecture].filter(Boolean).join(", ")),
       row("driver", adapter.description),
       row("runs on", adapter.software ? "the CPU (software adapter)" : "a GPU"),
       row("kernels", `${adapter.family} family`),
       row("features", adapter.features.join(", ") || "none"),
     );
   }
+  for (const name of adapters) lines.push(row("--adapter", name));
   const isBytes = /Size$/;
   for (const [name, value] of Object.entries(limits))
     lines.push(row(name, isBytes.test(name) ? size(value) : String(value)));

@@ -5,13 +5,13 @@ import { join } from "node:path";
 import {
   type AdapterFacts,
   type Device,
-  openDevice,
   type ParityReport,
   parityProbe,
   TensorError,
   type WarmUpProgress,
   warmUp,
 } from "@iapo/tensor-core";
+import { listAdapters, openAdapter } from "../adapter.ts";
 import { consequences, type Finding } from "./consequences.ts";
 import { nanoTrainingStep } from "./training-step.ts";
 
@@ -20,6 +20,8 @@ export interface Examination {
   readonly platform: string;
   /** Null where no adapter answers. */
   readonly adapter: AdapterFacts | null;
+  /** Name and backend of each adapter: what `--adapter` chooses from. */
+  readonly adapters: readonly string[];
   /** WebGPU's names and units. */
   readonly limits: Readonly<Record<string, number>>;
   /** Bytes. `budget` is what tensors may take, null for unbounded. */
@@ -43,12 +45,15 @@ const shownLimits = [
 export async function examine({ kernels }: { kernels: boolean }): Promise<Examination> {
   const cache = kernels ? await withEmptyShaderCache() : undefined;
   try {
-    const device = await openDevice().catch((error: unknown) => {
-      if (error instanceof TensorError && error.code === "no_adapter") return undefined;
-      throw error;
-    });
+    let [device, reason]: [Device | undefined, string] = [undefined, ""];
     try {
-      return await describe(device, kernels);
+      device = await openAdapter();
+    } catch (error) {
+      if (!(error instanceof TensorError) || error.code !== "no_adapter") throw error;
+      reason = error.message;
+    }
+    try {
+      return await describe(device, reason, kernels);
     } finally {
       device?.close();
     }
@@ -57,7 +62,7 @@ export async function examine({ kernels }: { kernels: boolean }): Promise<Examin
   }
 }
 
-async function describe(device: Device | undefined, kernels: boolean): Promise<Examination> {
+async function describe(device: Device | undefined, reason: string, kernels: boolean): Promise<Examination> {
   const budget = device && Number.isFinite(device.pool.budget) ? device.pool.budget : null;
   const memory = { total: totalmem(), free: freemem(), budget };
   const limits = device?.gpu?.limits;
@@ -69,7 +74,8 @@ async function describe(device: Device | undefined, kernels: boolean): Promise<E
     limits: limits ? Object.fromEntries(shownLimits.map((name) => [name, limits[name]])) : {},
     memory,
     parity,
-    findings: consequences(device?.facts, memory, parity?.holds),
+    adapters: await listAdapters(),
+    findings: consequences(device?.facts ?? reason, memory, parity?.holds),
     ...(device && kernels ? { kernels: await compileTimes(device) } : {}),
   };
 }

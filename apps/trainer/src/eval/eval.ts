@@ -16,7 +16,6 @@ import {
 import { checkModelDirectory, modelHash } from "@iapo/jobs";
 import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Environment, Policy } from "@iapo/rollout-trace";
-import { openDevice } from "@iapo/tensor-core";
 import { createEnvironment, type EnvironmentPreset, environmentPresets } from "@iapo/vqa-tasks";
 import type { DataFormat } from "@iapo/vqa-tasks/loaders";
 import type { NanoSplit } from "@iapo/vqa-tasks/nano";
@@ -29,6 +28,7 @@ import {
   openTestSet,
   type SetName,
 } from "@iapo/vqa-tasks/sources";
+import { openAdapter } from "../adapter.ts";
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
@@ -79,7 +79,7 @@ export async function evaluate(options: EvalOptions, io: CliIo): Promise<number>
 
   const directory = options.out ?? `runs/eval-${name.replace(/[^\w.-]/g, "-")}`;
   const settings = await settingsOf(options, present);
-  if ("directory" in model) (await openDevice()).close(); // without an adapter nothing is begun
+  if ("directory" in model) (await openAdapter()).close(); // without an adapter nothing is begun
   return workIn(directory, io, async () => {
     const paths = await openEvaluation(directory, settings);
     const measured = await withPolicy(options, (policy) => measureSets(policy, present, options, paths, io));
@@ -124,7 +124,7 @@ async function settingsOf(options: EvalOptions, sets: readonly OpenSet[]): Promi
 
 async function withPolicy<T>({ model, maxTokens }: EvalOptions, work: (policy: Policy) => Promise<T>): Promise<T> {
   if (!("directory" in model)) return work(endpointPolicy({ ...model, maxTokens }));
-  using device = await openDevice();
+  using device = await openAdapter();
   const policy = await QwenVLPolicy.load(device, { directory: model.directory }, { frozen: true });
   try {
     return await work(policy);

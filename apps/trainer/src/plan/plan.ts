@@ -2,7 +2,7 @@
 import { freemem } from "node:os";
 import { type Job, type Plan, planJob, type TeacherWay } from "@iapo/jobs";
 import { formatDuration } from "@iapo/run-report";
-import { openDevice } from "@iapo/tensor-core";
+import { openAdapter } from "../adapter.ts";
 import { size } from "../doctor/consequences.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
@@ -19,7 +19,7 @@ export interface PlanFlags {
 const CARD_SIZES = [24, 48, 80];
 
 export async function plan(job: Job, { json, ...flags }: PlanFlags, { out, note, signal }: CliIo): Promise<number> {
-  using device = await openDevice();
+  using device = await openAdapter();
   note(`iapo plan ${job.name}: one step of iapo ${job.kind}, on paper`);
   const onProbe = (_: number, seconds: number | undefined): void =>
     note(

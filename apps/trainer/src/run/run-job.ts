@@ -1,6 +1,6 @@
 // iapo train and iapo sft: a job is run with progress, and its result printed.
 import { isInterrupt, type Job, type JobResult, runJob } from "@iapo/jobs";
-import { openDevice } from "@iapo/tensor-core";
+import { openAdapter } from "../adapter.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 import { createProgress } from "../progress/progress.ts";
@@ -12,7 +12,7 @@ export interface RunFlags {
 
 /** Runs a job to its end, or to the interrupt. @throws what its parts throw; what was checkpointed stands */
 export async function runWithProgress(job: Job, { resume, json = false }: RunFlags, io: CliIo): Promise<number> {
-  using device = await openDevice();
+  using device = await openAdapter();
   const progress = createProgress(io, {
     title: `iapo ${job.kind} ${job.name} in ${job.directory}, on ${device.facts.description}`,
     steps: job.steps,

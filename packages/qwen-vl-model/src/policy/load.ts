@@ -1,7 +1,8 @@
 // From a directory, a hub id or a model's settings to the parts of a policy.
-import { type Device, deriveSeed } from "@iapo/tensor-core";
-import { loadConfig } from "../config/model-config.ts";
+import { adapterAdvice, type Device, deriveSeed, TensorError } from "@iapo/tensor-core";
+import { loadConfig, type QwenVLConfig } from "../config/model-config.ts";
 import type { ModelSettings, ModelSource } from "../config/model-settings.ts";
+import { tensorTable } from "../config/tensor-table.ts";
 import { resolveModel } from "../hub/index.ts";
 import { Adapter, TEXT_PROJECTIONS } from "../lora/adapter.ts";
 import { QwenVLModel } from "../model/model.ts";
@@ -50,6 +51,7 @@ export async function loadPolicyParts(
   const { lora, frozen = false, residence = "resident", seed = 0, minPixels, maxPixels } = settings;
   const directory = await modelDirectory(source, options);
   const config = await loadConfig(directory);
+  refuseHiddenCard(device, config);
   const processor = await loadProcessor(directory, { minPixels, maxPixels });
   const weights = new WeightSource(device, config, directory, settings, options);
   if (residence === "turns") {
@@ -65,4 +67,21 @@ export async function loadPolicyParts(
     loaded.dispose();
     throw error;
   }
+}
+
+/** Weights of a model that a CPU would take days for. */
+const LARGE = 1e8;
+
+/** A software adapter on a machine with a graphics card is a driver that is missing, not a choice. @throws TensorError `no_adapter` */
+function refuseHiddenCard({ gpu, facts }: Device, config: QwenVLConfig): void {
+  const count = tensorTable(config).reduce(
+    (sum, { shape }) => sum + shape.reduce((size, length) => size * length, 1),
+    0,
+  );
+  if (!gpu || facts.cardBeside === null || count < LARGE) return;
+  throw new TensorError(
+    "no_adapter",
+    `a model of ${(count / 1e9).toFixed(1)} billion weights would run on the CPU (${facts.device}), though ${facts.cardBeside} shows a graphics card: its Vulkan driver is not found. ` +
+      `${adapterAdvice()} To run on the CPU all the same, choose it: --adapter llvmpipe, or IAPO_ADAPTER.`,
+  );
 }

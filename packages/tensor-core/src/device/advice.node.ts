@@ -23,7 +23,7 @@ interface System {
 }
 
 /** Sentences for this system, or another. */
-export function adapterAdvice(system: System = thisSystem()): string {
+export function adviceForSystem(system: System = thisSystem()): string {
   const { platform, release, isContainer } = system;
   if (platform === "darwin")
     return "macOS brings Metal: there must be a GPU that is not hidden, as it is in some virtual machines.";

@@ -34,7 +34,7 @@ export function namesIn(): string[] {
   return [];
 }
 
-export function adapterAdvice(): string {
+export function adviceForSystem(): string {
   return "This browser gives none: WebGPU needs a secure context (https or localhost), and a browser and a GPU that have it.";
 }
 

@@ -3,7 +3,7 @@ import { freemem } from "node:os";
 import { create } from "webgpu";
 import { TensorError } from "../errors.ts";
 
-export { adapterAdvice, cardInSight } from "./advice.node.ts";
+export { adviceForSystem, cardInSight } from "./advice.node.ts";
 export { cardMemory as deviceMemory } from "./card-memory.node.ts";
 
 const holderKey = Symbol.for("@iapo/tensor-core/gpu");

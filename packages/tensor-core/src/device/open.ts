@@ -1,6 +1,6 @@
 // Opens a device with what the adapter can give, and never fails where a lesser device would do.
 
-import { adapterAdvice, cardInSight, environmentOptions, listAdapters, namesIn, systemGpu } from "#host";
+import { adviceForSystem, cardInSight, environmentOptions, listAdapters, namesIn, systemGpu } from "#host";
 import { TensorError } from "../errors.ts";
 import { defaultBudget } from "./budget.ts";
 import { Device } from "./device.ts";
@@ -66,7 +66,7 @@ async function requestAdapter(name: string, powerPreference: GPUPowerPreference)
     "no_adapter",
     name !== "" && names.length > 0
       ? `no adapter's name contains "${name}"; there are: ${names.join(", ")}`
-      : `no WebGPU adapter was found. ${adapterAdvice()}`,
+      : `no WebGPU adapter was found. ${adviceForSystem()}`,
   );
 }
 
@@ -85,4 +85,9 @@ function wanted(adapter: GPUAdapter, subgroups: boolean): GPUDeviceDescriptor {
 /** Name and backend of each adapter of this system; a part of a name is what `DeviceOptions.adapter` takes. In a browser none. */
 export function adapterNames(): Promise<string[]> {
   return listAdapters();
+}
+
+/** What to do on this system where no adapter answers, or only one on the CPU. */
+export function adapterAdvice(): string {
+  return adviceForSystem();
 }
