@@ -1,5 +1,7 @@
 // From a prompt with responses to scores of its tokens or blocks, one result for each response.
+
 import { baselineRows } from "./baseline.ts";
+import { at, matrixShape } from "./checked.ts";
 import { AttributionError } from "./error.ts";
 import { blockScores, type Partition, quadrature, tokenScores, tokensOfUnits } from "./math/index.ts";
 import type {
@@ -44,7 +46,7 @@ export async function attributeBlocks<Input>(
   method: BlockMethod,
 ): Promise<BlockAttribution[]> {
   using embedded = open(model, input);
-  const tokens = embedded.value.embeddings.shape[0]!;
+  const [tokens] = matrixShape(embedded.value.embeddings);
   if (partition.unitOfToken.length !== tokens) {
     throw new AttributionError("shape", `a partition of ${partition.unitOfToken.length} tokens came with ${tokens}`);
   }
@@ -69,13 +71,13 @@ function open<Input>(model: DifferentiableModel<Input>, input: Input): { value: 
 
 async function ofTokens(model: Model, embedded: Embedded, method: TokenMethod): Promise<TokenAttribution[]> {
   if (method.kind === "ig") return integrated(model, embedded, method);
-  const at = { nodes: Float64Array.of(1), weights: Float64Array.of(1) };
-  const { gradients, scores } = await pathGradients(model, embedded, at);
+  const endpoint = { nodes: Float64Array.of(1), weights: Float64Array.of(1) };
+  const { gradients, scores } = await pathGradients(model, embedded, endpoint);
   const embeddings = await embedded.embeddings.values();
-  const width = embedded.embeddings.shape[1]!;
+  const [, width] = matrixShape(embedded.embeddings);
   return gradients.map((gradient, response) => ({
     method: method.kind,
-    targetLogProb: scores[response]![0]!,
+    targetLogProb: at(at(scores, response), 0),
     tokenScores:
       method.kind === "grad_norm"
         ? tokenScores(gradient, undefined, width, "l2")
@@ -85,7 +87,7 @@ async function ofTokens(model: Model, embedded: Embedded, method: TokenMethod): 
 
 async function integrated(model: Model, embedded: Embedded, method: IntegratedGradients): Promise<TokenAttribution[]> {
   const { tokenReduce = "dot", quadrature: rule = "gauss_legendre", steps = 32 } = method;
-  const [tokens, width] = embedded.embeddings.shape as [number, number];
+  const [tokens, width] = matrixShape(embedded.embeddings);
   const stepsPerPass = method.stepsPerPass ?? Math.max(1, Math.floor(2048 / tokens));
   if (!Number.isInteger(stepsPerPass) || stepsPerPass < 1) {
     throw new AttributionError("argument", `stepsPerPass is a whole number from 1 on, not ${stepsPerPass}`);
@@ -96,10 +98,11 @@ async function integrated(model: Model, embedded: Embedded, method: IntegratedGr
   const all = Array.from({ length: tokens }, (_, token) => token);
   const { whole, variants } = await replacedScores(model, embedded, baseline, [all]);
   const [from, to] = [await baseline.values(), await embedded.embeddings.values()];
-  const distance = Float64Array.from(to, (value, i) => value - from[i]!);
+  const distance = Float64Array.from(to, (value, i) => value - at(from, i));
   return gradients.map((gradient, response) => {
     const signed = tokenScores(gradient, distance, width, "dot");
-    const change = whole[response]! - variants[0]![response]!;
+    const score = at(whole, response);
+    const change = score - at(at(variants, 0), response);
     const convergence = convergenceOf(signed, change);
     if (convergence.relative > warnAbove) {
       const percent = (100 * convergence.relative).toFixed(1);
@@ -109,7 +112,7 @@ async function integrated(model: Model, embedded: Embedded, method: IntegratedGr
     }
     return {
       method: "ig",
-      targetLogProb: whole[response]!,
+      targetLogProb: score,
       tokenScores: tokenReduce === "dot" ? signed : tokenScores(gradient, distance, width, tokenReduce),
       convergence,
     };
@@ -133,6 +136,6 @@ async function occluded(
     method: "occlusion",
     targetLogProb,
     names: partition.names,
-    blockScores: Float64Array.from(variants, (scores) => targetLogProb - scores[response]!),
+    blockScores: Float64Array.from(variants, (scores) => targetLogProb - at(scores, response)),
   }));
 }

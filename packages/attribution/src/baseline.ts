@@ -1,5 +1,7 @@
 // What stands for "nothing there" (docs/method.md H.2).
+
 import { concat, gatherRows, mean, multiply, noGrad, RowIndex, reshape, scope, type Tensor } from "@iapo/tensor-core";
+import { matrixShape } from "./checked.ts";
 import { AttributionError } from "./error.ts";
 import type { DifferentiableModel, Embedded } from "./model.ts";
 
@@ -14,14 +16,13 @@ export type Baseline = "mean" | "mean_by_kind" | "pad" | "zero";
 export function baselineRows(model: DifferentiableModel<never>, embedded: Embedded, baseline: Baseline): Tensor {
   const { embeddings, imageOfToken, meanEmbedding, padEmbedding } = embedded;
   const { device } = model;
-  const [tokens] = embeddings.shape as [number, number];
+  const [tokens] = matrixShape(embeddings);
   if (baseline === "zero") {
     device.warn("attribution: with a zero baseline, integrated gradients of a model with RMSNorm are ill-conditioned");
   }
   return noGrad(() =>
     scope(() => {
-      const everywhere = (row: Tensor): Tensor =>
-        gatherRows(row, RowIndex.of(device, new Int32Array(tokens), row.shape[0]!));
+      const everywhere = (row: Tensor): Tensor => gatherRows(row, RowIndex.of(device, new Int32Array(tokens), 1));
       switch (baseline) {
         case "mean":
           return everywhere(meanEmbedding);
@@ -37,7 +38,7 @@ export function baselineRows(model: DifferentiableModel<never>, embedded: Embedd
           const means = Array.from({ length: images }, (_, image) => meanOfImage(embedded, image));
           const kinds = concat([meanEmbedding, ...means], 0);
           const kindOfToken = imageOfToken.map((image) => image + 1);
-          return gatherRows(kinds, RowIndex.of(device, kindOfToken, kinds.shape[0]!));
+          return gatherRows(kinds, RowIndex.of(device, kindOfToken, means.length + 1));
         }
         default:
           throw new AttributionError("argument", `no baseline is called ${String(baseline)}`);
@@ -47,7 +48,7 @@ export function baselineRows(model: DifferentiableModel<never>, embedded: Embedd
 }
 
 function meanOfImage({ embeddings, imageOfToken }: Embedded, image: number): Tensor {
-  const [tokens, width] = embeddings.shape as [number, number];
+  const [tokens, width] = matrixShape(embeddings);
   const rows = Array.from(imageOfToken.keys()).filter((token) => imageOfToken[token] === image);
   return reshape(mean(gatherRows(embeddings, RowIndex.of(embeddings.device, rows, tokens)), 0), [1, width]);
 }

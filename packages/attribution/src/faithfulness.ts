@@ -1,5 +1,7 @@
 // Deletion and insertion: whether the score falls when the units said to matter go, and rises when they come back.
+
 import { type Baseline, baselineRows } from "./baseline.ts";
+import { at } from "./checked.ts";
 import { AttributionError } from "./error.ts";
 import { normalizedArea, type Partition, replacedUnits, tokensOfUnits } from "./math/index.ts";
 import type { DifferentiableModel } from "./model.ts";
@@ -40,18 +42,17 @@ export async function faithfulness<Input>(
       );
     }
     const tokens = tokensOfUnits(partition);
-    const tokensOf = (units: readonly number[]): number[] => units.flatMap((u) => tokens[u]!).sort((a, b) => a - b);
-    const [deletion, insertion] = (["deletion", "insertion"] as const).map((kind) =>
-      replacedUnits(kind, blockScores).map(tokensOf),
-    );
+    const tokensOf = (units: readonly number[]): number[] => units.flatMap((u) => at(tokens, u)).sort((a, b) => a - b);
+    const replacedBy = (kind: "deletion" | "insertion") => replacedUnits(kind, blockScores).map(tokensOf);
+    const [deletion, insertion] = [replacedBy("deletion"), replacedBy("insertion")];
     using rows = baselineRows(model, embedded, baseline);
-    const all = [...deletion!, ...insertion!];
+    const all = [...deletion, ...insertion];
     const { whole, variants } = await replacedScores(model, embedded, rows, all, rowsPerPass);
-    const scores = Float64Array.from(variants, (variant) => variant[0]!);
-    const points = deletion!.length;
+    const scores = Float64Array.from(variants, (variant) => at(variant, 0));
+    const points = deletion.length;
     const curve = (values: Float64Array): FaithfulnessCurve => ({
       values,
-      area: normalizedArea(values, whole[0]!, scores[points - 1]!),
+      area: normalizedArea(values, at(whole, 0), at(scores, points - 1)),
     });
     return { deletion: curve(scores.slice(0, points)), insertion: curve(scores.slice(points)) };
   } finally {

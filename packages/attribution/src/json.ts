@@ -1,4 +1,5 @@
 // Results as JSON, for files and other programs.
+import { at } from "./checked.ts";
 import type { BlockAttribution, Convergence, TokenAttribution } from "./methods.ts";
 
 /** Version of the format. */
@@ -23,7 +24,7 @@ export function attributionToJson(result: TokenAttribution | BlockAttribution): 
     targetLogProb,
     ...(tokenScores && { tokenScores: [...tokenScores] }),
     ...("names" in result && {
-      blocks: result.names.map((name, unit) => ({ name, score: result.blockScores[unit]! })),
+      blocks: result.names.map((name, unit) => ({ name, score: at(result.blockScores, unit) })),
     }),
     ...(convergence && { convergence }),
   };

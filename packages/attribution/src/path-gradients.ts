@@ -3,7 +3,9 @@
  * forward once for all responses; a response's backward pass goes through its own rows and the prompt's, never through other responses'.
  * Rows for n responses of R tokens to P prompt tokens: P + nR forward, n (P + R) backward (docs/architecture.md "Block attribution").
  */
+
 import { add, multiply, record, scope, type Tensor } from "@iapo/tensor-core";
+import { at, sumOf } from "./checked.ts";
 import type { Quadrature } from "./math/index.ts";
 import type { DifferentiableModel, Embedded, PromptStates } from "./model.ts";
 
@@ -44,19 +46,19 @@ export async function pathGradients(
       );
       try {
         for (const [response, count] of targets.entries()) {
+          const [sum, own] = [at(sums, response), at(scores, response)];
           const cotangent = Float32Array.from({ length: part.length * count }, (_, i) => {
-            return weights[first + Math.floor(i / count)]!;
+            return at(weights, first + Math.floor(i / count));
           });
           using logProbs = scope(() => {
             const { value, backward } = scoreOn(model, embedded, prompt.value, response);
             const seeds = backward([[value, device.tensor(cotangent, [cotangent.length])]]);
-            const pairs = prompt.value.tensors.map((state, k) => [state, seeds[k]!] as const);
-            prompt.backward(pairs, { retain: response < targets.length - 1, into: [sums[response]!] });
+            const pairs = prompt.value.tensors.map((state, k) => [state, at(seeds, k)] as const);
+            prompt.backward(pairs, { retain: response < targets.length - 1, into: [sum] });
             return value;
           });
-          (await logProbs.values()).forEach((logProb, i) => {
-            scores[response]![first + Math.floor(i / count)]! += logProb;
-          });
+          const values = await logProbs.values();
+          for (const node of part.keys()) own[first + node] = sumOf(values.subarray(node * count, (node + 1) * count));
         }
       } finally {
         prompt.dispose();

@@ -1,5 +1,7 @@
 // The sanity check of Adebayo et al. 2018: scores that stay the same when the weights are random do not explain the model.
+
 import { attributeBlocks } from "./attribute.ts";
+import { at } from "./checked.ts";
 import { type Partition, type Similarity, similarity } from "./math/index.ts";
 import type { BlockMethod } from "./methods.ts";
 import type { DifferentiableModel } from "./model.ts";
@@ -21,7 +23,7 @@ export async function randomizedWeightsCheck<Input>(
     await attributeBlocks(randomized, input, partition, method),
   ];
   return trained.map((result, response) => {
-    const other = random[response]!;
+    const other = at(random, response);
     return similarity(result.tokenScores ?? result.blockScores, other.tokenScores ?? other.blockScores);
   });
 }

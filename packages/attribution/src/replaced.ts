@@ -2,7 +2,9 @@
  * Scores of all responses to prompts in which some tokens are replaced by a baseline: forward only. Rows before the first replaced token are
  * those of the whole prompt, computed once; the variants are packed. For K variants: P + K (rows after + nR) rows, never K n full passes.
  */
+
 import { gatherRows, noGrad, overwriteRows, RowIndex, scope, type Tensor } from "@iapo/tensor-core";
+import { at, matrixShape, sumOf } from "./checked.ts";
 import type { DifferentiableModel, Embedded, PromptStates, Variant } from "./model.ts";
 
 /** Rows of one packed pass, unless a single variant has more. */
@@ -32,28 +34,39 @@ export async function replacedScores(
       noGrad(() => scope(() => scoreOf(whole))),
       targets,
     );
-    const results = replaced.map(() => wholeScores[0]!);
-    const changed = Array.from(replaced.keys()).filter((k) => replaced[k]!.length > 0);
-    const rowsOf = (k: number): number => embeddings.shape[0]! - replaced[k]![0]! + responseRows;
+    const ofWhole = at(wholeScores, 0);
+    const results = replaced.map(() => ofWhole);
+    const [tokens] = matrixShape(embeddings);
+    const changed = [...replaced.entries()].flatMap(([k, gone]): Changed[] => {
+      const [firstToken] = gone;
+      return firstToken === undefined ? [] : [{ k, gone, firstToken }];
+    });
+    const rowsOf = ({ firstToken }: Changed): number => tokens - firstToken + responseRows;
     for (const pass of chunks(changed, rowsOf, rowsPerPass)) {
       const logProbs = noGrad(() =>
         scope(() => {
-          const variants = pass.map((k) => variantOf(embeddings, baseline, replaced[k]!));
+          const variants = pass.map((one) => variantOf(embeddings, baseline, one));
           return scoreOf(model.prefill(embedded, variants, whole));
         }),
       );
-      for (const [i, scores] of (await summed(logProbs, targets)).entries()) results[pass[i]!] = scores;
+      for (const [i, scores] of (await summed(logProbs, targets)).entries()) results[at(pass, i).k] = scores;
     }
-    return { whole: wholeScores[0]!, variants: results };
+    return { whole: ofWhole, variants: results };
   } finally {
     for (const tensor of whole.tensors) tensor.dispose();
   }
 }
 
-function variantOf(embeddings: Tensor, baseline: Tensor, replaced: readonly number[]): Variant {
+/** Variant `k`, in which the tokens `gone` are replaced, the first of them `firstToken`. */
+interface Changed {
+  readonly k: number;
+  readonly gone: readonly number[];
+  readonly firstToken: number;
+}
+
+function variantOf(embeddings: Tensor, baseline: Tensor, { gone: replaced, firstToken }: Changed): Variant {
   const { device } = embeddings;
-  const [tokens] = embeddings.shape as [number, number];
-  const firstToken = replaced[0]!;
+  const [tokens] = matrixShape(embeddings);
   return scope(() => {
     const after = Int32Array.from({ length: tokens - firstToken }, (_, i) => firstToken + i);
     const kept = gatherRows(embeddings, RowIndex.of(device, after, tokens));
@@ -68,11 +81,11 @@ async function summed(logProbs: Tensor, targets: readonly number[]): Promise<Flo
   using tensor = logProbs;
   const values = await tensor.values();
   const sums: Float64Array[] = [];
-  for (let at = 0; at < values.length; ) {
+  for (let start = 0; start < values.length; ) {
     const scores = Float64Array.from(targets, (count) => {
-      let score = 0;
-      for (const end = at + count; at < end; at++) score += values[at]!;
-      return score;
+      const own = values.subarray(start, start + count);
+      start += count;
+      return sumOf(own);
     });
     sums.push(scores);
   }
@@ -80,16 +93,18 @@ async function summed(logProbs: Tensor, targets: readonly number[]): Promise<Flo
 }
 
 /** Runs of items, in order, whose sizes add up to at most `limit`; an item that is larger alone stands alone. */
-function chunks(items: readonly number[], sizeOf: (item: number) => number, limit: number): number[][] {
-  const made: number[][] = [];
+function chunks<T>(items: readonly T[], sizeOf: (item: T) => number, limit: number): T[][] {
+  const made: T[][] = [];
+  let current: T[] | undefined;
   let size = 0;
   for (const item of items) {
     size += sizeOf(item);
-    if (made.length === 0 || size > limit) {
-      made.push([]);
+    if (!current || size > limit) {
+      current = [];
+      made.push(current);
       size = sizeOf(item);
     }
-    made.at(-1)!.push(item);
+    current.push(item);
   }
   return made;
 }

@@ -1,6 +1,7 @@
 /** From one number per token to one per unit of a partition (docs/method.md F6). */
+import { at } from "../checked.ts";
 import { AttributionError } from "../error.ts";
-import type { Partition } from "./partition.ts";
+import { type Partition, tokensOfUnits } from "./partition.ts";
 import type { Numbers } from "./token-scores.ts";
 
 /** `mean` is the default of the method: sums let a block of thousands of tokens swamp the rest. */
@@ -14,14 +15,10 @@ export function blockScores(tokens: Numbers, { names, unitOfToken }: Partition, 
   if (tokens.length !== unitOfToken.length) {
     throw new AttributionError("shape", `${tokens.length} scores came for a partition of ${unitOfToken.length} tokens`);
   }
-  const scores = new Float64Array(names.length);
-  const counts = new Float64Array(names.length);
   const absolute = reduce === "absMean" || reduce === "absSum";
-  unitOfToken.forEach((unit, token) => {
-    if (unit < 0) return;
-    scores[unit]! += absolute ? Math.abs(tokens[token]!) : tokens[token]!;
-    counts[unit]! += 1;
-  });
   const averaged = reduce === "mean" || reduce === "absMean";
-  return averaged ? scores.map((score, unit) => score / Math.max(1, counts[unit]!)) : scores;
+  return Float64Array.from(tokensOfUnits({ names, unitOfToken }), (own) => {
+    const sum = own.reduce((total, token) => total + (absolute ? Math.abs(at(tokens, token)) : at(tokens, token)), 0);
+    return averaged ? sum / Math.max(1, own.length) : sum;
+  });
 }

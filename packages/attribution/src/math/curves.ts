@@ -4,7 +4,9 @@ import type { Numbers } from "./token-scores.ts";
 
 /** Units from the highest score to the lowest; equal ones keep their order. */
 export function descendingOrder(scores: Numbers): number[] {
-  return Array.from(scores, (_, unit) => unit).sort((a, b) => scores[b]! - scores[a]! || a - b);
+  return Array.from(scores, (score, unit) => ({ score, unit }))
+    .sort((a, b) => b.score - a.score || a.unit - b.unit)
+    .map(({ unit }) => unit);
 }
 
 /**
@@ -24,8 +26,8 @@ export function replacedUnits(kind: "deletion" | "insertion", scores: Numbers): 
 export function normalizedArea(values: Numbers, whole: number, baseline: number): number {
   if (values.length < 2) throw new AttributionError("argument", "a curve has at least two points");
   let area = 0;
-  for (let k = 0; k < values.length; k++) {
-    const height = (values[k]! - baseline) / (whole - baseline);
+  for (const [k, value] of Array.from(values).entries()) {
+    const height = (value - baseline) / (whole - baseline);
     area += k === 0 || k === values.length - 1 ? height / 2 : height;
   }
   return area / (values.length - 1);

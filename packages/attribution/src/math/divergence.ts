@@ -1,4 +1,5 @@
 /** How far two distributions over the same blocks lie apart (docs/method.md F8). */
+import { at } from "../checked.ts";
 import { AttributionError } from "../error.ts";
 import type { Numbers } from "./token-scores.ts";
 
@@ -22,7 +23,7 @@ export function divergence(kind: Divergence, student: Numbers, teacher: Numbers)
     case "kl_teacher_student":
       return kl(teacher, student);
     case "js": {
-      const middle = Float64Array.from(student, (p, k) => (p + teacher[k]!) / 2);
+      const middle = Float64Array.from(student, (p, k) => (p + at(teacher, k)) / 2);
       return (kl(student, middle) + kl(teacher, middle)) / 2;
     }
     case "tv":
@@ -36,10 +37,10 @@ export function divergence(kind: Divergence, student: Numbers, teacher: Numbers)
 
 function kl(p: Numbers, q: Numbers): number {
   let total = 0;
-  for (let k = 0; k < p.length; k++) if (p[k]! > 0) total += p[k]! * Math.log(p[k]! / q[k]!);
+  for (const [k, share] of Array.from(p).entries()) if (share > 0) total += share * Math.log(share / at(q, k));
   return Math.max(0, total);
 }
 
 function differences(p: Numbers, q: Numbers): Float64Array {
-  return Float64Array.from(p, (value, k) => value - q[k]!);
+  return Float64Array.from(p, (value, k) => value - at(q, k));
 }

@@ -40,11 +40,15 @@ export function partition(
   return { names, unitOfToken };
 }
 
-/** Tokens of each unit, ascending. */
+/** Tokens of each unit, ascending. @throws AttributionError `shape` for a token of a unit without a name */
 export function tokensOfUnits({ names, unitOfToken }: Partition): number[][] {
   const tokens: number[][] = names.map(() => []);
   unitOfToken.forEach((unit, token) => {
-    if (unit >= 0) tokens[unit]!.push(token);
+    if (unit < 0) return;
+    const own = tokens[unit];
+    if (!own)
+      throw new AttributionError("shape", `token ${token} is of unit ${unit}, and there are ${names.length} units`);
+    own.push(token);
   });
   return tokens;
 }

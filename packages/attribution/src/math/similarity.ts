@@ -1,4 +1,5 @@
 /** How alike two attributions of the same input are. */
+import { at } from "../checked.ts";
 import { AttributionError } from "../error.ts";
 import type { Numbers } from "./token-scores.ts";
 
@@ -27,15 +28,12 @@ export function similarity(one: Numbers, other: Numbers): Similarity {
 
 /** Ranks from 1; equal values share the mean of their ranks. */
 function ranks(values: Float64Array): Float64Array {
-  const order = Array.from(values.keys()).sort((i, j) => values[i]! - values[j]!);
-  const made = new Float64Array(values.length);
-  for (let first = 0; first < order.length; ) {
-    let end = first + 1;
-    while (end < order.length && values[order[end]!] === values[order[first]!]) end++;
-    for (let k = first; k < end; k++) made[order[k]!] = (first + 1 + end) / 2;
-    first = end;
+  const sorted = values.toSorted();
+  const rankOf = new Map<number, number>();
+  for (const [i, value] of sorted.entries()) {
+    if (!rankOf.has(value)) rankOf.set(value, (i + 1 + sorted.lastIndexOf(value) + 1) / 2);
   }
-  return made;
+  return values.map((value) => rankOf.get(value) ?? Number.NaN);
 }
 
 function centered(values: Float64Array): Float64Array {
@@ -45,7 +43,7 @@ function centered(values: Float64Array): Float64Array {
 
 function cosine(a: Float64Array, b: Float64Array): number {
   const [one, other] = [unit(a), unit(b)];
-  return one.reduce((sum, value, i) => sum + value * other[i]!, 0);
+  return one.reduce((sum, value, i) => sum + value * at(other, i), 0);
 }
 
 /** Over the largest first, so that neither huge nor tiny scores leave the range of f64. */

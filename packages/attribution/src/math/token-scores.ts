@@ -1,4 +1,5 @@
 /** From one number per token and hidden dimension to one number per token (docs/method.md F5). */
+import { at } from "../checked.ts";
 import { AttributionError } from "../error.ts";
 
 /** Numbers by index; every array type fits. */
@@ -28,7 +29,7 @@ export function tokenScores(
   for (let row = 0; row < rows; row++) {
     let total = 0;
     for (let i = row * width; i < (row + 1) * width; i++) {
-      const value = factor ? gradient[i]! * factor[i]! : gradient[i]!;
+      const value = factor ? at(gradient, i) * at(factor, i) : at(gradient, i);
       total += reduce === "dot" ? value : reduce === "l1" ? Math.abs(value) : value * value;
     }
     scores[row] = reduce === "l2" ? Math.sqrt(total) : total;

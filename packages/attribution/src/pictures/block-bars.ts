@@ -1,4 +1,5 @@
 // What student and teacher rest on, block by block, and how far they are apart.
+import { at } from "../checked.ts";
 import { AttributionError } from "../error.ts";
 import { type Divergence, divergence } from "../math/divergence.ts";
 import type { Numbers } from "../math/token-scores.ts";
@@ -54,8 +55,8 @@ export function blockBarsSvg({ names, student, teacher, divergence: kind }: Bloc
     const y = top + block * row;
     return [
       text(labels - 8, y + bar + 4, shortened(name, 27), 'text-anchor="end"'),
-      ...barOf(y, student[block]!, most, hex(blue)),
-      ...barOf(y + bar, teacher[block]!, most, hex(orange)),
+      ...barOf(y, at(student, block), most, hex(blue)),
+      ...barOf(y + bar, at(teacher, block), most, hex(orange)),
     ];
   });
   const legend = [

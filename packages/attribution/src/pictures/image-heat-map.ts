@@ -1,4 +1,5 @@
 // Scores of an image's visual tokens, over the image.
+import { at } from "../checked.ts";
 import { AttributionError } from "../error.ts";
 import type { Numbers } from "../math/token-scores.ts";
 import { blue, mix, orange, placeOf, scaleLimit } from "./color.ts";
@@ -38,13 +39,12 @@ export function imageHeatMap(image: Pixels, scores: Numbers, { rows, columns }: 
     throw new AttributionError("shape", `${scores.length} scores came for ${rows} x ${columns} visual tokens`);
   }
   const limit = scaleLimit(scores);
-  const place = (row: number, column: number): number => placeOf(scores[row * columns + column]!, limit);
+  const place = (row: number, column: number): number => placeOf(at(scores, row * columns + column), limit);
   const across = Array.from({ length: width }, (_, x) => between(x, width, columns));
   const made = new Uint8Array(width * height * 3);
   for (let y = 0; y < height; y++) {
     const [top, bottom, down] = between(y, height, rows);
-    for (let x = 0; x < width; x++) {
-      const [left, right, along] = across[x]!;
+    for (const [x, [left, right, along]] of across.entries()) {
       const above = place(top, left) * (1 - along) + place(top, right) * along;
       const below = place(bottom, left) * (1 - along) + place(bottom, right) * along;
       const value = above * (1 - down) + below * down;
@@ -68,8 +68,8 @@ function between(
 }
 
 /** Luma (ITU-R BT.601), over white. */
-function grayOf(data: Uint8Array, at: number, channels: 3 | 4): number {
-  const luma = 0.299 * data[at]! + 0.587 * data[at + 1]! + 0.114 * data[at + 2]!;
-  const opacity = channels === 4 ? data[at + 3]! / 255 : 1;
+function grayOf(data: Uint8Array, start: number, channels: 3 | 4): number {
+  const luma = 0.299 * at(data, start) + 0.587 * at(data, start + 1) + 0.114 * at(data, start + 2);
+  const opacity = channels === 4 ? at(data, start + 3) / 255 : 1;
   return luma * opacity + 255 * (1 - opacity);
 }

@@ -1,5 +1,7 @@
 // Tokens in reading order, each on the color of its score.
+
 import { visible } from "@iapo/rollout-trace/text";
+import { at } from "../checked.ts";
 import { AttributionError } from "../error.ts";
 import type { Numbers } from "../math/token-scores.ts";
 import { colorOf, hex, placeOf, type Rgb, scaleLimit } from "./color.ts";
@@ -20,7 +22,7 @@ export function tokenHeatMapHtml({ tokens, scores }: ScoredTokens): string {
   const { limit, colors } = colored(tokens, scores);
   const spans = tokens.map((token, i) => {
     const lines = token.split("\n").map(markup).join("↵\n");
-    return `<span style="background:${hex(colors[i]!)}" title="${signed(scores[i]!)}">${lines}</span>`;
+    return `<span style="background:${hex(at(colors, i))}" title="${signed(at(scores, i))}">${lines}</span>`;
   });
   const style =
     "white-space:pre-wrap;overflow-wrap:anywhere;font:14px/1.7 ui-monospace,monospace;color:#000;background:#fff";
@@ -37,7 +39,7 @@ export function tokenHeatMapAnsi({ tokens, scores }: ScoredTokens): string {
   const text = tokens.map((token, i) =>
     token
       .split("\n")
-      .map((line, k, { length }) => painted(k < length - 1 ? `${visible(line)}↵` : visible(line), colors[i]!))
+      .map((line, k, { length }) => painted(k < length - 1 ? `${visible(line)}↵` : visible(line), at(colors, i)))
       .join("\n"),
   );
   const legend = [-1, -0.5, 0, 0.5, 1].map((place) => painted(` ${signed(place * limit)} `, colorOf(place)));

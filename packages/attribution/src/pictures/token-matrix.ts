@@ -1,4 +1,5 @@
 // Which prompt token (or block) each output token rests on.
+import { at } from "../checked.ts";
 import { AttributionError } from "../error.ts";
 import type { Numbers } from "../math/token-scores.ts";
 import { colorOf, hex, placeOf, scaleLimit } from "./color.ts";
@@ -40,7 +41,7 @@ export function tokenMatrixSvg({ inputs, outputs, scores }: TokenMatrix): string
   const rows = outputs.flatMap((output, i) => [
     text(left - 6, 20 + i * cell, shortened(output, 18), `${small} text-anchor="end"`),
     ...inputs.map((input, j) => {
-      const score = scores[i]![j]!;
+      const score = at(at(scores, i), j);
       const fill = hex(colorOf(placeOf(score, limit)));
       const title = `${shortened(output, 18)} × ${shortened(input, 18)}: ${signed(score)}`;
       return `<rect x="${left + j * cell}" y="${8 + i * cell}" width="${cell}" height="${cell}" fill="${fill}"><title>${markup(title)}</title></rect>`;
