@@ -13,7 +13,7 @@ const room = {
 };
 
 const config: KnipConfig = {
-  ignoreBinaries: ["unshare", "mkfifo", "nvidia-smi"], // util-linux and coreutils, in tests: a small disk, a pipe; asked where it is there
+  ignoreBinaries: ["unshare", "script", "mkfifo", "nvidia-smi"], // util-linux and coreutils, in tests: a small disk, a terminal, a pipe; asked where it is there
   ignoreExportsUsedInFile: { interface: true, type: true }, // a public function's types are public
   workspaces: {
     ".": {

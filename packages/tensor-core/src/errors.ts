@@ -11,6 +11,7 @@ export type TensorErrorCode =
   | "argument"
   | "disposed"
   | "cross_device"
+  | "two_copies"
   | "tape"
   | "async_scope"
   | "leak"

@@ -1,6 +1,9 @@
 // Who owns which tensor. Scopes are synchronous: the state below never survives a tick, so async flows can't mix.
 import { TensorError } from "../errors.ts";
+import { claimProcess } from "../only-copy.ts";
 import type { Tensor } from "../tensor.ts";
+
+claimProcess(import.meta.url);
 
 const scopes: Set<Tensor>[] = [];
 const tags: string[] = [];
