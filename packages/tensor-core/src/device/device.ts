@@ -10,6 +10,7 @@ import { type Binding, Recorder } from "../submit/recorder.ts";
 import { Storage, Tensor } from "../tensor.ts";
 import { BufferUsage, MAP_READ } from "./constants.ts";
 import type { AdapterFacts } from "./facts.ts";
+import type { WebGpu } from "./webgpu.ts";
 
 export interface Dispatch {
   readonly reads: readonly Tensor[];
@@ -30,7 +31,7 @@ export class Device {
   readonly facts: AdapterFacts;
   readonly pool: BufferPool;
   /** The WebGPU device, or undefined on a planning device. */
-  readonly gpu: GPUDevice | undefined;
+  readonly gpu: WebGpu<"GPUDevice"> | undefined;
   /** Receives warnings (a forgotten tensor, ...); console.warn by default. */
   warn: (message: string) => void = (message) => console.warn(message);
   /** Floating-point operations of the matrix products and attentions recorded so far; a multiply-add counts as two. */
@@ -43,7 +44,7 @@ export class Device {
   #closed = false;
 
   /** Use `openDevice` or `planningDevice`. */
-  constructor(gpu: GPUDevice | undefined, facts: AdapterFacts, memoryBudget: number, ownsGpu = true) {
+  constructor(gpu: WebGpu<"GPUDevice"> | undefined, facts: AdapterFacts, memoryBudget: number, ownsGpu = true) {
     this.gpu = gpu;
     this.facts = facts;
     this.#ownsGpu = ownsGpu;

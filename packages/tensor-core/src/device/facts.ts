@@ -45,17 +45,23 @@ const SOFTWARE = /llvmpipe|lavapipe|swiftshader|softpipe|basic render|warp/i;
 /** What is read of a GPUDevice. */
 interface Readable {
   readonly features: Iterable<string> & { has(name: string): boolean };
-  readonly limits: Pick<
-    GPUSupportedLimits,
-    | "maxBufferSize"
-    | "maxStorageBufferBindingSize"
-    | "minStorageBufferOffsetAlignment"
-    | "maxComputeWorkgroupsPerDimension"
-  >;
+  readonly limits: {
+    readonly maxBufferSize: number;
+    readonly maxStorageBufferBindingSize: number;
+    readonly minStorageBufferOffsetAlignment: number;
+    readonly maxComputeWorkgroupsPerDimension: number;
+  };
+}
+
+/** What is read of a GPUAdapterInfo. */
+interface Info extends Pick<AdapterFacts, "vendor" | "architecture" | "device" | "description"> {
+  readonly isFallbackAdapter: boolean;
+  readonly subgroupMinSize?: number | undefined;
+  readonly subgroupMaxSize?: number | undefined;
 }
 
 /** Reads the facts off a device. `family` overrides the choice that the facts would make. */
-export function factsOf(device: Readable, info: GPUAdapterInfo, family?: KernelFamily): AdapterFacts {
+export function factsOf(device: Readable, info: Info, family?: KernelFamily): AdapterFacts {
   const text = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
   const software = info.isFallbackAdapter || SOFTWARE.test(text);
   const fixedSize = info.subgroupMinSize === info.subgroupMaxSize ? info.subgroupMaxSize : 0;

@@ -1,7 +1,8 @@
 // The browser's counterpart of host.node.ts.
+import type { WebGpu } from "./webgpu.ts";
 
 /** The page's GPU object. */
-export function systemGpu(): GPU | undefined {
+export function systemGpu(): WebGpu<"GPU"> | undefined {
   return (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
 }
 

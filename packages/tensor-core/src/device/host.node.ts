@@ -2,6 +2,7 @@
 import { freemem } from "node:os";
 import { create } from "webgpu";
 import { TensorError } from "../errors.ts";
+import type { WebGpu } from "./webgpu.ts";
 
 export { adviceForSystem, cardInSight } from "./advice.node.ts";
 export { cardMemory as deviceMemory } from "./card-memory.node.ts";
@@ -13,7 +14,7 @@ const holder = globalThis as { [holderKey]?: { readonly gpu: GPU; readonly adapt
  * Dawn's GPU object for the adapter whose name contains `adapter`; empty: any. It must outlive its adapters, or the process dies when it is
  * collected: hence the global. Dawn takes the name once for the process. @throws TensorError `argument` for another name than before
  */
-export function systemGpu(adapter: string): GPU {
+export function systemGpu(adapter: string): WebGpu<"GPU"> {
   const held = holder[holderKey];
   if (held && adapter !== "" && held.adapter !== adapter) {
     throw new TensorError(

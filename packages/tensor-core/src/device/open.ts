@@ -5,11 +5,12 @@ import { TensorError } from "../errors.ts";
 import { defaultBudget } from "./budget.ts";
 import { Device } from "./device.ts";
 import { type AdapterFacts, factsOf, type KernelFamily } from "./facts.ts";
+import type { WebGpu } from "./webgpu.ts";
 
 export interface DeviceOptions {
   /** Use this WebGPU device (a browser's, say) and leave it open on `close()`. */
-  readonly device?: GPUDevice;
-  readonly powerPreference?: GPUPowerPreference;
+  readonly device?: WebGpu<"GPUDevice">;
+  readonly powerPreference?: "low-power" | "high-performance";
   /** `adapter` (default) asks for all the adapter has; `default` for what any browser must grant, and no optional feature. */
   readonly limits?: "adapter" | "default";
   /** False does without subgroups where the adapter has them. */

@@ -1,13 +1,14 @@
 // GPU buffers, reused by size, counted by tag, and bounded by a budget.
 import { at } from "../checked.ts";
 import { BufferUsage } from "../device/constants.ts";
+import type { WebGpu } from "../device/webgpu.ts";
 import { TensorError } from "../errors.ts";
 
 /** One GPU buffer. `gpu` is undefined on a planning device, which counts bytes and holds none. */
 export interface PooledBuffer {
   readonly id: number;
   readonly bytes: number;
-  readonly gpu: GPUBuffer | undefined;
+  readonly gpu: WebGpu<"GPUBuffer"> | undefined;
 }
 
 export interface MemoryReport {
@@ -54,7 +55,7 @@ export class BufferPool {
   /** Bytes in use and idle together may not pass this. */
   budget: number;
 
-  constructor(gpu: GPUDevice | undefined, maxBuffer: number, budget: number) {
+  constructor(gpu: WebGpu<"GPUDevice"> | undefined, maxBuffer: number, budget: number) {
     this.#gpu = gpu;
     this.#maxBuffer = maxBuffer;
     this.budget = budget;

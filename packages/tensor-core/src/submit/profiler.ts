@@ -1,6 +1,7 @@
 // Times kernels by timestamp query: one compute pass per dispatch while a profile is taken.
 import { at } from "../checked.ts";
 import { BufferUsage, MAP_READ } from "../device/constants.ts";
+import type { WebGpu } from "../device/webgpu.ts";
 
 export interface KernelTime {
   readonly kernel: string;
@@ -8,6 +9,13 @@ export interface KernelTime {
   readonly milliseconds: number;
   /** Share of the summed kernel time, 0 to 1. */
   readonly share: number;
+}
+
+/** A GPUComputePassTimestampWrites. */
+interface TimestampSlots {
+  readonly querySet: WebGpu<"GPUQuerySet">;
+  readonly beginningOfPassWriteIndex: number;
+  readonly endOfPassWriteIndex: number;
 }
 
 const PASSES = 1024;
@@ -19,7 +27,7 @@ export class Profiler {
   #names: string[] = [];
   readonly #chunks: { names: string[]; buffer: GPUBuffer }[] = [];
 
-  constructor(gpu: GPUDevice) {
+  constructor(gpu: WebGpu<"GPUDevice">) {
     this.#gpu = gpu;
     this.#set = gpu.createQuerySet({ type: "timestamp", count: PASSES * 2 });
     this.#resolved = gpu.createBuffer({ size: PASSES * 16, usage: BufferUsage.QUERY_RESOLVE | BufferUsage.COPY_SRC });
@@ -30,13 +38,13 @@ export class Profiler {
   }
 
   /** Timestamp slots for the next pass. */
-  next(name: string): GPUComputePassTimestampWrites {
+  next(name: string): TimestampSlots {
     const index = this.#names.push(name) - 1;
     return { querySet: this.#set, beginningOfPassWriteIndex: index * 2, endOfPassWriteIndex: index * 2 + 1 };
   }
 
   /** Adds the copying out of this submission's timestamps. */
-  resolve(encoder: GPUCommandEncoder): void {
+  resolve(encoder: WebGpu<"GPUCommandEncoder">): void {
     if (this.#names.length === 0) return;
     const bytes = this.#names.length * 16;
     const buffer = this.#gpu.createBuffer({ size: bytes, usage: BufferUsage.MAP_READ | BufferUsage.COPY_DST });

@@ -1,5 +1,6 @@
 // Records dispatches and copies into command buffers and submits them in batches. Pipelines and bind groups are cached.
 import { BufferUsage, STAGE_COMPUTE } from "../device/constants.ts";
+import type { WebGpu } from "../device/webgpu.ts";
 import { TensorError } from "../errors.ts";
 import { type Kernel, UNIFORM_SLOT } from "./kernel.ts";
 import type { Profiler } from "./profiler.ts";
@@ -7,7 +8,7 @@ import type { Profiler } from "./profiler.ts";
 /** A part of a GPU buffer, bound to a kernel. */
 export interface Binding {
   readonly id: number;
-  readonly buffer: GPUBuffer;
+  readonly buffer: WebGpu<"GPUBuffer">;
   readonly offset: number;
   readonly size: number;
 }
@@ -37,7 +38,7 @@ export class Recorder {
   /** Dispatches since the device was opened. */
   dispatches = 0;
 
-  constructor(gpu: GPUDevice) {
+  constructor(gpu: WebGpu<"GPUDevice">) {
     this.#gpu = gpu;
     this.#arena = gpu.createBuffer({
       size: SLOTS * UNIFORM_SLOT,
@@ -80,7 +81,7 @@ export class Recorder {
   }
 
   /** Appends a copy; offsets and size are multiples of 4 bytes. */
-  copy(from: GPUBuffer, fromOffset: number, to: GPUBuffer, toOffset: number, bytes: number): void {
+  copy(from: WebGpu<"GPUBuffer">, fromOffset: number, to: WebGpu<"GPUBuffer">, toOffset: number, bytes: number): void {
     this.#closePass();
     this.#encoder ??= this.#gpu.createCommandEncoder();
     this.#encoder.copyBufferToBuffer(from, fromOffset, to, toOffset, bytes);
