@@ -7,7 +7,8 @@ import { iapo, temporaryFolder } from "../support/iapo.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
 
-const small = ["grpo.groups=1", "grpo.rollout.samples=2", "grpo.rollout.maxTokens=6", "grpo.evaluate="];
+/** Enough responses that a card of 24 GiB has no room for both models. */
+const small = ["grpo.groups=1", "grpo.rollout.samples=8", "grpo.rollout.maxTokens=256", "grpo.evaluate="];
 
 /** A directory without weights: the published sizes, and a tokenizer that ships here. */
 async function sizesOnly(name: "3b" | "7b"): Promise<string> {
