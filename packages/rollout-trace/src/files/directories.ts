@@ -9,7 +9,10 @@ import { TraceError } from "../error.ts";
  * @throws TraceError `write_failed`
  */
 export async function makeDirectory(path: string): Promise<string[]> {
-  const full = resolve(path);
+  return make(resolve(path), false);
+}
+
+async function make(full: string, again: boolean): Promise<string[]> {
   try {
     await mkdir(full);
     return [full];
@@ -17,9 +20,10 @@ export async function makeDirectory(path: string): Promise<string[]> {
     const { code } = cause as NodeJS.ErrnoException;
     const above = dirname(full);
     if (await isDirectory(full)) return [];
-    if (code !== "ENOENT" || (await isDirectory(above))) throw failed(full, cause);
-    const made = await makeDirectory(above);
-    return [...made, ...(await makeDirectory(full))];
+    if (code !== "ENOENT" || again) throw failed(full, cause);
+    // Another process may have made the one above since: then this one can be made now, or never.
+    const made = (await isDirectory(above)) ? [] : await make(above, false);
+    return [...made, ...(await make(full, true))];
   }
 }
 
