@@ -10,6 +10,7 @@ export { type Job, type OpenJobOptions, openJob } from "./open-job.ts";
 export { environmentOf, withoutJudge } from "./parts/environment.ts";
 export { modelContent, modelHash } from "./parts/model-content.ts";
 export { checkModelDirectory, namedModel } from "./parts/model-directory.ts";
+export type { EnvironmentModule, OwnEnvironment } from "./parts/own-environment.ts";
 export { openTeacher } from "./parts/teacher.ts";
 export { requireTrust } from "./parts/user-modules.ts";
 export type { Change } from "./plan/changes.ts";

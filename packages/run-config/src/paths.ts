@@ -1,5 +1,6 @@
 // Paths in a configuration are relative to the file they stand in, and what they lead to must be there.
 import { existsSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
 import { isAbsolute, join, resolve } from "node:path";
 import { isMapping, type Layer, locate, mergeLayers, type Path, type Problem, valueAt } from "./layer.ts";
 
@@ -16,8 +17,8 @@ export interface PathKey {
   };
   /** Values that stand for paths. */
   readonly names?: ReadonlyMap<string, string>;
-  /** Whether `#` and a name may follow the path. */
-  readonly fragment?: boolean;
+  /** Whether it names a module: by path or as a package's, with `#` and a name behind it where that is wanted. */
+  readonly module?: boolean;
   /** How what is missing at an absolute path is made, where that is known. */
   readonly advice?: (path: string) => string | undefined;
 }
@@ -25,13 +26,26 @@ export interface PathKey {
 /** The layer with its paths made absolute. */
 export function withAbsolutePaths(layer: Layer, pathKeys: readonly PathKey[]): Layer {
   const data = pathKeys.reduce<unknown>(
-    (whole, { path, names }) =>
-      replaceAt(whole, path, (value) =>
-        isAbsolute(value) ? value : (names?.get(value) ?? resolve(layer.base, value)),
-      ),
+    (whole, { path, names, module }) =>
+      replaceAt(whole, path, (value) => {
+        if (isAbsolute(value)) return value;
+        return module ? modulePath(value, layer.base) : (names?.get(value) ?? resolve(layer.base, value));
+      }),
     layer.data,
   );
   return { ...layer, data };
+}
+
+/** What is no file there, and does not begin with a dot, is looked for among the packages. */
+function modulePath(value: string, base: string): string {
+  const path = resolve(base, value);
+  const [file = "", ...name] = value.split("#");
+  if (file.startsWith(".") || existsSync(resolve(base, file))) return path;
+  try {
+    return [createRequire(resolve(base, "config.yaml")).resolve(file), ...name].join("#");
+  } catch {
+    return path;
+  }
 }
 
 function replaceAt(value: unknown, [key, ...rest]: Path, change: (value: string) => string): unknown {
@@ -43,12 +57,12 @@ function replaceAt(value: unknown, [key, ...rest]: Path, change: (value: string)
 /** Of every path that leads nowhere, or to something else than it should. */
 export function problemsOfPaths(layers: readonly Layer[], pathKeys: readonly PathKey[]): Problem[] {
   const data = mergeLayers(layers);
-  return pathKeys.flatMap(({ path, wants, names, fragment = false, advice }): Problem[] => {
+  return pathKeys.flatMap(({ path, wants, names, module = false, advice }): Problem[] => {
     const value = valueAt(data, path);
     if (typeof value !== "string" || wants === undefined) return [];
     const found = locate(path, "value", layers);
     const place = found?.place;
-    const file = fragment ? value.replace(/#.*$/, "") : value;
+    const file = module ? value.replace(/#.*$/, "") : value;
     const { noun, kind, holds } = wants;
     if (!existsSync(file)) {
       const base =

@@ -54,7 +54,7 @@ export const config: Config<Settings> = defineConfig({
       advice: (path) => (path.endsWith("made") ? "make it by `make it`" : undefined),
     },
     { path: ["data"], wants: { noun: "data file", kind: "file" } },
-    { path: ["hook"], wants: { noun: "module", kind: "file" }, fragment: true },
+    { path: ["hook"], wants: { noun: "module", kind: "file" }, module: true },
   ],
   renamed,
   directory: { file: "config.yaml", key: "output" },

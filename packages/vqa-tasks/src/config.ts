@@ -63,9 +63,25 @@ export const environmentOptionsSchema: z.ZodType<EnvironmentOptions, unknown> = 
       .describe("Where masking rows leaves the first one alone: always, or in tables, where it is a header."),
     questionFirst: z.boolean().optional().describe("Image and question stand before the instructions."),
     secondTemperature: z.number().min(0).optional().describe("Temperature of the second turn, where it differs."),
+    module: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("A module that exports an environment with tasks of its own, in place of this one."),
+    options: z.record(z.string(), z.json()).optional().describe("What that module is given."),
   })
-  .transform(({ preset, tools, scoring, ...single }, context): EnvironmentOptions => {
+  .transform(({ module: environment, options, ...standard }, context): EnvironmentOptions => {
+    const { preset, tools, scoring, ...single } = standard;
     const base = environmentPresets[preset];
+    const custom = (path: string, message: string): void => context.addIssue({ code: "custom", message, path: [path] });
+    if (environment !== undefined) {
+      const { preset: _, ...rest } = withoutUndefined(standard);
+      const unread = [...(preset === "default" ? [] : ["preset"]), ...Object.keys(rest)];
+      for (const key of unread)
+        custom(key, "environment.module has no such option: leave it out, or write nothing behind it");
+      return { ...base, module: environment, options };
+    }
+    if (options !== undefined) custom("options", "they are for environment.module, which is not given");
     const { module, limits, ...own } = typeof tools === "string" ? { module: tools, limits: undefined } : (tools ?? {});
     const given = { ...base.tools, ...own, limits: { ...base.tools.limits, ...limits } };
     const checked = toolOptionsSchema.safeParse(given);

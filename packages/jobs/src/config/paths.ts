@@ -28,14 +28,9 @@ export const pathKeys: readonly PathKey[] = [
     { path: ["data", part, "tables"], wants: { noun: "folder", kind: "folder" } },
   ]),
   ...[
+    ["environment", "module"],
     ["environment", "tools"],
     ["environment", "tools", "module"],
-  ].map((path): PathKey => ({ path, wants: { noun: "file", kind: "file" }, fragment: true })),
-  ...["reward", "advantage", "loss"].map(
-    (name): PathKey => ({
-      path: ["grpo", "functions", name],
-      wants: { noun: "file", kind: "file" },
-      fragment: true,
-    }),
-  ),
+    ...["reward", "advantage", "loss"].map((name) => ["grpo", "functions", name]),
+  ].map((path): PathKey => ({ path, wants: { noun: "file or package", kind: "file" }, module: true })),
 ];

@@ -40,7 +40,9 @@ export const jobConfigSchema: z.ZodType<JobConfig, unknown> = z
     output: z.string().min(1).optional().describe("The run's directory; default runs/ and the configuration's name."),
     model: modelSchema.describe("What is trained."),
     teacher: teacherSchema.optional().describe("What iapo compares the model with."),
-    data: dataSettingsSchema.describe("What it learns from."),
+    data: dataSettingsSchema
+      .default({})
+      .describe("What it learns from; nothing where environment.module has tasks of its own."),
     environment: environmentOptionsSchema
       .prefault({})
       .describe("What an episode is: prompt, tools, turns and scoring."),
@@ -58,8 +60,20 @@ export const jobConfigSchema: z.ZodType<JobConfig, unknown> = z
 
 function contradictions(config: JobConfig): (readonly [path: readonly string[], message: string])[] {
   const { environment, judge, iapo, teacher, baseline, verifier, grpo, supervised, data } = config;
+  const hasData = (data.nanoCharts ?? data.files) !== undefined;
   const wantsValidation = (["grpo", "supervised"] as const).filter((part) => ({ grpo, supervised })[part]?.evaluate);
   const rules: readonly (readonly [broken: boolean, path: readonly string[], message: string])[] = [
+    [environment.module === undefined && !hasData, ["data"], "give either nanoCharts or files"],
+    [
+      environment.module !== undefined && hasData,
+      ["data"],
+      "environment.module has tasks of its own: leave data out, or write nothing behind it",
+    ],
+    [
+      environment.module !== undefined && (iapo ?? baseline) !== undefined,
+      [iapo ? "iapo" : "baseline"],
+      "is of charts and tables, and environment.module is another environment",
+    ],
     [
       environment.scoring.scoring === "judge" && !judge,
       ["environment", "scoring"],

@@ -16,6 +16,9 @@ export function grpoSpec(config: JobConfig): JobSpec {
   const { maxPromptTokens: maximum, onLongPrompt } = grpo.rollout;
   const decisiveTeacher = teacher && { ...teacher, residence: undefined, recompute: undefined }; // the numbers are the same: a resume may change it
   // What is turned off says so: left out, it would be read back as the preset's.
+  const { module, options } = environment;
+  const decisiveEnvironment = module === undefined ? environment : { module, options };
+  const decisiveData = module === undefined ? data : undefined;
   const settings = { ...decisive, loss: { ...loss, dualClip: loss.dualClip ?? null } };
   return {
     kind: "train",
@@ -26,7 +29,10 @@ export function grpoSpec(config: JobConfig): JobSpec {
     checkpoint,
     maxSkippedSteps,
     promptLimit: maximum === undefined ? undefined : { maximum, onLongPrompt },
-    settings: { model, teacher: decisiveTeacher, data, environment, judge, grpo: settings, iapo, baseline, verifier },
+    settings: {
+      ...{ model, teacher: decisiveTeacher, data: decisiveData, environment: decisiveEnvironment, judge },
+      ...{ grpo: settings, iapo, baseline, verifier },
+    },
     tokensOf: (metrics) =>
       (metrics["response_length/mean"] ?? 0) * (metrics["rollout/groups"] ?? 0) * grpo.rollout.samples,
     async build(parts) {

@@ -4,7 +4,7 @@ import type { ConfigurationFacts, ConfigurationProblems } from "@iapo/grpo/confi
 import type { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Environment } from "@iapo/rollout-trace";
 import type { Device } from "@iapo/tensor-core";
-import type { OpenTasks } from "@iapo/vqa-tasks/sources";
+import type { JobTasks } from "../parts/own-environment.ts";
 
 /** What a recipe is made of. */
 export interface JobParts {
@@ -12,7 +12,7 @@ export interface JobParts {
   readonly directory: string;
   readonly device: Device;
   readonly policy: QwenVLPolicy;
-  readonly tasks: OpenTasks;
+  readonly tasks: JobTasks;
   readonly environment: Environment;
   /** Whether kernels that must agree do so to the bit on this adapter. */
   readonly parity: boolean;

@@ -1,4 +1,4 @@
-// The user's own modules that a configuration names: tools and functions. They are code, and run with all rights of this process.
+// The user's own modules that a configuration names: environment, tools and functions. They are code, and run with all rights of this process.
 import { statSync } from "node:fs";
 import { registerHooks } from "node:module";
 import { loadExport } from "@iapo/grpo";
@@ -8,7 +8,9 @@ import { JobsError } from "../error.ts";
 
 /** Paths of the modules that a configuration names. */
 export function namedModules({ environment, grpo }: Pick<JobConfig, "environment" | "grpo">): string[] {
-  return [environment.tools.module, ...Object.values(grpo.functions)].filter((path) => path !== undefined);
+  return [environment.module, environment.tools.module, ...Object.values(grpo.functions)].filter(
+    (path) => path !== undefined,
+  );
 }
 
 /** Of the directory of a run, which may be a stranger's; a file is the caller's own, and so are its modules. */
@@ -34,7 +36,7 @@ export function requireTrust({
 let isHooked = false;
 
 /**
- * Modules that lie outside of the packages' folder find `@iapo/*` here: what they make are tensors and tools of this process, and a second
+ * Modules that lie outside of the packages' folder find `@iapo/*`, and `zod` for their schemas, here: what they make are tensors and tools of this process, and a second
  * copy of tensor-core could not share its tape. A copy of their own comes first, so that it is found and refused with its place.
  */
 export function resolveOwnPackages(): void {
@@ -45,7 +47,7 @@ export function resolveOwnPackages(): void {
       try {
         return next(specifier, context);
       } catch (error) {
-        if (!specifier.startsWith("@iapo/")) throw error;
+        if (!/^(@iapo\/|zod$)/.test(specifier)) throw error;
         return next(specifier, { ...context, parentURL: import.meta.url });
       }
     },

@@ -7,11 +7,10 @@ import type { Environment, Task } from "@iapo/rollout-trace";
 import type { Device, MemoryReport } from "@iapo/tensor-core";
 import { visualContentSchema } from "@iapo/vqa-tasks/config";
 import { toolProgram } from "@iapo/vqa-tasks/nano";
-import { openTasks } from "@iapo/vqa-tasks/sources";
 import type { JobConfig } from "../config/schema.ts";
 import type { JobParts, JobSpec } from "../job/spec.ts";
 import { specOf } from "../open-job.ts";
-import { environmentOf } from "../parts/environment.ts";
+import { episodesOf } from "../parts/environment.ts";
 
 export interface Phase {
   readonly name: string;
@@ -54,10 +53,10 @@ export async function oneStep(
   try {
     const policy = await QwenVLPolicy.load(device, local.model, { seed: job.seed, signal });
     const clock = new PhaseClock(device);
-    const environment = await environmentOf(local.environment);
+    const { environment, openTasks } = await episodesOf(local);
     const parts: JobParts = {
       ...{ directory, device, policy, parity: true },
-      tasks: await openTasks(local.data, { signal }),
+      tasks: await openTasks({ signal }),
       environment: isPlan && kind === "train" ? alwaysCalling(environment) : environment,
       signal,
       onPhase: (name) => clock.turnTo(name),
@@ -78,7 +77,7 @@ export async function oneStep(
   }
 }
 
-/** The user's own modules are left out: a plan may be of a stranger's run. Verdicts cost no GPU memory; a run's cache of calls is not for a plan to fill. On paper no program is written: all of a turn is explained. */
+/** The user's own tools and functions are left out: a plan may be of a stranger's run. Verdicts cost no GPU memory; a run's cache of calls is not for a plan to fill. On paper no program is written: all of a turn is explained. */
 function withoutEndpoints(config: JobConfig, isPlan: boolean): JobConfig {
   const { judge: _, baseline: __, verifier: ___, ...rest } = config;
   const { environment, teacher, iapo, grpo } = rest;

@@ -2,6 +2,7 @@
 import { type AdapterFacts, type Device, planningDevice, typicalCard } from "@iapo/tensor-core";
 import type { JobConfig } from "../config/schema.ts";
 import type { Job } from "../open-job.ts";
+import { requireTrust } from "../parts/user-modules.ts";
 import { type Change, changesToFit } from "./changes.ts";
 import { type OneStep, oneStep, type Phase } from "./one-step.ts";
 import { planTeacherWays, type TeacherWay } from "./teacher-ways.ts";
@@ -49,12 +50,14 @@ export interface Probe {
 const LONGEST_PROBE = 30;
 
 /**
- * Of a model, its configuration and tokenizer are read only. No module of the user's own is loaded.
+ * Of a model, its configuration and tokenizer are read only. Of the user's own modules, an environment is loaded only.
  * @throws the reason of the signal; what the parts of the job throw
  */
 export async function planJob(job: Job, options: PlanOptions): Promise<Plan> {
   const { config, kind } = job;
   const { device, signal } = options;
+  const { module } = config.environment;
+  requireTrust({ name: job.name, untrusted: job.untrusted.filter((path) => path === module) });
   const facts = options.card ? typicalCard : device.facts;
   const planned = await onPaper(facts, config, kind, signal);
   const peakBytes = Math.max(...planned.phases.map((phase) => phase.peakBytes));

@@ -9,7 +9,7 @@ import { readImage } from "@iapo/visual-tools/sharp";
 import { createNanoCharts, type NanoSplit } from "@iapo/vqa-tasks/nano";
 import { defaultScoringOptions } from "@iapo/vqa-tasks/scoring";
 import { JobsError } from "../error.ts";
-import { environmentOf } from "../parts/environment.ts";
+import { episodesOf } from "../parts/environment.ts";
 import { modelContent, recordedModel } from "../parts/model-content.ts";
 import type { RecordedRun } from "../run/recorded-run.ts";
 
@@ -21,7 +21,10 @@ export async function rendererOf({ directory, config, record }: RecordedRun, mod
   const found = await modelContent(model, { name: "model", weights: false });
   checkContent(model, recordedModel(record, false), found, "give the model that it began with");
   // No answer is scored on the way, so no judge is needed.
-  const environment = await environmentOf({ ...config.environment, scoring: defaultScoringOptions });
+  const { environment } = await episodesOf({
+    ...config,
+    environment: { ...config.environment, scoring: defaultScoringOptions },
+  });
   const charts = config.data.nanoCharts && (await createNanoCharts(config.data.nanoCharts));
   return traceRenderer(scribe, environment, async ({ task }) => {
     // Nano-charts are a function of their number; other pictures are those that the run has kept.
@@ -32,8 +35,8 @@ export async function rendererOf({ directory, config, record }: RecordedRun, mod
   });
 }
 
-/** @throws JobsError `missing`, `invalid` */
-async function keptImage(run: string, { id, width, height }: ImageRef): Promise<Image> {
+/** Of a run. @throws JobsError `missing`, `invalid` */
+export async function keptImage(run: string, { id, width, height }: ImageRef): Promise<Image> {
   const file = join(run, "images", `${id}.png`);
   const image = await readImage(file, { maxPixels: width * height, keepAlpha: true }).catch((cause: Error) => {
     throw new JobsError("missing", `${cause.message}; traces are verified against the images of the run`, { cause });

@@ -3,9 +3,8 @@ import { transcribeEpisode, withOwnReward } from "@iapo/grpo";
 import { createScribe, modelDirectory } from "@iapo/qwen-vl-model";
 import { loadConfig, tensorTable } from "@iapo/qwen-vl-model/config";
 import { type TurnInput, traceVersion } from "@iapo/rollout-trace";
-import { openTasks } from "@iapo/vqa-tasks/sources";
 import { type Job, specOf } from "../open-job.ts";
-import { environmentOf, withoutJudge } from "../parts/environment.ts";
+import { episodesOf, withoutJudge } from "../parts/environment.ts";
 import { userFunctions } from "../parts/functions.ts";
 import { blockContent } from "../parts/prompt-content.ts";
 import { requireTrust } from "../parts/user-modules.ts";
@@ -33,8 +32,8 @@ export async function checkJob(
   const directory = await modelDirectory(config.model, { signal });
   const model = await loadConfig(directory);
   const processor = await openProcessor(config.model, { signal });
-  const environment = await environmentOf(withoutJudge(config.environment));
-  const tasks = await openTasks(config.data, { check: taskCheck(environment, processor), signal });
+  const { environment, openTasks } = await episodesOf({ ...config, environment: withoutJudge(config.environment) });
+  const tasks = await openTasks({ check: taskCheck(environment, processor), signal });
   const { train } = tasks;
   const task = await train.task(0);
   const countTokens = ({ blocks }: Pick<TurnInput, "blocks">): number =>

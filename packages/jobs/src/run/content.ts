@@ -3,9 +3,9 @@ import { basename, dirname } from "node:path";
 import { hashModule, type RunRecord } from "@iapo/grpo/run-directory";
 import { modelDirectory } from "@iapo/qwen-vl-model";
 import type { ModelSource } from "@iapo/qwen-vl-model/config";
-import type { OpenTasks } from "@iapo/vqa-tasks/sources";
 import type { JobConfig } from "../config/schema.ts";
 import { modelContent } from "../parts/model-content.ts";
+import type { JobTasks } from "../parts/own-environment.ts";
 
 interface Loading {
   readonly signal?: AbortSignal | undefined;
@@ -15,7 +15,7 @@ interface Loading {
 /** @returns `content` and `commits` of `run.json` */
 export async function contentOf(
   config: JobConfig,
-  tasks: OpenTasks,
+  tasks: JobTasks,
   loading: Loading,
 ): Promise<Pick<RunRecord, "content" | "commits">> {
   const { model, teacher, environment, grpo } = config;
@@ -38,7 +38,7 @@ export async function contentOf(
   }
   for (const [section, modules] of Object.entries({
     functions: grpo.functions,
-    environment: { tools: environment.tools.module },
+    environment: { module: environment.module, tools: environment.tools.module },
   }))
     for (const [name, path] of Object.entries(modules)) {
       const [file = ""] = path?.split("#") ?? [];

@@ -3,12 +3,12 @@ import type { ConfigurationFacts, ConfigurationProblem } from "@iapo/grpo/config
 import { modelDirectory } from "@iapo/qwen-vl-model";
 import { loadConfig, type ModelSource } from "@iapo/qwen-vl-model/config";
 import type { Environment } from "@iapo/rollout-trace";
-import type { OpenTasks } from "@iapo/vqa-tasks/sources";
 import { JobsError } from "../error.ts";
 import type { JobSpec } from "../job/spec.ts";
+import type { JobTasks } from "../parts/own-environment.ts";
 
 export interface JobFacts extends Pick<ConfigurationFacts, "positions" | "promptTokens"> {
-  readonly tasks: OpenTasks;
+  readonly tasks: JobTasks;
   readonly environment: Environment;
 }
 

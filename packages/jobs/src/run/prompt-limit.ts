@@ -1,17 +1,17 @@
 // The tasks whose prompts are within a job's limit.
 import { limitPrompts, longPrompts, type PromptLimit } from "@iapo/grpo";
-import type { OpenTasks, TaskList } from "@iapo/vqa-tasks/sources";
+import type { JobTaskList, JobTasks } from "../parts/own-environment.ts";
 
 export interface Limited {
-  readonly tasks: OpenTasks;
+  readonly tasks: JobTasks;
   readonly warnings: readonly string[];
 }
 
 /** Without a limit, all of them. Held-out nano-charts, of which there are any number, are not looked at. @throws GrpoError as `limitPrompts` */
-export async function withinPromptLimit(tasks: OpenTasks, limit: PromptLimit | undefined): Promise<Limited> {
+export async function withinPromptLimit(tasks: JobTasks, limit: PromptLimit | undefined): Promise<Limited> {
   if (limit === undefined) return { tasks, warnings: [] };
   const warnings: string[] = [];
-  const within = async (list: TaskList, name: string): Promise<TaskList> => {
+  const within = async (list: JobTaskList, name: string): Promise<JobTaskList> => {
     const { tasks: kept, skipped } = await limitPrompts(list, limit);
     if (skipped.length > 0) {
       const found = longPrompts(skipped, list.length, limit.maximum);

@@ -3,7 +3,8 @@ import { modelDirectory } from "@iapo/qwen-vl-model";
 import type { ModelSource } from "@iapo/qwen-vl-model/config";
 import { loadProcessor, type Processor } from "@iapo/qwen-vl-model/processor";
 import type { Environment, Task } from "@iapo/rollout-trace";
-import { leftOutWords, type OpenTasks } from "@iapo/vqa-tasks/sources";
+import { leftOutWords } from "@iapo/vqa-tasks/sources";
+import type { JobTasks } from "../parts/own-environment.ts";
 import { blockContent } from "../parts/prompt-content.ts";
 
 /** The model's processor without the model. */
@@ -29,7 +30,7 @@ export function taskCheck(
 }
 
 /** Rows that are left out, as warnings of a run. */
-export function leftOutWarnings({ train, validation }: OpenTasks): string[] {
+export function leftOutWarnings({ train, validation }: JobTasks): string[] {
   const found = [leftOutWords(train, "data.files"), validation && leftOutWords(validation, "data.validation")];
   return found.filter((warning) => warning !== undefined);
 }

@@ -20,6 +20,10 @@ export type EnvironmentOptions = {
   readonly firstRowStays: "always" | "tables";
   /** Image and question before the instructions, as v1 has them; else what all questions share comes first. */
   readonly questionFirst: boolean;
+  /** Exports an environment and tasks of its own, in place of this package's: whoever loads it reads none of the other options. */
+  readonly module?: string | undefined;
+  /** What that module is given. */
+  readonly options?: Readonly<Record<string, unknown>> | undefined;
   /** Temperature of the second turn where it is not that of the run. */
   readonly secondTemperature?: number | undefined;
 };

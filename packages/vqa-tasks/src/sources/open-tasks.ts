@@ -123,7 +123,10 @@ function nothingLeft({ path, hub }: DataOptions, files: number, { count, first: 
 }
 
 /** `5 of 6 rows of train are left out: a.jsonl, row 2: ...; ...` */
-export function leftOutWords({ length, leftOut }: TaskList, name: string): string | undefined {
+export function leftOutWords(
+  { length, leftOut }: Pick<TaskList, "length" | "leftOut">,
+  name: string,
+): string | undefined {
   if (!leftOut) return undefined;
   const shown = leftOut.first.slice(0, 3).map(({ file, row, reason }) => `${file}, row ${row}: ${reason}`);
   const more = leftOut.count > shown.length ? `; and ${leftOut.count - shown.length} more` : "";
