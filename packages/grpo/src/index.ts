@@ -19,6 +19,7 @@ export { type ReplayParts, replayFunctions } from "./run/replay.ts";
 export {
   type AdvantageFunction,
   advantageFunction,
+  advantagesBy,
   type Penalty,
   type PenaltyFunction,
   type RewardFunction,

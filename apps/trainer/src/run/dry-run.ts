@@ -5,13 +5,14 @@ import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 
 export async function dryRun(job: Job, { out, signal }: CliIo): Promise<number> {
-  const { model, tasks, firstTask, warnings } = await checkJob(job, { signal });
+  const { model, tasks, firstTask, warnings, untried } = await checkJob(job, { signal });
   out(
     [
       `# iapo ${job.kind}: ${job.steps} steps in ${job.directory}`,
       `# model: ${model.weights} weights in ${model.directory}`,
       `# data: ${tasks} tasks; the first is ${firstTask.id}, a prompt of ${firstTask.promptTokens} tokens`,
       ...warnings.map((warning) => `# warning: ${warning}`),
+      ...untried.map((what) => `# ${what}`),
       stringify(job.resolved).trimEnd(),
     ].join("\n"),
   );

@@ -16,7 +16,7 @@ import { type Place, type Recipe, type RecipeStep, Stopwatch } from "./recipe.ts
 import {
   type AdvantageFunction,
   advantageFunction,
-  checkAdvantages,
+  advantagesBy,
   type PenaltyFunction,
   type RewardFunction,
   type ShapedSample,
@@ -66,7 +66,7 @@ async function grpoStep<Content>(parts: StepParts<Content>, place: Place): Promi
   const { groups, cursor, metrics, failures } = await collectGroups(parts, place, watch);
   const samples = groups.flat();
   const advantageOf = parts.advantage ?? advantageFunction(options.advantage);
-  const advantages = checkAdvantages(samples, advantageOf(samples));
+  const advantages = advantagesBy(advantageOf, samples);
   let done = 0;
   const scored = groups.map((group) => group.map((sample) => ({ ...sample, advantages: at(advantages, done++) })));
   const kept = scored.map((group) => group.filter(({ shapedReward }) => !Number.isNaN(shapedReward)));

@@ -11,6 +11,13 @@ export function sourceOf(own: (...values: never[]) => unknown, role: string): st
   return file === undefined ? `the ${role} function ${own.name}`.trim() : `the ${role} function ${name} of ${file}`;
 }
 
+/** What a function of the user's has thrown, with its file; what others throw stays as it is. */
+export function faultOf(own: (...values: never[]) => unknown, role: string, cause: unknown): unknown {
+  if (!sources.has(own)) return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new GrpoError("module", `${sourceOf(own, role)}: it throws ${reason}`, { cause });
+}
+
 /**
  * What a module exports as its default, or under the name behind `#`: `./my-reward.ts`, `./rewards.js#strict`. The module is the user's code
  * and runs with all rights of the process.

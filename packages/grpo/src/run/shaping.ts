@@ -11,6 +11,7 @@ import { type AdvantageOptions, advantageDefinition } from "../advantages/regist
 import { GrpoError } from "../error.ts";
 import { at } from "../math/batch.ts";
 import { type KlOptions, type OverlongOptions, overlongPenalty, penalizeKl } from "../math/index.ts";
+import { faultOf, sourceOf } from "./module.ts";
 
 /** What is taken off the outcome reward of a trace, and what it was computed from, for the record. */
 export interface Penalty {
@@ -56,22 +57,37 @@ export function advantageFunction({ kind, ...settings }: AdvantageOptions): Adva
   };
 }
 
-/** What an advantage function gave. @throws GrpoError `shape` unless it is a finite number for each turn of each sample */
-export function checkAdvantages(
+/**
+ * [samples][turns]
+ * @throws GrpoError `shape` unless the function gives a finite number for each turn of each sample, `module` where one of the user's own throws
+ */
+export function advantagesBy(
+  advantage: AdvantageFunction,
   samples: readonly ShapedSample[],
-  advantages: readonly (readonly number[])[],
 ): readonly (readonly number[])[] {
+  const advantages = attempt(advantage, samples);
+  const { length } = Array.isArray(advantages) ? advantages : [];
+  if (length !== samples.length)
+    throw new GrpoError("shape", `${sourceOf(advantage, "advantage")}: it gives no list of ${samples.length} samples`);
   samples.forEach(({ trace: { group, sample, turns } }, i) => {
     const own = advantages[i];
-    if (own?.length !== turns.length || !own.every(Number.isFinite)) {
-      const got = own ? `[${own.join(", ")}]` : "nothing";
+    if (!Array.isArray(own) || own.length !== turns.length || !own.every(Number.isFinite)) {
+      const got = Array.isArray(own) ? `[${own.join(", ")}]` : String(own);
       throw new GrpoError(
         "shape",
-        `group ${group}, sample ${sample} has ${turns.length} turns, but its advantages are ${got}`,
+        `${sourceOf(advantage, "advantage")}: group ${group}, sample ${sample} has ${turns.length} turns, but its advantages are ${got}`,
       );
     }
   });
   return advantages;
+}
+
+function attempt(advantage: AdvantageFunction, samples: readonly ShapedSample[]): ReturnType<AdvantageFunction> {
+  try {
+    return advantage(samples);
+  } catch (cause) {
+    throw faultOf(advantage, "advantage", cause);
+  }
 }
 
 /** The outcome reward less all penalties; NaN without an outcome. */

@@ -15,6 +15,7 @@ import {
 } from "../math/index.ts";
 import type { Learner, Piece, StepOutcome } from "./learner.ts";
 import { allConstantsFinite, type LossConstants, sliceResponses, uploadConstants } from "./loss-constants.ts";
+import { ownLoss } from "./own-loss.ts";
 import { shuffled } from "./shuffled.ts";
 import { splitByRows } from "./split.ts";
 import { tensorLoss } from "./tensor-loss.ts";
@@ -86,7 +87,8 @@ export function prepareMiniBatch(
   groups: readonly ScoredGroup[],
   options: UpdateOptions,
 ): PreparedBatch | undefined {
-  const { loss, microBatchTokens = Number.POSITIVE_INFINITY, customLoss = tensorLoss(loss) } = options;
+  const { loss, microBatchTokens = Number.POSITIVE_INFINITY, customLoss } = options;
+  const lossFunction = customLoss ? ownLoss(customLoss) : tensorLoss(loss);
   const scored = groups.flat();
   const traces = scored.map(({ trace }) => trace);
   const sampled = joinSampledTokens(traces);
@@ -110,7 +112,7 @@ export function prepareMiniBatch(
     return {
       groups: piece.map((group) => group.map(({ trace }) => trace)),
       finite: allConstantsFinite(own),
-      loss: (made) => lossOf(device, customLoss, own, made),
+      loss: (made) => lossOf(device, lossFunction, own, made),
     };
   });
   return { scored, rolloutLogProbs, constants, pieces };

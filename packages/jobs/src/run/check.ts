@@ -1,16 +1,15 @@
 // Everything of a job but the work, without a GPU: settings, data, prompts and functions are tried, nothing is written.
-import { transcribeEpisode, withOwnReward } from "@iapo/grpo";
 import { createScribe, modelDirectory } from "@iapo/qwen-vl-model";
 import { loadConfig, tensorTable } from "@iapo/qwen-vl-model/config";
-import { type TurnInput, traceVersion } from "@iapo/rollout-trace";
+import type { TurnInput } from "@iapo/rollout-trace";
 import { type Job, specOf } from "../open-job.ts";
 import { episodesOf, withoutJudge } from "../parts/environment.ts";
-import { userFunctions } from "../parts/functions.ts";
 import { blockContent } from "../parts/prompt-content.ts";
 import { requireTrust } from "../parts/user-modules.ts";
 import { warningsOf } from "./problems.ts";
 import { withinPromptLimit } from "./prompt-limit.ts";
 import { leftOutWarnings, openProcessor, taskCheck } from "./task-check.ts";
+import { tryFunctions } from "./try-functions.ts";
 
 export interface JobCheck {
   readonly model: { readonly directory: string; readonly weights: number };
@@ -18,6 +17,8 @@ export interface JobCheck {
   readonly firstTask: { readonly id: string; readonly promptTokens: number };
   /** What a run would say of itself: rows that are left out, settings that will hardly do, prompts that are too long. */
   readonly warnings: readonly string[];
+  /** What only a run can try. */
+  readonly untried: readonly string[];
 }
 
 /** @throws JobsError `config`, `untrusted`; what reading the model, the data or a function throws */
@@ -38,14 +39,8 @@ export async function checkJob(
   const task = await train.task(0);
   const countTokens = ({ blocks }: Pick<TurnInput, "blocks">): number =>
     processor.encodeChat([{ role: "user", content: blocks.map(blockContent) }]).tokens.length;
-  const blocks = environment.prompt(task);
-  const promptTokens = countTokens({ blocks });
-  const { reward } = await userFunctions(config.grpo.functions);
-  if (reward) {
-    const { turns } = await transcribeEpisode(createScribe(processor), environment, task, ["FINAL ANSWER: 0\n"]);
-    const place = { version: traceVersion, step: 0, group: 0, sample: 0, policyVersion: 0 } as const;
-    await withOwnReward({ ...place, task, blocks, turns, toolOutcomes: [], rewards: { outcome: 0 } }, reward);
-  }
+  const promptTokens = countTokens({ blocks: environment.prompt(task) });
+  const untried = await tryFunctions(config, { scribe: createScribe(processor), environment, task });
   const weights = tensorTable(model).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
   const positions = model.text.maxPositionEmbeddings;
   const found = warningsOf(spec, { tasks, environment, positions, promptTokens });
@@ -55,6 +50,7 @@ export async function checkJob(
     model: { directory, weights },
     tasks: train.length,
     firstTask: { id: task.id, promptTokens },
+    untried,
     warnings: [...leftOutWarnings(tasks), ...found, ...long],
   };
 }

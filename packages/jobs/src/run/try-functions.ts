@@ -1,0 +1,30 @@
+// The user's own functions are called once before a run, on an episode that is written down here.
+import { advantagesBy, transcribeEpisode, withOwnReward } from "@iapo/grpo";
+import { type Environment, type Scribe, type Task, type Trace, traceVersion } from "@iapo/rollout-trace";
+import type { JobConfig } from "../config/schema.ts";
+import { userFunctions } from "../parts/functions.ts";
+
+/** @returns the functions that are loaded and not called. @throws GrpoError `module`, `shape` with file and function */
+export async function tryFunctions(
+  { grpo }: Pick<JobConfig, "grpo">,
+  { scribe, environment, task }: { readonly scribe: Scribe; readonly environment: Environment; readonly task: Task },
+): Promise<string[]> {
+  const { reward, advantage, loss } = await userFunctions(grpo.functions);
+  if (reward || advantage) {
+    const { turns } = await transcribeEpisode(scribe, environment, task, ["FINAL ANSWER: 0\n"]);
+    const place = { version: traceVersion, step: 0, group: 0, policyVersion: 0, toolOutcomes: [] } as const;
+    const blocks = environment.prompt(task);
+    const traces = [0, 1].map(
+      (outcome): Trace => ({ ...place, sample: outcome, task, blocks, turns, rewards: { outcome } }),
+    );
+    if (reward) for (const trace of traces) await withOwnReward(trace, reward);
+    if (advantage) {
+      const shaped = traces.map((trace, shapedReward) => ({
+        ...{ trace, rewards: trace.rewards, penalty: 0, shapedReward },
+        referenceLogProbs: undefined,
+      }));
+      advantagesBy(advantage, shaped);
+    }
+  }
+  return loss ? ["grpo.functions.loss is loaded; it is called first in step 1, as it needs a device"] : [];
+}
