@@ -59,7 +59,10 @@ test("penalties come off the outcome reward, with their evidence, and move the a
 });
 
 test("advantages may differ from turn to turn, be made of rewards' further parts, and reach the loss on the GPU as they are", async () => {
-  const reward: GrpoParts["reward"] = ({ turns, sample }) => ({ answer: turns.length - 1, verifier: sample });
+  const reward: GrpoParts["reward"] = ({ turns: { length }, sample, rewards }) => ({
+    ...rewards,
+    ...{ answer: length - 1, verifier: sample },
+  });
   const advantage: GrpoParts["advantage"] = (samples) =>
     samples.map(({ trace, rewards }) =>
       trace.turns.map((_, turn) => (turn === 0 ? rewards.verifier! : -2 * rewards.answer! - 1)),
