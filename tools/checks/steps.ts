@@ -6,6 +6,7 @@ import { checkArchitecture } from "./architecture.ts";
 import { checkBoundaries } from "./boundaries.ts";
 import { tryBrowser } from "./browser.ts";
 import { checkCitations, checkPaths } from "./citations.ts";
+import { checkConventions } from "./conventions.ts";
 import { checkLength, checkPackages, checkWords } from "./files.ts";
 import { tryTarballs } from "./tarballs.ts";
 import { readTree, type Tree } from "./tree.ts";
@@ -61,7 +62,7 @@ export const steps: Step[] = [
   { name: "typecheck tools", budget: 0.2, run: command("tsc", "-p", "tools/tsconfig.json") },
   { name: "lint and format", budget: 0.2, run: command("biome", "check", ".") },
   { name: "import directions", budget: 0.1, run: treeCheck(checkBoundaries) },
-  { name: "files and packages", budget: 0.1, run: treeCheck(checkLength, checkWords, checkPackages) },
+  { name: "files and packages", budget: 0.1, run: treeCheck(checkLength, checkWords, checkPackages, checkConventions) },
   { name: "pages of docs", budget: 0.1, run: treeCheck(checkCitations, checkPaths, checkArchitecture) },
   { name: "unused code (knip)", budget: 0.2, run: command("knip", "--no-config-hints") },
   { name: "publint", budget: 0.2, run: lintPackages },

@@ -1,3 +1,3 @@
-/** The iapo command line: set up, train, evaluate and report. */
+// The iapo command line: set up, train, evaluate and report.
 export { runCli } from "./cli.ts";
 export type { CliIo } from "./io.ts";

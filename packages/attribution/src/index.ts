@@ -1,7 +1,5 @@
-/**
- * Which input tokens and prompt blocks a generated span rests on.
- * @module
- */
+// Which input tokens and prompt blocks a generated span rests on.
+// @module
 export { attributeBlocks, attributeTokens } from "./attribute.ts";
 export type { Baseline } from "./baseline.ts";
 export { type FaithfulnessCurve, type FaithfulnessOptions, faithfulness } from "./faithfulness.ts";

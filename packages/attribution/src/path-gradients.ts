@@ -1,9 +1,6 @@
-/**
- * Gradients of every response's score by the prompt embeddings, at one point or summed along the path from a baseline. The prompt is run
- * forward once for all responses; a response's backward pass goes through its own rows and the prompt's, never through other responses'.
- * Rows for n responses of R tokens to P prompt tokens: P + nR forward, n (P + R) backward (docs/architecture.md "Block attribution").
- */
-
+// Gradients of every response's score by the prompt embeddings, at one point or summed along the path from a baseline. The prompt is run
+// forward once for all responses; a response's backward pass goes through its own rows and the prompt's, never through other responses'.
+// Rows for n responses of R tokens to P prompt tokens: P + nR forward, n (P + R) backward (docs/architecture.md "Block attribution").
 import { add, multiply, record, scope, type Tensor } from "@iapo/tensor-core";
 import { at, sumOf } from "./checked.ts";
 import type { Quadrature } from "./math/index.ts";

@@ -1,7 +1,5 @@
-/**
- * What an attribution costs before it runs. Rows are counted from the workload alone; bytes and operations come from running the method's own
- * code on a planning device, on which nothing is computed (docs/decisions/0003), so that they cannot drift from it.
- */
+// What an attribution costs before it runs. Rows are counted from the workload alone; bytes and operations come from running the method's own
+// code on a planning device, on which nothing is computed (docs/decisions/0003), so that they cannot drift from it.
 import { attributeBlocks } from "./attribute.ts";
 import { type Partition, tokensOfUnits } from "./math/index.ts";
 import type { BlockMethod } from "./methods.ts";

@@ -1,8 +1,5 @@
-/**
- * Scores of all responses to prompts in which some tokens are replaced by a baseline: forward only. Rows before the first replaced token are
- * those of the whole prompt, computed once; the variants are packed. For K variants: P + K (rows after + nR) rows, never K n full passes.
- */
-
+// Scores of all responses to prompts in which some tokens are replaced by a baseline: forward only. Rows before the first replaced token are
+// those of the whole prompt, computed once; the variants are packed. For K variants: P + K (rows after + nR) rows, never K n full passes.
 import { gatherRows, noGrad, overwriteRows, RowIndex, scope, type Tensor } from "@iapo/tensor-core";
 import { at, matrixShape, sumOf } from "./checked.ts";
 import type { DifferentiableModel, Embedded, PromptStates, Variant } from "./model.ts";

@@ -1,4 +1,4 @@
-/** Models on held-out tasks: resumable evaluations of a local model or of one behind an endpoint, rates with intervals, tables. */
+// Models on held-out tasks: resumable evaluations of a local model or of one behind an endpoint, rates with intervals, tables.
 export { type EvaluationPaths, keepSettings, openEvaluation } from "./directory.ts";
 export { type EndpointOptions, endpointPolicy } from "./endpoint.ts";
 export { EvaluationError, type EvaluationErrorCode } from "./error.ts";

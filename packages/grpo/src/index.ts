@@ -1,5 +1,4 @@
-/** Group-relative policy optimization: group rollouts, advantages, losses, packed update steps, checkpoints. */
-
+// Group-relative policy optimization: group rollouts, advantages, losses, packed update steps, checkpoints.
 export { listCheckpoints } from "./checkpoint/checkpoints.ts";
 export { GrpoError, type GrpoErrorCode } from "./error.ts";
 export type { LossTensors, TensorLoss, TensorOps } from "./losses/define.ts";

@@ -1,4 +1,4 @@
-/** Strict schemas of what a configuration file may set here. A key may be left out; the default stands in. Imports no GPU code. */
+// Strict schemas of what a configuration file may set here. A key may be left out; the default stands in. Imports no GPU code.
 export {
   type BaselineOptions,
   baselineOptionsSchema,

@@ -1,5 +1,4 @@
-/** Input-attribution policy optimization: GRPO with a teacher's attribution in the reward, its schedules, baselines and case study. */
-
+// Input-attribution policy optimization: GRPO with a teacher's attribution in the reward, its schedules, baselines and case study.
 export { type Baseline, type BaselineParts, createBaseline } from "./baselines/baseline.ts";
 export {
   createLlmVerifier,

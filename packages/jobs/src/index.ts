@@ -1,4 +1,4 @@
-/** A configuration becomes a job: plan, train, resume, replay, export. */
+// A configuration becomes a job: plan, train, resume, replay, export.
 export { type CachedCalls, type CacheOptions, cacheTeacherCalls } from "./cache-teacher-calls.ts";
 export { jobConfig, type LoadedConfig, loadConfig } from "./config/load.ts";
 export type { JobConfig } from "./config/schema.ts";

@@ -1,4 +1,4 @@
-/** Three nano Qwen2.5-VL checkpoints, a student and two teachers, and their tokenizer: what the demo and the tests run on. */
+// Three nano Qwen2.5-VL checkpoints, a student and two teachers, and their tokenizer: what the demo and the tests run on.
 import { fileURLToPath } from "node:url";
 
 const directory = (name: string): string => fileURLToPath(new URL(`../${name}/`, import.meta.url));

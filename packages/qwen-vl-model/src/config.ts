@@ -1,7 +1,5 @@
-/**
- * The configuration files of a Qwen2.5-VL checkpoint and the tensors that follow from them. No GPU code.
- * @module
- */
+// The configuration files of a Qwen2.5-VL checkpoint and the tensors that follow from them. No GPU code.
+// @module
 export { type GenerationConfig, loadGenerationConfig, parseGenerationConfig } from "./config/generation-config.ts";
 export { type KnownConfigName, knownConfigs } from "./config/known-configs.ts";
 export {

@@ -1,5 +1,4 @@
-/** The one error class of this package. */
-
+// The one error class of this package.
 /**
  * Stable across releases:
  * - `config`: a configuration file is missing, malformed, or asks for what this package does not do.

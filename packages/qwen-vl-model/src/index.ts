@@ -1,7 +1,5 @@
-/**
- * Qwen2.5-VL on WebGPU: weights, forward, backward, generation, LoRA and export.
- * @module
- */
+// Qwen2.5-VL on WebGPU: weights, forward, backward, generation, LoRA and export.
+// @module
 export { DifferentiablePolicy, type TargetedTurn } from "./attribution/calls.ts";
 export {
   type DifferentiableOptions,

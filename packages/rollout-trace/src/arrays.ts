@@ -1,4 +1,4 @@
-/** Typed arrays as base64 of their little-endian bytes. */
+// Typed arrays as base64 of their little-endian bytes.
 import { z } from "zod";
 
 type NumberArray =
@@ -7,11 +7,11 @@ type NumberArray =
   | Uint8Array<ArrayBuffer>
   | Float32Array<ArrayBuffer>;
 
-type ArrayType<A extends NumberArray> = {
+interface ArrayType<A extends NumberArray> {
   readonly BYTES_PER_ELEMENT: number;
   readonly name: string;
   new (buffer: ArrayBuffer): A;
-};
+}
 
 /** A codec between base64 text and a typed array. Assumes a little-endian machine, as every WebGPU host is. */
 function base64Array<A extends NumberArray>(type: ArrayType<A>): z.ZodCodec<z.ZodBase64, z.ZodType<A, A>> {

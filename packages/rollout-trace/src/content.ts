@@ -1,4 +1,4 @@
-/** A task's content in memory and in files: plain data in which an image is its pixels there, its reference here. */
+// A task's content in memory and in files: plain data in which an image is its pixels there, its reference here.
 import { TraceError } from "./error.ts";
 import { type Image, type ImageRef, imageRef, imageRefSchema } from "./image.ts";
 

@@ -1,4 +1,4 @@
-/** What a trainer asks of a task's world: what the policy sees first, what comes of each turn, and what it was worth. */
+// What a trainer asks of a task's world: what the policy sees first, what comes of each turn, and what it was worth.
 import type { z } from "zod";
 import type { PromptBlock } from "./prompt.ts";
 import type { Task } from "./task.ts";
@@ -8,14 +8,14 @@ import type { EarlierTurn, TurnInput } from "./turn.ts";
 /** Parts of a reward by name; `outcome` is the one that counts unless a run says otherwise. */
 export type Rewards = Readonly<Record<string, number>>;
 
-export type StepResult = {
+export interface StepResult {
   /** Another turn is to be written. */
   readonly next?: TurnInput | undefined;
   /** The episode is over. Rewards that take long, such as a judge's, may come later: nothing waits for them but the end of the rollout. */
   readonly done?: { readonly rewards: Rewards | PromiseLike<Rewards> } | undefined;
   /** What the tool program of this turn came to, where it was read as one. */
   readonly tool?: ToolOutcome | undefined;
-};
+}
 
 /** Keeps no state: many episodes run at one time, and a step can be replayed from a trace. */
 export type Environment<Content = unknown> = {

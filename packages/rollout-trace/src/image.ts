@@ -1,22 +1,22 @@
-/** Images as the packages hand them on: raw pixels, named by their content. */
+// Images as the packages hand them on: raw pixels, named by their content.
 import { z } from "zod";
 
 /** Raw 8-bit pixels, row by row from the top left: `data.length = width * height * channels`; 3 = RGB, 4 = RGBA. */
-export type RawImage = {
+export interface RawImage {
   readonly width: number;
   readonly height: number;
   readonly channels: 3 | 4;
   readonly data: Uint8Array;
-};
+}
 
 /** Names an image without carrying its pixels: what a trace stores. */
-export type ImageRef = {
+export interface ImageRef {
   /** SHA-256 in lower-case hex, see {@link identifyImage}. */
   readonly id: string;
   readonly width: number;
   readonly height: number;
   readonly channels: 3 | 4;
-};
+}
 
 /** An image in memory: its pixels and its name. Fits wherever an {@link ImageRef} or a {@link RawImage} is asked for. */
 export type Image = RawImage & ImageRef;

@@ -1,4 +1,4 @@
-/** The plain types and schemas of an episode: write, read, verify and replay what a rollout did. */
+// The plain types and schemas of an episode: write, read, verify and replay what a rollout did.
 export { contentWithImages, imagesOfContent, storedContent } from "./content.ts";
 export type { Environment, Rewards, StepResult } from "./environment.ts";
 export { TraceError, type TraceErrorCode } from "./error.ts";

@@ -1,4 +1,4 @@
-/** The trace format for other languages. */
+// The trace format for other languages.
 import { z } from "zod";
 import { traceSchema } from "./trace.ts";
 

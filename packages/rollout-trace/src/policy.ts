@@ -1,8 +1,8 @@
-/** What a rollout asks of a model: turns, sampled or given. A model fits these structurally. */
+// What a rollout asks of a model: turns, sampled or given. A model fits these structurally.
 import type { Turn, TurnInput, TurnRequest } from "./turn.ts";
 
 /** Responses to some prompts, turn after turn. */
-export type Session = {
+export interface Session {
   /** The next turn of every response: what was put in and what was written. `blocks` count from the first block of the turn's own input. */
   generate(request: TurnRequest): Promise<Turn[]>;
   /**
@@ -12,31 +12,31 @@ export type Session = {
    */
   append(next: readonly (TurnInput | undefined)[], options?: Interruptible): Promise<readonly RefusedInput[]>;
   close(): void;
-};
+}
 
 /** Work that may be given up: the reason of the signal is thrown then. */
 export type Interruptible = { readonly signal?: AbortSignal | undefined };
 
 /** An input that a policy cannot encode. */
-export type RefusedInput = {
+export interface RefusedInput {
   /** Its place among the responses. */
   readonly response: number;
   readonly reason: Error;
-};
+}
 
-export type Policy = {
+export interface Policy {
   /** Counts the updates so far; a trace holds the version that wrote it. */
   readonly version: number;
   /** Tokens of a prompt, pictures included, without computing anything; for limits that are checked before a run. */
   countTokens?(prompt: TurnInput): number;
   /** Begins responses to prompts. The caller closes the session. */
   open(prompts: readonly TurnInput[], options?: Interruptible): Promise<Session>;
-};
+}
 
 /** Makes turns without sampling. `before` is the turn that one goes on from; none for a prompt of its own. */
-export type Scribe = {
+export interface Scribe {
   /** As if the policy had written this text. */
   transcribe(input: TurnInput, text: string, before?: Turn): Turn;
   /** In which the policy wrote these ids. */
   render(input: TurnInput, ids: Int32Array, before?: Turn): Turn;
-};
+}

@@ -1,18 +1,18 @@
-/** Typed prompt blocks: the units that attribution scores. */
+// Typed prompt blocks: the units that attribution scores.
 import { z } from "zod";
 import { type Image, type ImageRef, imageRefSchema } from "./image.ts";
 
 export type TextBlockKind = "context" | "query" | "tool" | "example" | "observation";
 
 /** A stretch of text; it ends in a newline, so that no token belongs to two blocks. */
-export type TextBlock = {
+export interface TextBlock {
   /** Unique within the prompt. */
   readonly id: string;
   readonly kind: TextBlockKind;
   /** Name of the tool that a block of kind `tool` defines. */
   readonly tool?: string | undefined;
   readonly text: string;
-};
+}
 
 export type ImageBlock<I extends ImageRef = Image> = { readonly id: string; readonly kind: "image"; readonly image: I };
 

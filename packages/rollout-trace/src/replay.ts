@@ -1,10 +1,10 @@
-/** Recomputes a step's way from rewards to loss out of its traces, and compares it with what was logged. No GPU. */
+// Recomputes a step's way from rewards to loss out of its traces, and compares it with what was logged. No GPU.
 import type { ImageRef } from "./image.ts";
 import { sampledTokens } from "./sampled.ts";
 import type { SampleKey, SampleLog, Step, UpdateLog } from "./step.ts";
 import type { Trace } from "./trace.ts";
 
-export type ReplayedSample = {
+export interface ReplayedSample {
   readonly trace: Trace<ImageRef>;
   readonly rewards: Readonly<Record<string, number>>;
   readonly penalty: number;
@@ -12,7 +12,7 @@ export type ReplayedSample = {
   readonly shapedReward: number;
   /** What the penalty was computed from, as it was logged. */
   readonly evidence?: SampleLog["evidence"];
-};
+}
 
 /** One sample of a mini-batch; T = its sampled tokens over all turns. */
 export type ReplayedUpdate = readonly (ReplayedSample & {
@@ -28,7 +28,7 @@ export type ReplayedUpdate = readonly (ReplayedSample & {
 })[];
 
 /** The run's own functions, so that what is checked is what ran. What they throw is passed on. */
-export type ReplayFunctions = {
+export interface ReplayFunctions {
   /** Rewards by part; `outcome` is the reward, missing where the sample could not be scored. */
   readonly rewards: (
     trace: Trace<ImageRef>,
@@ -38,10 +38,10 @@ export type ReplayFunctions = {
   /** [samples][turns] from all samples of the step. */
   readonly advantage: (samples: readonly ReplayedSample[]) => readonly (readonly number[])[];
   readonly loss: (update: ReplayedUpdate) => number;
-};
+}
 
 /** The first number that differs, in the order of computing: every later one may differ because of it. */
-export type ReplayDifference = {
+export interface ReplayDifference {
   readonly what: "samples" | "reward" | "penalty" | "shapedReward" | "advantage" | "logProbs" | "loss";
   readonly group?: number | undefined;
   readonly sample?: number | undefined;
@@ -50,16 +50,16 @@ export type ReplayDifference = {
   readonly logged: number | undefined;
   readonly replayed: number | undefined;
   readonly message: string;
-};
+}
 
-export type ReplayReport = {
+export interface ReplayReport {
   readonly samples: number;
   readonly updates: number;
   /** Largest difference of a compared number, relative where it is above 1. */
   readonly largestDifference: number;
   /** Undefined where all is equal within the tolerance. */
   readonly difference: ReplayDifference | undefined;
-};
+}
 
 /**
  * rewards → shaped rewards → advantages → loss, each from the recomputed one before.

@@ -1,16 +1,16 @@
-/** The tokens of episodes that the policy wrote, over all turns: the order in which an update sees them. */
+// The tokens of episodes that the policy wrote, over all turns: the order in which an update sees them.
 import type { ImageRef } from "./image.ts";
 import type { Trace } from "./trace.ts";
 
 /** T = sampled tokens of all turns. */
-export type SampledTokens = {
+export interface SampledTokens {
   /** [T] */
   readonly ids: Int32Array<ArrayBuffer>;
   /** [T] as the rollout measured them. */
   readonly logProbs: Float32Array<ArrayBuffer>;
   /** [T] index of the turn. */
   readonly turns: Int32Array<ArrayBuffer>;
-};
+}
 
 /** Those of R episodes, end to end. */
 export type SampledBatch = SampledTokens & {

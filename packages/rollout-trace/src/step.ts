@@ -1,4 +1,4 @@
-/** What a step did with its traces: the numbers on the way from reward to loss, logged so that they can be recomputed. */
+// What a step did with its traces: the numbers on the way from reward to loss, logged so that they can be recomputed.
 import { z } from "zod";
 import { float32ArraySchema } from "./arrays.ts";
 import type { ImageRef } from "./image.ts";
@@ -30,13 +30,13 @@ export type UpdateSample = SampleKey & {
 };
 
 /** One optimizer step. */
-export type UpdateLog = {
+export interface UpdateLog {
   readonly samples: readonly UpdateSample[];
   /** Null where it was not finite. */
   readonly loss: number | null;
   /** The step was not applied: a log-prob, an entropy, the loss or the gradient was not finite. */
   readonly skipped?: boolean | undefined;
-};
+}
 
 /** Why an episode has no rewards. */
 export type FailedEpisode = SampleKey & {
@@ -45,14 +45,14 @@ export type FailedEpisode = SampleKey & {
   readonly message: string;
 };
 
-export type StepLog = {
+export interface StepLog {
   readonly samples: readonly SampleLog[];
   readonly updates: readonly UpdateLog[];
   /** The first episodes that failed, where any did. */
   readonly failures?: readonly FailedEpisode[] | undefined;
   /** By the field's names, such as `actor/grad_norm`; null where a value was not finite. */
   readonly metrics: Readonly<Record<string, number | null>>;
-};
+}
 
 /** All that is kept of a step. */
 export type Step<I extends ImageRef = ImageRef> = {

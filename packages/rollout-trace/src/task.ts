@@ -1,4 +1,4 @@
-/** What an episode is about. */
+// What an episode is about.
 import { z } from "zod";
 import { plainData } from "./content.ts";
 

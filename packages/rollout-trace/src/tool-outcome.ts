@@ -1,4 +1,4 @@
-/** What became of the tool program of one turn. */
+// What became of the tool program of one turn.
 import { z } from "zod";
 import { type Image, type ImageRef, imageRefSchema } from "./image.ts";
 
@@ -9,13 +9,13 @@ import { type Image, type ImageRef, imageRefSchema } from "./image.ts";
 export type ToolStatus = "no_tool" | "parse_error" | "unsupported" | "tool_error" | "ok";
 
 /** Why a program did not reach `ok`. `line` and `column` are 1-based and count from the first character after the opening fence. */
-export type ToolReason = {
+export interface ToolReason {
   /** Stable, such as `undefined_name`. */
   readonly code: string;
   readonly message: string;
   readonly line?: number | undefined;
   readonly column?: number | undefined;
-};
+}
 
 /** `I` is the raw image where the program has just run, an {@link Image} in memory, an {@link ImageRef} in a trace. */
 export type ToolOutcome<I = Image> = {

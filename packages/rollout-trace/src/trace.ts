@@ -1,4 +1,4 @@
-/** The record of one episode, made once at rollout and read by everything after it. */
+// The record of one episode, made once at rollout and read by everything after it.
 import { z } from "zod";
 import type { Image, ImageRef } from "./image.ts";
 import { type PromptBlock, promptBlockSchema } from "./prompt.ts";

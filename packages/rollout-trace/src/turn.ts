@@ -1,4 +1,4 @@
-/** A turn: what it starts from, how it is sampled, and its record. */
+// A turn: what it starts from, how it is sampled, and its record.
 import { z } from "zod";
 import { float32ArraySchema, int16ArraySchema, int32ArraySchema, uint8ArraySchema } from "./arrays.ts";
 import { type Image, type ImageRef, imageRefSchema } from "./image.ts";
@@ -6,7 +6,7 @@ import type { PromptBlock } from "./prompt.ts";
 import type { ToolOutcome } from "./tool-outcome.ts";
 
 /** What a turn starts from. */
-export type TurnInput = {
+export interface TurnInput {
   /** False: a user message behind the turn before. True: a prompt of its own, as at the start of an episode. */
   readonly freshPrompt: boolean;
   /** The user message. */
@@ -15,26 +15,26 @@ export type TurnInput = {
   readonly assistant?: readonly PromptBlock[] | undefined;
   /** In place of the rollout's. */
   readonly temperature?: number | undefined;
-};
+}
 
 /** A turn before the present one, with what its tool program came to. */
 export type EarlierTurn = { readonly text: string; readonly tool?: ToolOutcome | undefined };
 
 /** How tokens are drawn. A log-prob counts the whole distribution, so truncation makes a rollout slightly off-policy. */
-export type Sampling = {
+export interface Sampling {
   /** Divides the logits; 0 takes the likeliest token. */
   readonly temperature: number;
   /** Truncation: sample among the likeliest tokens that together reach this probability. */
   readonly topP?: number | undefined;
   /** Truncation: sample among this many likeliest tokens. */
   readonly topK?: number | undefined;
-};
+}
 
 /** Key of a counter-based random number generator: two unsigned 32-bit words. */
 export type Seed = readonly [number, number];
 
 /** What is asked of a session for its next turns. */
-export type TurnRequest = {
+export interface TurnRequest {
   /** Responses per prompt; the first call of a session decides. */
   readonly samples: number;
   readonly sampling: Sampling;
@@ -45,7 +45,7 @@ export type TurnRequest = {
   readonly signal?: AbortSignal | undefined;
   /** Called with each turn as soon as it ends, while others go on. */
   readonly onTurn?: ((response: number, turn: Turn) => void) | undefined;
-};
+}
 
 /** How sampling truncated the distribution. */
 export type Truncation = Pick<Sampling, "topP" | "topK">;

@@ -1,10 +1,10 @@
-/** Checks that a trace holds what its source gives: the same tokens, blocks, images, patches and positions. */
+// Checks that a trace holds what its source gives: the same tokens, blocks, images, patches and positions.
 import type { ImageRef } from "./image.ts";
 import type { Trace } from "./trace.ts";
 import type { Turn } from "./turn.ts";
 
 /** A turn made again; N as in {@link Turn}. What is left out is not compared. */
-export type RenderedTurn = {
+export interface RenderedTurn {
   /** [N] what was put in, then the sampled ids. */
   readonly tokens: ArrayLike<number>;
   /** [N] */
@@ -15,7 +15,7 @@ export type RenderedTurn = {
   /** [3 N] */
   readonly positions?: ArrayLike<number> | undefined;
   readonly patches?: readonly string[] | undefined;
-};
+}
 
 /**
  * Makes turn `index` of an episode again from its source (task, images, template, tokenizer), not from the trace's own tokens; only
@@ -28,7 +28,7 @@ export type TurnRenderer = (
 ) => RenderedTurn | Promise<RenderedTurn>;
 
 /** The first place in a field of a turn where trace and source differ. */
-export type TraceDifference = {
+export interface TraceDifference {
   readonly turn: number;
   readonly field: "tokens" | "blocks" | "images" | "text" | "positions" | "patches";
   /** Token, or image for `images` and `patches`; of `positions`, the token; of `text`, the UTF-16 unit. */
@@ -37,7 +37,7 @@ export type TraceDifference = {
   readonly recorded: number | string | undefined;
   readonly rebuilt: number | string | undefined;
   readonly message: string;
-};
+}
 
 /**
  * Where a trace and its source differ: the first place of every field of every turn, in order; empty where they agree.

@@ -1,4 +1,4 @@
-/** Configurations: YAML files and recipes that extend one another, and settings of the command line, held to one schema. */
+// Configurations: YAML files and recipes that extend one another, and settings of the command line, held to one schema.
 export { type Config, type ConfigDefinition, defineConfig, type LoadedConfig } from "./config.ts";
 export { ConfigError, type ConfigErrorCode } from "./error.ts";
 export { keysOf, type SchemaNode } from "./json-schema.ts";

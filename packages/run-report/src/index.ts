@@ -1,4 +1,4 @@
-/** The page of a run, its figures and tables, its event file for TensorBoard; and the charts they are made of. Imports no GPU code. */
+// The page of a run, its figures and tables, its event file for TensorBoard; and the charts they are made of. Imports no GPU code.
 export { RunReportError, type RunReportErrorCode } from "./error.ts";
 export { formatDuration, formatNumber } from "./numbers.ts";
 export type {

@@ -1,6 +1,6 @@
 // Element types, their sizes, and the conversions between bf16 and f32.
 import { at } from "./checked.ts";
-import { TensorError } from "./errors.ts";
+import { TensorError } from "./error.ts";
 
 /** bf16 is stored as two values to a 32-bit word, the even column in the low half. */
 export type DType = "f32" | "bf16" | "i32" | "u32";

@@ -1,12 +1,11 @@
-/** Tensors, gradients, kernels, memory and optimizers on WebGPU. */
-
+// Tensors, gradients, kernels, memory and optimizers on WebGPU.
 export { checkpoint } from "./autograd/checkpoint.ts";
 export { type BackwardOptions, grad, noGrad, type Recorded, record } from "./autograd/tape.ts";
 export { Device, type Dispatch } from "./device/device.ts";
 export { type AdapterFacts, type KernelFamily, typicalCard } from "./device/facts.ts";
 export { adapterAdvice, adapterNames, type DeviceOptions, openDevice, planningDevice } from "./device/open.ts";
 export { type DType, fromBf16, type HostArray, toBf16 } from "./dtype.ts";
-export { TensorError, type TensorErrorCode } from "./errors.ts";
+export { TensorError, type TensorErrorCode } from "./error.ts";
 export type { MemoryReport } from "./memory/pool.ts";
 export { scope, withTag } from "./memory/scope.ts";
 export * from "./ops/index.ts";

@@ -1,5 +1,5 @@
 // Tapes and scopes are state of a module: with a second copy of this package in a process, gradients would silently be zero.
-import { TensorError } from "./errors.ts";
+import { TensorError } from "./error.ts";
 
 const key = Symbol.for("@iapo/tensor-core/copy");
 const holder = globalThis as { [key]?: string };

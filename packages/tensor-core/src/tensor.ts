@@ -2,7 +2,7 @@
 import { at, rowsOf } from "./checked.ts";
 import type { Device } from "./device/device.ts";
 import { byteLengthOf, bytesPerElement, type DType, fromBf16, type HostArray, hostArray, sizeOf } from "./dtype.ts";
-import { TensorError } from "./errors.ts";
+import { TensorError } from "./error.ts";
 import type { PooledBuffer } from "./memory/pool.ts";
 import { adopt, currentTag, release } from "./memory/scope.ts";
 

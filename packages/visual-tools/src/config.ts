@@ -1,4 +1,4 @@
-/** Strict schema of the tool options, for configuration files. Every key may be left out; the default stands in. */
+// Strict schema of the tool options, for configuration files. Every key may be left out; the default stands in.
 import { z } from "zod";
 import type { Boxes, Orientation } from "./boxes.ts";
 import { defaultToolOptions as defaults, type ToolOptions } from "./options.ts";

@@ -1,5 +1,4 @@
-/** The package's one error class. */
-
+// The package's one error class.
 /** Stable codes; the first group reaches a caller only as the `reason.code` of a tool outcome. */
 export type VisualToolsErrorCode =
   | "bad_argument"

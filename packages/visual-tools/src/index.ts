@@ -1,4 +1,4 @@
-/** Visual tools for vision-language models: define a tool, run the six focus tools, interpret tool programs safely, write their prompt blocks. */
+// Visual tools for vision-language models: define a tool, run the six focus tools, interpret tool programs safely, write their prompt blocks.
 export { toRgb } from "@iapo/rollout-trace";
 export type { Boxes, NamedBox, Orientation } from "./boxes.ts";
 export { VisualToolsError, type VisualToolsErrorCode } from "./error.ts";

@@ -1,5 +1,4 @@
-/** How tool programs are read and run: the options, their limits, and the presets. */
-
+// How tool programs are read and run: the options, their limits, and the presets.
 /**
  * Which published tool code the six tools draw like (docs/method.md A.2).
  * `refocus` and `vtool_v1` shrink a box by 2 pixels and outline 5 wide; `vtool_v2` grows it, clamps it to the image and outlines 3 wide.
@@ -19,7 +18,7 @@ export type UnknownKey = "error" | "ignore" | "fuzzy" | "published";
 export type Extraction = "plain" | "vtool_v1" | "vtool_v2";
 
 /** Bounds of one program; beyond any of them it is `unsupported`. */
-export type ProgramLimits = {
+export interface ProgramLimits {
   /** Length of the program in UTF-16 units. */
   readonly characters: number;
   /** Statements executed, loop rounds counted. */
@@ -32,9 +31,9 @@ export type ProgramLimits = {
   readonly steps: number;
   /** Pixels of all images that tools return, summed. */
   readonly pixels: number;
-};
+}
 
-export type ToolOptions = {
+export interface ToolOptions {
   readonly geometry: Geometry;
   readonly coordinates: Coordinates;
   readonly unknownKey: UnknownKey;
@@ -46,7 +45,7 @@ export type ToolOptions = {
   /** On a chart, the boxes of the wrong axis are empty; else both names hold the boxes of its one axis. */
   readonly strictOrientation: boolean;
   readonly limits: ProgramLimits;
-};
+}
 
 const limits: ProgramLimits = {
   characters: 8192,

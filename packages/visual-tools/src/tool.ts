@@ -1,4 +1,4 @@
-/** What a tool is. */
+// What a tool is.
 import type { RawImage } from "@iapo/rollout-trace";
 import type { Boxes, NamedBox, Orientation } from "./boxes.ts";
 import { VisualToolsError } from "./error.ts";
@@ -10,13 +10,13 @@ export type Scalar = string | number | boolean | null;
 export type Names = readonly Scalar[] | string | null;
 
 /** A box as the program wrote it: corners that are missing or no numbers are NaN. */
-type ArgumentTypes = {
+interface ArgumentTypes {
   readonly names: Names;
   readonly boxes: Boxes;
   readonly box: NamedBox;
   readonly number: number;
   readonly string: string;
-};
+}
 
 export type ArgumentKind = keyof ArgumentTypes;
 
@@ -25,15 +25,15 @@ export type Signature = Readonly<Record<string, ArgumentKind>>;
 
 export type Arguments<S extends Signature> = { readonly [Name in keyof S]: ArgumentTypes[S[Name]] };
 
-export type ToolBudget = {
+export interface ToolBudget {
   /** Pixels left for this program. A tool that enlarges checks them before it allocates; its result is charged for it. */
   readonly pixels: number;
   /** Charges pixels painted beyond those of the result. @throws VisualToolsError `too_many_pixels` */
   spend(pixels: number): void;
-};
+}
 
 /** A tool. Its first parameter is always called `image`. */
-export type ToolDefinition<S extends Signature> = {
+export interface ToolDefinition<S extends Signature> {
   /** A Python identifier. */
   readonly name: string;
   readonly signature: S;
@@ -45,7 +45,7 @@ export type ToolDefinition<S extends Signature> = {
   readonly editsInPlace?: boolean;
   /** Raw pixels in, raw pixels out, of any size. Must leave `image` as it is. A thrown error becomes a `tool_error`. */
   run(image: RawImage, args: Arguments<S>, budget: ToolBudget): RawImage;
-};
+}
 
 /** A tool of any signature, as the interpreter sees it; `run` gets arguments already checked against `signature`. */
 export type Tool = Omit<ToolDefinition<Signature>, "run"> & {

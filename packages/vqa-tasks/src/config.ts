@@ -1,5 +1,4 @@
-/** Strict schemas of everything that a configuration file may set here. A key may be left out; the default stands in. */
-
+// Strict schemas of everything that a configuration file may set here. A key may be left out; the default stands in.
 import { toolOptionsSchema } from "@iapo/visual-tools/config";
 import { z } from "zod";
 import { type EnvironmentOptions, environmentPresets } from "./environment/options.ts";
@@ -190,7 +189,7 @@ export const nanoChartOptionsSchema: z.ZodType<NanoChartOptions, unknown> = z.st
     .describe("Rates of demonstrations that are wrong on purpose, for iapo sft."),
 });
 
-export type DataOptions = {
+export interface DataOptions {
   readonly format: DataFormat;
   /** A file, or a folder with all its readable files. */
   readonly path?: string | undefined;
@@ -201,7 +200,7 @@ export type DataOptions = {
   readonly images?: string | undefined;
   readonly tables?: string | undefined;
   readonly onBadRow: "fail" | "skip";
-};
+}
 
 export const dataOptionsSchema: z.ZodType<DataOptions, unknown> = z
   .strictObject({
@@ -224,14 +223,14 @@ export const dataOptionsSchema: z.ZodType<DataOptions, unknown> = z
   })
   .refine(({ path, hub }) => (path === undefined) !== (hub === undefined), { error: "give either path or hub" });
 
-export type DataSettings = {
+export interface DataSettings {
   readonly nanoCharts?: NanoChartOptions | undefined;
   readonly files?: DataOptions | undefined;
   /** Held-out tasks beside `files`; nano-charts have a split of their own. */
   readonly validation?: DataOptions | undefined;
   /** Tasks that training draws from at most. */
   readonly limit?: number | undefined;
-};
+}
 
 export const dataSettingsSchema: z.ZodType<DataSettings, unknown> = z
   .strictObject({

@@ -1,5 +1,4 @@
-/** The one error class of this package: a stable `code`, and a message that says what, where and what to do. */
-
+// The one error class of this package: a stable `code`, and a message that says what, where and what to do.
 export type VqaTasksErrorCode =
   | "invalid_config"
   | "invalid_task"
@@ -16,11 +15,11 @@ export type VqaTasksErrorCode =
   | "wrong_state";
 
 export class VqaTasksError extends Error {
+  override readonly name = "VqaTasksError";
   readonly code: VqaTasksErrorCode;
 
   constructor(code: VqaTasksErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
-    this.name = "VqaTasksError";
     this.code = code;
   }
 }

@@ -1,4 +1,4 @@
-/** The two-turn environment of questions about charts and tables, and what a task must be. Loads neither images nor data files. */
+// The two-turn environment of questions about charts and tables, and what a task must be. Loads neither images nor data files.
 export { createEnvironment, type EnvironmentSetup, type VqaEnvironment } from "./environment/environment.ts";
 export { type EnvironmentOptions, type EnvironmentPreset, environmentPresets } from "./environment/options.ts";
 export { namesInQuestion, type RewardParts, rewardParts } from "./environment/rewards.ts";

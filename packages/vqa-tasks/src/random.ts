@@ -1,8 +1,5 @@
-/**
- * Counter-based random numbers: every draw is a pure function of (seed, purpose, index, counter), so any chart can be made
- * again alone, in any order and on any machine. Mixing: the 32-bit finalizer of MurmurHash3 over the chained words.
- */
-
+// Counter-based random numbers: every draw is a pure function of (seed, purpose, index, counter), so any chart can be made
+// again alone, in any order and on any machine. Mixing: the 32-bit finalizer of MurmurHash3 over the chained words.
 export class RandomStream {
   readonly #base: number;
   #counter = 0;

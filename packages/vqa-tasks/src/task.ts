@@ -1,4 +1,4 @@
-/** What a task of this package is, and what it must be beyond its shape: boxes that tools can draw, names that tell them apart, an answer. */
+// What a task of this package is, and what it must be beyond its shape: boxes that tools can draw, names that tell them apart, an answer.
 import { type Image, type ImageRef, imageRefSchema, imageSchema, type Task } from "@iapo/rollout-trace";
 import type { Boxes, NamedBox, Orientation } from "@iapo/visual-tools";
 import { boxesSchema, orientationSchema } from "@iapo/visual-tools/config";

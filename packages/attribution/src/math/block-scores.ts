@@ -1,4 +1,4 @@
-/** From one number per token to one per unit of a partition (docs/method.md F6). */
+// From one number per token to one per unit of a partition (docs/method.md F6).
 import { at } from "../checked.ts";
 import { AttributionError } from "../error.ts";
 import { type Partition, tokensOfUnits } from "./partition.ts";

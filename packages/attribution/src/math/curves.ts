@@ -1,4 +1,4 @@
-/** Deletion and insertion curves: does the score fall when what is said to matter goes (Petsiuk 2018; docs/method.md H.1)? */
+// Deletion and insertion curves: does the score fall when what is said to matter goes (Petsiuk 2018; docs/method.md H.1)?
 import { AttributionError } from "../error.ts";
 import type { Numbers } from "./token-scores.ts";
 

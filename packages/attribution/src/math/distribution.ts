@@ -1,4 +1,4 @@
-/** From signed block scores to a distribution over blocks (docs/method.md F7). */
+// From signed block scores to a distribution over blocks (docs/method.md F7).
 import { AttributionError } from "../error.ts";
 import type { Numbers } from "./token-scores.ts";
 

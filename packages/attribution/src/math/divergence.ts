@@ -1,4 +1,4 @@
-/** How far two distributions over the same blocks lie apart (docs/method.md F8). */
+// How far two distributions over the same blocks lie apart (docs/method.md F8).
 import { at } from "../checked.ts";
 import { AttributionError } from "../error.ts";
 import type { Numbers } from "./token-scores.ts";

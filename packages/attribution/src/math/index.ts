@@ -1,4 +1,4 @@
-/** Scores, partitions, distributions, divergences, quadrature and curves on Float64Array. Imports no GPU code. */
+// Scores, partitions, distributions, divergences, quadrature and curves on Float64Array. Imports no GPU code.
 export { AttributionError, type AttributionErrorCode } from "../error.ts";
 export { type BlockReduce, blockScores } from "./block-scores.ts";
 export { descendingOrder, normalizedArea, replacedUnits } from "./curves.ts";

@@ -1,4 +1,4 @@
-/** Which tokens of a prompt are scored together (docs/method.md F13). */
+// Which tokens of a prompt are scored together (docs/method.md F13).
 import type { ImageRef, PromptBlock } from "@iapo/rollout-trace";
 import { AttributionError } from "../error.ts";
 

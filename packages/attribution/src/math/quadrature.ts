@@ -1,4 +1,4 @@
-/** Rules that replace the integral over [0, 1] by a weighted sum (docs/method.md H.1). */
+// Rules that replace the integral over [0, 1] by a weighted sum (docs/method.md H.1).
 import { AttributionError } from "../error.ts";
 
 /** `gauss_legendre` is the default of integrated gradients; `trapezoid` has both ends as nodes. */

@@ -1,4 +1,4 @@
-/** How alike two attributions of the same input are. */
+// How alike two attributions of the same input are.
 import { at } from "../checked.ts";
 import { AttributionError } from "../error.ts";
 import type { Numbers } from "./token-scores.ts";

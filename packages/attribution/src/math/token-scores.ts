@@ -1,4 +1,4 @@
-/** From one number per token and hidden dimension to one number per token (docs/method.md F5). */
+// From one number per token and hidden dimension to one number per token (docs/method.md F5).
 import { at } from "../checked.ts";
 import { AttributionError } from "../error.ts";
 

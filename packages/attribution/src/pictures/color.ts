@@ -1,7 +1,5 @@
-/**
- * The one color scale of signed scores: orange supports, blue opposes, white is 0; symmetric, so that equal strength looks equally strong.
- * Blue and orange stay apart under every common color blindness, and black text is readable on all of the scale.
- */
+// The one color scale of signed scores: orange supports, blue opposes, white is 0; symmetric, so that equal strength looks equally strong.
+// Blue and orange stay apart under every common color blindness, and black text is readable on all of the scale.
 import { AttributionError } from "../error.ts";
 import type { Numbers } from "../math/token-scores.ts";
 

@@ -2,11 +2,11 @@
 import type { AdvantageScale } from "../math/advantages.ts";
 import type { Numbers } from "../math/batch.ts";
 
-export type AdvantageSettings = {
+export interface AdvantageSettings {
   readonly scale: AdvantageScale;
   /** Added to the deviation that divides. */
   readonly epsilon: number;
-};
+}
 
 export interface AdvantageDefinition<Kind extends string> {
   readonly kind: Kind;

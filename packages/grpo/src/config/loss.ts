@@ -1,4 +1,4 @@
-/** Strict schemas of losses, advantages and dynamic sampling. */
+// Strict schemas of losses, advantages and dynamic sampling.
 import { z } from "zod";
 import { type AdvantageOptions, advantageKinds } from "../advantages/registry.ts";
 import { klEstimators } from "../losses/kl.ts";
@@ -96,12 +96,12 @@ export const advantageOptionsSchema: z.ZodType<AdvantageOptions, unknown> = adva
   ({ scale = "group", ...others }): AdvantageOptions => ({ ...others, scale }),
 );
 
-export type DynamicSamplingOptions = {
+export interface DynamicSamplingOptions {
   /** Which reward must differ within a group that is kept. */
   readonly by: "outcome" | "total";
   /** Rounds of rollouts at most; with fewer groups than wanted by then, the step trains on those. */
   readonly tries: number;
-};
+}
 
 export const dynamicSamplingSchema: z.ZodType<DynamicSamplingOptions, unknown> = z.strictObject({
   by: z

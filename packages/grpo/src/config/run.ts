@@ -14,7 +14,7 @@ const [MOST_GROUPS, MOST_SAMPLES, MOST_TOKENS, MOST_TURNS] = [65_536, 4096, 1_04
 /** AdamW moves each weight by about the learning rate in a step: weights are lost at once above this. */
 const MOST_LEARNING_RATE = 1;
 
-export type RolloutSettings = {
+export interface RolloutSettings {
   /** Responses per task. */
   readonly samples: number;
   readonly sampling: {
@@ -31,7 +31,7 @@ export type RolloutSettings = {
   readonly failureReward: number;
   readonly timeoutMs?: number | undefined;
   readonly groupsAtOnce?: number | undefined;
-};
+}
 
 /** `{ "samples": 8, "sampling": { "temperature": 1 }, "maxTokens": 512, "onFailure": "drop", "timeoutMs": 60000 }` */
 export const rolloutSettingsSchema: z.ZodType<RolloutSettings, unknown> = z.strictObject({
@@ -62,7 +62,7 @@ export const rolloutSettingsSchema: z.ZodType<RolloutSettings, unknown> = z.stri
   groupsAtOnce: count.optional().describe("Groups that are generated together; default all that fit."),
 });
 
-export type OptimizerSettings = {
+export interface OptimizerSettings {
   readonly learningRate: number;
   readonly schedule: "constant" | "linear" | "cosine";
   readonly warmupSteps: number;
@@ -73,7 +73,7 @@ export type OptimizerSettings = {
   readonly weightDecay: number;
   /** Gradients are scaled down to this global norm. */
   readonly maxNorm: number;
-};
+}
 
 /** `{ "learningRate": 1e-6, "schedule": "constant", "warmupSteps": 0 }`: AdamW; toy models need 1e-4 to 1e-3. */
 export const optimizerSettingsSchema: z.ZodType<OptimizerSettings, unknown> = z
@@ -107,7 +107,7 @@ export const optimizerSettingsSchema: z.ZodType<OptimizerSettings, unknown> = z
     path: ["totalSteps"],
   });
 
-export type GrpoSettings = {
+export interface GrpoSettings {
   readonly seed: number;
   readonly steps: number;
   /** Tasks per step. */
@@ -135,7 +135,7 @@ export type GrpoSettings = {
     readonly advantage?: string | undefined;
     readonly loss?: string | undefined;
   };
-};
+}
 
 /** A whole GRPO run; `{}` is one with published defaults, of 100 steps. */
 export const grpoSettingsSchema: z.ZodType<GrpoSettings, unknown> = z

@@ -11,7 +11,7 @@ import type { KlOptions } from "./kl.ts";
 /** The ops of `@iapo/tensor-core`. */
 export type TensorOps = typeof tensorCore;
 
-export type LossSettings = {
+export interface LossSettings {
   /** Bounds of the ratio: `1 - low` to `1 + high`. */
   readonly clip: { readonly low: number; readonly high: number };
   /** For A < 0 the clipped term is at most `-A dualClip` (Ye et al. 2020; TRL's `delta`); `undefined` for no bound. */
@@ -27,7 +27,7 @@ export type LossSettings = {
   readonly turns: "all" | "final_only";
   /** Leaves responses out of which a turn was cut off at its most tokens (TRL's `mask_truncated_completions`). */
   readonly maskTruncated: boolean;
-};
+}
 
 /** What the term of each token is computed from; f32 [N], on the device. */
 export interface TokenTensors {

@@ -83,12 +83,12 @@ export const klEstimators: ReadonlyMap<KlEstimator, KlDefinition<KlEstimator>> =
   all.map((kl) => [kl.estimator, kl]),
 );
 
-export type KlOptions = {
+export interface KlOptions {
   /** In the loss, or taken off the reward. */
   readonly where: "loss" | "reward";
   readonly estimator: KlEstimator;
   readonly coefficient: number;
-};
+}
 
 /** @throws GrpoError `argument` for a name that no estimator has */
 export function klEstimator(name: KlEstimator): KlDefinition<KlEstimator> {

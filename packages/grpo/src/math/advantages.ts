@@ -1,14 +1,12 @@
-/**
- * Advantages of the responses of a step, in f64. R responses; `groups[r]` names the prompt that response r answers.
- * A reward that is NaN marks a response that could not be scored: it is left out of every mean and gets advantage 0.
- */
+// Advantages of the responses of a step, in f64. R responses; `groups[r]` names the prompt that response r answers.
+// A reward that is NaN marks a response that could not be scored: it is left out of every mean and gets advantage 0.
 import { GrpoError } from "../error.ts";
 import { at, checkLength, type Numbers } from "./batch.ts";
 
 /** `group`: divide by the standard deviation of the group. `batch`: by that of all rewards. `none`: do not divide (Dr. GRPO). */
 export type AdvantageScale = "group" | "batch" | "none";
 
-export type GroupAdvantageOptions = {
+export interface GroupAdvantageOptions {
   readonly scale: AdvantageScale;
   /** Added to the standard deviation: 1e-6 in verl, 1e-4 in TRL. */
   readonly epsilon: number;
@@ -17,7 +15,7 @@ export type GroupAdvantageOptions = {
    * outcome rewards here, a penalty keeps its weight (`outcome_std`, docs/method.md F10).
    */
   readonly spreadOf?: Numbers | undefined;
-};
+}
 
 /**
  * GRPO: `A_i = (r_i - mean_g) / (std_g + epsilon)`, the standard deviation with one degree of freedom taken off (ddof 1), as
@@ -54,11 +52,11 @@ export function leaveOneOutAdvantages(rewards: Numbers, groups: Numbers): Float6
 /** One part of a reward, such as the outcome or a penalty, and its weight in the sum. */
 export type RewardPart = { readonly values: Numbers; readonly weight: number };
 
-export type DecoupledOptions = {
+export interface DecoupledOptions {
   readonly epsilon: number;
   /** Whether the sum is normalized once more over the whole batch, as GDPO and TRL's `normalize_then_sum` do. */
   readonly whiten: boolean;
-};
+}
 
 /**
  * Each part normalized within its group, then summed: `A_i = sum_k w_k (r_ik - mean_g) / (std_g + epsilon)`, so that a weight
@@ -88,11 +86,11 @@ export function decoupledAdvantages(
   return whitened;
 }
 
-export type GroupCount = {
+export interface GroupCount {
   readonly groups: number;
   /** Groups whose scored rewards are all equal: their GRPO advantage is 0. */
   readonly homogeneous: number;
-};
+}
 
 /** How many groups give no signal; the metric `homogeneous_group_frac` is their share. */
 export function countGroups(rewards: Numbers, groups: Numbers): GroupCount {

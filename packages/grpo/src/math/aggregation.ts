@@ -1,4 +1,4 @@
-/** How the terms of tokens become one number. R responses, N tokens, |o_i| tokens that count in response i. */
+// How the terms of tokens become one number. R responses, N tokens, |o_i| tokens that count in response i.
 import { GrpoError } from "../error.ts";
 import { at, counts as countsIn, forEachRow, rowTokens, type TokenBatch } from "./batch.ts";
 

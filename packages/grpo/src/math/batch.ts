@@ -1,11 +1,11 @@
-/** The tokens of a mini-batch, response after response. Legend: N tokens, R responses. */
+// The tokens of a mini-batch, response after response. Legend: N tokens, R responses.
 import { GrpoError } from "../error.ts";
 
 /** Numbers by index; every array type fits. */
 export type Numbers = ArrayLike<number>;
 
 /** The sampled tokens of R responses, laid end to end; log-probs in nats. */
-export type TokenBatch = {
+export interface TokenBatch {
   /** [R + 1], ascending from 0 to N: response r holds the tokens `offsets[r]` to `offsets[r + 1] - 1`. */
   readonly offsets: Numbers;
   /** [N] 1 where the token counts, else 0. */
@@ -14,15 +14,15 @@ export type TokenBatch = {
   readonly logProbs: Numbers;
   /** [N] under the policy before this step's first update. */
   readonly oldLogProbs: Numbers;
-};
+}
 
 /** What each token adds to the loss before aggregation. */
-export type TokenTerms = {
+export interface TokenTerms {
   /** [N] */
   readonly loss: Float64Array;
   /** [N] d loss / d log-prob of the same token. */
   readonly derivative: Float64Array;
-};
+}
 
 /** The value at an index. @throws GrpoError `shape` beyond the end */
 export function at<T>(values: ArrayLike<T>, index: number): T {

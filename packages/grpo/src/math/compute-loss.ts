@@ -1,4 +1,4 @@
-/** One function that computes any of the named losses. */
+// One function that computes any of the named losses.
 import { GrpoError } from "../error.ts";
 import { type LossOptions, lossDefinition } from "../losses/registry.ts";
 import { aggregationOf, type BatchCounts } from "./aggregation.ts";
@@ -8,7 +8,7 @@ import { klTerms } from "./kl.ts";
 import { type PolicyLoss, policyLoss } from "./policy-loss.ts";
 import { tokenTerms } from "./terms.ts";
 
-export type LossInputs = {
+export interface LossInputs {
   /** The mask already shows what `turns` keeps: see {@link turnMask}. */
   readonly batch: TokenBatch;
   /** [N] */
@@ -19,7 +19,7 @@ export type LossInputs = {
   readonly rolloutLogProbs?: Numbers | undefined;
   /** Counts of the whole mini-batch where `batch` is a piece of it: see {@link batchCounts}. */
   readonly counts?: BatchCounts | undefined;
-};
+}
 
 /**
  * The loss of a named kind and its gradient.

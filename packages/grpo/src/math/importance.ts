@@ -1,7 +1,5 @@
-/**
- * Corrections for samples that another policy drew than the one whose old log-probs count: other numerics, other sampling.
- * `r_t = exp(old log-prob - rollout log-prob)`; of a response, the product over its tokens. All are constants: no gradient.
- */
+// Corrections for samples that another policy drew than the one whose old log-probs count: other numerics, other sampling.
+// `r_t = exp(old log-prob - rollout log-prob)`; of a response, the product over its tokens. All are constants: no gradient.
 import {
   at,
   checkLength,
@@ -17,7 +15,7 @@ import {
 } from "./batch.ts";
 import { maximumLogRatio } from "./ratios.ts";
 
-export type ImportanceOptions = {
+export interface ImportanceOptions {
   /** Ratio of each token, or of its whole response. */
   readonly level: "token" | "sequence";
   /** `truncate`: cut to `maximum` (TIS). `mask`: 0 outside `minimum` to `maximum` (MIS). */
@@ -26,7 +24,7 @@ export type ImportanceOptions = {
   readonly minimum?: number | undefined;
   /** Divide by the mean over the tokens or responses that count, as verl can (docs/method.md D.3). */
   readonly normalize?: boolean | undefined;
-};
+}
 
 type Rows = Pick<TokenBatch, "offsets" | "mask">;
 
@@ -65,14 +63,14 @@ function meanOfRows({ offsets, mask }: Rows, weights: Numbers): number {
 }
 
 /** One test of a token or response; what fails does not count at all. */
-export type Rejection = {
+export interface Rejection {
   /** What is compared: a token's value, or sum, mean or maximum over its response. */
   readonly over: "token" | "sum" | "mean" | "maximum";
   /** With `d = old - rollout` log-prob: `ratio` exp(-d), of a sum or mean of d; `k2` d²/2; `k3` exp(d) - d - 1. */
   readonly measure: "ratio" | "k2" | "k3";
   readonly maximum: number;
   readonly minimum?: number | undefined;
-};
+}
 
 /** [N] `mask` without the tokens and responses that a test rejects (verl's rollout rejection; docs/method.md D.3). */
 export function rejectionMask(

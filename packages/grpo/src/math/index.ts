@@ -1,4 +1,4 @@
-/** Advantages and losses on Float64Array, with gradients: the reference of every GPU path. Imports no GPU code. */
+// Advantages and losses on Float64Array, with gradients: the reference of every GPU path. Imports no GPU code.
 export { GrpoError, type GrpoErrorCode } from "../error.ts";
 export { type KlEstimator, type KlOptions, klEstimators } from "../losses/kl.ts";
 export { type LossKind, type LossOptions, lossDefinition, lossKinds, lossPreset } from "../losses/registry.ts";

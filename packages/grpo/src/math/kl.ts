@@ -1,4 +1,4 @@
-/** KL(policy || reference) of tokens, by one of the estimators. */
+// KL(policy || reference) of tokens, by one of the estimators.
 import { type KlEstimator, klEstimator } from "../losses/kl.ts";
 import { at, checkLength, type Numbers, type TokenTerms } from "./batch.ts";
 

@@ -1,16 +1,16 @@
-/** What the ratios of an update say, under the field's names (docs/method.md C.3). */
+// What the ratios of an update say, under the field's names (docs/method.md C.3).
 import { at, checkLength, maskedMean, type Numbers, type TokenBatch } from "./batch.ts";
 import { logRatios, maximumLogRatio } from "./ratios.ts";
 import type { ClipRange } from "./surrogates.ts";
 
-export type RatioMetrics = {
+export interface RatioMetrics {
   /** `actor/ppo_kl`: mean of old minus new log-prob, in nats a token. */
   readonly approximateKl: number;
   /** `actor/pg_clipfrac`: share of the tokens whose clipped term is the larger one. */
   readonly clipFraction: number;
   /** `actor/pg_clipfrac_lower`: share of the tokens at which the dual clip holds. */
   readonly dualClipFraction: number;
-};
+}
 
 /**
  * Metrics of the clipped surrogate; `level` is whose ratio the loss takes, `dual` its bound for A < 0.

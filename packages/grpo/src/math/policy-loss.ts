@@ -1,8 +1,8 @@
-/** The loss of a batch and its gradient with respect to the new log-probs: what an update step hands to its backward pass. */
+// The loss of a batch and its gradient with respect to the new log-probs: what an update step hands to its backward pass.
 import { type Aggregation, aggregationWeights } from "./aggregation.ts";
 import { at, checkBatch, checkLength, counts, type Numbers, type TokenBatch, type TokenTerms } from "./batch.ts";
 
-export type PolicyLossParts = {
+export interface PolicyLossParts {
   readonly batch: TokenBatch;
   /** Terms of the policy loss, from one of the surrogates. */
   readonly policy: TokenTerms;
@@ -10,16 +10,16 @@ export type PolicyLossParts = {
   /** [N] constant factors of the policy's terms, such as importance weights. */
   readonly weights?: Numbers | undefined;
   readonly kl?: { readonly terms: TokenTerms; readonly coefficient: number } | undefined;
-};
+}
 
-export type PolicyLoss = {
+export interface PolicyLoss {
   readonly loss: number;
   /** [N] d loss / d log-prob; 0 where a token does not count. */
   readonly gradient: Float64Array;
   /** The two parts of the loss; `klLoss` before its coefficient. */
   readonly policyLoss: number;
   readonly klLoss: number;
-};
+}
 
 /**
  * `L = sum_t a_t (w_t l_t + beta kl_t)` with a_t of the aggregation, w_t the weights, l_t the policy's terms.

@@ -1,4 +1,4 @@
-/** Ratios of the new policy to the old one. */
+// Ratios of the new policy to the old one.
 import { at, rowMeans, spreadOverTokens, type TokenBatch } from "./batch.ts";
 
 /** Ratios stay finite: beyond exp(20) they stand still and give no gradient, as in verl (docs/method.md D.1). */

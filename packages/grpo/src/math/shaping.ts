@@ -1,15 +1,15 @@
-/** Rewards as they are changed before advantages are taken. */
+// Rewards as they are changed before advantages are taken.
 import { GrpoError } from "../error.ts";
 import type { KlEstimator } from "../losses/kl.ts";
 import { at, checkLength, type Numbers, rowSums, type TokenBatch } from "./batch.ts";
 import { klTerms } from "./kl.ts";
 
-export type OverlongOptions = {
+export interface OverlongOptions {
   /** Tokens a response may have. */
   readonly maximum: number;
   /** The last so many of them are penalized. */
   readonly buffer: number;
-};
+}
 
 /**
  * DAPO's soft punishment of long responses: 0 up to `maximum - buffer` tokens, then linear to -1 at `maximum`, -1 beyond

@@ -1,18 +1,15 @@
-/**
- * Building blocks of losses that have no kind of their own: each maps the log-probs of a batch and the advantages of its tokens to a
- * term per token and its derivative. Legend: rho = exp(log-prob - old log-prob), A = advantage, sg = no gradient (docs/method.md D.3).
- */
-
+// Building blocks of losses that have no kind of their own: each maps the log-probs of a batch and the advantages of its tokens to a
+// term per token and its derivative. Legend: rho = exp(log-prob - old log-prob), A = advantage, sg = no gradient (docs/method.md D.3).
 import type { Numbers, TokenBatch, TokenTerms } from "./batch.ts";
 import { at, checkLength, rowMeans, rowSums, spreadOverTokens } from "./batch.ts";
 import { logRatios, maximumLogRatio } from "./ratios.ts";
 
-export type ClipRange = {
+export interface ClipRange {
   /** The ratio is kept above `1 - low`. */
   readonly low: number;
   /** The ratio is kept below `1 + high`; above `low` it is DAPO's clip-higher. */
   readonly high: number;
-};
+}
 
 /**
  * GMPO: `-mean_t(A) exp(mean_t m_t)`, the geometric mean of token ratios clipped in log space to `-low` to `high`, with
@@ -37,10 +34,10 @@ export function geometricMeanTerms(batch: TokenBatch, advantages: Numbers, { low
 }
 
 /** Gamma-shaped weights: `k` and `lambda` for A >= 0 and for A < 0. */
-export type VespoOptions = {
+export interface VespoOptions {
   readonly positive: { readonly k: number; readonly lambda: number };
   readonly negative: { readonly k: number; readonly lambda: number };
-};
+}
 
 /** As TRL has them. */
 export const vespoDefaults: VespoOptions = { positive: { k: 2, lambda: 3 }, negative: { k: 3, lambda: 2 } };

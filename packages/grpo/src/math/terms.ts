@@ -1,14 +1,14 @@
-/** Terms of a loss, token by token. */
+// Terms of a loss, token by token.
 import { at, checkLength, type Numbers, type TokenBatch, type TokenTerms } from "./batch.ts";
 import { logRatios } from "./ratios.ts";
 
 /** What a loss sees of one token. */
-export type TokenInputs = {
+export interface TokenInputs {
   /** `log rho` of the token, or of its response. */
   readonly logRatio: number;
   readonly logProb: number;
   readonly advantage: number;
-};
+}
 
 /** A term, and its derivative with respect to the token's log-prob. */
 export type Term = readonly [loss: number, derivative: number];

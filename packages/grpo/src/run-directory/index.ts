@@ -1,4 +1,4 @@
-/** The directory of a run: its lock, its `run.json`, what it was made of by content, and where its parts lie. Needs Node, and no GPU. */
+// The directory of a run: its lock, its `run.json`, what it was made of by content, and where its parts lie. Needs Node, and no GPU.
 export { checkContent } from "./compare.ts";
 export { type FileHashOptions, hashFile } from "./file-hash.ts";
 export { type DirectoryLock, lockDirectory } from "./lock.ts";

@@ -1,7 +1,7 @@
 // Strict schemas of the baselines. Plain GRPO, which is VTool-R1 with its outcome reward of 0 or 1, needs nothing set (docs/method.md G).
 import { z } from "zod";
 
-export type TorlOptions = {
+export interface TorlOptions {
   readonly kind: "torl";
   /** The outcome reward r as it is, or 2 r - 1, as ToRL's own code has it. */
   readonly outcome: "01" | "pm1";
@@ -9,7 +9,7 @@ export type TorlOptions = {
   readonly penalty: number;
   /** Whether a response without a program is charged too, as ToRL's own code does. */
   readonly penalizeNoCall: boolean;
-};
+}
 
 const torlOptions = z.strictObject({
   kind: z.literal("torl").describe("ToRL: a failed program costs reward."),
@@ -21,7 +21,7 @@ const torlOptions = z.strictObject({
 /** `{ "kind": "torl" }` is ToRL as the IAPO paper compares with it. */
 export const torlOptionsSchema: z.ZodType<TorlOptions, unknown> = torlOptions;
 
-export type TrmOptions = {
+export interface TrmOptions {
   readonly kind: "trm";
   /**
    * `turn_level`: the verdict, normalized among the calls of a group, is added to the advantage of the first turn. `trajectory`: it is added
@@ -34,7 +34,7 @@ export type TrmOptions = {
   readonly epsilon: number;
   /** `rule`: of the reward parts; `llm`: a model behind an endpoint, which the caller connects. */
   readonly verifier: "rule" | "llm";
-};
+}
 
 const trmOptions = z.strictObject({
   kind: z.literal("trm").describe("TRM: a verifier judges each call."),

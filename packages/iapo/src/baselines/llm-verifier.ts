@@ -1,8 +1,6 @@
-/**
- * TRM's verifier as a language model: was the call needed, and was it the right one? No seed governs its verdicts, so each is handed to
- * `record` before it is used, and on resume the recorded ones are read back instead of asked again. A model that gives no clear verdict is
- * an error, never a 0.
- */
+// TRM's verifier as a language model: was the call needed, and was it the right one? No seed governs its verdicts, so each is handed to
+// `record` before it is used, and on resume the recorded ones are read back instead of asked again. A model that gives no clear verdict is
+// an error, never a 0.
 import { createHash, randomBytes } from "node:crypto";
 import type { ImageRef, Trace } from "@iapo/rollout-trace";
 import { recordedVerdicts } from "@iapo/rollout-trace/files";
@@ -11,16 +9,16 @@ import { type ChatMessage, lastWord } from "@iapo/vqa-tasks/scoring";
 import { IapoError } from "../error.ts";
 import type { Verifier } from "./trm.ts";
 
-export type LlmVerdict = {
+export interface LlmVerdict {
   /** SHA-256 of the model's name and of all that it is shown: the same call has the same verdict for a whole run. */
   readonly key: string;
   readonly necessary: boolean;
   readonly correct: boolean;
   /** The completion as it came. */
   readonly reply: string;
-};
+}
 
-export type LlmVerifierOptions<I extends ImageRef> = {
+export interface LlmVerifierOptions<I extends ImageRef> {
   /** What the task of a trace asks; what it throws is passed on. */
   readonly question: (trace: Trace<I>) => VisualContent<I>;
   /** Sends messages, gives the reply; time-outs, retries and how many run at one time are its own. */
@@ -33,7 +31,7 @@ export type LlmVerifierOptions<I extends ImageRef> = {
   readonly picture?: ((image: I) => string | Promise<string>) | undefined;
   readonly recorded?: Iterable<LlmVerdict> | undefined;
   readonly record?: ((verdict: LlmVerdict) => void | Promise<void>) | undefined;
-};
+}
 
 /** Longer programs and lists of names are cut: a prompt has a price. */
 const longestProgram = 4000;

@@ -1,8 +1,6 @@
-/**
- * The case study of the IAPO paper (4.2, Figure 3; docs/method.md G.4): how often a policy takes a tool of the wrong axis on held-out charts,
- * and how much its calls rest on the definitions of right and of misused tools. For a student every few steps; for its teacher, which is the
- * reference line, once.
- */
+// The case study of the IAPO paper (4.2, Figure 3; docs/method.md G.4): how often a policy takes a tool of the wrong axis on held-out charts,
+// and how much its calls rest on the definitions of right and of misused tools. For a student every few steps; for its teacher, which is the
+// reference line, once.
 import { type RolloutOptions, rollout, type TaskSource } from "@iapo/grpo";
 import type { Environment, Image, Policy, Trace } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";

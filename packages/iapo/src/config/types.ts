@@ -50,7 +50,7 @@ export type PartitionSettings =
       readonly toolGroups: Readonly<Record<string, readonly string[]>>;
     };
 
-export type PenaltySettings = {
+export interface PenaltySettings {
   /** From block scores to a distribution. */
   readonly normalize: Normalizer;
   /** Of `softmax` and `softmax_z`; else 1. */
@@ -62,7 +62,7 @@ export type PenaltySettings = {
   /** D of a call is at most this. */
   readonly maxPenalty: number;
   readonly noCallPenalty: NoCallPenalty;
-};
+}
 
 /** What does not depend on method and partition. */
 export type SharedSettings = PenaltySettings & {

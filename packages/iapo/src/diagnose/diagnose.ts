@@ -1,8 +1,6 @@
-/**
- * Before a run: can the penalty be trusted? On charts with a right call, one on the wrong axis and one with wrong names, how often a faulty
- * call costs more than the right one, for every setting of a grid. Where it costs less, a policy that is trained on it learns the fault
- * (docs/method.md K.2).
- */
+// Before a run: can the penalty be trusted? On charts with a right call, one on the wrong axis and one with wrong names, how often a faulty
+// call costs more than the right one, for every setting of a grid. Where it costs less, a policy that is trained on it learns the fault
+// (docs/method.md K.2).
 import { type Resamples, resample } from "@iapo/evaluation/statistics";
 import { at } from "../at.ts";
 import type { PenaltySettings } from "../config/types.ts";

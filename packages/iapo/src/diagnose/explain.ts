@@ -1,7 +1,5 @@
-/**
- * The expensive half of a diagnosis: block scores of forced calls by student and teacher. Token scores are had once per method and give every
- * partition; occlusion replaces whole blocks, so each partition of it is a run of its own, forward only.
- */
+// The expensive half of a diagnosis: block scores of forced calls by student and teacher. Token scores are had once per method and give every
+// partition; occlusion replaces whole blocks, so each partition of it is a run of its own, forward only.
 import { blockScores, type Partition } from "@iapo/attribution/math";
 import type { ImageRef, PromptBlock, Trajectory } from "@iapo/rollout-trace";
 import { at } from "../at.ts";
@@ -30,10 +28,10 @@ export interface DiagnoseChart {
 }
 
 /** Block scores of one chart's calls; `own` is the teacher's own call. */
-export type ChartScores = {
+export interface ChartScores {
   readonly student: Readonly<Record<CallKind, Float64Array>>;
   readonly teacher: Readonly<Partial<Record<CallKind | "own", Float64Array>>>;
-};
+}
 
 /** By method and partition of the grid, then by chart. */
 export type Explained = readonly (readonly (readonly ChartScores[])[])[];

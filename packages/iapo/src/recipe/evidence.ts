@@ -9,16 +9,20 @@ import { promptUnits } from "../scoring/units.ts";
 
 export type Evidence = Readonly<Record<string, readonly number[]>>;
 
-/** Of a sample of a step in which lambda was above 0. A type, not an interface, so that it is a record of numbers too. */
-export type PenaltyEvidence = {
-  /** [1] the weight in this step. */
-  readonly lambda: readonly [number];
+/** What explaining a call gives. */
+export interface Explanation extends Evidence {
   /** [1] D. */
   readonly divergence: readonly [number];
   /** [blocks] scores of the call; of responses without one there are none. */
   readonly student_scores?: readonly number[];
   readonly teacher_scores?: readonly number[];
-};
+}
+
+/** Of a sample of a step in which lambda was above 0. */
+export interface PenaltyEvidence extends Explanation {
+  /** [1] the weight in this step. */
+  readonly lambda: readonly [number];
+}
 
 /** Undefined where nothing was penalized: in the cold start, and for a dropped sample. */
 export function penaltyEvidence(evidence: Evidence | undefined): PenaltyEvidence | undefined {

@@ -15,7 +15,7 @@ import { findCall, firstTurn } from "../scoring/span.ts";
 import { promptUnits } from "../scoring/units.ts";
 import { type Teacher, TokenizerCheck, withTeacher } from "../teacher/teacher.ts";
 import type { TeacherCalls } from "../teacher/teacher-calls.ts";
-import type { PenaltyEvidence } from "./evidence.ts";
+import type { Explanation, PenaltyEvidence } from "./evidence.ts";
 
 export interface PenaltyParts {
   /** The policy in training, as it is when called. */
@@ -60,7 +60,7 @@ interface Group {
 /** [blocks] of each call. */
 type Scores = readonly (readonly number[] | undefined)[];
 
-type Explained = Omit<PenaltyEvidence, "lambda"> | undefined;
+type Explained = Explanation | undefined;
 
 function penaltyOf(explained: Explained, lambda: number): Penalty {
   if (!explained) return { penalty: 0 };

@@ -1,4 +1,4 @@
-/** The one book of recipes: complete configurations, by name. Imports no GPU code. */
+// The one book of recipes: complete configurations, by name. Imports no GPU code.
 import { furtherNanoRecipes, nanoRecipes } from "./nano.ts";
 import { paperRecipes } from "./paper.ts";
 import type { ExperimentRecipe } from "./types.ts";

@@ -1,7 +1,5 @@
-/**
- * The paper's experiments at nano scale: sixteen configurations, each differing from another one in a single thing, on the shipped nano student.
- * Their steps are equal, so that they can be compared; a queue gives each its seeds. docs/results.md has what they came to.
- */
+// The paper's experiments at nano scale: sixteen configurations, each differing from another one in a single thing, on the shipped nano student.
+// Their steps are equal, so that they can be compared; a queue gives each its seeds. docs/results.md has what they came to.
 import { type ExperimentRecipe, madeModel, type RecipeConfig } from "./types.ts";
 
 const grpo: RecipeConfig = {

@@ -1,9 +1,7 @@
-/**
- * The paper's experiments at their own size. It gives models, steps (curves to 150, the teachers' table at 200), lambda and its decay; group
- * size, batch and learning rate are those of VTool-R1's second code, on which it builds (docs/method.md D.2). The Qwen3-VL-8B teachers of
- * Table 2 are not here, as no Qwen3-VL runs here. The charts only let them run: give them your own by
- * `data: { nanoCharts: , files: ..., validation: ... }`.
- */
+// The paper's experiments at their own size. It gives models, steps (curves to 150, the teachers' table at 200), lambda and its decay; group
+// size, batch and learning rate are those of VTool-R1's second code, on which it builds (docs/method.md D.2). The Qwen3-VL-8B teachers of
+// Table 2 are not here, as no Qwen3-VL runs here. The charts only let them run: give them your own by
+// `data: { nanoCharts: , files: ..., validation: ... }`.
 import { type ExperimentRecipe, madeModel, type RecipeConfig } from "./types.ts";
 
 const student = { hub: { repository: "Qwen/Qwen2.5-VL-3B-Instruct" } };

@@ -1,4 +1,4 @@
-/** Studies of models: diagnosis before a run, case study, one call looked at, the ablation's queue and results. Plain functions on files; Node only. */
+// Studies of models: diagnosis before a run, case study, one call looked at, the ablation's queue and results. Plain functions on files; Node only.
 export { type AblationOptions, type AblationResult, runAblation } from "./ablation/ablation.ts";
 export { ablationJobs, type JobOptions } from "./ablation/jobs.ts";
 export type { AblationJob } from "./ablation/places.ts";

@@ -1,7 +1,5 @@
-/**
- * The model of a policy as attribution sees it, with recorded turns for input: their ids, positions and images, packed as for an update.
- * @iapo/iapo states the interface; this fits it.
- */
+// The model of a policy as attribution sees it, with recorded turns for input: their ids, positions and images, packed as for an update.
+// @iapo/iapo states the interface; this fits it.
 import type { Turn } from "@iapo/rollout-trace";
 import type { Device, Tensor } from "@iapo/tensor-core";
 import { at } from "../checked.ts";

@@ -1,7 +1,5 @@
-/**
- * The model as attribution sees it: a prompt is computed once (or in variants), and responses are scored against its keys and values, which
- * are differentiable. @iapo/attribution states the interface; this fits it. Legend: P prompt tokens, V variants, K key width, H hidden.
- */
+// The model as attribution sees it: a prompt is computed once (or in variants), and responses are scored against its keys and values, which
+// are differentiable. @iapo/attribution states the interface; this fits it. Legend: P prompt tokens, V variants, K key width, H hidden.
 import {
   checkpoint,
   concat,

@@ -1,4 +1,4 @@
-/** `generation_config.json`: what a checkpoint recommends for sampling. */
+// `generation_config.json`: what a checkpoint recommends for sampling.
 import { z } from "zod";
 import { readJsonFile, validate } from "./json-file.ts";
 

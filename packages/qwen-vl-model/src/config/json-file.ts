@@ -1,4 +1,4 @@
-/** Reads and validates small JSON files; what is wrong is said with file and field. */
+// Reads and validates small JSON files; what is wrong is said with file and field.
 import type { z } from "zod";
 import { QwenVLError, reasonOf } from "../error.ts";
 

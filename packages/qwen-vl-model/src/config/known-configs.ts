@@ -1,4 +1,4 @@
-/** The four published sizes (model cards and `config.json` of Qwen2.5-VL) and the two small shapes that tests and demos use. */
+// The four published sizes (model cards and `config.json` of Qwen2.5-VL) and the two small shapes that tests and demos use.
 import { parseConfig, type QwenVLConfig } from "./model-config.ts";
 
 export type KnownConfigName = "3B" | "7B" | "32B" | "72B" | "mini" | "nano";

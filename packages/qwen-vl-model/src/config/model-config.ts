@@ -1,7 +1,5 @@
-/**
- * `config.json` in all the shapes it is found in: flat (the published checkpoints), nested with duplicates (transformers 4.5x), nested
- * with `rope_parameters` (transformers 5). One strict record comes out. What a nested `text_config` says wins over the root.
- */
+// `config.json` in all the shapes it is found in: flat (the published checkpoints), nested with duplicates (transformers 4.5x), nested
+// with `rope_parameters` (transformers 5). One strict record comes out. What a nested `text_config` says wins over the root.
 import { z } from "zod";
 import { QwenVLError } from "../error.ts";
 import { isObject, type JsonObject, readJsonFile, validate } from "./json-file.ts";

@@ -1,4 +1,4 @@
-/** A model by configuration: where it comes from, how it is held, and what of it is trained. */
+// A model by configuration: where it comes from, how it is held, and what of it is trained.
 import { z } from "zod";
 
 /** A model that is only read. */

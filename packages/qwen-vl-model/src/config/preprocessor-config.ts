@@ -1,4 +1,4 @@
-/** How an image becomes patches: `preprocessor_config.json`, or `processor_config.json` as transformers 5 writes it. */
+// How an image becomes patches: `preprocessor_config.json`, or `processor_config.json` as transformers 5 writes it.
 import { z } from "zod";
 import { QwenVLError } from "../error.ts";
 import { isObject, readJsonFile, validate } from "./json-file.ts";

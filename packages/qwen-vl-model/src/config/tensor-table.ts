@@ -1,4 +1,4 @@
-/** Every tensor of a checkpoint, from its configuration, and the check of a checkpoint against that list. */
+// Every tensor of a checkpoint, from its configuration, and the check of a checkpoint against that list.
 import type { TensorInfo } from "@iapo/tensor-core/safetensors";
 import { QwenVLError } from "../error.ts";
 import type { QwenVLConfig, TextConfig, VisionConfig } from "./model-config.ts";

@@ -1,4 +1,4 @@
-/** The Hugging Face cache on disk: `models--owner--name/{blobs,snapshots,refs}`, shared with every other tool that uses it. */
+// The Hugging Face cache on disk: `models--owner--name/{blobs,snapshots,refs}`, shared with every other tool that uses it.
 import { randomBytes } from "node:crypto";
 import { copyFile, link, lstat, readFile, realpath, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";

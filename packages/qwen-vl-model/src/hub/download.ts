@@ -1,4 +1,4 @@
-/** Downloads one file into the cache: resumed where an earlier attempt ended, and verified before it gets its name. */
+// Downloads one file into the cache: resumed where an earlier attempt ended, and verified before it gets its name.
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open, rename, stat, truncate } from "node:fs/promises";

@@ -1,4 +1,4 @@
-/** What the environment says about the hub, in the variables and files that `huggingface_hub` reads. */
+// What the environment says about the hub, in the variables and files that `huggingface_hub` reads.
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";

@@ -1,2 +1,2 @@
-/** Models from the Hugging Face hub. */
+// Models from the Hugging Face hub.
 export { type DownloadProgress, type ResolveModelOptions, resolveModel } from "./resolve-model.ts";

@@ -1,4 +1,4 @@
-/** Which files of a repository a model needs. The hub's answer is as hostile as any input: names, hashes and sizes are checked. */
+// Which files of a repository a model needs. The hub's answer is as hostile as any input: names, hashes and sizes are checked.
 import { z } from "zod";
 import { QwenVLError } from "../error.ts";
 

@@ -1,4 +1,4 @@
-/** One writer at a time, among processes too: a file that names its holder, who keeps it fresh. */
+// One writer at a time, among processes too: a file that names its holder, who keeps it fresh.
 import { randomBytes } from "node:crypto";
 import { link, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";

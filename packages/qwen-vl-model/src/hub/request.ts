@@ -1,4 +1,4 @@
-/** Requests to a hub: the token goes to the hub alone, and where it asks for patience it gets it. */
+// Requests to a hub: the token goes to the hub alone, and where it asks for patience it gets it.
 import { setTimeout as sleep } from "node:timers/promises";
 import { HubApiError } from "@huggingface/hub";
 import { QwenVLError, reasonOf } from "../error.ts";

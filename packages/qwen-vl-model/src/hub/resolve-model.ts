@@ -1,4 +1,4 @@
-/** From a hub id or a directory to a directory that holds the whole model. */
+// From a hub id or a directory to a directory that holds the whole model.
 import { stat } from "node:fs/promises";
 import { getHFHubCachePath, listFiles, modelInfo, downloadFile as openRemoteFile } from "@huggingface/hub";
 import { QwenVLError, reasonOf } from "../error.ts";

@@ -1,7 +1,5 @@
-/**
- * Bicubic resampling of 8-bit RGB as Pillow does it, to the bit: kernel a = -0.5 widened when shrinking, weights in 22-bit fixed point,
- * rows first, each pass rounded and clamped to 8 bits (docs/qwen2.5-vl.md "Resample exactness").
- */
+// Bicubic resampling of 8-bit RGB as Pillow does it, to the bit: kernel a = -0.5 widened when shrinking, weights in 22-bit fixed point,
+// rows first, each pass rounded and clamped to 8 bits (docs/qwen2.5-vl.md "Resample exactness").
 import type { ImageSize } from "./smart-resize.ts";
 
 const PRECISION_BITS = 22;

@@ -1,8 +1,6 @@
-/**
- * Renders typed blocks through a chat template so that every byte of the result is known to come from one block or from the template.
- * The template is arbitrary Jinja: it is rendered once with marks in place of the texts, the texts are put where the marks came out, and a
- * second rendering with the real texts must give the same string.
- */
+// Renders typed blocks through a chat template so that every byte of the result is known to come from one block or from the template.
+// The template is arbitrary Jinja: it is rendered once with marks in place of the texts, the texts are put where the marks came out, and a
+// second rendering with the real texts must give the same string.
 import type { ChatTemplate, TemplateMessage } from "./chat-template.ts";
 import type { BlockMessage } from "./messages.ts";
 

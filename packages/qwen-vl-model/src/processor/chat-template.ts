@@ -1,4 +1,4 @@
-/** Chat templates: the checkpoint's own Jinja template, or the one for Qwen2.5-VL written here. */
+// Chat templates: the checkpoint's own Jinja template, or the one for Qwen2.5-VL written here.
 import { Template } from "@huggingface/jinja";
 import { QwenVLError, reasonOf } from "../error.ts";
 import { withDeadline } from "./deadline.ts";

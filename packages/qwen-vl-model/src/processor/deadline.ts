@@ -1,4 +1,4 @@
-/** Bounds the time of what a checkpoint's files decide: the loops of a template, the pattern of a tokenizer. */
+// Bounds the time of what a checkpoint's files decide: the loops of a template, the pattern of a tokenizer.
 import { createContext, Script } from "node:vm";
 import { QwenVLError, type QwenVLErrorCode } from "../error.ts";
 

@@ -1,4 +1,4 @@
-/** A still image is equal frames to the published model: one is kept, and all are written only where they are asked for. */
+// A still image is equal frames to the published model: one is kept, and all are written only where they are asked for.
 import type { ImagePatches } from "./image.ts";
 
 /**

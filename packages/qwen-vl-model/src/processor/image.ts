@@ -1,4 +1,4 @@
-/** From raw pixels to the patches that the vision tower reads. */
+// From raw pixels to the patches that the vision tower reads.
 import { isRawImage, type RawImage, toRgb } from "@iapo/rollout-trace";
 import type { PreprocessorConfig } from "../config/preprocessor-config.ts";
 import { QwenVLError } from "../error.ts";

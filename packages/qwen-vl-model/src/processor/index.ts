@@ -1,7 +1,5 @@
-/**
- * Images and conversations made ready for Qwen2.5-VL: no GPU code.
- * @module
- */
+// Images and conversations made ready for Qwen2.5-VL: no GPU code.
+// @module
 export { QwenVLError, type QwenVLErrorCode } from "../error.ts";
 export {
   ChatTemplate,

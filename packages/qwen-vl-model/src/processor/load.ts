@@ -1,4 +1,4 @@
-/** Builds a processor from the files of a checkpoint directory. */
+// Builds a processor from the files of a checkpoint directory.
 import { type GenerationConfig, loadGenerationConfig } from "../config/generation-config.ts";
 import { isObject, readJsonFile, readTextFile } from "../config/json-file.ts";
 import { loadConfig, type QwenVLConfig } from "../config/model-config.ts";

@@ -1,4 +1,4 @@
-/** Conversations as callers give them, and the check of what they are. */
+// Conversations as callers give them, and the check of what they are.
 import { QwenVLError } from "../error.ts";
 import type { ImageSize } from "./smart-resize.ts";
 

@@ -1,4 +1,4 @@
-/** Multimodal rope positions (docs/qwen2.5-vl.md "Text model", mRoPE). */
+// Multimodal rope positions (docs/qwen2.5-vl.md "Text model", mRoPE).
 import type { SpecialTokens } from "../config/model-config.ts";
 import { QwenVLError } from "../error.ts";
 import type { ImageGrid } from "./smart-resize.ts";

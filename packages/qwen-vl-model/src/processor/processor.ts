@@ -1,4 +1,4 @@
-/** Everything that happens to a conversation before the model sees it: template, tokens, blocks, image grids, positions. No GPU code. */
+// Everything that happens to a conversation before the model sees it: template, tokens, blocks, image grids, positions. No GPU code.
 import type { RawImage } from "@iapo/rollout-trace";
 import type { QwenVLConfig } from "../config/model-config.ts";
 import type { PreprocessorConfig } from "../config/preprocessor-config.ts";

@@ -1,7 +1,5 @@
-/**
- * Rotary tables, made on the CPU. Frequencies and angles are rounded to float32 where the published implementation rounds them (at
- * position 1e5 that moves an angle by 4e-3), cosines and sines are taken in float64 (docs/qwen2.5-vl.md "Text model", "Vision tower").
- */
+// Rotary tables, made on the CPU. Frequencies and angles are rounded to float32 where the published implementation rounds them (at
+// position 1e5 that moves an angle by 4e-3), cosines and sines are taken in float64 (docs/qwen2.5-vl.md "Text model", "Vision tower").
 import type { TextConfig, VisionConfig } from "../config/model-config.ts";
 
 /** `[rows, headDim / 2]` each, row-major. Column j turns elements j and j + headDim / 2 of a head. */

@@ -1,4 +1,4 @@
-/** The size an image is scaled to, and the patches it becomes (docs/qwen2.5-vl.md "Image processor"). */
+// The size an image is scaled to, and the patches it becomes (docs/qwen2.5-vl.md "Image processor").
 import type { PreprocessorConfig } from "../config/preprocessor-config.ts";
 import { QwenVLError } from "../error.ts";
 

@@ -1,4 +1,4 @@
-/** Text to token ids and back: `@huggingface/tokenizers` on a local `tokenizer.json`, and the bytes of every token. */
+// Text to token ids and back: `@huggingface/tokenizers` on a local `tokenizer.json`, and the bytes of every token.
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { z } from "zod";
 import { isObject, validate } from "../config/json-file.ts";

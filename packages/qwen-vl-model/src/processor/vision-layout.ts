@@ -1,4 +1,4 @@
-/** Where the patches of a batch of images lie in the vision tower: window order, attention segments, rotary tables (docs/qwen2.5-vl.md "Vision tower"). */
+// Where the patches of a batch of images lie in the vision tower: window order, attention segments, rotary tables (docs/qwen2.5-vl.md "Vision tower").
 import type { VisionConfig } from "../config/model-config.ts";
 import { QwenVLError } from "../error.ts";
 import { type RotaryTables, visionRotaryTables } from "./rotary.ts";

@@ -1,4 +1,4 @@
-/** Files, and lines of files, that are there whole or not at all. */
+// Files, and lines of files, that are there whole or not at all.
 import { randomUUID } from "node:crypto";
 import { open, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";

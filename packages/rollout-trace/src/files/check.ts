@@ -1,4 +1,4 @@
-/** Whether a step file is whole, without decoding its traces. */
+// Whether a step file is whole, without decoding its traces.
 import { createReadStream } from "node:fs";
 import { TraceError } from "../error.ts";
 import { checkLine, splitLines } from "./lines.ts";

@@ -1,4 +1,4 @@
-/** Directories that are made step by step, so that a place where none can be is an error at once. */
+// Directories that are made step by step, so that a place where none can be is an error at once.
 import { mkdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { TraceError } from "../error.ts";

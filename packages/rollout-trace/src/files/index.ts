@@ -1,4 +1,4 @@
-/** Step files of a run: write, publish, recover, read; journals of what no seed governs; other files, whole or not at all. Needs Node. */
+// Step files of a run: write, publish, recover, read; journals of what no seed governs; other files, whole or not at all. Needs Node.
 export { appendLine, writeFileAtomic } from "./atomic.ts";
 export { checkStep } from "./check.ts";
 export { makeDirectory } from "./directories.ts";

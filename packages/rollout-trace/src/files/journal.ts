@@ -1,8 +1,5 @@
-/**
- * An append-only file for what no seed governs, such as a judge's verdicts: a record is on the disk before it is used, and read back
- * when the run goes on.
- */
-
+// An append-only file for what no seed governs, such as a judge's verdicts: a record is on the disk before it is used, and read back
+// when the run goes on.
 import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -13,13 +10,13 @@ import { openLine, sealLine, splitLines } from "./lines.ts";
 import { syncDirectory } from "./paths.ts";
 import { writeAll } from "./write.ts";
 
-export type Journal<T> = {
+export interface Journal<T> {
   /** What was in the file when it was opened. */
   readonly records: readonly T[];
   /** Returns once the record is on the disk. Calls may overlap. @throws TraceError `write_failed`, then for every later record too */
   append(record: T): Promise<void>;
   close(): Promise<void>;
-};
+}
 
 /**
  * Reads a journal, if there is one; the first record appended makes the file. A last line without its end, as a killed process leaves it, is

@@ -1,7 +1,5 @@
-/**
- * JSON lines that show damage: each ends in `,"crc32":"xxxxxxxx"}`, the CRC-32 of all bytes of records up to there, so that a
- * changed, missing or moved line is noticed at that line.
- */
+// JSON lines that show damage: each ends in `,"crc32":"xxxxxxxx"}`, the CRC-32 of all bytes of records up to there, so that a
+// changed, missing or moved line is noticed at that line.
 import { crc32 } from "node:zlib";
 import { TraceError } from "../error.ts";
 

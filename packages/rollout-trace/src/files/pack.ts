@@ -1,4 +1,4 @@
-/** Traces of a group to records and back. */
+// Traces of a group to records and back.
 import { storedContent } from "../content.ts";
 import { TraceError } from "../error.ts";
 import { type ImageRef, imageRef } from "../image.ts";

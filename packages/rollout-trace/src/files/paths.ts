@@ -1,4 +1,4 @@
-/** Names of step files and of images, and putting a step in place. */
+// Names of step files and of images, and putting a step in place.
 import { createReadStream } from "node:fs";
 import { open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";

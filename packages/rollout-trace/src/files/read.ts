@@ -1,4 +1,4 @@
-/** Reads step files as a stream: one line and one group's prompt in memory at a time. */
+// Reads step files as a stream: one line and one group's prompt in memory at a time.
 import { createReadStream } from "node:fs";
 import { z } from "zod";
 import { TraceError } from "../error.ts";
@@ -12,14 +12,14 @@ import { listSteps } from "./paths.ts";
 import { type StepRecord, type StoredGroup, stepRecordSchema } from "./records.ts";
 
 /** Which traces are wanted; all that is given must hold. */
-export type TraceFilter = {
+export interface TraceFilter {
   /** First and last step, both included; for {@link readRun}. */
   readonly steps?: { readonly from?: number | undefined; readonly to?: number | undefined } | undefined;
   readonly taskIds?: readonly string[] | undefined;
   /** Status of the first tool program. */
   readonly toolStatus?: ToolStatus | undefined;
   readonly where?: ((trace: Trace<ImageRef>) => boolean) | undefined;
-};
+}
 
 export type StepEntry =
   | { readonly kind: "step"; readonly step: number }

@@ -1,6 +1,5 @@
-/** Verdicts of a model that no seed governs: recorded before they are used, asked for once, read back instead of asked again. */
-
-export type RecordedVerdicts<Question, Reply, Verdict extends { readonly key: string }> = {
+// Verdicts of a model that no seed governs: recorded before they are used, asked for once, read back instead of asked again.
+export interface RecordedVerdicts<Question, Reply, Verdict extends { readonly key: string }> {
   /** The same for equal questions: they have one verdict for a whole run. */
   readonly key: (question: Question) => string;
   /** Asks once. What it throws is thrown. */
@@ -15,7 +14,7 @@ export type RecordedVerdicts<Question, Reply, Verdict extends { readonly key: st
   readonly recorded?: Iterable<Verdict> | undefined;
   /** Returns once the verdict is kept. */
   readonly record?: ((verdict: Verdict) => void | Promise<void>) | undefined;
-};
+}
 
 /** Calls with equal keys share one request; after an error the next call asks again. */
 export function recordedVerdicts<Question, Reply, Verdict extends { readonly key: string }>(

@@ -1,7 +1,5 @@
-/**
- * The lines of a step file: `step`, then each `group` followed by its `sample`s, then `shaping`, `update`s, `metrics`, `end`. What
- * the samples of a group share (task, prompt) stands once, in its `group`.
- */
+// The lines of a step file: `step`, then each `group` followed by its `sample`s, then `shaping`, `update`s, `metrics`, `end`. What
+// the samples of a group share (task, prompt) stands once, in its `group`.
 import { z } from "zod";
 import { int16ArraySchema, int32ArraySchema } from "../arrays.ts";
 import { type ImageRef, imageRefSchema } from "../image.ts";
@@ -22,24 +20,24 @@ import { traceVersion } from "../trace.ts";
 import { type Turn, turnSchema } from "../turn.ts";
 
 /** P = tokens of the prompt: what stands before the first sampled token of the first turn. */
-export type StoredPrompt = {
+export interface StoredPrompt {
   readonly tokens: Int32Array<ArrayBuffer>;
   readonly blocks: Int16Array<ArrayBuffer>;
   readonly images: readonly ImageRef[];
   readonly positions?: Int32Array<ArrayBuffer> | undefined;
   readonly patches?: readonly string[] | undefined;
-};
+}
 
-export type StoredGroup = {
+export interface StoredGroup {
   readonly kind: "group";
   readonly group: number;
   readonly task: Task;
   /** The blocks that all samples begin with. */
   readonly blocks: readonly PromptBlock<ImageRef>[];
   readonly prompt: StoredPrompt;
-};
+}
 
-export type StoredSample = {
+export interface StoredSample {
   readonly kind: "sample";
   readonly sample: number;
   readonly policyVersion: number;
@@ -49,7 +47,7 @@ export type StoredSample = {
   readonly turns: readonly Turn<ImageRef>[];
   readonly toolOutcomes: readonly ToolOutcome<ImageRef>[];
   readonly rewards: Readonly<Record<string, number>>;
-};
+}
 
 export type StepRecord =
   | { readonly kind: "step"; readonly version: number; readonly step: number }

@@ -1,10 +1,10 @@
-/** What a run does with the step files it finds when it goes on. */
+// What a run does with the step files it finds when it goes on.
 import { rm } from "node:fs/promises";
 import { TraceError } from "../error.ts";
 import { checkStep } from "./check.ts";
 import { publishStep, stepFiles } from "./paths.ts";
 
-export type Recovery = {
+export interface Recovery {
   /** Steps before the cursor that were finished but not yet published; they are now. */
   readonly published: readonly number[];
   /** Unpublished steps from the cursor on; deleted, the run makes them again. */
@@ -13,7 +13,7 @@ export type Recovery = {
   readonly ahead: readonly number[];
   /** Steps before the cursor of which there is no file. */
   readonly missing: readonly number[];
-};
+}
 
 /**
  * Brings a directory to where a checkpoint left the run. Call it before a run goes on, with no writer at work. Published steps are never deleted.

@@ -1,4 +1,4 @@
-/** Writes a step's file beside its final name; it appears there only when it is whole and the run has passed it. */
+// Writes a step's file beside its final name; it appears there only when it is whole and the run has passed it.
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
@@ -13,7 +13,7 @@ import { isThere, partialPath, publishStep, stepPath, syncDirectory } from "./pa
 import { type StepRecord, stepRecordSchema } from "./records.ts";
 
 /** Open from {@link openStep} until `finish` or `discard`. Calls may overlap: lines go out in the order of the calls. */
-export type StepWriter = {
+export interface StepWriter {
   readonly step: number;
   /**
    * The traces of one group, groups and samples in ascending order. Pixels stay out: only references are stored.
@@ -26,7 +26,7 @@ export type StepWriter = {
   finish(): Promise<void>;
   /** Deletes what was written. */
   discard(): Promise<void>;
-};
+}
 
 /**
  * Begins the file of a step. A write that fails deletes it: no half-written step is left behind.

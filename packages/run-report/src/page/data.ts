@@ -1,4 +1,4 @@
-/** What the page shows, as plain data. All strings in it may be hostile: the page escapes them. */
+// What the page shows, as plain data. All strings in it may be hostile: the page escapes them.
 import type { BarChart } from "../svg/bars.ts";
 import type { LineChart } from "../svg/line-chart.ts";
 

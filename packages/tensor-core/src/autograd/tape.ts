@@ -1,5 +1,5 @@
 // The reverse tape. Ops record themselves on the innermost tape; state is synchronous, as with scopes.
-import { TensorError } from "../errors.ts";
+import { TensorError } from "../error.ts";
 import { refusePromise, release, scope } from "../memory/scope.ts";
 import { addInto } from "../ops/add-into.ts";
 import { fill } from "../ops/fill.ts";

@@ -2,7 +2,7 @@
 
 import { politely } from "#host";
 import { byteLengthOf, type DType, type HostArray, toBf16 } from "../dtype.ts";
-import { TensorError } from "../errors.ts";
+import { TensorError } from "../error.ts";
 import { BufferPool, type MemoryReport, type PooledBuffer } from "../memory/pool.ts";
 import type { Kernel } from "../submit/kernel.ts";
 import { type KernelTime, Profiler } from "../submit/profiler.ts";

@@ -1,7 +1,7 @@
 // What Node adds: Dawn's GPU object, the adapters it finds, a wait that does not burn a core, and what the system says of memory.
 import { freemem } from "node:os";
 import { create } from "webgpu";
-import { TensorError } from "../errors.ts";
+import { TensorError } from "../error.ts";
 import type { WebGpu } from "./webgpu.ts";
 
 export { adviceForSystem, cardInSight } from "./advice.node.ts";

@@ -1,7 +1,7 @@
 // Opens a device with what the adapter can give, and never fails where a lesser device would do.
 
 import { adviceForSystem, cardInSight, environmentOptions, listAdapters, namesIn, systemGpu } from "#host";
-import { TensorError } from "../errors.ts";
+import { TensorError } from "../error.ts";
 import { defaultBudget } from "./budget.ts";
 import { Device } from "./device.ts";
 import { type AdapterFacts, factsOf, type KernelFamily } from "./facts.ts";

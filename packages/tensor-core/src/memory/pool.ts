@@ -2,7 +2,7 @@
 import { at } from "../checked.ts";
 import { BufferUsage } from "../device/constants.ts";
 import type { WebGpu } from "../device/webgpu.ts";
-import { TensorError } from "../errors.ts";
+import { TensorError } from "../error.ts";
 
 /** One GPU buffer. `gpu` is undefined on a planning device, which counts bytes and holds none. */
 export interface PooledBuffer {

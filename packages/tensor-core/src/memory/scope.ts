@@ -1,5 +1,5 @@
 // Who owns which tensor. Scopes are synchronous: the state below never survives a tick, so async flows can't mix.
-import { TensorError } from "../errors.ts";
+import { TensorError } from "../error.ts";
 import { claimProcess } from "../only-copy.ts";
 import type { Tensor } from "../tensor.ts";
 

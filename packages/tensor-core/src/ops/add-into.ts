@@ -1,6 +1,6 @@
 // In-place accumulation of gradients. Not an op of the registry: it changes its argument and is never on a tape.
 import { at } from "../checked.ts";
-import { TensorError } from "../errors.ts";
+import { TensorError } from "../error.ts";
 import { defineKernel } from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
 import { aligned } from "./aligned.ts";

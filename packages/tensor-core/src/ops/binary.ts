@@ -1,6 +1,6 @@
 // What a function of two numbers needs to be an op with broadcasting: WGSL and f64 of the value, gradients as ops.
 import { sizeOf } from "../dtype.ts";
-import { TensorError } from "../errors.ts";
+import { TensorError } from "../error.ts";
 import type { Operand, Tensor } from "../tensor.ts";
 import {
   type BroadcastDType,

@@ -1,7 +1,7 @@
 // Broadcasting: operands of up to four dimensions, aligned at the last one; a dimension of 1 is repeated. One kernel serves all shapes.
 import { at } from "../checked.ts";
 import type { DType } from "../dtype.ts";
-import { TensorError } from "../errors.ts";
+import { TensorError } from "../error.ts";
 import {
   defineKernel,
   type Kernel,

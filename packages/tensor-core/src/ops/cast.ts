@@ -1,7 +1,7 @@
 // Conversion between element types.
 import { at } from "../checked.ts";
 import { type DType, fromBf16, toBf16 } from "../dtype.ts";
-import { TensorError } from "../errors.ts";
+import { TensorError } from "../error.ts";
 import type { Kernel } from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
 import { aligned } from "./aligned.ts";

@@ -1,6 +1,6 @@
 // Joining tensors along an axis.
 import { at } from "../checked.ts";
-import { TensorError } from "../errors.ts";
+import { TensorError } from "../error.ts";
 import type { Tensor } from "../tensor.ts";
 import { aroundAxis, resolveAxis } from "./axis.ts";
 import { copyColumns } from "./copy-columns.ts";

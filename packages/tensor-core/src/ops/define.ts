@@ -3,7 +3,7 @@
 import { currentTape, type Tape } from "../autograd/tape.ts";
 import type { Device } from "../device/device.ts";
 import type { DType } from "../dtype.ts";
-import { TensorError } from "../errors.ts";
+import { TensorError } from "../error.ts";
 import { ghostOf, type Tensor } from "../tensor.ts";
 import { aligned } from "./aligned.ts";
 

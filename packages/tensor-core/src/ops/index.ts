@@ -1,5 +1,4 @@
-/** The ops: the only list of them, which `registry.ts`, the conformance suite and the op table read; and what goes with them. */
-
+// The ops: the only list of them, which `registry.ts`, the conformance suite and the op table read; and what goes with them.
 export { abs } from "./abs.ts";
 export { add } from "./add.ts";
 export { allFinite } from "./all-finite.ts";

@@ -1,7 +1,7 @@
 // A list of row numbers on a device, with its inverse (which positions name a row), so that gathers and their gradients need no atomics.
 import { at } from "../checked.ts";
 import type { Device } from "../device/device.ts";
-import { TensorError } from "../errors.ts";
+import { TensorError } from "../error.ts";
 import type { Tensor } from "../tensor.ts";
 
 /** The words of a list of n row numbers of which m are distinct: list [n], distinct rows ascending [m], offsets [m + 1], positions by row [n]. */

@@ -2,7 +2,7 @@
 import { at } from "../checked.ts";
 import type { Device } from "../device/device.ts";
 import { sizeOf } from "../dtype.ts";
-import { TensorError } from "../errors.ts";
+import { TensorError } from "../error.ts";
 import { defineKernel } from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
 import { defineOp, expectDType, type ReferenceArray, shapeError } from "./define.ts";

@@ -1,5 +1,5 @@
 // Writing rows into a tensor in place, for caches. Not an op of the registry: it changes its argument and is never on a tape.
-import { TensorError } from "../errors.ts";
+import { TensorError } from "../error.ts";
 import { defineKernel } from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
 import { aligned } from "./aligned.ts";

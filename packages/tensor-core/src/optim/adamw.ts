@@ -1,7 +1,7 @@
 // AdamW: Loshchilov and Hutter, "Decoupled weight decay regularization" (2019), with the update order of PyTorch's torch.optim.AdamW.
 import { at } from "../checked.ts";
 import type { Device } from "../device/device.ts";
-import { TensorError } from "../errors.ts";
+import { TensorError } from "../error.ts";
 import { withTag } from "../memory/scope.ts";
 import { aligned } from "../ops/aligned.ts";
 import { fill } from "../ops/fill.ts";

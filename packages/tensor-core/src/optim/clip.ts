@@ -2,7 +2,7 @@
 
 import { noGrad } from "../autograd/tape.ts";
 import { at } from "../checked.ts";
-import { TensorError } from "../errors.ts";
+import { TensorError } from "../error.ts";
 import { allFinite } from "../ops/all-finite.ts";
 import { globalNorm } from "../ops/global-norm.ts";
 import { defineKernel } from "../submit/kernel.ts";

@@ -1,5 +1,5 @@
 // Learning-rate schedules: a factor in [0, 1] by step.
-import { TensorError } from "../errors.ts";
+import { TensorError } from "../error.ts";
 
 export interface ScheduleOptions {
   /** After the warm-up: `constant` stays at 1, `linear` and `cosine` (half a period) go to 0 at `totalSteps`. */

@@ -1,5 +1,4 @@
-/** The dtypes of the safetensors format and the bytes that one element of each takes. */
-
+// The dtypes of the safetensors format and the bytes that one element of each takes.
 const BYTES_PER_ELEMENT = {
   F64: 8,
   I64: 8,

@@ -1,5 +1,5 @@
-/** What the safetensors reader and writer throw. */
-import { TensorError } from "../errors.ts";
+// What the safetensors reader and writer throw.
+import { TensorError } from "../error.ts";
 
 /**
  * What is wrong, stable across releases:

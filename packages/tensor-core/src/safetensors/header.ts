@@ -1,8 +1,6 @@
-/**
- * The header of a safetensors file: 8 bytes little-endian length n, n bytes of JSON
- * `{ name: { dtype, shape, data_offsets: [begin, end] }, __metadata__?: { [key]: string } }`, then the data.
- * Nothing in it is believed: every range is checked against the file's true size before a byte of data is read.
- */
+// The header of a safetensors file: 8 bytes little-endian length n, n bytes of JSON
+// `{ name: { dtype, shape, data_offsets: [begin, end] }, __metadata__?: { [key]: string } }`, then the data.
+// Nothing in it is believed: every range is checked against the file's true size before a byte of data is read.
 import { bytesPerElement, isSafetensorsDtype, type SafetensorsDtype, tensorByteLength } from "./dtype.ts";
 import { SafetensorsError } from "./error.ts";
 import { isRecord, parseStrictJson } from "./json.ts";

@@ -1,7 +1,5 @@
-/**
- * Safetensors files: a streaming reader that believes nothing and an atomic writer. No GPU code; Node only.
- * @module
- */
+// Safetensors files: a streaming reader that believes nothing and an atomic writer. No GPU code; Node only.
+// @module
 export { bytesPerElement, type SafetensorsDtype, tensorByteLength } from "./dtype.ts";
 export { SafetensorsError, type SafetensorsFault } from "./error.ts";
 export { MAX_HEADER_BYTES, type TensorDescription, type TensorInfo } from "./header.ts";

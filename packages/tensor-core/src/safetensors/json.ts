@@ -1,4 +1,4 @@
-/** JSON from a hostile file: bounded in depth and refused where a key occurs twice, which `JSON.parse` would let pass. */
+// JSON from a hostile file: bounded in depth and refused where a key occurs twice, which `JSON.parse` would let pass.
 import { SafetensorsError } from "./error.ts";
 
 /** A header is an object of objects whose values are at most lists: three levels. An index may hold anything as its metadata. */

@@ -1,4 +1,4 @@
-/** Opens one safetensors file or a sharded checkpoint and streams its tensors; headers are verified before any data is read. */
+// Opens one safetensors file or a sharded checkpoint and streams its tensors; headers are verified before any data is read.
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { isSafetensorsDtype } from "./dtype.ts";

@@ -1,4 +1,4 @@
-/** The index of a sharded checkpoint: `{ metadata: { total_size }, weight_map: { tensor: shard file } }`. */
+// The index of a sharded checkpoint: `{ metadata: { total_size }, weight_map: { tensor: shard file } }`.
 import { readFile, stat } from "node:fs/promises";
 import { SafetensorsError, withFileErrors } from "./error.ts";
 import { MAX_HEADER_BYTES } from "./header.ts";

@@ -1,4 +1,4 @@
-/** Writes safetensors files: streamed, whole or not at all, in one file or in shards with an index. */
+// Writes safetensors files: streamed, whole or not at all, in one file or in shards with an index.
 import { randomBytes } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";

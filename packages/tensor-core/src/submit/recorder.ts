@@ -1,7 +1,7 @@
 // Records dispatches and copies into command buffers and submits them in batches. Pipelines and bind groups are cached.
 import { BufferUsage, STAGE_COMPUTE } from "../device/constants.ts";
 import type { WebGpu } from "../device/webgpu.ts";
-import { TensorError } from "../errors.ts";
+import { TensorError } from "../error.ts";
 import { type Kernel, UNIFORM_SLOT } from "./kernel.ts";
 import type { Profiler } from "./profiler.ts";
 

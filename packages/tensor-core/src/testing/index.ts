@@ -1,4 +1,4 @@
-/** What tests of this package, and of packages that define ops, need. */
+// What tests of this package, and of packages that define ops, need.
 export { type ConformanceReport, checkCase, relativeDifference } from "./conformance.ts";
 export { expectNoLeak } from "./leak.ts";
 export { checkNonFinite } from "./non-finite.ts";

@@ -1,6 +1,6 @@
 // The leak assertion: what ran must leave as many bytes in use as it found.
 import type { Device } from "../device/device.ts";
-import { TensorError } from "../errors.ts";
+import { TensorError } from "../error.ts";
 
 /** Runs `fn` and gives its result. Throws `leak`, with the bytes by tag, where other bytes are live on `device` afterwards than before. */
 export async function expectNoLeak<T>(device: Device, fn: () => T | Promise<T>): Promise<T> {

@@ -1,4 +1,4 @@
-/** The six focus tools and their twins for chart axes (docs/method.md A). */
+// The six focus tools and their twins for chart axes (docs/method.md A).
 import type { RawImage } from "@iapo/rollout-trace";
 import type { Boxes, NamedBox } from "../boxes.ts";
 import { area, clip, fillRectangle, outlineRectangle } from "../image/draw.ts";

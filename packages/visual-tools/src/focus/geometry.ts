@@ -1,4 +1,4 @@
-/** From a named box to the pixels that a tool paints (docs/method.md A.2). */
+// From a named box to the pixels that a tool paints (docs/method.md A.2).
 import type { RawImage } from "@iapo/rollout-trace";
 import type { NamedBox } from "../boxes.ts";
 import { VisualToolsError } from "../error.ts";
@@ -7,13 +7,13 @@ import type { Coordinates, Geometry } from "../options.ts";
 
 export type Action = "mask" | "draw" | "highlight";
 
-type Shape = {
+interface Shape {
   /** Pixels by which a box grows on every side; negative shrinks it. */
   readonly margin: Readonly<Record<Action, number>>;
   /** Whether corners are clamped to the image; the right edge may then be one past the last pixel. */
   readonly clamps: boolean;
   readonly outline: number;
-};
+}
 
 const inset: Shape = { margin: { mask: -2, draw: -2, highlight: -2 }, clamps: false, outline: 5 };
 const outset: Shape = { margin: { mask: 1, draw: 2, highlight: 2 }, clamps: true, outline: 3 };

@@ -1,4 +1,4 @@
-/** Which boxes the names of a call mean (docs/method.md A.4). */
+// Which boxes the names of a call mean (docs/method.md A.4).
 import type { Boxes, NamedBox } from "../boxes.ts";
 import { VisualToolsError } from "../error.ts";
 import type { Geometry, UnknownKey } from "../options.ts";
@@ -11,7 +11,7 @@ export type Axis = "columns" | "rows" | "x_values" | "y_values";
 /** What a name without a box does in one tool. */
 type Lookup = "error" | "ignore" | "fuzzy_first" | "fuzzy_last";
 
-export type KeyRule = {
+export interface KeyRule {
   readonly lookup: Lookup;
   /** A bare string is read letter by letter, as Python iterates it; else it is one name. */
   readonly lettersOfString: boolean;
@@ -21,7 +21,7 @@ export type KeyRule = {
   readonly asWritten: boolean;
   /** None fails the call; else it means no names. */
   readonly refusesNone: boolean;
-};
+}
 
 function publishedLookup(geometry: Geometry, action: Action, axis: Axis): Lookup {
   if (action === "draw" && axis === "y_values") return geometry === "vtool_v2" ? "fuzzy_first" : "fuzzy_last";

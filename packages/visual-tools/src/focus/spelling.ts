@@ -1,4 +1,4 @@
-/** Which box a name means. */
+// Which box a name means.
 import type { Boxes, NamedBox } from "../boxes.ts";
 import type { Scalar } from "../tool.ts";
 

@@ -1,16 +1,16 @@
-/** A picture for people: pairs of images, before and after, side by side. */
+// A picture for people: pairs of images, before and after, side by side.
 import { type RawImage, toRgb } from "@iapo/rollout-trace";
 import { VisualToolsError } from "../error.ts";
 import { checkImage } from "./pixels.ts";
 
 export type BeforeAfter = { readonly before: RawImage; readonly after: RawImage };
 
-export type ContactSheetOptions = {
+export interface ContactSheetOptions {
   /** Pairs in a row. Default 1. */
   readonly columns?: number;
   /** Pixels between the images of a pair; twice as many between pairs and around them all. Default 4. */
   readonly gap?: number;
-};
+}
 
 const background = 160;
 

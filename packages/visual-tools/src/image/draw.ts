@@ -1,13 +1,13 @@
-/** Filled and outlined rectangles, clipped to the image, pixel for pixel as Pillow's ImageDraw paints them. */
+// Filled and outlined rectangles, clipped to the image, pixel for pixel as Pillow's ImageDraw paints them.
 import type { RawImage } from "@iapo/rollout-trace";
 
 /** Inclusive corners in whole pixels, `left <= right` and `top <= bottom`; they may lie outside of the image. */
-export type Rectangle = {
+export interface Rectangle {
   readonly left: number;
   readonly top: number;
   readonly right: number;
   readonly bottom: number;
-};
+}
 
 /** The part of a rectangle inside the image, or undefined where there is none. */
 export function clip({ left, top, right, bottom }: Rectangle, { width, height }: RawImage): Rectangle | undefined {

@@ -1,4 +1,4 @@
-/** Translucent red rectangles over an image, in the integer arithmetic of Pillow's alpha_composite. */
+// Translucent red rectangles over an image, in the integer arithmetic of Pillow's alpha_composite.
 import type { RawImage } from "@iapo/rollout-trace";
 import { clip, type Rectangle } from "./draw.ts";
 import { copyImage } from "./pixels.ts";

@@ -1,4 +1,4 @@
-/** Plain operations on raw pixels. */
+// Plain operations on raw pixels.
 import { isRawImage, type RawImage, toRgb } from "@iapo/rollout-trace";
 import { VisualToolsError } from "../error.ts";
 

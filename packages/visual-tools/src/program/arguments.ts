@@ -1,4 +1,4 @@
-/** Binds the arguments of a call to a tool's parameters, by Python's rules, and checks their kinds. */
+// Binds the arguments of a call to a tool's parameters, by Python's rules, and checks their kinds.
 import type { Boxes, NamedBox } from "../boxes.ts";
 import { boxesByName, boxesBySpelling } from "../focus/spelling.ts";
 import type { ArgumentKind, Names, Scalar, Tool } from "../tool.ts";
@@ -6,11 +6,11 @@ import { runError } from "./fault.ts";
 import type { Call } from "./syntax.ts";
 import { boxesOf, boxOf, type ImageValue, namesOf, none, type Value } from "./values.ts";
 
-export type EvaluatedCall = {
+export interface EvaluatedCall {
   readonly call: Call;
   readonly positional: readonly Value[];
   readonly keywords: ReadonlyMap<string, Value>;
-};
+}
 
 export type BoundCall = { readonly image: ImageValue; readonly args: Readonly<Record<string, unknown>> };
 

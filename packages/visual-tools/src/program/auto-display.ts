@@ -1,4 +1,4 @@
-/** What a program that never calls `display` is taken to show (docs/method.md A.6). */
+// What a program that never calls `display` is taken to show (docs/method.md A.6).
 import type { Expression, Program, Statement } from "./syntax.ts";
 import type { ImageValue, Value } from "./values.ts";
 

@@ -1,4 +1,4 @@
-/** Runs a parsed program over the values of the tool language, within its budget. */
+// Runs a parsed program over the values of the tool language, within its budget.
 import type { RawImage } from "@iapo/rollout-trace";
 import { VisualToolsError } from "../error.ts";
 import { checkImage } from "../image/pixels.ts";
@@ -14,7 +14,7 @@ import { iterate, none, type Value } from "./values.ts";
 export type ProgramUsage = { steps: number; statements: number; calls: number; pixels: number };
 
 /** The state of one run; it also holds what happened when a fault stops it. */
-export type Execution = {
+export interface Execution {
   readonly options: Pick<ToolOptions, "inPlace" | "limits" | "unknownKey">;
   readonly variables: Map<string, Value>;
   readonly usage: ProgramUsage;
@@ -22,7 +22,7 @@ export type Execution = {
   readonly keys: Set<string>;
   readonly unknownKeys: Set<string>;
   displayed?: Value;
-};
+}
 
 function spend(execution: Execution, what: keyof ProgramUsage, amount: number, at: number): void {
   const limit = execution.options.limits[what];

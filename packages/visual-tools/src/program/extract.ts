@@ -1,4 +1,4 @@
-/** Cuts the tool program out of a model's response (docs/method.md B.3). */
+// Cuts the tool program out of a model's response (docs/method.md B.3).
 import type { Extraction } from "../options.ts";
 import { findProgram, hasProgramWord } from "./fences.ts";
 

@@ -1,4 +1,4 @@
-/** How reading and running a program stop early; caught in one place and turned into an outcome. */
+// How reading and running a program stop early; caught in one place and turned into an outcome.
 import type { ToolReason, ToolStatus } from "@iapo/rollout-trace";
 
 export class ProgramFault extends Error {

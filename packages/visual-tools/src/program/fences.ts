@@ -1,5 +1,4 @@
-/** Where in a response its tool program stands. */
-
+// Where in a response its tool program stands.
 const fence = "```";
 
 /** Words that make a fenced block a tool program rather than plain arithmetic. */

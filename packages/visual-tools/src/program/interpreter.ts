@@ -1,4 +1,4 @@
-/** From a model's response to the image it wants to see next. */
+// From a model's response to the image it wants to see next.
 import type { RawImage, ToolOutcome } from "@iapo/rollout-trace";
 import type { Boxes, Orientation } from "../boxes.ts";
 import { chartAxisTools, focusTools } from "../focus/focus-tools.ts";
@@ -13,17 +13,17 @@ import { parseProgram } from "./parse.ts";
 import { boxesValue, type Value } from "./values.ts";
 
 /** What a program works on. Boxes are in the frame that the option `coordinates` states. */
-export type ProgramInput = {
+export interface ProgramInput {
   readonly image: RawImage;
   readonly columns: Boxes;
   readonly rows: Boxes;
   /** The one axis of a chart; a table states none. */
   readonly orientation?: Orientation | undefined;
-};
+}
 
 export type ProgramRun = { readonly outcome: ToolOutcome<RawImage>; readonly usage: Readonly<ProgramUsage> };
 
-export type ToolInterpreter = {
+export interface ToolInterpreter {
   readonly options: ToolOptions;
   readonly tools: readonly Tool[];
   /**
@@ -33,7 +33,7 @@ export type ToolInterpreter = {
    * @throws VisualToolsError `bad_image` where the input image is none
    */
   run(response: string, input: ProgramInput): ProgramRun;
-};
+}
 
 /** On a chart, both names hold the boxes of its one axis, as in the published code, or only the right one does. */
 function boxVariables({ columns, rows, orientation }: ProgramInput, strict: boolean): { columns: Boxes; rows: Boxes } {

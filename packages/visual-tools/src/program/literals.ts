@@ -1,4 +1,4 @@
-/** Python's string, number and name literals. */
+// Python's string, number and name literals.
 import { syntaxError, unsupported } from "./fault.ts";
 
 const simpleEscapes: Readonly<Record<string, string>> = {

@@ -1,4 +1,4 @@
-/** From nodes of the grammar to expressions of the tool language. */
+// From nodes of the grammar to expressions of the tool language.
 import { overLimit, syntaxError, unsupported } from "./fault.ts";
 import { nameValue, numberValue, stringValue } from "./literals.ts";
 import type { Call, Expression } from "./syntax.ts";

@@ -1,4 +1,4 @@
-/** Reads a program and keeps what the tool language has. Nothing is executed. */
+// Reads a program and keeps what the tool language has. Nothing is executed.
 import { overLimit, syntaxError, unsupported } from "./fault.ts";
 import { nameValue } from "./literals.ts";
 import { expressionList } from "./parse-expression.ts";

@@ -1,15 +1,15 @@
-/** A program as the Lezer grammar of Python sees it, and what is checked before anything is made of it. */
+// A program as the Lezer grammar of Python sees it, and what is checked before anything is made of it.
 import { parser } from "@lezer/python";
 import { overLimit, syntaxError } from "./fault.ts";
 
 type Tree = ReturnType<typeof parser.parse>;
 export type SyntaxNode = Tree["topNode"];
-export type Context = {
+export interface Context {
   readonly code: string;
   readonly nestingLimit: number;
   /** Imports and prints, which show nothing, are passed over. */
   readonly passesOver: boolean;
-};
+}
 
 /** "\0" and halves of surrogate pairs are no source text. */
 function checkText(code: string): void {

@@ -1,4 +1,4 @@
-/** The tool language: the small part of Python that programs may use. `at` is an offset into the program. */
+// The tool language: the small part of Python that programs may use. `at` is an offset into the program.
 import type { Scalar } from "../tool.ts";
 
 export type Expression =
@@ -12,13 +12,13 @@ export type Expression =
     }
   | Call;
 
-export type Call = {
+export interface Call {
   readonly kind: "call";
   readonly at: number;
   readonly callee: string;
   readonly positional: readonly Expression[];
   readonly keywords: readonly { readonly name: string; readonly at: number; readonly value: Expression }[];
-};
+}
 
 export type Statement =
   | { readonly kind: "assign"; readonly at: number; readonly targets: readonly string[]; readonly value: Expression }

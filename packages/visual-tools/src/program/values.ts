@@ -1,4 +1,4 @@
-/** Run-time values of the tool language. */
+// Run-time values of the tool language.
 import type { RawImage } from "@iapo/rollout-trace";
 import type { Boxes, NamedBox } from "../boxes.ts";
 import type { Names, Scalar, Tool } from "../tool.ts";

@@ -1,4 +1,4 @@
-/** The tool prompt in our own words. What all questions share comes first, so that its part of a prompt can be computed once. */
+// The tool prompt in our own words. What all questions share comes first, so that its part of a prompt can be computed once.
 import { parseTemplate, type ToolTemplate } from "./template.ts";
 
 export const defaultTemplate: ToolTemplate = parseTemplate(`[[context]]

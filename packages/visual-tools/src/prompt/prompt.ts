@@ -1,4 +1,4 @@
-/** The tool prompt as typed blocks. */
+// The tool prompt as typed blocks.
 import type { Image, ImageRef, PromptBlock } from "@iapo/rollout-trace";
 import type { Boxes } from "../boxes.ts";
 import type { Tool } from "../tool.ts";

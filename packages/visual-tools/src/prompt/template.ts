@@ -1,4 +1,4 @@
-/** A tool prompt as a text file whose blocks are marked by lines of their own: `[[context]]`, `[[tools]]`, `[[image]]`, ... */
+// A tool prompt as a text file whose blocks are marked by lines of their own: `[[context]]`, `[[tools]]`, `[[image]]`, ...
 import type { TextBlockKind } from "@iapo/rollout-trace";
 import { VisualToolsError } from "../error.ts";
 
@@ -8,7 +8,7 @@ export type TemplatePart =
   | { readonly kind: "tool"; readonly tool: string; readonly text: string }
   | { readonly kind: "tools" | "image" };
 
-export type ToolTemplate = {
+export interface ToolTemplate {
   readonly parts: readonly TemplatePart[];
   /** What comes with the edited image. */
   readonly observation: string;
@@ -16,7 +16,7 @@ export type ToolTemplate = {
   readonly unchanged?: string | undefined;
   /** What comes instead where the program failed. */
   readonly failure: string;
-};
+}
 
 type Section = { readonly mark: string; readonly tool: string; readonly line: number; readonly text: string };
 

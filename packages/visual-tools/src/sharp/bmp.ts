@@ -1,7 +1,5 @@
-/**
- * Uncompressed Windows bitmaps, which sharp does not read: 1, 4 and 8 bits with a palette, 16, 24 and 32 bits with or without masks.
- * Pixels are those of Pillow: a fourth byte without a mask of its own is no alpha.
- */
+// Uncompressed Windows bitmaps, which sharp does not read: 1, 4 and 8 bits with a palette, 16, 24 and 32 bits with or without masks.
+// Pixels are those of Pillow: a fourth byte without a mask of its own is no alpha.
 import type { RawImage } from "@iapo/rollout-trace";
 
 const fileHeader = 14;
@@ -11,7 +9,7 @@ const masked: ReadonlySet<number> = new Set([3, 6]);
 /** A color's bits within a pixel. */
 type Mask = { readonly shift: number; readonly max: number };
 
-type Header = {
+interface Header {
   readonly width: number;
   readonly height: number;
   /** The first row in the file is the top one. */
@@ -21,7 +19,7 @@ type Header = {
   readonly infoSize: number;
   readonly pixelsAt: number;
   readonly colors: number;
-};
+}
 
 /** @throws Error for a compressed or damaged file, or one of more than `maxPixels` */
 export function decodeBmp(bytes: Uint8Array, maxPixels: number): RawImage {
@@ -66,11 +64,11 @@ function readHeader(view: DataView): Header {
   return header;
 }
 
-type PixelReader = {
+interface PixelReader {
   readonly channels: 3 | 4;
   /** Red, green, blue and alpha, from the lowest byte up, of pixel `x` of the row that begins at byte `row`. */
   pixelAt(row: number, x: number): number;
-};
+}
 
 /** A palette's entries lie in the file as blue, green, red, nothing; an index beyond it is black, as a color left out is. */
 function paletteReader(view: DataView, { bits, infoSize, colors }: Header): PixelReader {

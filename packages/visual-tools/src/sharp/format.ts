@@ -1,5 +1,4 @@
-/** Which kind of image file bytes are, by what they begin with: a name or a media type may say anything. */
-
+// Which kind of image file bytes are, by what they begin with: a name or a media type may say anything.
 /** The formats that are read. SVG is none of them: drawing it would read other files and system fonts. */
 export type ImageFormat = "png" | "jpeg" | "webp" | "gif" | "bmp" | "tiff" | "avif";
 

@@ -1,3 +1,3 @@
-/** Image files in and out. Node only; sharp is loaded when the first one is read or written. */
+// Image files in and out. Node only; sharp is loaded when the first one is read or written.
 export { type ReadOptions, readImage } from "./read.ts";
 export { encodePng, pngDataUrl, writeImage } from "./write.ts";

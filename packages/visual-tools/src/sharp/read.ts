@@ -1,4 +1,4 @@
-/** Image files as the published processor sees them: Pillow's pixels, upright, on white. */
+// Image files as the published processor sees them: Pillow's pixels, upright, on white.
 import { open } from "node:fs/promises";
 import { type RawImage, toRgb } from "@iapo/rollout-trace";
 import { VisualToolsError } from "../error.ts";
@@ -6,12 +6,12 @@ import { checkImage } from "../image/pixels.ts";
 import { decodeBmp } from "./bmp.ts";
 import { formatOf, type ImageFormat } from "./format.ts";
 
-export type ReadOptions = {
+export interface ReadOptions {
   /** A picture with more pixels is refused before it is decoded. Default, and at most, 2^26. */
   readonly maxPixels?: number;
   /** Transparent pixels stay so, in a fourth channel, in place of being laid on white: for images that a program wrote. Default false. */
   readonly keepAlpha?: boolean;
-};
+}
 
 const mostPixels = 2 ** 26;
 /** Nothing of 2^26 pixels is larger. */

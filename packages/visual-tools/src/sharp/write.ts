@@ -1,4 +1,4 @@
-/** Raw images as PNG: bytes, files and data URLs. */
+// Raw images as PNG: bytes, files and data URLs.
 import { rename, rm, writeFile } from "node:fs/promises";
 import type { RawImage } from "@iapo/rollout-trace";
 import { checkImage } from "../image/pixels.ts";

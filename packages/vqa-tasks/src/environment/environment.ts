@@ -1,8 +1,5 @@
-/**
- * A question about a chart or table as an episode of at most two turns: look, call a tool, see the edited picture, answer.
- * It keeps no state, so any number of samples may run at one time and a step can be replayed from a trace.
- */
-
+// A question about a chart or table as an episode of at most two turns: look, call a tool, see the edited picture, answer.
+// It keeps no state, so any number of samples may run at one time and a step can be replayed from a trace.
 import {
   type EarlierTurn,
   type Environment,
@@ -42,7 +39,7 @@ export type VqaEnvironment = Environment<VisualContent> & {
   step(task: VisualTask, turn: { readonly text: string }, earlier?: readonly EarlierTurn[]): Promise<StepResult>;
 };
 
-export type EnvironmentSetup = {
+export interface EnvironmentSetup {
   readonly preset?: EnvironmentPreset | undefined;
   /** Single options in place of the preset's. */
   readonly options?: Partial<EnvironmentOptions> | undefined;
@@ -52,7 +49,7 @@ export type EnvironmentSetup = {
   readonly template?: ToolTemplate | undefined;
   /** Needed where the scoring is `judge`. */
   readonly judge?: Judge | undefined;
-};
+}
 
 /** @throws VqaTasksError `invalid_config` where the scoring needs a judge and none is given */
 export function createEnvironment({

@@ -1,9 +1,8 @@
-/** How an episode runs, and the presets of the two published codes (method.md sections 0, B and I). */
-
+// How an episode runs, and the presets of the two published codes (method.md sections 0, B and I).
 import { defaultToolOptions, type ToolOptions, toolPresets } from "@iapo/visual-tools";
 import { defaultScoringOptions, type ScoringOptions, scoringPresets } from "../scoring/score.ts";
 
-export type EnvironmentOptions = {
+export interface EnvironmentOptions {
   /** `module`: exports own tools in place of the six; whoever loads it gives them to `createEnvironment`. */
   readonly tools: ToolOptions & { readonly module?: string | undefined };
   readonly scoring: ScoringOptions;
@@ -26,7 +25,7 @@ export type EnvironmentOptions = {
   readonly options?: Readonly<Record<string, unknown>> | undefined;
   /** Temperature of the second turn where it is not that of the run. */
   readonly secondTemperature?: number | undefined;
-};
+}
 
 export type EnvironmentPreset = "default" | "vtool_v1" | "vtool_v2";
 

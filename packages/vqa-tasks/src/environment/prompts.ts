@@ -1,5 +1,4 @@
-/** The blocks that open an episode. */
-
+// The blocks that open an episode.
 import type { PromptBlock } from "@iapo/rollout-trace";
 import {
   defaultTemplate,

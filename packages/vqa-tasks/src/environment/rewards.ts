@@ -1,10 +1,9 @@
-/** What a tool call was worth, apart from the answer: parts for ToRL's and TRM's rewards and for metrics (method.md C.3, G). */
-
+// What a tool call was worth, apart from the answer: parts for ToRL's and TRM's rewards and for metrics (method.md C.3, G).
 import type { ToolOutcome } from "@iapo/rollout-trace";
 import type { Tool } from "@iapo/visual-tools";
 import type { VisualContent } from "../task.ts";
 
-export type RewardParts = {
+export interface RewardParts {
   /** A program was written, whatever became of it. */
   readonly tool_call: 0 | 1;
   /** It showed an image. */
@@ -15,7 +14,7 @@ export type RewardParts = {
   readonly tool_names: 0 | 1;
   /** The image shown differs from the original. */
   readonly tool_changed: 0 | 1;
-};
+}
 
 /** @param tools those that programs could call: a tool says which axis it is for */
 export function rewardParts(

@@ -1,5 +1,4 @@
-/** The tools an episode runs: those of visual-tools, and on a chart rows that are bars throughout. */
-
+// The tools an episode runs: those of visual-tools, and on a chart rows that are bars throughout.
 import {
   chartAxisTools,
   focusTools,

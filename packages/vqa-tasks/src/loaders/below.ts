@@ -1,5 +1,4 @@
-/** Files below a folder, by a path that a data set writes. Paths and links are hostile: none may leave the folder. */
-
+// Files below a folder, by a path that a data set writes. Paths and links are hostile: none may leave the folder.
 import { open, readdir, realpath, stat } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { VqaTasksError } from "../error.ts";

@@ -1,8 +1,5 @@
-/**
- * Delimited text to rows of cells. Three dialects are in use: RFC 4180 (quotes doubled), WikiTableQuestions (quotes and
- * backslashes escaped by a backslash) and TabFact (`#` between cells, no quotes). One pass over hostile text.
- */
-
+// Delimited text to rows of cells. Three dialects are in use: RFC 4180 (quotes doubled), WikiTableQuestions (quotes and
+// backslashes escaped by a backslash) and TabFact (`#` between cells, no quotes). One pass over hostile text.
 import { VqaTasksError } from "../error.ts";
 
 export type TableDialect = "rfc4180" | "wikitablequestions" | "tabfact";

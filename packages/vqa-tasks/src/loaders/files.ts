@@ -1,16 +1,15 @@
-/** Where data files come from: a local file or folder, or a data set repository on a hub. Either way a file is a Blob, read in parts. */
-
+// Where data files come from: a local file or folder, or a data set repository on a hub. Either way a file is a Blob, read in parts.
 import { openAsBlob } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { VqaTasksError } from "../error.ts";
 import { filesBelow } from "./below.ts";
 
-export type DataFile = {
+export interface DataFile {
   /** As shown in reports; its ending tells the container (.json, .jsonl, .parquet, .tsv, each also .gz). */
   readonly name: string;
   open(): Promise<Blob>;
-};
+}
 
 const READABLE = /\.(?:jsonl?|parquet|tsv)(?:\.gz)?$/;
 
@@ -28,14 +27,14 @@ export async function localFiles(path: string): Promise<DataFile[]> {
   }));
 }
 
-export type HubOptions = {
+export interface HubOptions {
   /** Branch, tag or commit; a commit makes a run repeatable. */
   readonly revision?: string | undefined;
   readonly accessToken?: string | undefined;
   readonly hubUrl?: string | undefined;
   /** Only files whose path starts with this. */
   readonly prefix?: string | undefined;
-};
+}
 
 /** All readable files of a data set repository such as `owner/name`. @throws VqaTasksError `missing_file` */
 export async function hubFiles(repository: string, options: HubOptions = {}): Promise<DataFile[]> {

@@ -1,5 +1,4 @@
-/** The data formats by name. Their parsers are imported only where data is loaded. */
-
+// The data formats by name. Their parsers are imported only where data is loaded.
 export const dataFormats = [
   "tasks",
   "refocus",

@@ -1,4 +1,4 @@
-/** Published data sets and own rows to tasks, streaming. */
+// Published data sets and own rows to tasks, streaming.
 export { parseDelimited, type TableDialect } from "./csv.ts";
 export { type DataFile, type HubOptions, hubFiles, localFiles } from "./files.ts";
 export { type DataFormat, dataFormats } from "./formats.ts";

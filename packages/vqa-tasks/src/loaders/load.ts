@@ -1,5 +1,4 @@
-/** Streams tasks out of data files: rows are parsed, pictures read or rendered, tasks checked; bad rows are counted or fatal. */
-
+// Streams tasks out of data files: rows are parsed, pictures read or rendered, tasks checked; bad rows are counted or fatal.
 import { z } from "zod";
 import { VqaTasksError } from "../error.ts";
 import { checkTask, type VisualTask } from "../task.ts";
@@ -26,19 +25,19 @@ const parsers: Readonly<Record<DataFormat, RowParser>> = {
   wikitablequestions: parseWikiTableQuestionsRow,
 };
 
-export type LoadOptions = {
+export interface LoadOptions {
   readonly format: DataFormat;
   readonly files: readonly DataFile[];
   /** `fail` throws at the first bad row; `skip` goes on and counts it. */
   readonly onBadRow: "fail" | "skip";
   /** Ends the stream with its reason. */
   readonly signal?: AbortSignal | undefined;
-};
+}
 
 export type BadRow = { readonly file: string; readonly row: number; readonly reason: string };
 
 /** Filled while the stream is read. */
-export type LoadReport = {
+export interface LoadReport {
   /** Rows seen. */
   rows: number;
   /** Tasks or records handed on. */
@@ -47,7 +46,7 @@ export type LoadReport = {
   skipped: number;
   /** The first {@link MOST_BAD_ROWS} of them. */
   readonly badRows: BadRow[];
-};
+}
 
 export const MOST_BAD_ROWS = 1000;
 

@@ -1,8 +1,5 @@
-/**
- * Decodes parquet in a thread of its own: a damaged file can make a decoder run for ever, which only ending the thread
- * stops. The thread asks for the bytes it needs, so that a file on a hub is read in parts.
- */
-
+// Decodes parquet in a thread of its own: a damaged file can make a decoder run for ever, which only ending the thread
+// stops. The thread asks for the bytes it needs, so that a file on a hub is read in parts.
 import { parentPort } from "node:worker_threads";
 import { type FileMetaData, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
 import { compressors } from "hyparquet-compressors";

@@ -1,5 +1,4 @@
-/** Parquet rows in slices, decoded in a thread that is ended when it stays silent for too long. */
-
+// Parquet rows in slices, decoded in a thread that is ended when it stays silent for too long.
 import { Worker } from "node:worker_threads";
 import type { FromWorker, ToWorker } from "./parquet-worker.ts";
 

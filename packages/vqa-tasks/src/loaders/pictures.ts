@@ -1,5 +1,4 @@
-/** From a picture source to pixels, and to boxes in pixels. Paths in data files are hostile: none may leave its folder. */
-
+// From a picture source to pixels, and to boxes in pixels. Paths in data files are hostile: none may leave its folder.
 import { readFile, stat } from "node:fs/promises";
 import { identifyImage, type RawImage } from "@iapo/rollout-trace";
 import type { NamedBox } from "@iapo/visual-tools";
@@ -13,12 +12,12 @@ import { findBelow, shown } from "./below.ts";
 import { parseDelimited } from "./csv.ts";
 import type { PictureSource, TaskRecord } from "./record.ts";
 
-export type PictureFolders = {
+export interface PictureFolders {
   /** Where image files are looked for. */
   readonly images?: string | undefined;
   /** Where source tables are looked for. */
   readonly tables?: string | undefined;
-};
+}
 
 /** The task with its pixels. @throws VqaTasksError `missing_image`, `undrawable`, or what reading the image throws */
 export async function withPicture(record: TaskRecord, folders: PictureFolders): Promise<VisualTask> {

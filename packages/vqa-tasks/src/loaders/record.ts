@@ -1,5 +1,4 @@
-/** A task as a data file states it: everything but the pixels, and where to find them. */
-
+// A task as a data file states it: everything but the pixels, and where to find them.
 import type { NamedBox } from "@iapo/visual-tools";
 import { z } from "zod";
 import { uniqueNames } from "../render/picture.ts";

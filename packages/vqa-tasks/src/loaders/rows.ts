@@ -1,8 +1,5 @@
-/**
- * Data files to rows, streaming: JSON Lines by line, TSV by line, parquet by slices of a row group, JSON by entry (a JSON
- * document is read whole, as it cannot be cut). A row that cannot be read is handed on as a fault with its number.
- */
-
+// Data files to rows, streaming: JSON Lines by line, TSV by line, parquet by slices of a row group, JSON by entry (a JSON
+// document is read whole, as it cannot be cut). A row that cannot be read is handed on as a fault with its number.
 import { VqaTasksError } from "../error.ts";
 import { isPointer, pointer } from "./below.ts";
 import type { DataFile } from "./files.ts";

@@ -1,8 +1,5 @@
-/**
- * nano-charts: any number of small bar charts with a question, from real names and real numeric columns, each a pure
- * function of (seed, split, index). Task family of the paper's case study (method.md G.4, nano.md).
- */
-
+// nano-charts: any number of small bar charts with a question, from real names and real numeric columns, each a pure
+// function of (seed, split, index). Task family of the paper's case study (method.md G.4, nano.md).
 import { identifyImage } from "@iapo/rollout-trace";
 import type { Orientation } from "@iapo/visual-tools";
 import { VqaTasksError } from "../error.ts";
@@ -15,7 +12,7 @@ import { defaultNanoChartOptions, type NanoChartOptions } from "./options.ts";
 import { askAbout, type Bar, type NanoQuestion } from "./questions.ts";
 import { type NanoSplit, type NanoTables, nanoSplits, readSourceTables, splitOf, splitTables } from "./tables.ts";
 
-export type NanoChart = {
+export interface NanoChart {
   readonly task: VisualTask;
   readonly question: NanoQuestion;
   /** Names and values as drawn, in chart order; values are whole numbers in 0..100. */
@@ -23,15 +20,15 @@ export type NanoChart = {
   /** Table and column the values were taken from; they are scaled, and shuffled against the names. */
   readonly table: string;
   readonly column: string;
-};
+}
 
-export type NanoCharts = {
+export interface NanoCharts {
   readonly options: NanoChartOptions;
   /** Every name that charts of a split can show. The three lists have no name in common. */
   readonly names: Readonly<Record<NanoSplit, readonly string[]>>;
   /** Chart `index` (0 or more) of a split. */
   chart(split: NanoSplit, index: number): Promise<NanoChart>;
-};
+}
 
 const MOST_TRIES = 1000;
 /** Nothing is drawn shorter than this, and no chart is flatter than that; both in units of the axis (0..100). */
@@ -103,14 +100,14 @@ function isWord(name: string): boolean {
   return /^\p{Lu}\p{L}+$/u.test(name);
 }
 
-type Request = {
+interface Request {
   readonly options: NanoChartOptions;
   readonly tables: NanoTables;
   readonly names: readonly string[];
   readonly split: NanoSplit;
   readonly index: number;
   readonly rasterize: Rasterizer;
-};
+}
 
 async function makeChart({ options, tables, names, split, index, rasterize }: Request): Promise<NanoChart> {
   const random = new RandomStream(options.seed, `nano-charts/${split}`, index);

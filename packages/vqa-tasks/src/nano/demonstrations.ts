@@ -1,8 +1,5 @@
-/**
- * Episodes to imitate, of chosen quality, and exercises that a small model needs: captions (read a chart) and copies (spell names in a call,
- * without a picture) first, later charts under names that they do not show (call what the question names, whatever the picture).
- */
-
+// Episodes to imitate, of chosen quality, and exercises that a small model needs: captions (read a chart) and copies (spell names in a call,
+// without a picture) first, later charts under names that they do not show (call what the question names, whatever the picture).
 import { type Image, identifyImage } from "@iapo/rollout-trace";
 import type { Boxes, Orientation } from "@iapo/visual-tools";
 import { environmentPresets } from "../environment/options.ts";
@@ -22,25 +19,25 @@ export type Demonstration = NanoChart & {
   readonly turns: readonly string[];
 };
 
-export type Caption = {
+export interface Caption {
   readonly image: Image;
   /** Axis word and values to the nearest ten, in chart order: of the bars a tool marked, or of all. */
   readonly text: string;
-};
+}
 
-export type Copy = {
+export interface Copy {
   /** As the compact prompt's query block writes it. */
   readonly query: string;
   /** The program that answers it, or the list of names. */
   readonly text: string;
-};
+}
 
-export type Renamed = {
+export interface Renamed {
   /** Names and question are others than the picture's; it has no answer. */
   readonly task: VisualTask;
   /** The program that the question asks for. */
   readonly text: string;
-};
+}
 
 const effects = ["highlight", "mask", "draw"] as const;
 const { default: standard } = environmentPresets;

@@ -1,4 +1,4 @@
-/** nano-charts: small bar charts without end, questions about them, and what a policy is taught to do with them. */
+// nano-charts: small bar charts without end, questions about them, and what a policy is taught to do with them.
 export { createNanoCharts, type NanoChart, type NanoCharts } from "./charts.ts";
 export {
   answerLine,

@@ -1,18 +1,17 @@
-/** Options of the nano-charts and their defaults. */
-
+// Options of the nano-charts and their defaults.
 import type { QuestionKind } from "./questions.ts";
 
 /** Shares of demonstrations that are wrong on purpose; the rest is clean. Their sum is at most 1. */
-export type DemonstrationQuality = {
+export interface DemonstrationQuality {
   /** Calls the tool of the axis the chart does not have. */
   readonly wrongAxis: number;
   /** Answers without calling a tool. */
   readonly noCall: number;
   /** Writes a program that is no program. */
   readonly malformed: number;
-};
+}
 
-export type NanoChartOptions = {
+export interface NanoChartOptions {
   readonly seed: number;
   /** Width and height in pixels, 112 or more. */
   readonly size: number;
@@ -26,7 +25,7 @@ export type NanoChartOptions = {
    */
   readonly names?: readonly string[] | "words" | ((name: string) => boolean) | undefined;
   readonly quality: DemonstrationQuality;
-};
+}
 
 export const cleanQuality: DemonstrationQuality = { wrongAxis: 0, noCall: 0, malformed: 0 };
 

@@ -1,19 +1,16 @@
-/**
- * The three questions of nano-charts. Each depends on the named bars alone, so an edit that shows them helps; "the largest
- * of all" has no tool that helps and is left out. Bars too close to call are never asked about.
- */
-
+// The three questions of nano-charts. Each depends on the named bars alone, so an edit that shows them helps; "the largest
+// of all" has no tool that helps and is left out. Bars too close to call are never asked about.
 import type { RandomStream } from "../random.ts";
 
 export type QuestionKind = "value" | "over" | "above";
 
-export type NanoQuestion = {
+export interface NanoQuestion {
   readonly kind: QuestionKind;
   readonly text: string;
   /** The bars it asks about, in chart order. */
   readonly names: readonly string[];
   readonly answer: string;
-};
+}
 
 export type Bar = { readonly name: string; readonly value: number };
 

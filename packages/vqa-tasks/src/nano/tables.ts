@@ -1,9 +1,6 @@
-/**
- * The packaged real tables (data/tables, CC BY-SA) and their split. Splitting is by table *and* by name: a name that
- * occurs in tables of several splits belongs to the most held-out of them and is dropped from the others, so no name of
- * a validation or test chart was ever seen in training.
- */
-
+// The packaged real tables (data/tables, CC BY-SA) and their split. Splitting is by table *and* by name: a name that
+// occurs in tables of several splits belongs to the most held-out of them and is dropped from the others, so no name of
+// a validation or test chart was ever seen in training.
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { hashText } from "../random.ts";
@@ -31,10 +28,10 @@ export function readSourceTables(): SourceTable[] {
 }
 
 /** Names and numeric columns of one split; the lists of the tables that are left after removing names of other splits. */
-export type NanoTables = {
+export interface NanoTables {
   readonly nameLists: readonly (readonly string[])[];
   readonly columns: readonly { readonly table: string; readonly name: string; readonly values: readonly number[] }[];
-};
+}
 
 export function splitTables(
   tables: readonly SourceTable[],

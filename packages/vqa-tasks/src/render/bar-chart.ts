@@ -1,8 +1,5 @@
-/**
- * Bar charts with exact boxes. As in the ReFocus data, a bar's box holds its whole slot: bar, name and the space around
- * them; no pixel of a bar or its name lies outside its own box, and boxes do not overlap.
- */
-
+// Bar charts with exact boxes. As in the ReFocus data, a bar's box holds its whole slot: bar, name and the space around
+// them; no pixel of a bar or its name lies outside its own box, and boxes do not overlap.
 import type { NamedBox, Orientation } from "@iapo/visual-tools";
 import { VqaTasksError } from "../error.ts";
 import { isDrawable, textWidth } from "./font.ts";
@@ -11,7 +8,7 @@ import type { Rasterizer } from "./rasterizer.ts";
 import type { BarChartStyle } from "./styles.ts";
 import { pixelLine, rectangle, svgDocument, textLine } from "./svg.ts";
 
-export type BarChart = {
+export interface BarChart {
   /** `columns` for vertical bars, `rows` for horizontal ones. */
   readonly orientation: Orientation;
   /** From left to right, or from top to bottom; names are distinct, values lie in 0..axis.maximum. */
@@ -24,7 +21,7 @@ export type BarChart = {
   readonly height: number;
   readonly fontSize: number;
   readonly style: BarChartStyle;
-};
+}
 
 /** Space between things, in pixels. */
 const GAP = 3;
@@ -54,13 +51,13 @@ function labelRoom(size: number): number {
 
 type Slot = { readonly box: NamedBox; readonly bar: string; readonly label: string };
 /** The plot's inner edges in pixels: bars lie in [left, right) x [top, bottom). */
-type Layout = {
+interface Layout {
   readonly left: number;
   readonly right: number;
   readonly top: number;
   readonly bottom: number;
   readonly slots: readonly Slot[];
-};
+}
 
 function layOut(chart: BarChart): Layout {
   checkSize(chart.width, chart.height);

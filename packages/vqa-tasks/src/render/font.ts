@@ -1,9 +1,6 @@
-/**
- * The packaged fonts: bytes for the rasterizer, and text widths for layout. No system font is ever used, so a picture has
- * the same pixels on every machine. The files carry no kerning, so a width is the sum of advances.
- * Tables read: OpenType `head`, `hhea`, `hmtx`, `cmap` format 4.
- */
-
+// The packaged fonts: bytes for the rasterizer, and text widths for layout. No system font is ever used, so a picture has
+// the same pixels on every machine. The files carry no kerning, so a width is the sum of advances.
+// Tables read: OpenType `head`, `hhea`, `hmtx`, `cmap` format 4.
 import { readFileSync } from "node:fs";
 import { VqaTasksError } from "../error.ts";
 

@@ -1,4 +1,4 @@
-/** Charts and tables as pictures with exact boxes. No system font is used. */
+// Charts and tables as pictures with exact boxes. No system font is used.
 export { type BarChart, nameFits, renderBarChart } from "./bar-chart.ts";
 export { type FontWeight, isDrawable, textWidth } from "./font.ts";
 export type { Picture } from "./picture.ts";

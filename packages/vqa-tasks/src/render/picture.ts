@@ -1,5 +1,4 @@
-/** What a renderer returns: pixels, and boxes that hold exactly what belongs to each name. */
-
+// What a renderer returns: pixels, and boxes that hold exactly what belongs to each name.
 import type { RawImage } from "@iapo/rollout-trace";
 import type { Boxes } from "@iapo/visual-tools";
 import { VqaTasksError } from "../error.ts";

@@ -1,8 +1,5 @@
-/**
- * SVG to raw pixels, by resvg compiled to WebAssembly with the packaged fonts only: no system fonts, no locale, no GPU,
- * so the same picture has the same pixels on every machine.
- */
-
+// SVG to raw pixels, by resvg compiled to WebAssembly with the packaged fonts only: no system fonts, no locale, no GPU,
+// so the same picture has the same pixels on every machine.
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import type { RawImage } from "@iapo/rollout-trace";

@@ -1,6 +1,5 @@
-/** Looks of charts and tables. All backgrounds are light, since a masking tool paints white. */
-
-export type BarChartStyle = {
+// Looks of charts and tables. All backgrounds are light, since a masking tool paints white.
+export interface BarChartStyle {
   readonly name: string;
   readonly background: string;
   readonly panel: string;
@@ -12,7 +11,7 @@ export type BarChartStyle = {
   readonly bars: readonly string[];
   /** Share of its slot that a bar takes. */
   readonly thickness: number;
-};
+}
 
 const WHITE = "#ffffff";
 const BLACK = "#000000";
@@ -71,7 +70,7 @@ export const barChartStyles: readonly BarChartStyle[] = [
   },
 ];
 
-export type TableStyle = {
+export interface TableStyle {
   readonly name: string;
   readonly header: string;
   readonly headerInk: string;
@@ -81,7 +80,7 @@ export type TableStyle = {
   readonly grid: boolean;
   /** Backgrounds of the rows in turn. */
   readonly rows: readonly string[];
-};
+}
 
 export const tableStyles: readonly [TableStyle, ...TableStyle[]] = [
   {

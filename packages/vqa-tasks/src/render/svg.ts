@@ -1,9 +1,8 @@
-/** The few SVG elements the renderers draw with. Text is escaped here. */
-
+// The few SVG elements the renderers draw with. Text is escaped here.
 import { escapeText } from "@iapo/rollout-trace/text";
 import { FONT_FAMILY, type FontWeight } from "./font.ts";
 
-export type TextOptions = {
+export interface TextOptions {
   readonly x: number;
   /** Baseline, in pixels from the top. */
   readonly y: number;
@@ -13,7 +12,7 @@ export type TextOptions = {
   readonly anchor?: "start" | "middle" | "end" | undefined;
   /** True for a text that is read from the bottom upwards. */
   readonly upwards?: boolean | undefined;
-};
+}
 
 export function svgDocument(width: number, height: number, background: string, elements: readonly string[]): string {
   const paper = rectangle(0, 0, width, height, background);

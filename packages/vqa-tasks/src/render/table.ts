@@ -1,8 +1,5 @@
-/**
- * A table as a picture with exact boxes: one for each column (header included) and one for each row, the header row
- * first and named by its first cell, as in the ReFocus tables; what has no name is called by its place. Boxes of one axis tile the table without overlap.
- */
-
+// A table as a picture with exact boxes: one for each column (header included) and one for each row, the header row
+// first and named by its first cell, as in the ReFocus tables; what has no name is called by its place. Boxes of one axis tile the table without overlap.
 import type { NamedBox } from "@iapo/visual-tools";
 import { VqaTasksError } from "../error.ts";
 import { drawable, type FontWeight, textWidth } from "./font.ts";
@@ -13,13 +10,13 @@ import { pixelLine, rectangle, svgDocument, textLine } from "./svg.ts";
 
 export type Table = { readonly columns: readonly string[]; readonly rows: readonly (readonly string[])[] };
 
-export type TableOptions = {
+export interface TableOptions {
   readonly style: TableStyle;
   /** In pixels. */
   readonly fontSize: number;
   /** Words wrap where a column would be wider than this, in pixels; a longer word widens it. */
   readonly maximumColumnWidth: number;
-};
+}
 
 export const defaultTableOptions: Omit<TableOptions, "style"> = { fontSize: 14, maximumColumnWidth: 220 };
 

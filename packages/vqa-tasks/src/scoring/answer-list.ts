@@ -1,5 +1,4 @@
-/** Several answers in one text, and whether two collections of answers are the same. */
-
+// Several answers in one text, and whether two collections of answers are the same.
 import { undecorated } from "./answer-text.ts";
 
 /** More answers than this are no answer; also bounds the matching below. */

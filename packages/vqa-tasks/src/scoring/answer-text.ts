@@ -1,5 +1,4 @@
-/** One spelling for one meaning: what people and models put around an answer, and the characters that have several forms. */
-
+// One spelling for one meaning: what people and models put around an answer, and the characters that have several forms.
 /** Longer texts are no answers; what is beyond is not looked at, so every rule is bounded. */
 const LONGEST_ANSWER = 4096;
 const MOST_LAYERS = 8;

@@ -1,12 +1,11 @@
-/** A language model behind an OpenAI-compatible endpoint, as a function from messages to its reply. For judges, verifiers and evaluation. */
-
+// A language model behind an OpenAI-compatible endpoint, as a function from messages to its reply. For judges, verifiers and evaluation.
 import { VqaTasksError } from "../error.ts";
 import { readCompletion } from "./completion.ts";
 import { endpointProblem } from "./endpoint-address.ts";
 import { postJson, type RetryPolicy, withoutSecret } from "./http.ts";
 import { Semaphore } from "./semaphore.ts";
 
-export type ChatMessage = {
+export interface ChatMessage {
   readonly role: "system" | "user" | "assistant";
   readonly content:
     | string
@@ -15,7 +14,7 @@ export type ChatMessage = {
         /** `url` may be a data URL. */
         | { readonly type: "image_url"; readonly image_url: { readonly url: string } }
       )[];
-};
+}
 
 export type ChatOptions = RetryPolicy & {
   /** Base address, such as `http://localhost:8000/v1`; `/chat/completions` is added. */
@@ -40,14 +39,14 @@ export type ChatOptions = RetryPolicy & {
   readonly maxTokens: number;
 };
 
-export type ChatRequest = {
+export interface ChatRequest {
   /** Default 0. */
   readonly temperature?: number | undefined;
   /** For servers that sample by a seed. */
   readonly seed?: number | undefined;
   /** Ends the request and its retries with an AbortError. */
   readonly signal?: AbortSignal | undefined;
-};
+}
 
 /**
  * The reply as it came, but for the key; empty where the model wrote nothing. Throws VqaTasksError `request_refused` where this request is refused

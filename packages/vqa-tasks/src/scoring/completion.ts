@@ -1,5 +1,4 @@
-/** What an answer of a chat endpoint says: a reply, a fault that may pass, or a refusal that will not. */
-
+// What an answer of a chat endpoint says: a reply, a fault that may pass, or a refusal that will not.
 import { z } from "zod";
 
 /** `refused`: the server will not answer this request, however often it is asked. */

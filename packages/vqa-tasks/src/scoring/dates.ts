@@ -1,5 +1,4 @@
-/** Dates that can be read in one way only: 1990-05-03, May 3, 1990, 3 May 1990, May 1990. */
-
+// Dates that can be read in one way only: 1990-05-03, May 3, 1990, 3 May 1990, May 1990.
 const months = "january february march april may june july august september october november december".split(" ");
 
 /** `1990-05-03`, with `xx` where the day, or in WikiTableQuestions' canonical form any part, is not said; null for what is no date. */

@@ -1,5 +1,4 @@
-/** Which addresses an endpoint may have: they are written into settings and messages, so they hold no key. */
-
+// Which addresses an endpoint may have: they are written into settings and messages, so they hold no key.
 /** What is wrong with an address; it is not quoted where it holds a key. */
 export function endpointProblem(text: string): string | undefined {
   if (!URL.canParse(text))

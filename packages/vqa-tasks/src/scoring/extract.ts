@@ -1,8 +1,5 @@
-/**
- * Finds the answer in a response. Six readings exist in the field and differ (method.md C.1): ours, the three of
- * VTool-R1's first code, and the two of its second code. All scan the text once: a response is hostile input.
- */
-
+// Finds the answer in a response. Six readings exist in the field and differ (method.md C.1): ours, the three of
+// VTool-R1's first code, and the two of its second code. All scan the text once: a response is hostile input.
 import { undecorated } from "./answer-text.ts";
 import { isPythonSpace, pythonStrip } from "./python-text.ts";
 

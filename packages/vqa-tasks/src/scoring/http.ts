@@ -1,17 +1,16 @@
-/** One JSON request with time-out, bounded answer and retries. */
-
+// One JSON request with time-out, bounded answer and retries.
 import { setTimeout as sleep } from "node:timers/promises";
 import { VqaTasksError } from "../error.ts";
 import type { Outcome } from "./completion.ts";
 
-export type RetryPolicy = {
+export interface RetryPolicy {
   /** For one request, in milliseconds; the body's arrival counts too. */
   readonly timeoutMs: number;
   /** How often a request is repeated after a network fault, a time-out, status 408, 429 or 5xx, or such a fault inside of an answer. */
   readonly retries: number;
   /** Wait before the first repetition; doubled each time. A server's Retry-After is followed up to {@link LONGEST_DELAY_MS}. */
   readonly retryDelayMs: number;
-};
+}
 
 type JsonRequest = RetryPolicy & {
   readonly headers: Readonly<Record<string, string>>;

@@ -1,4 +1,4 @@
-/** Answers found and scored, by rules or by a judge behind an endpoint. */
+// Answers found and scored, by rules or by a judge behind an endpoint.
 export {
   type ChatClient,
   type ChatMessage,

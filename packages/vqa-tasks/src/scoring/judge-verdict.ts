@@ -1,8 +1,5 @@
-/**
- * How a judge's reply is read. Only the completion is read, never the prompt, and `nonce` replies cannot be forged: the
- * two words that count carry a number the judged answer has never seen.
- */
-
+// How a judge's reply is read. Only the completion is read, never the prompt, and `nonce` replies cannot be forged: the
+// two words that count carry a number the judged answer has never seen.
 /**
  * - `nonce` (default): the last of two words made for this request, in any case and whatever stands around it; thinking does not count.
  * - `vtool_v1`: the last `<...>` on a line is `<|YES|>`.

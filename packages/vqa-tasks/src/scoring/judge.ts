@@ -1,29 +1,26 @@
-/**
- * A language model as judge, behind any OpenAI-compatible endpoint. No seed governs its verdicts, so each is handed to
- * `record` before it is used, and on resume the recorded ones are read back instead of asked again. An unreachable or
- * unclear judge is an error, never a score of 0.
- */
-
+// A language model as judge, behind any OpenAI-compatible endpoint. No seed governs its verdicts, so each is handed to
+// `record` before it is used, and on resume the recorded ones are read back instead of asked again. An unreachable or
+// unclear judge is an error, never a score of 0.
 import { createHash, randomBytes } from "node:crypto";
 import { recordedVerdicts } from "@iapo/rollout-trace/files";
 import { VqaTasksError } from "../error.ts";
 import { type ChatOptions, createChatClient, defaultChatOptions } from "./chat.ts";
 import { readVerdict, type VerdictReading, type VerdictWords } from "./judge-verdict.ts";
 
-export type JudgeQuestion = {
+export interface JudgeQuestion {
   readonly question: string;
   /** Every accepted answer. */
   readonly truths: readonly string[];
   readonly answer: string;
-};
+}
 
-export type JudgeVerdict = {
+export interface JudgeVerdict {
   /** SHA-256 of the model's name and the judge's input: the same input has the same verdict for a whole run. */
   readonly key: string;
   readonly correct: boolean;
   /** The judge's completion as it came. */
   readonly reply: string;
-};
+}
 
 export type JudgeOptions = ChatOptions & {
   readonly reading: VerdictReading;

@@ -1,11 +1,10 @@
-/** Numbers as answers write them. Every pattern is anchored and has no nested repetition over the same characters. */
-
-export type AnswerNumber = {
+// Numbers as answers write them. Every pattern is anchored and has no nested repetition over the same characters.
+export interface AnswerNumber {
   readonly value: number;
   readonly percent: boolean;
   /** Written as a power such as 10^2: near numbers are other numbers. */
   readonly power: boolean;
-};
+}
 
 const currency = "(?:(?:us|ca|au|hk|nz|a|c|s)?\\$|[\u20ac\u00a3\u00a5\u20b9\u20a9\u20bd])";
 const before = new RegExp(`^([+-]?)\\s?${currency}\\s?([+-]?)`);

@@ -1,8 +1,5 @@
-/**
- * The corners of Python's text handling that the two published VTool-R1 reward functions rest on: which characters
- * count as white space, and which strings `float()` accepts. Needed for parity with their scores only.
- */
-
+// The corners of Python's text handling that the two published VTool-R1 reward functions rest on: which characters
+// count as white space, and which strings `float()` accepts. Needed for parity with their scores only.
 const NUMBER =
   /^[+-]?(?:inf(?:inity)?|nan|(?:\d(?:_?\d)*(?:\.(?:\d(?:_?\d)*)?)?|\.\d(?:_?\d)*)(?:e[+-]?\d(?:_?\d)*)?)$/i;
 

@@ -1,8 +1,5 @@
-/**
- * `exact` and `relaxed`. `relaxed` follows ChartQA's relaxed accuracy (5 % on numbers) for sets of answers and closes the holes of the published
- * rewards: it is 0 or 1, counts answers, and treats years as names (docs/method.md C.2).
- */
-
+// `exact` and `relaxed`. `relaxed` follows ChartQA's relaxed accuracy (5 % on numbers) for sets of answers and closes the holes of the published
+// rewards: it is 0 or 1, counts answers, and treats years as names (docs/method.md C.2).
 import { hasPerfectMatching, jsonList, splitAnswers } from "./answer-list.ts";
 import { normalForm } from "./answer-text.ts";
 import { readNumber, sameNumber } from "./numbers.ts";

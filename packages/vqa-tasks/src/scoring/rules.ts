@@ -1,5 +1,4 @@
-/** Which rule scores which set. */
-
+// Which rule scores which set.
 import { exactScore, relaxedScore } from "./relaxed.ts";
 import { charxivScore, finTabNetQaScore, tabFactScore, wikiTableQuestionsScore } from "./set-rules.ts";
 

@@ -1,5 +1,4 @@
-/** The outcome reward: finds the answer in a response and scores it in the way the run asks for. */
-
+// The outcome reward: finds the answer in a response and scores it in the way the run asks for.
 import { VqaTasksError } from "../error.ts";
 import type { VisualContent, VisualTask } from "../task.ts";
 import { type AnswerExtraction, extractAnswer } from "./extract.ts";
@@ -10,10 +9,10 @@ import { similarityV1 } from "./similarity.ts";
 /** `by_set`: the rule of the set that a task is from ({@link ruleOf}). */
 export type Scoring = "by_set" | ScoringRule | "similarity_v1" | "judge";
 
-export type ScoringOptions = {
+export interface ScoringOptions {
   readonly scoring: Scoring;
   readonly extraction: AnswerExtraction;
-};
+}
 
 export const defaultScoringOptions: ScoringOptions = { scoring: "by_set", extraction: "final_answer" };
 
@@ -23,7 +22,7 @@ export const scoringPresets: Readonly<Record<"vtool_v1" | "vtool_v2", ScoringOpt
   vtool_v2: { scoring: "judge", extraction: "vtool_v2" },
 };
 
-export type Score = {
+export interface Score {
   /** 0 or 1, but for `similarity_v1`, which is any finite number. */
   readonly value: number;
   /** The answer found, null where there is none (scored 0, and no judge is asked). */
@@ -31,7 +30,7 @@ export type Score = {
   /** How it was scored. */
   readonly rule: Exclude<Scoring, "by_set">;
   readonly verdict?: JudgeVerdict | undefined;
-};
+}
 
 /** Responses are cut to this many UTF-16 units from the end, where the answer stands. */
 const LONGEST_RESPONSE = 2 ** 16;

@@ -1,5 +1,4 @@
-/** The scoring rules of the published sets but ChartQA's. All count exactly: no number may be off (docs/method.md E.3). */
-
+// The scoring rules of the published sets but ChartQA's. All count exactly: no number may be off (docs/method.md E.3).
 import { hasPerfectMatching, splitAnswers } from "./answer-list.ts";
 import { normalForm } from "./answer-text.ts";
 import { readDate } from "./dates.ts";

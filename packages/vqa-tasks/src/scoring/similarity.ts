@@ -1,5 +1,4 @@
-/** The similarity reward of VTool-R1's first code (method.md C.2), kept with its holes for parity runs. */
-
+// The similarity reward of VTool-R1's first code (method.md C.2), kept with its holes for parity runs.
 import { pythonFloat } from "./python-text.ts";
 
 /** 1 - |a - b| / max(|a|, |b|); 1 where equal, 0 where exactly one is 0, down to -1 for opposite signs. */

@@ -1,15 +1,14 @@
-/** The verdicts of a run on disk: written before they are used, read back instead of asking again when the run goes on. */
-
+// The verdicts of a run on disk: written before they are used, read back instead of asking again when the run goes on.
 import { openJournal } from "@iapo/rollout-trace/files";
 import { z } from "zod";
 import type { JudgeVerdict } from "./judge.ts";
 
 /** Spread it into the judge's options. */
-export type VerdictFile = {
+export interface VerdictFile {
   readonly recorded: readonly JudgeVerdict[];
   readonly record: (verdict: JudgeVerdict) => Promise<void>;
   readonly close: () => Promise<void>;
-};
+}
 
 const schema = z.strictObject({
   key: z.string().regex(/^[0-9a-f]{64}$/),

@@ -1,5 +1,4 @@
-/** Data files on this machine or on a hub. Unless said otherwise, pictures and source tables lie beside the file that names them. */
-
+// Data files on this machine or on a hub. Unless said otherwise, pictures and source tables lie beside the file that names them.
 import { dirname, join } from "node:path";
 import type { DataOptions } from "../config.ts";
 import { type DataFile, hubFiles, localFiles } from "../loaders/files.ts";
@@ -7,17 +6,17 @@ import type { DataFormat } from "../loaders/formats.ts";
 import { type BadRow, loadTasks } from "../loaders/load.ts";
 import type { VisualTask } from "../task.ts";
 
-export type DataPlace = {
+export interface DataPlace {
   readonly format: DataFormat;
   readonly images?: string | undefined;
   readonly tables?: string | undefined;
-};
+}
 
-export type DataFilePlace = {
+export interface DataFilePlace {
   readonly file: DataFile;
   /** The folder that it lies in; none for a file on a hub. */
   readonly folder: string | undefined;
-};
+}
 
 /** A file, all data files below a folder, or those of a data set on a hub. @throws VqaTasksError `missing_file` */
 export async function filesOf({ path, hub }: Pick<DataOptions, "path" | "hub">): Promise<DataFilePlace[]> {
@@ -32,12 +31,12 @@ export async function filesOf({ path, hub }: Pick<DataOptions, "path" | "hub">):
 }
 
 /** Counted while tasks are read. */
-export type DataReport = {
+export interface DataReport {
   rows: number;
   tasks: number;
   skipped: number;
   badRows: BadRow[];
-};
+}
 
 /** Tasks of all files; a row that cannot be a task is counted in `report` and left out. */
 export async function* readTasks(

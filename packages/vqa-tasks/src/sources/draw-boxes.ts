@@ -1,5 +1,4 @@
-/** A picture for people: the boxes of a task drawn onto its image. */
-
+// A picture for people: the boxes of a task drawn onto its image.
 import type { RawImage } from "@iapo/rollout-trace";
 import { type NamedBox, toRgb } from "@iapo/visual-tools";
 import type { VisualContent } from "../task.ts";

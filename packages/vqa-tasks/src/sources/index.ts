@@ -1,4 +1,4 @@
-/** From a configuration's data, the name of a test set, or a path to tasks; and tasks to a folder of rows and pictures. */
+// From a configuration's data, the name of a test set, or a path to tasks; and tasks to a folder of rows and pictures.
 export { type DataFilePlace, type DataPlace, type DataReport, emptyReport, filesOf, readTasks } from "./data-files.ts";
 export { thumbnail, withBoxes } from "./draw-boxes.ts";
 export {

@@ -1,5 +1,4 @@
-/** From the name of a set to its tasks, one after the other; what is missing is counted and said. */
-
+// From the name of a set to its tasks, one after the other; what is missing is counted and said.
 import { stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { VqaTasksError } from "../error.ts";
@@ -13,7 +12,7 @@ import { type DataFilePlace, emptyReport, filesOf, readTasks } from "./data-file
 import { leftOutWords, openTasks } from "./open-tasks.ts";
 import { type TestSet, type TestSetName, testSets } from "./test-sets.ts";
 
-export type OpenSet = {
+export interface OpenSet {
   /** A {@link SetName}, or what own tasks are called. */
   readonly name: string;
   /** The rule that scores its answers where nothing else is asked for. */
@@ -24,19 +23,19 @@ export type OpenSet = {
   readonly stated: number;
   /** What identifies its content, for the settings of an evaluation. */
   readonly content: readonly string[];
-};
+}
 
 /** A set that cannot be evaluated, and what to do about it. */
-export type MissingSet = {
+export interface MissingSet {
   readonly name: TestSetName;
   readonly missing: string;
-};
+}
 
-export type NanoSetOptions = {
+export interface NanoSetOptions {
   readonly seed: number;
   readonly split: NanoSplit;
   readonly count: number;
-};
+}
 
 /** Charts with names of one word, as the nano models know them. */
 export async function openNano({ seed, split, count }: NanoSetOptions): Promise<OpenSet> {
@@ -52,7 +51,7 @@ export async function openNano({ seed, split, count }: NanoSetOptions): Promise<
   };
 }
 
-export type OwnSetOptions = {
+export interface OwnSetOptions {
   /** A file, or a folder with data files. */
   readonly path: string;
   readonly format?: DataFormat | undefined;
@@ -60,7 +59,7 @@ export type OwnSetOptions = {
   readonly tables?: string | undefined;
   /** Hears what is left out, and why. */
   readonly onLeftOut?: ((words: string) => void) | undefined;
-};
+}
 
 /** Own tasks, in any format that the loaders read. @throws VqaTasksError `missing_file` where no row can be used */
 export async function openOwnSet({
@@ -108,11 +107,11 @@ export async function openTestSet(name: TestSetName, data: string | undefined): 
   };
 }
 
-type Place = {
+interface Place {
   readonly folder: string;
   readonly format: DataFormat;
   readonly files: readonly DataFilePlace[];
-};
+}
 
 async function firstPlace(set: TestSet, data: string): Promise<Place | undefined> {
   for (const { folder, format } of set.places) {

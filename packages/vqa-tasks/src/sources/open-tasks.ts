@@ -1,5 +1,4 @@
-/** From a configuration's `data` to numbered tasks. */
-
+// From a configuration's `data` to numbered tasks.
 import { createHash, type Hash } from "node:crypto";
 import type { DataOptions, DataSettings } from "../config.ts";
 import { VqaTasksError } from "../error.ts";
@@ -11,36 +10,36 @@ import { checkTask, type VisualTask } from "../task.ts";
 import { filesOf } from "./data-files.ts";
 
 /** Tasks by their numbers, from 0. */
-export type TaskList = {
+export interface TaskList {
   readonly length: number;
   /** SHA-256 of the rows that the tasks are made of, and of their pictures' pixels; undefined where they are a function of the settings. */
   readonly content?: string | undefined;
   /** Rows that were left out, where `onBadRow: skip` says so. */
   readonly leftOut?: LeftOut | undefined;
   task(index: number): Promise<VisualTask>;
-};
+}
 
-export type LeftOut = {
+export interface LeftOut {
   /** Rows, or tasks of a row. */
   readonly count: number;
   /** The first of them. */
   readonly first: readonly BadRow[];
-};
+}
 
-export type OpenTasksOptions = {
+export interface OpenTasksOptions {
   /** What else makes a row a bad one, such as a prompt that a model does not take: the reason, or undefined for a good one. */
   readonly check?: ((task: VisualTask) => string | undefined) | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Hears how many tasks were looked at. */
   readonly onTask?: ((count: number) => void) | undefined;
-};
+}
 
-export type OpenTasks = {
+export interface OpenTasks {
   readonly train: TaskList;
   readonly validation: TaskList | undefined;
   /** Where the tasks are nano-charts. */
   readonly charts: NanoCharts | undefined;
-};
+}
 
 /** Nano-charts are drawn when asked for, so there are as many as a run can use. */
 const MANY = 100_000;

@@ -1,5 +1,4 @@
-/** The sets that an evaluation knows by name: nano-charts, and the six test sets of the paper (docs/method.md E.3). */
-
+// The sets that an evaluation knows by name: nano-charts, and the six test sets of the paper (docs/method.md E.3).
 import type { DataFormat } from "../loaders/formats.ts";
 import type { TaskRecord } from "../loaders/record.ts";
 import type { VisualTask } from "../task.ts";
@@ -11,7 +10,7 @@ export type TestSetName = (typeof testSetNames)[number];
 export const setNames = ["nano", ...testSetNames] as const;
 export type SetName = (typeof setNames)[number];
 
-export type TestSet = {
+export interface TestSet {
   readonly title: string;
   /** Questions of the published set. */
   readonly published: number;
@@ -20,7 +19,7 @@ export type TestSet = {
   holds(row: Pick<VisualTask | TaskRecord, "source" | "split">): boolean;
   /** How to get the set. */
   readonly advice: string;
-};
+}
 
 const REFOCUS = "ReFocus's test rows (test.jsonl) and, beside them, the folder `ChartQA Dataset` of vis-nlp/ChartQA";
 const bench = (subset: string): string =>

@@ -1,4 +1,4 @@
-/** A folder of tasks: a file of rows and its pictures, each once. It appears when it is whole. */
+// A folder of tasks: a file of rows and its pictures, each once. It appears when it is whole.
 import { randomUUID } from "node:crypto";
 import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -8,11 +8,11 @@ import type { VisualTask } from "../task.ts";
 import { withBoxes } from "./draw-boxes.ts";
 import { rowOf, type WrittenForm } from "./written-rows.ts";
 
-export type WrittenData = {
+export interface WrittenData {
   readonly tasks: number;
   readonly pictures: number;
   readonly file: string;
-};
+}
 
 /**
  * @param boxes also a picture of each with its boxes drawn, in `boxes/`

@@ -1,5 +1,4 @@
-/** A task as a row of a data file, in the forms that the loaders read. */
-
+// A task as a row of a data file, in the forms that the loaders read.
 import type { NamedBox } from "@iapo/visual-tools";
 import type { VisualTask } from "../task.ts";
 

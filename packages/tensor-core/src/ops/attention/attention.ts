@@ -1,5 +1,5 @@
 // Segment attention: softmax(scale q kᵀ) v, where every segment of query rows sees a shared prefix range and an own range of keys.
-import { TensorError } from "../../errors.ts";
+import { TensorError } from "../../error.ts";
 import type { Tensor } from "../../tensor.ts";
 import { defineOp, expectDType, shapeError } from "../define.ts";
 import { backward } from "./backward.ts";

@@ -1,5 +1,5 @@
 // Segments on the CPU: validation, and the table of segments, key intervals and their readers that the kernels walk.
-import { TensorError } from "../../errors.ts";
+import { TensorError } from "../../error.ts";
 
 /**
  * Contiguous query rows that see at most two ranges of key rows, all in rows: the whole prefix range and, of the own range, all

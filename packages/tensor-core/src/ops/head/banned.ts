@@ -1,7 +1,7 @@
 // The set of banned ids as a bit mask on the device: one definition for the head and for sampling.
 import { at } from "../../checked.ts";
 import type { Device } from "../../device/device.ts";
-import { TensorError } from "../../errors.ts";
+import { TensorError } from "../../error.ts";
 import type { Tensor } from "../../tensor.ts";
 
 /** A bit for each id of the vocabulary, 32 to a word (u32), set where it is banned. Throws `argument` for an id outside it, or if all are banned. */

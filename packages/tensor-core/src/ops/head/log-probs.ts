@@ -1,6 +1,6 @@
 // The head: log-probs and entropies of wanted ids, fused with the last linear layer. Full logits are never stored.
 import { rowsOf } from "../../checked.ts";
-import { TensorError } from "../../errors.ts";
+import { TensorError } from "../../error.ts";
 import type { Tensor } from "../../tensor.ts";
 import { defineOp, expectDType, shapeError } from "../define.ts";
 import { fill } from "../fill.ts";

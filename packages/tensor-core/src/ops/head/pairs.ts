@@ -1,7 +1,7 @@
 // (row, target) pairs grouped by row: a row's targets lie together, in the order they were given.
 import { at } from "../../checked.ts";
 import type { Device } from "../../device/device.ts";
-import { TensorError } from "../../errors.ts";
+import { TensorError } from "../../error.ts";
 import type { Tensor } from "../../tensor.ts";
 
 /** Which log-probs are wanted: pair i asks for id `targets[i]` after row `rows[i]`. A row, and a pair, may occur many times. */

@@ -1,5 +1,5 @@
 // One matrix product: what callers ask for, and what kernels get after the checks.
-import { TensorError } from "../../errors.ts";
+import { TensorError } from "../../error.ts";
 import type { Tensor } from "../../tensor.ts";
 import { FROM_BIAS, FROM_OUT, K_BLOCK } from "./canonical.ts";
 

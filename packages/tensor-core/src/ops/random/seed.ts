@@ -1,6 +1,6 @@
 // Seeds by purpose: every random number is a pure function of (run seed, purpose, step, task, sample, ...).
 import { at } from "../../checked.ts";
-import { TensorError } from "../../errors.ts";
+import { TensorError } from "../../error.ts";
 import { philox, type Seed } from "./philox.ts";
 
 /** What a seed is derived from: whole numbers (up to 2^53) and text. */

@@ -1,7 +1,7 @@
 // Changes to logits before sampling: repetition penalty and bias, both sparse.
 import { matrixShape } from "../../checked.ts";
 import type { Device } from "../../device/device.ts";
-import { TensorError } from "../../errors.ts";
+import { TensorError } from "../../error.ts";
 import { defineKernel } from "../../submit/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
 import { aligned } from "../aligned.ts";

@@ -1,7 +1,7 @@
 // Sampling ids from logits on the GPU: nothing is read back, and a row's sample depends on that row alone.
 import { matrixShape } from "../../checked.ts";
 import type { Device } from "../../device/device.ts";
-import { TensorError } from "../../errors.ts";
+import { TensorError } from "../../error.ts";
 import { scope } from "../../memory/scope.ts";
 import type { Tensor } from "../../tensor.ts";
 import { aligned } from "../aligned.ts";

@@ -1,5 +1,4 @@
-/** What the ReFocus and VTool-R1 formats share: their names for axes, kinds of chart, and boxes. */
-
+// What the ReFocus and VTool-R1 formats share: their names for axes, kinds of chart, and boxes.
 import type { NamedBox, Orientation } from "@iapo/visual-tools";
 import { z } from "zod";
 import { readBoxes, textSchema } from "../record.ts";

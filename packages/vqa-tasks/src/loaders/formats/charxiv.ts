@@ -1,8 +1,5 @@
-/**
- * CharXiv questions: the source's own JSON (figure number to one reasoning question, or to four descriptive ones), and flat
- * rows. A descriptive question is a number from 1 to 19; its wording here is ours.
- */
-
+// CharXiv questions: the source's own JSON (figure number to one reasoning question, or to four descriptive ones), and flat
+// rows. A descriptive question is a number from 1 to 19; its wording here is ours.
 import { z } from "zod";
 import { numberSchema, type RowParser, readPicture, type TaskRecord, textSchema } from "../record.ts";
 
@@ -119,12 +116,12 @@ function describe(id: number, subplot: Subplot): string {
   return row === 0 ? question : `For the subplot at row ${row} and column ${column}: ${question}`;
 }
 
-type Placed = {
+interface Placed {
   readonly figure_id: string;
   readonly image?: unknown;
   readonly figure_path?: string | null | undefined;
   readonly split?: string | null | undefined;
-};
+}
 
 /** Images of the archive are named by figure number; `figure_path` of the repository is the file's name in the paper's sources. */
 function record(id: string, question: string, answer: string, kind: string, row: Placed): TaskRecord {

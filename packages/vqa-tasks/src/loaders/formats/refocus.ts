@@ -1,8 +1,5 @@
-/**
- * ReFocus annotations, as JSON, JSON Lines or parquet: chart rows (boxes in pixels), table rows (`column_headers`, boxes in
- * fractions of the image, as that file states them), and annotated images with several questions (`qa`, `boxes`).
- */
-
+// ReFocus annotations, as JSON, JSON Lines or parquet: chart rows (boxes in pixels), table rows (`column_headers`, boxes in
+// fractions of the image, as that file states them), and annotated images with several questions (`qa`, `boxes`).
 import { z } from "zod";
 import { answersSchema, type RowParser, readBoxes, readPicture, textSchema } from "../record.ts";
 import { axesSchema, CHARTQA_ADVICE, readAxes } from "./charts.ts";

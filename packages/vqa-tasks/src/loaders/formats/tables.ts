@@ -1,8 +1,5 @@
-/**
- * Questions about tables: WikiTableQuestions, TabFact and TableVQA-Bench. Where a row brings no image, its source table
- * is rendered, and the source says so: `wikitablequestions-rendered`, `tabfact-rendered`, `vwtq-rendered`, ...
- */
-
+// Questions about tables: WikiTableQuestions, TabFact and TableVQA-Bench. Where a row brings no image, its source table
+// is rendered, and the source says so: `wikitablequestions-rendered`, `tabfact-rendered`, `vwtq-rendered`, ...
 import { z } from "zod";
 import type { TableDialect } from "../csv.ts";
 import {

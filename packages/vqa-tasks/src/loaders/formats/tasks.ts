@@ -1,5 +1,4 @@
-/** This product's own form: a task as JSON, its image a path. What `iapo data convert` writes. */
-
+// This product's own form: a task as JSON, its image a path. What `iapo data convert` writes.
 import { boxesSchema, orientationSchema } from "@iapo/visual-tools/config";
 import { z } from "zod";
 import { type RowParser, readPicture, textSchema } from "../record.ts";

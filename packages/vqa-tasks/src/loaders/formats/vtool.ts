@@ -1,8 +1,5 @@
-/**
- * The parquet files of both VTool-R1 codes (method.md B.1, B.8). v1 holds a text prompt and metadata as JSON text, or as an
- * Arrow struct whose keys are the labels of the whole data set; v2 holds chat messages and `extra_info.tools_kwargs.metadata`.
- */
-
+// The parquet files of both VTool-R1 codes (method.md B.1, B.8). v1 holds a text prompt and metadata as JSON text, or as an
+// Arrow struct whose keys are the labels of the whole data set; v2 holds chat messages and `extra_info.tools_kwargs.metadata`.
 import { z } from "zod";
 import { answersSchema, type RowParser, readBoxes, readPicture, textSchema } from "../record.ts";
 import { axesSchema, CHARTQA_ADVICE, readAxes } from "./charts.ts";
