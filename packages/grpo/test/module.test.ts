@@ -10,8 +10,8 @@ test("a module's default export is loaded and called", async () => {
 });
 
 test.each([
-  ["./fixtures/functions.ts#number", "exports no function called number, but default, number"],
-  ["./fixtures/functions.ts#missing", "exports no function called missing"],
+  ["./fixtures/functions.ts#number", "what it exports is no function, but number"],
+  ["./fixtures/functions.ts#missing", "exports no missing, but default, number"],
   ["./fixtures/none.ts", "cannot be loaded"],
 ])("%s is refused", async (path, message) => {
   await expect(loadFunction(path, base)).rejects.toThrow(GrpoError);

@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { readStep } from "@iapo/rollout-trace/files";
 import { type Device, openDevice } from "@iapo/tensor-core";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { checkJob, exportCheckpoint, type Job, openJob, planJob, replayRun, runJob } from "../src/index.ts";
@@ -97,6 +98,24 @@ test("modules that a run's directory names are loaded where they are trusted", a
   await expect(checkJob(openJob(directory))).rejects.toMatchObject({ code: "untrusted" });
   await expect(replayRun(directory)).rejects.toMatchObject({ code: "untrusted" });
   expect((await runJob(openJob(directory, { trust: true }), { device, resume: true })).done).toBe(true);
+  expect((await replayRun(directory, { trust: true })).largestDifference).toBe(0);
+});
+
+test("a penalty of one's own is tried, taken off the outcome, and replayed", async () => {
+  const at = temporaryFolder();
+  const module = join(at, "penalty.mjs");
+  writeFileSync(
+    module,
+    "export default (groups) => groups.map((traces) => traces.map(({ sample }) => ({ penalty: sample / 8 })));\n",
+  );
+  const set = [...small, `grpo.functions.penalty=${module}`, "grpo.steps=1"];
+  const directory = join(at, "run");
+  await checkJob(openJob("nano-grpo", { set, directory }));
+  expect((await runJob(openJob("nano-grpo", { set, directory }), { device })).done).toBe(true);
+  const { log, traces } = await readStep(join(directory, "steps", "step-000000.jsonl"));
+  expect(log.samples.map(({ penalty }) => penalty)).toEqual(log.samples.map(({ sample }) => sample / 8));
+  const [{ shapedReward }, trace] = [log.samples[1] ?? expect.fail(), traces[1]];
+  expect(shapedReward).toBeCloseTo((trace?.rewards.outcome ?? Number.NaN) - 1 / 8, 12);
   expect((await replayRun(directory, { trust: true })).largestDifference).toBe(0);
 });
 

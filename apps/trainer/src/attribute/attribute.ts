@@ -3,11 +3,11 @@ import { join, resolve } from "node:path";
 import { attributionToJson, type BlockMethod } from "@iapo/attribution";
 import { distribution, divergence } from "@iapo/attribution/math";
 import { barsText, blocksSvg, type ExplainedCall, explainCall, heatedImage, tokensText } from "@iapo/iapo/study";
-import { namedModel, openTeacher } from "@iapo/jobs";
+import { environmentOf, namedModel, openTeacher } from "@iapo/jobs";
 import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import { makeDirectory, writeFileAtomic } from "@iapo/rollout-trace/files";
 import { encodePng } from "@iapo/visual-tools/sharp";
-import { createEnvironment, type VisualTask } from "@iapo/vqa-tasks";
+import type { VisualTask } from "@iapo/vqa-tasks";
 import type { DataFormat } from "@iapo/vqa-tasks/loaders";
 import { createNanoCharts, type NanoSplit } from "@iapo/vqa-tasks/nano";
 import { filesOf, readTasks } from "@iapo/vqa-tasks/sources";
@@ -45,8 +45,8 @@ export async function attribute(options: AttributeOptions, { out, color, note, s
   const teacher = teacherSource && (await openTeacher(device, teacherSource, { signal }));
   try {
     const policy = student.writer.policy;
-    const environment = createEnvironment({
-      options: { prompt: options.prompt ?? (options.task === undefined ? "compact" : "full") },
+    const environment = await environmentOf({
+      prompt: options.prompt ?? (options.task === undefined ? "compact" : "full"),
     });
     const explained = await explainCall({
       ...{ task, environment, text: options.text, seed: options.seed, maxTokens: options.maxTokens },

@@ -13,10 +13,10 @@ import {
   tableOneText,
   writeResults,
 } from "@iapo/evaluation";
-import { checkModelDirectory, modelHash } from "@iapo/jobs";
+import { checkModelDirectory, environmentOf, modelHash } from "@iapo/jobs";
 import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Environment, Policy } from "@iapo/rollout-trace";
-import { createEnvironment, type EnvironmentPreset, environmentPresets } from "@iapo/vqa-tasks";
+import { type EnvironmentPreset, environmentPresets } from "@iapo/vqa-tasks";
 import type { DataFormat } from "@iapo/vqa-tasks/loaders";
 import type { NanoSplit } from "@iapo/vqa-tasks/nano";
 import type { Judge } from "@iapo/vqa-tasks/scoring";
@@ -141,7 +141,9 @@ async function measureSets(
   { note, signal }: CliIo,
 ): Promise<Map<string, Measured>> {
   await using judge = options.judge && (await openJudge(options.judge, paths.verdicts));
-  const inEnvironment = sets.map((set) => ({ ...set, environment: environmentOf(set.name, options, judge?.judge) }));
+  const inEnvironment = await Promise.all(
+    sets.map(async (set) => ({ ...set, environment: await environmentOfSet(set.name, options, judge?.judge) })),
+  );
   return await evaluateSets(policy, inEnvironment, paths, {
     ...options,
     samples: options.n,
@@ -151,16 +153,12 @@ async function measureSets(
   });
 }
 
-function environmentOf(
+function environmentOfSet(
   set: string,
   { preset, prompt, judge: settings }: EvalOptions,
   judge: Judge | undefined,
-): Environment {
+): Promise<Environment> {
   const base = environmentPresets[preset];
   const scoring = { ...base.scoring, scoring: settings ? ("judge" as const) : ("by_set" as const) };
-  return createEnvironment({
-    preset,
-    options: { scoring, prompt: prompt ?? (set === "nano" ? "compact" : "full") },
-    judge,
-  });
+  return environmentOf({ ...base, scoring, prompt: prompt ?? (set === "nano" ? "compact" : "full") }, judge);
 }

@@ -132,6 +132,7 @@ export interface GrpoSettings {
   /** Modules of the user's own functions: see `loadFunction`. */
   readonly functions: {
     readonly reward?: string | undefined;
+    readonly penalty?: string | undefined;
     readonly advantage?: string | undefined;
     readonly loss?: string | undefined;
   };
@@ -196,6 +197,7 @@ export const grpoSettingsSchema: z.ZodType<GrpoSettings, unknown> = z
     functions: z
       .strictObject({
         reward: z.string().optional().describe("In place of the environment's reward."),
+        penalty: z.string().optional().describe("Taken off the outcome rewards of a step's traces."),
         advantage: z.string().optional().describe("In place of the advantage by its settings."),
         loss: z.string().optional().describe("In place of the loss by its settings."),
       })

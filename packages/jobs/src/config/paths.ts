@@ -31,6 +31,6 @@ export const pathKeys: readonly PathKey[] = [
     ["environment", "module"],
     ["environment", "tools"],
     ["environment", "tools", "module"],
-    ...["reward", "advantage", "loss"].map((name) => ["grpo", "functions", name]),
+    ...["reward", "penalty", "advantage", "loss"].map((name) => ["grpo", "functions", name]),
   ].map((path): PathKey => ({ path, wants: { noun: "file or package", kind: "file" }, module: true })),
 ];

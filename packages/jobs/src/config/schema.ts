@@ -82,12 +82,13 @@ function contradictions(config: JobConfig): (readonly [path: readonly string[], 
     [iapo !== undefined && !teacher, ["iapo"], "needs the section teacher"],
     [iapo !== undefined && baseline !== undefined, ["baseline"], "stands in place of iapo: take one of them out"],
     [
-      iapo !== undefined && grpo.functions.advantage !== undefined,
-      ["grpo", "functions", "advantage"],
+      iapo !== undefined && (grpo.functions.advantage ?? grpo.functions.penalty) !== undefined,
+      ["grpo", "functions", grpo.functions.advantage === undefined ? "penalty" : "advantage"],
       "iapo has its own",
     ],
     [
-      baseline !== undefined && (grpo.functions.advantage ?? grpo.functions.reward) !== undefined,
+      baseline !== undefined &&
+        (grpo.functions.advantage ?? grpo.functions.reward ?? grpo.functions.penalty) !== undefined,
       ["grpo", "functions"],
       "a baseline has its own",
     ],

@@ -1,7 +1,7 @@
 // The functions of a run by which `replayStep` recomputes its steps: those of GRPO, of IAPO, or of a baseline.
-import { advantageFunction, replayFunctions } from "@iapo/grpo";
+import { advantageFunction, type PenaltyFunction, replayFunctions } from "@iapo/grpo";
 import { createBaseline, iapoReplay, recordedVerifier } from "@iapo/iapo";
-import type { ImageRef, ReplayFunctions } from "@iapo/rollout-trace";
+import type { ImageRef, ReplayFunctions, Step, Trace } from "@iapo/rollout-trace";
 import { JobsError } from "../error.ts";
 import { environmentOf, episodesOf, withoutJudge } from "../parts/environment.ts";
 import { userFunctions } from "../parts/functions.ts";
@@ -10,26 +10,56 @@ import type { RecordedRun } from "../run/recorded-run.ts";
 import { recomputeRewards } from "./rewards.ts";
 import { stepAgain } from "./step-again.ts";
 
+/** What replays the steps of a run, one after the other. */
+export interface RunFunctions {
+  readonly functions: ReplayFunctions;
+  /** To be awaited with each step before it is replayed: a penalty function takes a step's traces together. */
+  prepare(step: Step): Promise<void>;
+}
+
 /**
  * @param trust whether modules that the run names may be loaded: they run with all rights of this process
  * @throws JobsError `argument` where a part of the run cannot be recomputed, `untrusted`
  */
-export async function functionsOf(run: RecordedRun, trust: boolean): Promise<ReplayFunctions> {
+export async function functionsOf(run: RecordedRun, trust: boolean): Promise<RunFunctions> {
   const { config } = run;
   const { grpo, iapo, baseline } = config;
   const { loss, ...named } = grpo.functions;
   if (loss !== undefined)
     throw new JobsError("argument", `the run's loss is a function of its own (${loss}), which only the GPU computes`);
   requireTrust({ name: "the run", untrusted: trust ? [] : namedModules(config) });
-  const { reward, advantage } = await userFunctions(named);
+  const { reward, advantage, penalty } = await userFunctions(named);
+  const own = penaltiesOf(penalty);
+  const given = (functions: ReplayFunctions): RunFunctions => ({ functions, prepare: own.prepare });
   if (config.environment.module !== undefined) {
     const { environment } = await episodesOf(config);
-    return replayFunctions(grpo, { rewards: stepAgain(run, environment, reward), advantage });
+    return given(
+      replayFunctions(grpo, { rewards: stepAgain(run, environment, reward), advantage, penalty: own.penalty }),
+    );
   }
   const { callable } = await environmentOf(withoutJudge(config.environment));
   const rewards = recomputeRewards(config, reward, callable);
-  if (iapo) return iapoReplay(iapo, grpo, { rewards });
-  if (!baseline) return replayFunctions(grpo, { rewards, advantage });
+  if (iapo) return given(iapoReplay(iapo, grpo, { rewards }));
+  if (!baseline) return given(replayFunctions(grpo, { rewards, advantage, penalty: own.penalty }));
   const plain = { advantage: advantageFunction(grpo.advantage), verify: recordedVerifier };
-  return replayFunctions(grpo, { rewards, advantage: createBaseline<ImageRef>(baseline, plain).advantage });
+  return given(replayFunctions(grpo, { rewards, advantage: createBaseline<ImageRef>(baseline, plain).advantage }));
+}
+
+/** The user's own penalties of a step, called as in the run: with the traces group by group. */
+function penaltiesOf(own: PenaltyFunction | undefined) {
+  const keyOf = ({ group, sample }: Pick<Trace<ImageRef>, "group" | "sample">): string => `${group}/${sample}`;
+  let penalties = new Map<string, number>();
+  return {
+    async prepare({ step, traces }: Step): Promise<void> {
+      if (!own) return;
+      const groups = [...Map.groupBy(traces, ({ group }) => group).values()];
+      const given = await own(groups as unknown as Parameters<PenaltyFunction>[0], step);
+      penalties = new Map(
+        groups.flatMap((group, i) =>
+          group.map((trace, k): [string, number] => [keyOf(trace), given[i]?.[k]?.penalty ?? 0]),
+        ),
+      );
+    },
+    penalty: (trace: Trace<ImageRef>): number => penalties.get(keyOf(trace)) ?? 0,
+  };
 }

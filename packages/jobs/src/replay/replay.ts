@@ -37,7 +37,7 @@ export async function replayRun(directory: string, options: ReplayOptions = {}):
   if (run.kind === "sft")
     throw new JobsError("argument", `${directory} is a supervised run: it has no rewards to be replayed`);
   const { tolerance = 1e-6 } = options;
-  const functions = await functionsOf(run, options.trust ?? false);
+  const { functions, prepare } = await functionsOf(run, options.trust ?? false);
   const renderer = options.model === undefined ? undefined : await rendererOf(run, options.model);
   const files = await chosenSteps(run.steps, options.step);
   const total = { steps: files.length, samples: 0, updates: 0, largestDifference: 0, verified: 0 };
@@ -45,6 +45,7 @@ export async function replayRun(directory: string, options: ReplayOptions = {}):
     options.signal?.throwIfAborted();
     const step = await readWhole(file);
     const verified = renderer ? await verifyStep(step, renderer, file) : 0;
+    await prepare(step);
     const { samples, updates, largestDifference, difference } = await replayStep(step, functions, tolerance);
     if (difference) throw new JobsError("differs", `${file.path}: ${difference.message}`);
     options.onStep?.(file.step, { samples, updates, largestDifference, verified });

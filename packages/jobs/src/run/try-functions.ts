@@ -9,8 +9,8 @@ export async function tryFunctions(
   { grpo }: Pick<JobConfig, "grpo">,
   { scribe, environment, task }: { readonly scribe: Scribe; readonly environment: Environment; readonly task: Task },
 ): Promise<string[]> {
-  const { reward, advantage, loss } = await userFunctions(grpo.functions);
-  if (reward || advantage) {
+  const { reward, penalty, advantage, loss } = await userFunctions(grpo.functions);
+  if (reward || penalty || advantage) {
     const { turns } = await transcribeEpisode(scribe, environment, task, ["FINAL ANSWER: 0\n"]);
     const place = { version: traceVersion, step: 0, group: 0, policyVersion: 0, toolOutcomes: [] } as const;
     const blocks = environment.prompt(task);
@@ -18,6 +18,7 @@ export async function tryFunctions(
       (outcome): Trace => ({ ...place, sample: outcome, task, blocks, turns, rewards: { outcome } }),
     );
     if (reward) for (const trace of traces) await withOwnReward(trace, reward);
+    if (penalty) await penalty([traces], 0);
     if (advantage) {
       const shaped = traces.map((trace, shapedReward) => ({
         ...{ trace, rewards: trace.rewards, penalty: 0, shapedReward },

@@ -163,7 +163,9 @@ describe("blocks", () => {
   const user = (...content: ChatBlock[]): ChatMessage[] => [{ role: "user", content }];
   const specials = new Set(tokenizer.specialTokens.values());
 
-  test("fuzz: any texts, however they meet, become the tokens of the whole; special tokens within are characters", () => {
+  test("fuzz: any texts, however they meet, become the tokens of the whole; special tokens within are characters", {
+    timeout: 300_000,
+  }, () => {
     const special = fc.constantFrom(...tokenizer.specialTokens.keys(), "<tool_call>", "<|im_", "end|>", "\n", "\n\n ");
     const piece = fc.oneof(
       special,
