@@ -92,13 +92,13 @@ async function rollOut<Content>(parts: CollectParts<Content>, place: Place, firs
   const written = rolled.groups.filter((traces) => traces.length > 0);
   const groups = await watch.time("reward", () => withRewards(written, parts.reward));
   const { device } = policy;
-  device.trim(); // the next part's tensors have other sizes
+  device.trimPhase(); // the next part's tensors have other sizes
   const penalties = penalty && (await watch.time("penalty", () => penalty(groups, step)));
-  if (penalty) device.trim();
+  if (penalty) device.trimPhase();
   const microBatchTokens = options.update?.microBatchTokens;
   const score = (scorer: Scorer) => device.retryOutOfMemory(() => scoreTraces(scorer, groups, microBatchTokens));
   const scores = reference && (await watch.time("score", () => score(reference)));
-  if (reference) device.trim();
+  if (reference) device.trimPhase();
   const shaping = { overlong: options.overlong, kl: options.loss.kl };
   const shaped = groups.map((traces, group) =>
     traces.map((trace, i) => shapeSample(trace, penalties?.[group]?.[i], scores?.[group]?.[i], shaping)),

@@ -78,7 +78,7 @@ async function grpoStep<Content>(parts: StepParts<Content>, place: Place): Promi
   const batches = await watch.time("update", () =>
     updatePolicy(learner, ready, { ...update, loss, customLoss: parts.loss }, seed),
   );
-  policy.device.trim();
+  policy.device.trimPhase();
   const traces = samples.map(({ trace }) => trace);
   return {
     traces,
@@ -109,7 +109,7 @@ async function withOldLogProbs(
   const traces = groups.map((group) => group.map(({ trace }) => trace));
   const { device } = policy;
   const scores = await device.retryOutOfMemory(() => scoreTraces(policy, traces, microBatchTokens));
-  device.trim();
+  device.trimPhase();
   return groups.map((group, g) => group.map((one, i) => ({ ...one, oldLogProbs: at(at(scores, g), i) })));
 }
 

@@ -38,7 +38,7 @@ export function supervisedRecipe(
       const batch = await watch.time("data", () => order.take(cursor, run.batch, signal));
       order.prepare(cursor + run.batch, run.batch);
       const outcome = await watch.time("update", () => supervisedStep(learner, batch, run.microBatchTokens));
-      policy.device.trim();
+      policy.device.trimPhase();
       const metrics = {
         "train/loss": outcome.loss,
         "train/tokens": outcome.logProbs.length,

@@ -3,7 +3,7 @@
 import { politely } from "#host";
 import { byteLengthOf, type DType, type HostArray, toBf16 } from "../dtype.ts";
 import { TensorError } from "../error.ts";
-import { BufferPool, type MemoryReport, type PooledBuffer } from "../memory/pool.ts";
+import { BufferPool, LARGE, type MemoryReport, type PooledBuffer } from "../memory/pool.ts";
 import type { Kernel } from "../submit/kernel.ts";
 import { type KernelTime, Profiler } from "../submit/profiler.ts";
 import { type Binding, Recorder } from "../submit/recorder.ts";
@@ -24,6 +24,8 @@ export interface Dispatch {
 const ROW_MULTIPLE = 256;
 /** Of the budget: from here on idle buffers are given back under way. */
 const RELIEF_SHARE = 0.7;
+/** Idle bytes from which a phase gives them back. */
+const PHASE_IDLE = 2 ** 30;
 /** Of what was reserved when the driver refused more. */
 const LEARNED_SHARE = 0.95;
 
@@ -235,6 +237,16 @@ export class Device {
   trim(): void {
     this.#recorder?.flush();
     if (this.pool.trim().length > 0) this.#recorder?.dropBindGroups();
+  }
+
+  /**
+   * Between phases whose tensors have other sizes: gives large idle buffers back where they hold 1 GiB or more. Less is cheaper to keep: a driver may
+   * hold what is destroyed until its objects are collected (lavapipe ran out of mappings after 100 steps that trimmed all).
+   */
+  trimPhase(): void {
+    if (this.pool.report().idleBytes < PHASE_IDLE) return;
+    this.#recorder?.flush();
+    if (this.pool.trim(LARGE).length > 0) this.#recorder?.dropBindGroups();
   }
 
   /**

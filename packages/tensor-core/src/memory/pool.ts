@@ -30,7 +30,7 @@ export interface MemoryReport {
 const SMALLEST = 256;
 
 /** From here on a quarter step would waste megabytes, and an idle buffer serves requests of other sizes too. */
-const LARGE = 2 ** 20;
+export const LARGE = 2 ** 20;
 /** An idle buffer is taken for requests of at least its half. */
 const BEST_FIT = 2;
 
@@ -93,9 +93,9 @@ export class BufferPool {
     return this.#live + this.#idle.bytes;
   }
 
-  /** Destroys what is idle; work that was submitted may still use it, which WebGPU allows. Returns the destroyed buffers' ids. */
-  trim(): number[] {
-    return this.#idle.clear().map((buffer) => {
+  /** Destroys what is idle, from `least` bytes on; work that was submitted may still use it, which WebGPU allows. Returns the destroyed buffers' ids. */
+  trim(least = 0): number[] {
+    return this.#idle.clear(least).map((buffer) => {
       buffer.gpu?.destroy();
       return buffer.id;
     });
@@ -159,10 +159,11 @@ class IdleBuffers {
     return found;
   }
 
-  /** All of them. */
-  clear(): PooledBuffer[] {
-    this.bytes = 0;
-    return this.#sorted.splice(0);
+  /** All of at least `least` bytes. */
+  clear(least: number): PooledBuffer[] {
+    const cleared = this.#sorted.splice(this.#placeOf(least, 0));
+    this.bytes -= cleared.reduce((sum, { bytes }) => sum + bytes, 0);
+    return cleared;
   }
 
   #placeOf(bytes: number, id: number): number {
