@@ -260,7 +260,7 @@ test.each<[string, (directory: string) => Promise<unknown>, RegExp]>([
   [
     "another version",
     (directory) => writeFile(join(directory, "run.json"), `{"version":3}`),
-    /version/,
+    /it has version 3, and this release reads version 2.*\(invalid\)/s,
   ],
   [
     "no JSON",
