@@ -68,19 +68,20 @@ function moved(program: Program, base: Evaluation, move: Move): readonly Referen
 }
 
 /** Central difference, of step `h`, of the seeded outputs' weighted sum along `direction`. */
-export function slope(
+export function slopes(
   program: Program,
   base: Evaluation,
   seeds: readonly (readonly [output: number, cotangent: Float64Array])[],
   direction: Move,
   h: number,
-): number {
+): { readonly slope: number /** Of the slopes on both sides. */; readonly jump: number } {
   const at = (step: number): number => {
     const move = new Map([...direction].map(([id, by]) => [id, by.map((x) => x * step)]));
     const values = moved(program, base, move);
     return seeds.reduce((sum, [id, cotangent]) => sum + dot(values[id]!.data, cotangent), 0);
   };
-  return (at(h) - at(-h)) / (2 * h);
+  const [before, here, after] = [at(-h), at(0), at(h)];
+  return { slope: (after - before) / (2 * h), jump: (after + before - 2 * here) / h };
 }
 
 export function largest(data: ArrayLike<number>): number {
