@@ -13,11 +13,5 @@ export {
   configurationProblems,
   optimizerProblems,
 } from "./config/problems.ts";
-export {
-  type GrpoSettings,
-  grpoSettingsSchema,
-  type OptimizerSettings,
-  optimizerSettingsSchema,
-  type RolloutSettings,
-  rolloutSettingsSchema,
-} from "./config/run.ts";
+export { grpoSettingsSchema, optimizerSettingsSchema, rolloutSettingsSchema } from "./config/run.ts";
+export type { GrpoSettings, OptimizerSettings, RolloutSettings } from "./config/settings.ts";

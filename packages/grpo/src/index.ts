@@ -1,7 +1,8 @@
 // Group-relative policy optimization: group rollouts, advantages, losses, packed update steps, checkpoints.
 export { listCheckpoints } from "./checkpoint/checkpoints.ts";
 export { GrpoError, type GrpoErrorCode } from "./error.ts";
-export type { LossTensors, TensorLoss, TensorOps } from "./losses/define.ts";
+export type { LossTensors, TensorLoss } from "./losses/define.ts";
+export type { TensorOps } from "./losses/tensor-ops.ts";
 export type { Alarm, AlarmName } from "./metrics/alarms.ts";
 export type { Metrics } from "./metrics/rollout-metrics.ts";
 export type { Parameter, ScorableTraces, Scorer, TrainablePolicy } from "./policy.ts";

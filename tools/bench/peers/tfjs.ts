@@ -5,8 +5,9 @@ import { installNavigator } from "../harness/dawn.ts";
 import { politely } from "../harness/measure.ts";
 import type { Arrays, Peer, Prepared } from "../harness/types.ts";
 import type { AttentionCase } from "../workloads/attention.ts";
+import type { BlockCase } from "../workloads/block-reference.ts";
 import type { MatmulCase } from "../workloads/matmul.ts";
-import { type BlockCase, blockShapes } from "../workloads/train.ts";
+import { blockShapes } from "../workloads/train.ts";
 
 installNavigator();
 const require = createRequire(import.meta.url);

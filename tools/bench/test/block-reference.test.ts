@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Arrays } from "../harness/types.ts";
-import { blockReference } from "../workloads/block-reference.ts";
-import { type BlockCase, train } from "../workloads/train.ts";
+import { type BlockCase, blockReference } from "../workloads/block-reference.ts";
+import { train } from "../workloads/train.ts";
 
 const small: BlockCase = {
   ...{ name: "small", unit: "GFLOP/s", work: 1, tolerance: 1e-3 },

@@ -1,6 +1,12 @@
 // The transformer block of workloads/train.ts and its gradients in f64, written out by hand.
-import type { Arrays } from "../harness/types.ts";
-import type { BlockCase } from "./train.ts";
+import type { Arrays, Case } from "../harness/types.ts";
+
+export interface BlockCase extends Case {
+  readonly T: number;
+  readonly d: number;
+  readonly heads: number;
+  readonly hidden: number;
+}
 
 type Matrix = Float64Array;
 

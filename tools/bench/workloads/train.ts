@@ -4,15 +4,8 @@
 //   x2 = x1 + (silu(m wgate^T) * m wup^T) wdown^T        with m = rmsNorm(x1) gain2, epsilon 1e-6
 //   loss = mean of x2^2; outputs are `loss` and `d<name>`, the gradient of x and of each weight.
 import { sampleIndices, uniform } from "../harness/random.ts";
-import type { Arrays, Case, Probe, Workload } from "../harness/types.ts";
-import { blockReference } from "./block-reference.ts";
-
-export interface BlockCase extends Case {
-  readonly T: number;
-  readonly d: number;
-  readonly heads: number;
-  readonly hidden: number;
-}
+import type { Arrays, Probe, Workload } from "../harness/types.ts";
+import { type BlockCase, blockReference } from "./block-reference.ts";
 
 function block(d: number, T: number): BlockCase {
   const hidden = 3 * d;

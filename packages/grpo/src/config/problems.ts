@@ -1,6 +1,6 @@
 // What a configuration that is well-formed cannot do, or will hardly do: told by the schema, and with more facts before a run and by --dry-run.
 import { lossDefinition, lossPreset } from "../losses/registry.ts";
-import type { GrpoSettings, OptimizerSettings } from "./run.ts";
+import type { GrpoSettings, OptimizerSettings } from "./settings.ts";
 
 /** What is known beside the settings; each fact that is left out is not checked against. */
 export interface ConfigurationFacts {

@@ -1,10 +1,9 @@
 // Strict schemas of a GRPO run: rollouts, update, optimizer, checkpoints, evaluation. Defaults: docs/method.md D.2.
 import { z } from "zod";
-import type { AdvantageOptions } from "../advantages/registry.ts";
 import { lossDefinition } from "../losses/registry.ts";
-import type { LossOptions, OverlongOptions } from "../math/index.ts";
-import { advantageInputSchema, type DynamicSamplingOptions, dynamicSamplingSchema, lossOptionsSchema } from "./loss.ts";
+import { advantageInputSchema, dynamicSamplingSchema, lossOptionsSchema } from "./loss.ts";
 import { configurationProblems } from "./problems.ts";
+import type { GrpoSettings, OptimizerSettings, RolloutSettings } from "./settings.ts";
 
 const count = z.int().min(1);
 const positive = z.number().gt(0);
@@ -13,25 +12,6 @@ const positive = z.number().gt(0);
 const [MOST_GROUPS, MOST_SAMPLES, MOST_TOKENS, MOST_TURNS] = [65_536, 4096, 1_048_576, 1000];
 /** AdamW moves each weight by about the learning rate in a step: weights are lost at once above this. */
 const MOST_LEARNING_RATE = 1;
-
-export interface RolloutSettings {
-  /** Responses per task. */
-  readonly samples: number;
-  readonly sampling: {
-    readonly temperature: number;
-    readonly topP?: number | undefined;
-    readonly topK?: number | undefined;
-  };
-  readonly maxTokens: number;
-  readonly maxTurns: number;
-  /** Tokens of a task's first prompt at most: every task is looked at before the run. */
-  readonly maxPromptTokens?: number | undefined;
-  readonly onLongPrompt: "fail" | "skip";
-  readonly onFailure: "drop" | "penalize" | "stop";
-  readonly failureReward: number;
-  readonly timeoutMs?: number | undefined;
-  readonly groupsAtOnce?: number | undefined;
-}
 
 /** `{ "samples": 8, "sampling": { "temperature": 1 }, "maxTokens": 512, "onFailure": "drop", "timeoutMs": 60000 }` */
 export const rolloutSettingsSchema: z.ZodType<RolloutSettings, unknown> = z.strictObject({
@@ -61,19 +41,6 @@ export const rolloutSettingsSchema: z.ZodType<RolloutSettings, unknown> = z.stri
   timeoutMs: positive.optional().describe("An episode's environment fails after so many milliseconds."),
   groupsAtOnce: count.optional().describe("Groups that are generated together; default all that fit."),
 });
-
-export interface OptimizerSettings {
-  readonly learningRate: number;
-  readonly schedule: "constant" | "linear" | "cosine";
-  readonly warmupSteps: number;
-  /** Optimizer steps until the schedule's end; for `linear` and `cosine`. */
-  readonly totalSteps?: number | undefined;
-  readonly betas: readonly [number, number];
-  readonly epsilon: number;
-  readonly weightDecay: number;
-  /** Gradients are scaled down to this global norm. */
-  readonly maxNorm: number;
-}
 
 /** `{ "learningRate": 1e-6, "schedule": "constant", "warmupSteps": 0 }`: AdamW; toy models need 1e-4 to 1e-3. */
 export const optimizerSettingsSchema: z.ZodType<OptimizerSettings, unknown> = z
@@ -106,37 +73,6 @@ export const optimizerSettingsSchema: z.ZodType<OptimizerSettings, unknown> = z
     error: "totalSteps must be more than warmupSteps",
     path: ["totalSteps"],
   });
-
-export interface GrpoSettings {
-  readonly seed: number;
-  readonly steps: number;
-  /** Tasks per step. */
-  readonly groups: number;
-  readonly rollout: RolloutSettings;
-  readonly advantage: AdvantageOptions;
-  readonly loss: LossOptions;
-  readonly update: {
-    readonly miniBatch?: number | undefined;
-    readonly epochs: number;
-    readonly microBatchTokens?: number | undefined;
-  };
-  readonly dynamicSampling?: DynamicSamplingOptions | undefined;
-  readonly overlong?: OverlongOptions | undefined;
-  readonly recomputeOldLogProbs: boolean;
-  readonly optimizer: OptimizerSettings;
-  /** Optimizer steps in a row that may be skipped because their numbers are not finite. */
-  readonly maxSkippedSteps: number;
-  readonly checkpoint: { readonly every: number; readonly keep: number };
-  /** Tasks, and responses to each, every so many steps. */
-  readonly evaluate?: { readonly every: number; readonly tasks: number; readonly samples: number } | undefined;
-  /** Modules of the user's own functions: see `loadFunction`. */
-  readonly functions: {
-    readonly reward?: string | undefined;
-    readonly penalty?: string | undefined;
-    readonly advantage?: string | undefined;
-    readonly loss?: string | undefined;
-  };
-}
 
 /** A whole GRPO run; `{}` is one with published defaults, of 100 steps. */
 export const grpoSettingsSchema: z.ZodType<GrpoSettings, unknown> = z

@@ -1,7 +1,7 @@
 // CISPO: the clipped ratio is a constant factor of the policy gradient.
 import { maximumLogRatio } from "../math/ratios.ts";
-import { detached, ratioOf } from "./clipped.ts";
 import { defineLoss } from "./define.ts";
+import { detached, ratioOf } from "./tensor-ops.ts";
 
 /** A clipped token keeps its gradient. */
 export const cispo = defineLoss({

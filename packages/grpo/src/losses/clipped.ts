@@ -1,11 +1,8 @@
 // PPO's clipped surrogate (Schulman et al. 2017), which GRPO, DAPO, Dr. GRPO and GSPO share (docs/method.md D.1).
-import type { Tensor } from "@iapo/tensor-core";
 import { maximumLogRatio } from "../math/ratios.ts";
 import type { Term, TokenInputs } from "../math/terms.ts";
-import type { LossDefinition, LossSettings, TensorOps } from "./define.ts";
-
-/** Ends the range of f32: stands for "no bound". */
-const LARGEST = 3e38;
+import type { LossDefinition, LossSettings } from "./define.ts";
+import { LARGEST, ratioOf } from "./tensor-ops.ts";
 
 /** `max(-A rho, -A clip(rho))`, and for A < 0 no more than `-A dual`. Where both are equal the gradient is that of the first. */
 export const clipped: Pick<LossDefinition<string>, "formula" | "term" | "tensors"> = {
@@ -31,13 +28,3 @@ export const clipped: Pick<LossDefinition<string>, "formula" | "term" | "tensors
     return ops.minimum(larger, ops.where(negative, ops.multiply(losses, dualClip), LARGEST));
   },
 };
-
-/** `exp(log ratio)`, finite. */
-export function ratioOf(logRatio: Tensor, { clamp, exp }: TensorOps): Tensor {
-  return exp(clamp(logRatio, -LARGEST, maximumLogRatio));
-}
-
-/** The value of `x` without its gradient. */
-export function detached(x: Tensor, { multiply, noGrad }: TensorOps): Tensor {
-  return noGrad(() => multiply(x, 1));
-}

@@ -1,15 +1,11 @@
 // What a loss is made of: one term per token in f64 with its derivative, the same on the GPU, and what it was published with.
-// The GPU half gets tensor-core's ops handed in, so that this folder loads no GPU code.
-import type * as tensorCore from "@iapo/tensor-core";
 import type { RowIndex, Tensor } from "@iapo/tensor-core";
 import type { AdvantageScale } from "../math/advantages.ts";
 import type { Aggregation } from "../math/aggregation.ts";
 import type { ImportanceOptions } from "../math/importance.ts";
 import type { Term, TokenInputs } from "../math/terms.ts";
 import type { KlOptions } from "./kl.ts";
-
-/** The ops of `@iapo/tensor-core`. */
-export type TensorOps = typeof tensorCore;
+import type { TensorOps } from "./tensor-ops.ts";
 
 export interface LossSettings {
   /** Bounds of the ratio: `1 - low` to `1 + high`. */

@@ -2,8 +2,7 @@
 import type { Tensor } from "@iapo/tensor-core";
 import { GrpoError } from "../error.ts";
 import type { Term } from "../math/terms.ts";
-import { detached } from "./clipped.ts";
-import type { TensorOps } from "./define.ts";
+import { detached, type TensorOps } from "./tensor-ops.ts";
 
 export interface KlDefinition<Name extends string> {
   readonly estimator: Name;

@@ -1,7 +1,7 @@
 // SAPO: a smooth gate for the clip.
 import { maximumLogRatio } from "../math/ratios.ts";
-import { ratioOf } from "./clipped.ts";
 import { defineLoss } from "./define.ts";
+import { ratioOf } from "./tensor-ops.ts";
 
 /** A soft gate in place of the clip; its slope at rho = 1 is `-A`. */
 export const sapo = defineLoss({

@@ -1,6 +1,6 @@
 // The head's test cases: ragged and blockwise vocabularies, repeated rows and pairs, temperature, banned ids, bf16.
 import type { CaseInput, OpCase } from "../define.ts";
-import type { HeadParams } from "./log-probs.ts";
+import type { HeadParams } from "./params.ts";
 
 function headCase(
   name: string,

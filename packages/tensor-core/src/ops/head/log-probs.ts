@@ -8,27 +8,17 @@ import { headBackward } from "./backward.ts";
 import { bannedMask } from "./banned.ts";
 import { headCases } from "./cases.ts";
 import { checkPairs, groupPairs, type TargetPairs } from "./pairs.ts";
+import type { HeadParams, LogProbOptions } from "./params.ts";
 import { headReference } from "./reference.ts";
 import { chunkOf, forEachSlice, rowChunks, sliceLogits, sliceStride } from "./slices.ts";
 import { blockStates, mergeStates } from "./softmax-state.ts";
 import { finishPairs, pickTargets } from "./targets.ts";
-
-export interface LogProbOptions {
-  /** Divides the logits; default 1. Of a turn that was sampled greedily (0), log-probs are taken at 1. */
-  readonly temperature?: number;
-  /** Ids left out of the vocabulary. */
-  readonly bannedIds?: readonly number[];
-}
 
 export interface LogProbs {
   /** f32 [pairs]: `log_softmax(hidden[row] · weight^T / T)[target]` over the vocabulary without the banned ids. */
   readonly logProb: Tensor;
   /** f32 [pairs]: the entropy of that distribution in nats. */
   readonly entropy: Tensor;
-}
-
-export interface HeadParams extends LogProbOptions {
-  readonly pairs: TargetPairs;
 }
 
 /** Below it, 1 / T times a logit may leave f32's range. */

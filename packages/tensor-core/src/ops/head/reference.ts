@@ -1,7 +1,7 @@
 // The head's slow f64 reference.
 import { at, element, matrixShape } from "../../checked.ts";
 import type { ReferenceArray } from "../define.ts";
-import type { HeadParams } from "./log-probs.ts";
+import type { HeadParams } from "./params.ts";
 
 /** Log-prob [pairs], entropy [pairs] and log-normalizer [rows] of hidden [rows, d] and weight [vocabulary, d]. */
 export function headReference(
