@@ -17,6 +17,7 @@ export type { Change } from "./plan/changes.ts";
 export type { Phase } from "./plan/one-step.ts";
 export { type Plan, type PlanOptions, type Probe, planJob } from "./plan/plan.ts";
 export type { TeacherWay } from "./plan/teacher-ways.ts";
+export { type Verdict, verdictOf } from "./plan/verdict.ts";
 export { type ReplayOptions, type ReplayResult, replayRun } from "./replay/replay.ts";
 export { checkJob, type JobCheck } from "./run/check.ts";
 export type { JobEvents, JobResult } from "./run/execute-job.ts";

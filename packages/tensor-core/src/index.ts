@@ -1,6 +1,7 @@
 // Tensors, gradients, kernels, memory and optimizers on WebGPU.
 export { checkpoint } from "./autograd/checkpoint.ts";
 export { type BackwardOptions, grad, noGrad, type Recorded, record } from "./autograd/tape.ts";
+export { cardBudget } from "./device/budget.ts";
 export { Device, type Dispatch } from "./device/device.ts";
 export { type AdapterFacts, type KernelFamily, typicalCard } from "./device/facts.ts";
 export { adapterAdvice, adapterNames, type DeviceOptions, openDevice, planningDevice } from "./device/open.ts";

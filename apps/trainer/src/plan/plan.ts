@@ -1,7 +1,8 @@
 // iapo plan: what a run will take of memory and time, as text or JSON.
 import { freemem } from "node:os";
-import { type Job, type Plan, planJob, type TeacherWay } from "@iapo/jobs";
+import { type Job, type Plan, planJob, type TeacherWay, type Verdict, verdictOf } from "@iapo/jobs";
 import { formatDuration } from "@iapo/run-report";
+import { cardBudget } from "@iapo/tensor-core";
 import { openAdapter } from "../adapter.ts";
 import { size } from "../doctor/consequences.ts";
 import { ExitCode } from "../exit-codes.ts";
@@ -18,6 +19,12 @@ export interface PlanFlags {
 /** GiB of usual cards. */
 const CARD_SIZES = [24, 48, 80];
 
+const inWords: Readonly<Record<Verdict, (room: string) => string>> = {
+  fits: (room) => `fits into ${room}`,
+  tight: (room) => `tight: under a tenth of ${room} is to spare, and prompts of later steps may be longer`,
+  no: (room) => `does not fit into ${room}`,
+};
+
 export async function plan(job: Job, { json, ...flags }: PlanFlags, { out, note, signal }: CliIo): Promise<number> {
   using device = await openAdapter();
   note(`iapo plan ${job.name}: one step of iapo ${job.kind}, on paper`);
@@ -33,7 +40,7 @@ export async function plan(job: Job, { json, ...flags }: PlanFlags, { out, note,
 }
 
 function asText(plan: Plan, steps: number): string {
-  const { adapter, bytesByPart, phases, peakBytes, reservedBytes, room, fits, changes, teacherWays, probe } = plan;
+  const { adapter, bytesByPart, phases, peakBytes, reservedBytes, room, verdict, changes, teacherWays, probe } = plan;
   const row = (name: string, value: string, more = ""): string =>
     `  ${name.padEnd(14)} ${value.padStart(10)}  ${more}`.trimEnd();
   const seconds = (name: string): string => {
@@ -54,10 +61,10 @@ function asText(plan: Plan, steps: number): string {
     lines.push(
       `the adapter does not say how much memory it has; ${size(freemem())} of the machine's are free. Give --memory`,
     );
-  else lines.push(`${fits ? "fits" : "does not fit"} into ${size(room)}`);
+  else if (verdict) lines.push(inWords[verdict](size(room)));
   for (const { settings, peakBytes: peak } of changes) {
-    const verdict = room !== null && peak <= room ? "fits" : "still not";
-    lines.push(row(verdict, size(peak), settings.map((one) => `--set ${one}`).join(" ")));
+    const then = room === null ? "no" : verdictOf(peak, room);
+    lines.push(row(then === "no" ? "still not" : then, size(peak), settings.map((one) => `--set ${one}`).join(" ")));
   }
   if (teacherWays) lines.push(...waysAsText(teacherWays));
   if (probe) {
@@ -69,13 +76,13 @@ function asText(plan: Plan, steps: number): string {
   return lines.join("\n");
 }
 
-/** A card's whole memory is never free: what just fits may not. */
+/** Cards by their size, of which tensors may take what they may when a device is opened. */
 function waysAsText(ways: readonly TeacherWay[]): string[] {
   const cells = (texts: readonly string[]): string => texts.map((text) => text.padStart(8)).join("");
   return [
     `  ${"the teacher".padEnd(14)} ${"at most".padStart(10)}${cells(CARD_SIZES.map((gib) => `${gib} GiB`))}`,
     ...ways.map(({ way, peakBytes, settings }) => {
-      const verdicts = CARD_SIZES.map((gib) => (peakBytes <= gib * 2 ** 30 ? "fits" : "no"));
+      const verdicts = CARD_SIZES.map((gib) => verdictOf(peakBytes, cardBudget(gib * 2 ** 30)));
       const how = settings.map((one) => `--set ${one}`).join(" ");
       return `  ${way.padEnd(14)} ${size(peakBytes).padStart(10)}${cells(verdicts)}  ${how}`;
     }),

@@ -10,7 +10,7 @@ const small = ["grpo.groups=2", "grpo.rollout.samples=2", "grpo.rollout.maxToken
 test("iapo plan: bytes by part, the time of a step, and what to change where it does not fit", async () => {
   const args = ["plan", "nano-grpo", ...[...nano, ...small].flatMap((one) => ["--set", one])];
   const made = JSON.parse((await iapo([...args, "--json"])).out);
-  expect(made).toMatchObject({ fits: true, changes: [], probe: { groups: 2 } });
+  expect(made).toMatchObject({ verdict: "fits", changes: [], probe: { groups: 2 } });
   expect(made.peakBytes).toBe(Math.max(...made.phases.map(({ peakBytes }: { peakBytes: number }) => peakBytes)));
   const times = made.probe.phases.map(({ seconds }: { seconds: number }) => seconds);
   expect(made.probe.secondsPerStep).toBeCloseTo(

@@ -3,6 +3,7 @@ import { type AdapterFacts, planningDevice } from "@iapo/tensor-core";
 import type { JobConfig } from "../config/schema.ts";
 import type { JobSpec } from "../job/spec.ts";
 import { oneStep } from "./one-step.ts";
+import { verdictOf } from "./verdict.ts";
 
 export interface Change {
   /** In place of those of the configuration, as `openJob` takes them; those before it stay. */
@@ -70,7 +71,7 @@ function microBatchTokens(rows: number): Step {
   };
 }
 
-/** Changes until the step fits into `room` bytes, or there is nothing more to change. */
+/** Changes until the step fits into `room` bytes with something to spare, or there is nothing more to change. */
 export async function changesToFit(
   config: JobConfig,
   kind: JobSpec["kind"],
@@ -91,7 +92,7 @@ export async function changesToFit(
     const { phases } = await oneStep(device, current, kind, { signal });
     const peakBytes = Math.max(...phases.map((phase) => phase.peakBytes));
     changes.push({ settings, peakBytes });
-    if (peakBytes <= room) break;
+    if (verdictOf(peakBytes, room) === "fits") break;
   }
   return changes;
 }

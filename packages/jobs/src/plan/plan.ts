@@ -6,6 +6,7 @@ import { requireTrust } from "../parts/user-modules.ts";
 import { type Change, changesToFit } from "./changes.ts";
 import { type OneStep, oneStep, type Phase } from "./one-step.ts";
 import { planTeacherWays, type TeacherWay } from "./teacher-ways.ts";
+import { type Verdict, verdictOf } from "./verdict.ts";
 
 export interface PlanOptions {
   readonly device: Device;
@@ -31,7 +32,7 @@ export interface Plan {
   /** Most bytes in use and idle, where there is room for them. */
   readonly reservedBytes: number;
   /** Null where the room is not known. */
-  readonly fits: boolean | null;
+  readonly verdict: Verdict | null;
   readonly changes: readonly Change[];
   /** Null for a run without a teacher. */
   readonly teacherWays: readonly TeacherWay[] | null;
@@ -64,12 +65,22 @@ export async function planJob(job: Job, options: PlanOptions): Promise<Plan> {
   const reservedBytes = Math.max(...planned.phases.map((phase) => phase.reservedBytes));
   const own = options.card ? Number.POSITIVE_INFINITY : device.pool.budget;
   const room = options.memory ?? (Number.isFinite(own) ? own : null);
-  const fits = room === null ? null : peakBytes <= room;
-  const changes = room === null || fits ? [] : await changesToFit(config, kind, facts, room, signal);
+  const verdict = room === null ? null : verdictOf(peakBytes, room);
+  const changes = room === null || verdict === "fits" ? [] : await changesToFit(config, kind, facts, room, signal);
   const teacherWays = kind === "train" ? await planTeacherWays(config, facts, signal) : null;
   const canProbe = options.probe && !options.card && peakBytes <= own;
   const probe = canProbe ? await probeStep(config, kind, planned, options) : null;
-  return { adapter: facts.description, room, ...planned, peakBytes, reservedBytes, fits, changes, teacherWays, probe };
+  return {
+    adapter: facts.description,
+    room,
+    ...planned,
+    peakBytes,
+    reservedBytes,
+    verdict,
+    changes,
+    teacherWays,
+    probe,
+  };
 }
 
 async function onPaper(

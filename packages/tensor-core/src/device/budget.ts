@@ -7,6 +7,11 @@ const CARD_SHARE = 0.85;
 /** Of the machine's free memory, which an adapter on the CPU shares with everything else. */
 const SOFTWARE_SHARE = 0.7;
 
+/** Bytes that tensors may take of a card of `size` bytes: 85 %. */
+export function cardBudget(size: number): number {
+  return Math.floor(size * CARD_SHARE);
+}
+
 /**
  * 70 % of free memory on software adapters; 85 % of the size that the system reports for a card. Where nothing is reported there is no bound, until
  * the driver refuses memory for the first time: from then on it is a little less than what was reserved.
@@ -14,5 +19,5 @@ const SOFTWARE_SHARE = 0.7;
 export function defaultBudget(facts: AdapterFacts): number {
   if (facts.software) return Math.floor(freeMemory() * SOFTWARE_SHARE);
   const size = deviceMemory(facts);
-  return size === undefined ? Number.POSITIVE_INFINITY : Math.floor(size * CARD_SHARE);
+  return size === undefined ? Number.POSITIVE_INFINITY : cardBudget(size);
 }
