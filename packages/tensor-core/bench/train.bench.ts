@@ -1,6 +1,7 @@
 // A transformer block forward and backward, beside the peers.
 import type { Arrays, Benchmark } from "../../../tools/bench/harness/types.ts";
-import { type BlockCase, blockShapes, train as workload } from "../../../tools/bench/workloads/train.ts";
+import type { BlockCase } from "../../../tools/bench/workloads/block-reference.ts";
+import { blockShapes, train as workload } from "../../../tools/bench/workloads/train.ts";
 import {
   add,
   attention,
