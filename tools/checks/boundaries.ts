@@ -49,7 +49,7 @@ export function checkBoundaries(tree: Tree): string[] {
 function checkPackage(tree: Tree, owner: Package): string[] {
   const allowed = mayImport[owner.room];
   if (allowed === undefined) return [`${owner.folder}: tools/checks/boundaries.ts does not say what it may import`];
-  const shipped = { ...owner.manifest.dependencies };
+  const shipped = { ...owner.manifest.dependencies, ...owner.manifest.peerDependencies };
   const inTests = { ...shipped, ...owner.manifest.devDependencies, ...tree.rootManifest.devDependencies };
   return owner.sources.flatMap((file) => {
     const isSource = file.startsWith(`${owner.folder}/src/`);

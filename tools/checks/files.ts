@@ -71,6 +71,9 @@ function packageProblems(tree: Tree, owner: Package): string[] {
     manifest.files?.includes("!dist/.tsbuildinfo") === true,
     'package.json\'s "files" does not leave out dist/.tsbuildinfo, which is of use to the compiler only',
   );
+  expect(manifest.files?.includes("CHANGELOG.md") === true, 'package.json\'s "files" lacks CHANGELOG.md');
+  for (const key of ["keywords", "homepage", "bugs", "repository"] as const)
+    expect(manifest[key] !== undefined, `package.json has no ${key}, by which people find it`);
   expect(
     tree.exists("LICENSE") && text("LICENSE") === tree.read("LICENSE"),
     "LICENSE is missing or differs from the root's",

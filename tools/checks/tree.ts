@@ -9,10 +9,15 @@ export interface Manifest {
   license?: string;
   type?: string;
   files?: string[];
+  keywords?: string[];
+  homepage?: string;
+  bugs?: string;
+  repository?: object;
   exports?: Record<string, string | Record<string, string>>;
   /** Names that start with "#", by condition. */
   imports?: Record<string, unknown>;
   dependencies?: Record<string, string>;
+  peerDependencies?: Record<string, string>;
   devDependencies?: Record<string, string>;
 }
 

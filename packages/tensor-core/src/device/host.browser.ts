@@ -2,7 +2,7 @@
 import type { WebGpu } from "./webgpu.ts";
 
 /** The page's GPU object. */
-export function systemGpu(): WebGpu<"GPU"> | undefined {
+export async function systemGpu(): Promise<WebGpu<"GPU"> | undefined> {
   return (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
 }
 

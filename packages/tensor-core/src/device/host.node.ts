@@ -1,6 +1,5 @@
 // What Node adds: Dawn's GPU object, the adapters it finds, a wait that does not burn a core, and what the system says of memory.
 import { freemem } from "node:os";
-import { create } from "webgpu";
 import { TensorError } from "../error.ts";
 import type { WebGpu } from "./webgpu.ts";
 
@@ -10,11 +9,28 @@ export { cardMemory as deviceMemory } from "./card-memory.node.ts";
 const holderKey = Symbol.for("@iapo/tensor-core/gpu");
 const holder = globalThis as { [holderKey]?: { readonly gpu: GPU; readonly adapter: string } };
 
+/** Dawn's Node binding: an optional peer, since a browser needs none. @throws TensorError `no_adapter` where it is not installed */
+async function dawn(): Promise<typeof import("webgpu")> {
+  try {
+    return await import("webgpu");
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new TensorError(
+      "no_adapter",
+      `Dawn cannot be loaded; install it beside this package: npm install webgpu (${reason})`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
 /**
  * Dawn's GPU object for the adapter whose name contains `adapter`; empty: any. It must outlive its adapters, or the process dies when it is
  * collected: hence the global. Dawn takes the name once for the process. @throws TensorError `argument` for another name than before
  */
-export function systemGpu(adapter: string): WebGpu<"GPU"> {
+export async function systemGpu(adapter: string): Promise<WebGpu<"GPU">> {
+  const { create } = await dawn();
   const held = holder[holderKey];
   if (held && adapter !== "" && held.adapter !== adapter) {
     throw new TensorError(
@@ -22,9 +38,8 @@ export function systemGpu(adapter: string): WebGpu<"GPU"> {
       `the adapter of a process is chosen once: it is ${held.adapter ? `"${held.adapter}"` : "the default one"} by now, not "${adapter}"`,
     );
   }
-  const made = held ?? { gpu: create(adapter ? [`adapter=${adapter}`] : []), adapter };
-  holder[holderKey] = made;
-  return made.gpu;
+  holder[holderKey] ??= { gpu: create(adapter ? [`adapter=${adapter}`] : []), adapter };
+  return holder[holderKey].gpu;
 }
 
 /** A part of no adapter's name: Dawn answers with the names that there are. */
@@ -34,6 +49,7 @@ const asked: GPU[] = [];
 
 /** Backend and name of each adapter. */
 export async function listAdapters(): Promise<string[]> {
+  const { create } = await dawn();
   try {
     const gpu = create([`adapter=${NOBODY}`]);
     asked.push(gpu);

@@ -57,7 +57,7 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
 async function requestAdapter(name: string, powerPreference: GPUPowerPreference): Promise<GPUAdapter> {
   let names: string[] = [];
   try {
-    const adapter = await systemGpu(name)?.requestAdapter({ powerPreference });
+    const adapter = await (await systemGpu(name))?.requestAdapter({ powerPreference });
     if (adapter) return adapter;
   } catch (error) {
     names = namesIn(error);

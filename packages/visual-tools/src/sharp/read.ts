@@ -5,6 +5,7 @@ import { VisualToolsError } from "../error.ts";
 import { checkImage } from "../image/pixels.ts";
 import { decodeBmp } from "./bmp.ts";
 import { formatOf, type ImageFormat } from "./format.ts";
+import { loadSharp } from "./load.ts";
 
 export interface ReadOptions {
   /** A picture with more pixels is refused before it is decoded. Default, and at most, 2^26. */
@@ -59,7 +60,7 @@ async function decode(bytes: Uint8Array, maxPixels: number): Promise<RawImage> {
 }
 
 async function decodeBySharp(bytes: Uint8Array, format: ImageFormat, maxPixels: number): Promise<RawImage> {
-  const { default: sharp } = await import("sharp");
+  const sharp = await loadSharp();
   const file = sharp(bytes, { limitInputPixels: maxPixels, failOn: "error", ignoreIcc: true });
   const { format: found, compression, depth, space } = await file.metadata();
   const decoder = found === "heif" && compression === "av1" ? "avif" : found;

@@ -2,11 +2,12 @@
 import { rename, rm, writeFile } from "node:fs/promises";
 import type { RawImage } from "@iapo/rollout-trace";
 import { checkImage } from "../image/pixels.ts";
+import { loadSharp } from "./load.ts";
 
 /** The image as the bytes of a PNG file, without loss. */
 export async function encodePng(image: RawImage): Promise<Uint8Array> {
   checkImage(image);
-  const { default: sharp } = await import("sharp");
+  const sharp = await loadSharp();
   const { width, height, channels, data } = image;
   const png = await sharp(data, { raw: { width, height, channels } }).png({ compressionLevel: 6 }).toBuffer();
   return new Uint8Array(png.buffer, png.byteOffset, png.byteLength);
