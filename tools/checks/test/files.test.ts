@@ -49,6 +49,12 @@ test.each<[string, Files, RegExp]>([
     { "packages/grpo/package.json": manifest("grpo", { files: ["dist"] }) },
     /does not leave out dist\/\.tsbuildinfo/,
   ],
+  [
+    "a changelog that nobody gets",
+    { "packages/grpo/package.json": manifest("grpo", { files: ["dist", "!dist/.tsbuildinfo"] }) },
+    /lacks CHANGELOG\.md/,
+  ],
+  ["no keywords", { "packages/grpo/package.json": manifest("grpo", { keywords: undefined }) }, /has no keywords/],
   ["no exports", { "packages/grpo/package.json": manifest("grpo", { exports: {} }) }, /exports no main entry/],
   [
     "an entry without a source",

@@ -13,7 +13,11 @@ export function manifest(room: string, fields: object = {}): string {
     description: `What ${room} is for, in a sentence.`,
     license: "Apache-2.0",
     type: "module",
-    files: ["dist", "!dist/.tsbuildinfo"],
+    keywords: [room],
+    homepage: "https://example.org/",
+    bugs: "https://example.org/issues",
+    repository: { type: "git" },
+    files: ["dist", "!dist/.tsbuildinfo", "CHANGELOG.md"],
     exports: { ".": { "@iapo/source": "./src/index.ts", types: "./dist/index.d.ts", default: "./dist/index.js" } },
     ...fields,
   });
@@ -35,7 +39,7 @@ const house: Files = {
   "README.md": "@iapo/tensor-core @iapo/grpo @iapo/rollout-trace @iapo/visual-tools\n",
   LICENSE: "the license",
   ...packageFiles("rollout-trace", { dependencies: { zod: "4" } }),
-  ...packageFiles("tensor-core", { dependencies: { webgpu: "0.6" } }),
+  ...packageFiles("tensor-core", { peerDependencies: { webgpu: "0.6" } }),
   ...packageFiles("visual-tools", { dependencies: { "@iapo/rollout-trace": "1" } }, ["rollout-trace"]),
   ...packageFiles("grpo", { dependencies: { "@iapo/tensor-core": "1" } }, ["tensor-core"]),
 };
