@@ -188,3 +188,42 @@ test("what a judge only thinks is no verdict, and the last word counts", async (
     );
   expect(await createJudge(await serve([both]))(judged)).toMatchObject({ correct: false });
 });
+
+test.each<[string, string, number]>([
+  ["a stream of events", 'data: {"choices":[{"delta":{"content":"hi"}}]}\n\ndata: [DONE]\n', 1],
+  ["that is no JSON", "<!DOCTYPE html><html><body>Log in</body></html>", 4],
+  ["that is no JSON", "", 4],
+])("%s in place of an answer is said", async (words, answer, requests) => {
+  const sent: Sent[] = [];
+  await expect(ask(await serve([answer], sent))).rejects.toThrow(words);
+  expect(sent).toHaveLength(requests);
+});
+
+test.each<[string, Record<string, string>]>([
+  ["milliseconds", { "retry-after-ms": "300" }],
+  ["part of a second", { "retry-after": "0.3" }],
+  ["a date", { "retry-after": "soon" }],
+])("a server's wait in %s is kept", async (_, headers) => {
+  const sent: Sent[] = [];
+  const busy = (response: ServerResponse): void => {
+    const date = new Date(Math.ceil(Date.now() / 1000) * 1000 + 1000).toUTCString();
+    response.writeHead(429, headers["retry-after"] === "soon" ? { "retry-after": date } : headers);
+    response.end("{}");
+  };
+  const start = performance.now();
+  expect(await ask(await serve([busy, good], sent))).toBe("hello");
+  expect(performance.now() - start).toBeGreaterThan(280);
+});
+
+test.each<[number, string, string]>([
+  [403, '{"error":{"message":"Your input was flagged by moderation"}}', "request_refused"],
+  [403, '{"error":{"message":"no access to this model"}}', "endpoint_failed"],
+  [401, '{"error":{"message":"the policy of your organization refuses"}}', "endpoint_failed"],
+  [400, '{"error":{"code":"content_filter"}}', "request_refused"],
+])("status %i with %s is %s", async (status, text, code) => {
+  const refuse = (response: ServerResponse): void => {
+    response.writeHead(status);
+    response.end(text);
+  };
+  await expect(ask(await serve([refuse]))).rejects.toMatchObject({ code });
+});

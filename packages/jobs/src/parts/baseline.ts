@@ -30,9 +30,10 @@ export async function openBaseline(
   }
   const journal = await openJournal(join(directory, "verifier.jsonl"), verdictSchema);
   const apiKey = process.env.IAPO_VERIFIER_KEY;
+  const client = createChatClient({ ...verifier, ...(apiKey && { apiKey }) });
   const verify = createLlmVerifier<Image>({
     question: ({ task }) => visualContent(task),
-    complete: createChatClient({ ...verifier, ...(apiKey && { apiKey }) }),
+    complete: (messages) => client(messages, { whole: true }),
     model: verifier.model,
     picture: pngDataUrl,
     recorded: journal.records,

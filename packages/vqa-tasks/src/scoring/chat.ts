@@ -44,6 +44,8 @@ export interface ChatRequest {
   readonly temperature?: number | undefined;
   /** For servers that sample by a seed. */
   readonly seed?: number | undefined;
+  /** A reply that was cut at its limit is refused: half of a verdict is none. */
+  readonly whole?: boolean | undefined;
   /** Ends the request and its retries with an AbortError. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -74,10 +76,11 @@ export function createChatClient(options: Pick<ChatOptions, "endpoint" | "model"
   const headers = { ...all.headers, ...keyHeader(all) };
   return (messages, request = {}) =>
     gate.run(async () => {
-      const { signal } = request;
+      const { signal, whole } = request;
       signal?.throwIfAborted();
       const body = bodyOf(all, messages, request);
-      return withoutSecret(await postJson(url, body, readCompletion, { ...all, headers, secret, signal }), secret);
+      const read = (answer: unknown) => readCompletion(answer, whole);
+      return withoutSecret(await postJson(url, body, read, { ...all, headers, secret, signal }), secret);
     });
 }
 

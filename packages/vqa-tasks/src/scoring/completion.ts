@@ -6,90 +6,150 @@ export type Outcome<T> =
   | { readonly value: T }
   | { readonly fault: string; readonly repeat: boolean; readonly refused?: boolean; readonly delayMs?: number };
 
-const partSchema = z.looseObject({ type: z.string().optional(), text: z.string().nullish() });
+type Fault = Extract<Outcome<never>, { fault: string }>;
+
+const textSchema = z.union([z.string(), z.object({ value: z.string() }).transform(({ value }) => value)]);
+const partSchema = z.union([
+  z.string().transform((text) => ({ type: "text", text, refusal: undefined })),
+  z.looseObject({ type: z.string().optional(), text: textSchema.nullish(), refusal: z.string().nullish() }),
+]);
+const messageSchema = z.looseObject({
+  content: z.union([z.string(), z.array(partSchema).max(1024)]).nullish(),
+  refusal: z.string().nullish(),
+});
+const choiceSchema = z.object({
+  finish_reason: z.string().nullish(),
+  error: z.unknown().optional(),
+  message: messageSchema.nullish(),
+});
+const completionSchema = z.object({
+  error: z.unknown().optional(),
+  choices: z.array(choiceSchema).max(1024).nullish(),
+});
+
+/** Where servers put what a model thinks. */
+const REASONING: readonly string[] = ["reasoning_content", "reasoning", "reasoning_details", "thinking"];
+
+/**
+ * Servers put faults of others behind them into an answer with status 200.
+ *
+ * @param whole a reply that was cut at its limit is none
+ */
+export function readCompletion(answer: unknown, whole = false): Outcome<string> {
+  const parsed = completionSchema.safeParse(answer);
+  if (!parsed.success) return noCompletion(answer);
+  const [choice] = parsed.data.choices ?? [];
+  const error = parsed.data.error || choice?.error;
+  if (error) return upstreamFault(error);
+  if (parsed.data.choices === undefined) return noCompletion(answer);
+  if (choice === undefined) return { fault: "an answer without a choice", repeat: true };
+  return readChoice(choice, whole);
+}
+
+function readChoice({ finish_reason, message }: z.infer<typeof choiceSchema>, whole: boolean): Outcome<string> {
+  const reason = finish_reason ?? "stop";
+  const end = endOf(reason);
+  const { text, refusal } = contentOf(message);
+  if (end === "error") return { fault: `the server ended the reply: ${shown(reason)}`, repeat: true };
+  if (end === "filter") return noReply("a content filter");
+  if (refusal !== "") return noReply(`a refusal: ${shown(refusal)}`);
+  if (end === "limit" && withoutThinking(text).trim() === "")
+    return noReply("it ended at its limit before the first word; allow more tokens");
+  if (end === "limit" && whole) return noReply("it was cut at its limit; allow more tokens");
+  if (text !== "") return { value: text };
+  if (REASONING.some((name) => message?.[name])) return { ...noReply("only reasoning"), repeat: true };
+  if (end !== "stop" || message?.content === undefined || message.content === null)
+    return noReply(`no text, finish_reason ${shown(reason)}`);
+  return { value: "" };
+}
+
+const noReply = (why: string): Fault => ({
+  fault: `the answer holds no reply: ${why}`,
+  repeat: false,
+  refused: true,
+});
+
+/** The same end has another name with each maker. */
+function endOf(reason: string): "stop" | "limit" | "filter" | "error" | "other" {
+  const word = reason.toLowerCase();
+  if (/^(?:stop|eos|eos_token|end_turn|stop_sequence|complete|completed|finish(?:ed)?|)$/.test(word)) return "stop";
+  if (/filter|safety|sensitive|recitation|prohibited|blocklist|spii|refus|policy/.test(word)) return "filter";
+  if (/length|limit|max_?(?:output_?)?tokens|truncated/.test(word)) return "limit";
+  if (/error|fail|abort|insufficient|overload|unavailable|timeout|cancel/.test(word)) return "error";
+  return "other";
+}
+
+function contentOf(message: z.infer<typeof messageSchema> | null | undefined): { text: string; refusal: string } {
+  const { content, refusal } = message ?? {};
+  const parts = typeof content === "string" ? [{ type: "text", text: content, refusal: undefined }] : (content ?? []);
+  const isText = (type: string | undefined): boolean => (type ?? "text").endsWith("text");
+  return {
+    text: parts.map(({ type, text }) => (isText(type) ? (text ?? "") : "")).join(""),
+    refusal: refusal || parts.map((part) => part.refusal ?? "").join(""),
+  };
+}
+
+/** A block that never ends is thinking to the end. */
+export function withoutThinking(reply: string): string {
+  const end = reply.lastIndexOf("</think>");
+  const rest = end < 0 ? reply : reply.slice(end + "</think>".length);
+  const open = rest.indexOf("<think>");
+  return open < 0 ? rest : rest.slice(0, open);
+}
+
+const shown = (text: string): string => JSON.stringify(text.slice(0, 200));
+
 const faultSchema = z.union([
-  z.string().transform((message) => ({ message, code: undefined })),
+  z.string().transform((message) => ({ message, code: undefined, type: undefined })),
   z.object({
     message: z.string().nullish(),
     code: z.union([z.string(), z.number()]).nullish(),
     type: z.string().nullish(),
   }),
 ]);
-const completionSchema = z.object({
-  error: faultSchema.nullish(),
-  choices: z
-    .array(
-      z.object({
-        finish_reason: z.string().nullish(),
-        error: faultSchema.nullish(),
-        message: z
-          .object({
-            content: z.union([z.string(), z.array(partSchema).max(1024)]).nullish(),
-            refusal: z.string().nullish(),
-            reasoning_content: z.unknown().optional(),
-            reasoning: z.unknown().optional(),
-          })
-          .nullish(),
-      }),
-    )
-    .max(1024)
-    .nullish(),
-});
 
-/** Servers put faults of others behind them into an answer with status 200. */
-export function readCompletion(answer: unknown): Outcome<string> {
-  const parsed = completionSchema.safeParse(answer);
-  if (!parsed.success) {
-    return { fault: "no chat completion; check that the address ends where /chat/completions begins", repeat: false };
-  }
-  const [choice] = parsed.data.choices ?? [];
-  const error = parsed.data.error ?? choice?.error;
-  if (error) return upstreamFault(error);
-  if (parsed.data.choices === undefined || parsed.data.choices === null)
-    return { fault: "no chat completion; check that the address ends where /chat/completions begins", repeat: false };
-  if (choice === undefined) return { fault: "an answer without a choice", repeat: true };
-  const { finish_reason: reason, message } = choice;
-  const text = textOf(message?.content);
-  if (reason === "error") return { fault: "the server ended the reply with an error", repeat: true };
-  if (reason === "content_filter" || message?.refusal) {
-    const why = message?.refusal ? `a refusal: ${JSON.stringify(message.refusal.slice(0, 200))}` : "a content filter";
-    return { fault: `the answer holds no reply: ${why}`, repeat: false, refused: true };
-  }
-  if (text !== "") return { value: text };
-  if (reason === "length")
-    return {
-      fault: "the answer holds no reply: it ended at its limit before the first word; allow more tokens",
-      repeat: false,
-      refused: true,
-    };
-  if (message?.reasoning_content || message?.reasoning)
-    return { fault: "the answer holds no reply: only reasoning", repeat: true, refused: true };
-  if (message?.content === undefined || message.content === null)
-    return {
-      fault: `the answer holds no reply: no text, finish_reason ${reason}`,
-      repeat: false,
-      refused: true,
-    };
-  return { value: "" };
+/** Statuses by which a server says that it will not serve what was asked: too large, not understood, not allowed as content. */
+const refusals: ReadonlySet<number> = new Set([400, 413, 415, 422, 451]);
+const aboutRequest =
+  /filter|content_policy|refus|moderat|flagged|safety|context_length|too_long|too_large|above_max|invalid_request|bad_?request/i;
+const aboutAccess = /api_?key|auth|permission|not_?found|quota|billing/i;
+
+/**
+ * What a status, and codes in words, say of a fault: it may pass, this request alone is refused, or the endpoint serves none.
+ *
+ * @param status NaN where only words are given
+ */
+export function meaningOf(status: number, words: readonly unknown[]): Pick<Fault, "repeat" | "refused"> {
+  const says = (pattern: RegExp): boolean => words.some((word) => typeof word === "string" && pattern.test(word));
+  if (status === 408 || status === 429 || status >= 500) return { repeat: true };
+  if (refusals.has(status) || ((Number.isNaN(status) || status === 403) && says(aboutRequest)))
+    return { repeat: false, refused: true };
+  return { repeat: Number.isNaN(status) && !says(aboutAccess) };
 }
 
-function textOf(content: string | readonly z.infer<typeof partSchema>[] | null | undefined): string {
-  if (typeof content === "string") return content;
-  return (content ?? []).map(({ type, text }) => ((type ?? "text").endsWith("text") ? (text ?? "") : "")).join("");
-}
-
-function upstreamFault({
-  code,
-  message,
-  type,
-}: z.infer<typeof faultSchema> & { type?: string | null | undefined }): Outcome<never> {
-  const status = Number(code ?? Number.NaN);
-  const filtered = [code, type].some((word) => typeof word === "string" && /filter|policy|refus/i.test(word));
-  const passes = Number.isNaN(status) ? !filtered : status === 408 || status === 429 || status >= 500;
+function upstreamFault(error: unknown): Fault {
+  const { code, message, type } = faultSchema.safeParse(error).data ?? {};
   const named = code === undefined || code === null ? "" : ` ${String(code).slice(0, 40)}`;
+  const status = Number(code ?? Number.NaN);
+  const words = status === 403 ? [code, type, message] : [code, type];
   return {
-    fault: `an error${named} inside of the answer: ${JSON.stringify((message ?? "").slice(0, 200))}`,
-    repeat: passes,
-    refused: !passes,
+    fault: `an error${named} inside of the answer: ${shown(message ?? type ?? "")}`,
+    ...meaningOf(status, words),
   };
+}
+
+const sayings: ReadonlySet<string> = new Set(
+  "message msg detail error_msg error_message status_msg base_resp".split(" "),
+);
+
+/** Some servers have a form of their own for what went wrong: then the address is right, and asking again may help. */
+function noCompletion(answer: unknown): Fault {
+  const advice = "no chat completion; check that the address ends where /chat/completions begins";
+  if (typeof answer !== "object" || answer === null || "choices" in answer) return { fault: advice, repeat: false };
+  const said = Object.entries(answer).flatMap(([name, value]) => {
+    if (!sayings.has(name)) return [];
+    return typeof value === "object" && value !== null ? Object.values(value) : [value];
+  });
+  const words = said.filter((value) => typeof value === "string" && value !== "").join("; ");
+  return words === "" ? { fault: advice, repeat: false } : { fault: `no reply but ${shown(words)}`, repeat: true };
 }

@@ -1,7 +1,7 @@
 // One JSON request with time-out, bounded answer and retries.
 import { setTimeout as sleep } from "node:timers/promises";
 import { VqaTasksError } from "../error.ts";
-import type { Outcome } from "./completion.ts";
+import { meaningOf, type Outcome } from "./completion.ts";
 
 export interface RetryPolicy {
   /** For one request, in milliseconds; the body's arrival counts too. */
@@ -71,24 +71,42 @@ async function request<T>(
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
     const text = withoutSecret(await readBounded(response), secret);
-    return response.ok ? read(JSON.parse(text)) : refusal(response, text);
+    return response.ok ? answered(text, read) : refusal(response, text);
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : "";
     return { fault: `${error instanceof Error ? error.message : String(error)}${cause}`, repeat: true };
   }
 }
 
-/** Statuses by which a server says that it will not serve what was asked: too large, not understood, not allowed as content. */
-const refusals = new Set([400, 413, 415, 422, 451]);
+function answered<T>(text: string, read: (answer: unknown) => Outcome<T>): Outcome<T> {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    const start = text.trimStart().slice(0, 200);
+    if (/^(?:data|event|id|):/.test(start))
+      return { fault: "a stream of events; the server does not honor stream: false", repeat: false };
+    return { fault: `an answer that is no JSON: ${JSON.stringify(start)}`, repeat: true };
+  }
+  return read(answer);
+}
 
 function refusal({ status, headers }: Response, text: string): Outcome<never> {
-  const seconds = Number(headers.get("retry-after") ?? Number.NaN);
+  const delayMs = delayOf(headers);
   return {
     fault: `status ${status} ${JSON.stringify(text.slice(0, 200))}`,
-    repeat: status === 408 || status === 429 || status >= 500,
-    refused: refusals.has(status),
-    ...(seconds >= 0 ? { delayMs: seconds * 1000 } : {}),
+    ...meaningOf(status, [text.slice(0, 2000)]),
+    ...(delayMs !== undefined && { delayMs }),
   };
+}
+
+/** What `retry-after-ms`, or `retry-after` in seconds or as a date, asks for. */
+function delayOf(headers: Headers): number | undefined {
+  const [milliseconds, after] = [headers.get("retry-after-ms"), headers.get("retry-after")];
+  if (milliseconds !== null && /^\d+$/.test(milliseconds)) return Number(milliseconds);
+  if (after === null) return undefined;
+  const delay = /^\d+(?:\.\d+)?$/.test(after) ? 1000 * Number(after) : Date.parse(after) - Date.now();
+  return Number.isFinite(delay) ? Math.max(0, delay) : undefined;
 }
 
 async function readBounded(response: Response): Promise<string> {

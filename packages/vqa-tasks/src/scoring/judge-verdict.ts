@@ -1,5 +1,7 @@
 // How a judge's reply is read. Only the completion is read, never the prompt, and `nonce` replies cannot be forged: the
 // two words that count carry a number the judged answer has never seen.
+import { withoutThinking } from "./completion.ts";
+
 /**
  * - `nonce` (default): the last of two words made for this request, in any case and whatever stands around it; thinking does not count.
  * - `vtool_v1`: the last `<...>` on a line is `<|YES|>`.
@@ -25,14 +27,6 @@ export function lastWord<W extends string>(reply: string, words: readonly W[]): 
     if (at >= 0 && at > (last?.at ?? -1)) last = { word, at };
   }
   return last?.word;
-}
-
-/** A block that never ends is thinking to the end. */
-function withoutThinking(reply: string): string {
-  const end = reply.lastIndexOf("</think>");
-  const rest = end < 0 ? reply : reply.slice(end + "</think>".length);
-  const open = rest.indexOf("<think>");
-  return open < 0 ? rest : rest.slice(0, open);
 }
 
 /** True for right, false for wrong, null where the reply is no verdict. */

@@ -49,7 +49,8 @@ export function createJudge(options: Pick<JudgeOptions, "endpoint" | "model"> & 
     attempts: all.retries + 1,
     async ask(question) {
       const words = verdictWords(all.reading);
-      return { reply: await client([{ role: "user", content: judgePrompt(question, words) }]), words };
+      const messages = [{ role: "user", content: judgePrompt(question, words) }] as const;
+      return { reply: await client(messages, { whole: all.reading === "nonce" }), words };
     },
     read({ reply, words }, key) {
       const correct = readVerdict(reply, all.reading, words);
