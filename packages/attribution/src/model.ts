@@ -3,11 +3,11 @@ import type { Device, Tensor } from "@iapo/tensor-core";
 
 /** A prompt and the responses to it as one model embeds them. On no tape. */
 export interface Embedded {
-  /** f32 [promptTokens, width]: what the first layer reads, image rows in their places. */
+  /** f32 [promptTokens, width]: all that the model reads of each token, image rows in their places. */
   readonly embeddings: Tensor;
   /** [promptTokens] index of the image that a token shows, or -1. */
   readonly imageOfToken: Int32Array;
-  /** f32 [1, width]: mean row of the embedding table. */
+  /** f32 [1, width]: mean row of the embedding table, as a text token in its place would be read. */
   readonly meanEmbedding: Tensor;
   /** f32 [1, width]: embedding of the padding token, where the model has one. */
   readonly padEmbedding: Tensor | undefined;

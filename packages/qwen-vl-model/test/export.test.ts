@@ -3,7 +3,7 @@ import { mkdir, open, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Device, openDevice, toBf16 } from "@iapo/tensor-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { QwenVLConfig } from "../src/config/model-config.ts";
+import type { QwenVLConfig } from "../src/config/types.ts";
 import { knownConfigs, loadConfig } from "../src/config.ts";
 import { mergedWeights } from "../src/lora/merge.ts";
 import { QwenVLModel } from "../src/model/model.ts";

@@ -2,9 +2,9 @@
 import { type Device, openDevice, record, scope, square, type Tensor } from "@iapo/tensor-core";
 import { relativeDifference } from "@iapo/tensor-core/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { towerOf } from "../src/families/towers.ts";
 import type { QwenVLModel } from "../src/model/model.ts";
 import { type EncodedImage, packGroups } from "../src/model/pack.ts";
-import { uploadVision, visionForward } from "../src/model/vision.ts";
 import { repeatFrames } from "../src/processor/frames.ts";
 import type { ImagePatches } from "../src/processor/image.ts";
 import { loadNano } from "./support/nano.ts";
@@ -33,8 +33,10 @@ test.each(["f32", "bf16"] as const)("%s weights: one frame gives what two equal 
   const weight = model.weights.get("visual.patch_embed.proj.weight");
   const run = async (patches: Float32Array): Promise<[Float32Array, Float32Array | undefined]> => {
     const forward = (): Tensor => {
-      const input = uploadVision(device, model.config.vision, { patches, grids: [grid] });
-      return visionForward(model.parameters, model.config.vision, input);
+      const { vision } = model.config;
+      const tower = towerOf(model.config);
+      const input = tower.upload(device, vision, { patches, grids: [grid] });
+      return tower.forward(model.parameters, vision, input, {}).merged;
     };
     const read: readonly Tensor[] = scope(() => {
       if (dtype === "bf16") return [forward()];

@@ -50,7 +50,7 @@ function forward(of: QwenVLModel, checkpoint: boolean): { embeddings: Tensor; lo
   return scope(() => {
     const embeddings = of.embed(uploaded, { checkpoint });
     const { logProb } = of.logProbs(of.hidden(embeddings, uploaded, { checkpoint }), batch);
-    return { embeddings, logProb };
+    return { embeddings: embeddings.rows, logProb };
   });
 }
 

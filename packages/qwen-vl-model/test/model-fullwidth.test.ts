@@ -89,7 +89,7 @@ async function checkForward(model: QwenVLModel, golden: Golden, sequence: Sequen
       const last = rows(hidden.at(-1)!, [count - 4, count - 3, count - 2, count - 1]);
       return {
         patches: rows(linear(uploaded.vision!.pixels, weights.get("visual.patch_embed.proj.weight")), [0, 1, 5, 119]),
-        vision: model.vision(uploaded)!,
+        vision: model.vision(uploaded)!.merged,
         hidden: hidden.map((state) => rows(state, golden("rows").values)),
         logits: linear(last, model.head),
       };
@@ -132,7 +132,7 @@ async function checkBackward(model: QwenVLModel, golden: Golden, sequence: Seque
       scope(() => {
         const embeddings = model.embed(uploaded);
         const { logProb } = model.logProbs(model.hidden(embeddings, uploaded), batch);
-        return { embeddings, loss: negate(mean(logProb)) };
+        return { embeddings: embeddings.rows, loss: negate(mean(logProb)) };
       }),
     );
     const { embeddings, loss } = recorded.value;

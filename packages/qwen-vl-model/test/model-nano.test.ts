@@ -38,7 +38,7 @@ test("hidden states, vision embeddings and logits", async () => {
   const { visual, logits, hidden } = noGrad(() =>
     scope(() => {
       const hidden = model.hiddenStates(model.embed(uploaded), uploaded);
-      return { visual: model.vision(uploaded)!, logits: linear(hidden.at(-1)!, model.head), hidden };
+      return { visual: model.vision(uploaded)!.merged, logits: linear(hidden.at(-1)!, model.head), hidden };
     }),
   );
   await expectClose(visual, "A.vision_embeds");

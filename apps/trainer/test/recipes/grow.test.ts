@@ -50,9 +50,9 @@ test("a grown teacher says what the teacher says, and its new layer gets a gradi
 });
 
 function halfEpsilon({ text, vision, ...rest }: QwenVLConfig): QwenVLConfig {
-  const half = <C extends { readonly rmsNormEps: number }>(config: C): C => ({
-    ...config,
-    rmsNormEps: config.rmsNormEps / 2,
-  });
-  return { ...rest, text: half(text), vision: half(vision) };
+  return {
+    ...rest,
+    text: { ...text, rmsNormEps: text.rmsNormEps / 2 },
+    vision: { ...vision, normEps: vision.normEps / 2 },
+  };
 }

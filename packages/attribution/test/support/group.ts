@@ -78,9 +78,9 @@ export async function plainGradient(model: QwenVLModel, group: PromptGroup, resp
   const batch = packGroups(model.config, [{ ...group, responses: [group.responses[response]!] }]);
   const uploaded = model.upload(batch);
   const { rows, gradient, score } = scope(() => {
-    const rows = noGrad(() => model.embed(uploaded));
+    const rows = noGrad(() => model.embed(uploaded).rows);
     const recorded = record([rows], () =>
-      scope(() => sum(model.logProbs(model.hidden(rows, uploaded), batch).logProb)),
+      scope(() => sum(model.logProbs(model.hidden({ rows, deep: [] }, uploaded), batch).logProb)),
     );
     return { rows, score: recorded.value, gradient: recorded.backward(recorded.value)[0]! };
   });
@@ -107,10 +107,10 @@ export async function plainScore(
   const uploaded = model.upload(batch);
   using logProbs = noGrad(() =>
     scope(() => {
-      const whole = model.embed(uploaded);
+      const whole = model.embed(uploaded).rows;
       const index = replaced && RowIndex.of(model.device, replaced.tokens, whole.shape[0]!);
       const rows = index ? overwriteRows(whole, replaced.rows, index) : whole;
-      return model.logProbs(model.hidden(rows, uploaded), batch).logProb;
+      return model.logProbs(model.hidden({ rows, deep: [] }, uploaded), batch).logProb;
     }),
   );
   model.release(uploaded);

@@ -1,13 +1,17 @@
 // The model as attribution sees it: a prompt is computed once (or in variants), and responses are scored against its keys and values, which
 // are differentiable. @iapo/attribution states the interface; this fits it. Legend: P prompt tokens, V variants, K key width, H hidden.
+// A token's row is all that the model reads of it, side by side: its embedding and what is added to it behind the first layers, so that to move a
+// token's row is to move the token everywhere . W = H times one more than the features added later; without any, W = H.
 import {
   checkpoint,
   concat,
   type Device,
+  fill,
   gatherRows,
   logProbs,
   multiply,
   noGrad,
+  overwriteRows,
   RowIndex,
   reshape,
   rmsNorm,
@@ -22,11 +26,11 @@ import { QwenVLError } from "../error.ts";
 import type { UploadedLayout } from "../model/layout.ts";
 import type { QwenVLModel } from "../model/model.ts";
 import { type PackedBatch, type PromptGroup, packGroups } from "../model/pack.ts";
-import { attend, feedForward } from "../model/text.ts";
+import { addAt, attend, feedForward } from "../model/text.ts";
 
 /** A prompt and its responses, embedded. */
 export interface EmbeddedGroup {
-  /** f32 [P, H]. */
+  /** f32 [P, W]; of text tokens the added features are zero, and get no gradient. */
   readonly embeddings: Tensor;
   /** f32 [rows, H]: prompt, response 1, ...; a response's last token has no row. */
   readonly rows: Tensor;
@@ -62,6 +66,8 @@ interface Pass {
   readonly kept: readonly number[];
   /** What the kept rows see, where the others need no last layer. */
   readonly keptSegments?: readonly Segment[];
+  /** What is added to which rows behind the first layers; kept rows are none of them. */
+  readonly added?: { readonly rows: RowIndex; readonly features: readonly Tensor[] } | undefined;
   /** From a pass's own keys, or values, of a layer to all that its segments name. */
   readonly join: (own: Tensor, layer: number, part: 0 | 1) => Tensor;
 }
@@ -87,6 +93,7 @@ export class DifferentiableQwenVL {
   /** Runs the vision tower and looks the tokens up. @throws QwenVLError `positions` as `packGroups`, `prompt` for an empty prompt */
   embed(group: PromptGroup): EmbeddedGroup {
     const { model } = this;
+    const H = model.config.text.hiddenSize;
     const count = group.prompt.tokens.length;
     if (count === 0) throw new QwenVLError("prompt", "an empty prompt has nothing to attribute to");
     const batch = packGroups(model.config, [group]);
@@ -94,12 +101,16 @@ export class DifferentiableQwenVL {
     const made = noGrad(() =>
       scope(() => {
         const uploaded = model.upload(batch);
-        const rows = model.embed(uploaded);
+        const { rows, deep } = model.embed(uploaded);
+        if (deep.length > 0) expectTextBehindImages(group, model.config.tokens.image);
+        const inPrompt = this.#index(batch.imageRows, count);
+        const added = deep.map((features) => overwriteRows(fill(model.device, [count, H], 0), features, inPrompt));
+        const asText = (row: Tensor): Tensor => sideBySide([row, ...deep.map(() => fill(model.device, [1, H], 0))]);
         return {
           rows,
-          embeddings: gatherRows(rows, this.#index(range(0, count), batch.tokens.length)),
-          meanEmbedding: this.#meanEmbedding(),
-          padEmbedding: pad === undefined ? undefined : this.#tokenEmbeddings([pad]),
+          embeddings: sideBySide([gatherRows(rows, this.#index(range(0, count), batch.tokens.length)), ...added]),
+          meanEmbedding: asText(this.#meanEmbedding()),
+          padEmbedding: pad === undefined ? undefined : asText(this.#tokenEmbeddings([pad])),
         };
       }),
     );
@@ -119,7 +130,7 @@ export class DifferentiableQwenVL {
 
   /** Variants of the prompt, each from a token of its own on, in one pass; the rows before are those of `whole`. */
   prefill(
-    { batch, embeddings }: EmbeddedGroup,
+    { batch, embeddings, imageOfToken }: EmbeddedGroup,
     variants: readonly { readonly firstToken: number; readonly rows: Tensor }[],
     whole?: GroupStates,
   ): GroupStates {
@@ -147,8 +158,9 @@ export class DifferentiableQwenVL {
       const index = whole && this.#index(keyRows, count + source.length);
       const join = (own: Tensor, layer: number, part: 0 | 1): Tensor =>
         whole && index ? gatherRows(concat([at(whole.tensors, 2 * layer + part), own], 0), index) : own;
-      const rows = joined(variants.map((variant) => variant.rows));
-      const pass = { positions: positionsOf(batch.positions, source), segments, kept, keptSegments, join };
+      const images = source.flatMap((token, row) => (at(imageOfToken, token) < 0 ? [] : [row]));
+      const { rows, added } = this.#apart(joined(variants.map((variant) => variant.rows)), images);
+      const pass = { positions: positionsOf(batch.positions, source), segments, kept, keptSegments, join, added };
       const { states, hidden } = this.#run(rows, pass);
       return { variants: variants.length, tensors: [...states, hidden] };
     });
@@ -195,8 +207,30 @@ export class DifferentiableQwenVL {
     });
   }
 
+  /** Embeddings [R, H] of rows [R, W], and the features of those that are an image's; from text rows nothing is read but the embedding. */
+  #apart(wide: Tensor, images: readonly number[]): { rows: Tensor; added: Pass["added"] } {
+    const H = this.model.config.text.hiddenSize;
+    const count = rowsOf(wide);
+    const sites = wide.size / (count * H);
+    if (sites === 1) return { rows: wide, added: undefined };
+    const flat = reshape(wide, [count * sites, H]);
+    const site = (rows: readonly number[], k: number): Tensor =>
+      gatherRows(
+        flat,
+        this.#index(
+          rows.map((row) => row * sites + k),
+          count * sites,
+        ),
+      );
+    const rows = site(range(0, count), 0);
+    if (images.length === 0) return { rows, added: undefined };
+    const features = range(1, sites).map((k) => site(images, k));
+    return { rows, added: { rows: this.#index(images, count), features } };
+  }
+
   /** All layers. `states`: keys and values of each; `hidden`: the kept rows before the last norm. */
-  #run(rows: Tensor, { positions, segments, kept, keptSegments, join }: Pass): { states: Tensor[]; hidden: Tensor } {
+  #run(rows: Tensor, pass: Pass): { states: Tensor[]; hidden: Tensor } {
+    const { positions, segments, kept, keptSegments, join, added } = pass;
     const { model } = this;
     const config = model.config.text;
     const layout: UploadedLayout = model.uploadText({ positions, segments });
@@ -217,7 +251,9 @@ export class DifferentiableQwenVL {
         const { attended, keys, values } = attend(of, input, layout, seen, queries);
         const needed = layer === last && !queries ? gatherRows(attended, keptRows) : attended;
         const forward = (rows: Tensor): Tensor => feedForward(of, rows);
-        return { output: this.#checkpoint ? checkpoint(forward, [needed]) : forward(needed), keys, values };
+        const output = this.#checkpoint ? checkpoint(forward, [needed]) : forward(needed);
+        const features = layer < last ? added?.features[layer] : undefined;
+        return { output: added && features ? addAt(output, added.rows, features) : output, keys, values };
       });
       if (layer > 0) input.dispose();
       states.push(made.keys, made.values);
@@ -247,6 +283,16 @@ export class DifferentiableQwenVL {
       hiddenSize,
     ]);
   }
+}
+
+/** Features of images in a response would have to be explained too, and those of a prompt's last row would be added where only it goes on. */
+function expectTextBehindImages({ prompt, responses }: PromptGroup, imageToken: number): void {
+  if (prompt.tokens.at(-1) !== imageToken && responses.every(({ images }) => images.length === 0)) return;
+  throw new QwenVLError("prompt", "what is attributed needs a prompt that ends in text, and responses without images");
+}
+
+function sideBySide(parts: readonly Tensor[]): Tensor {
+  return parts.length === 1 ? at(parts, 0) : concat(parts, 1);
 }
 
 function responseRows({ prompt, responses }: PromptGroup): ResponseRows[] {

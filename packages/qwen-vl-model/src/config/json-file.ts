@@ -36,6 +36,12 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** A null stands for an absent field everywhere; what is no object stays what it is. */
+export function withoutNulls<Value>(json: Value): Value extends JsonObject ? JsonObject : Value;
+export function withoutNulls(json: unknown): unknown {
+  return isObject(json) ? Object.fromEntries(Object.entries(json).filter(([, value]) => value !== null)) : json;
+}
+
 /**
  * Validates `value`, whose place in the file is `path`.
  * @throws QwenVLError `config`, naming the file, each faulty field, and the key that was probably meant.

@@ -1,13 +1,9 @@
 // How an image becomes patches: `preprocessor_config.json`, or `processor_config.json` as transformers 5 writes it.
 import { z } from "zod";
 import { QwenVLError } from "../error.ts";
+import { familyOf } from "../families/registry.ts";
 import { isObject, readJsonFile, validate } from "./json-file.ts";
-import type { VisionConfig } from "./model-config.ts";
-
-/** Fewest pixels an image is scaled to where the file says nothing: 56 x 56. */
-export const DEFAULT_MIN_PIXELS = 3136;
-/** Most pixels an image is scaled to where the file says nothing, and what the trainer uses: 1280 cells of 28 x 28. */
-export const DEFAULT_MAX_PIXELS = 1_003_520;
+import type { QwenVLConfig } from "./types.ts";
 
 export interface PreprocessorConfig {
   readonly minPixels: number;
@@ -27,8 +23,6 @@ const pixels = z
   .max(2 ** 31);
 const on = z.literal(true, { error: "switching this step off is not supported" }).nullish();
 const SIZE_FORM = "expected areas in pixels: shortest_edge and longest_edge, or min_pixels and max_pixels";
-const DEFAULT_MEAN = [0.48145466, 0.4578275, 0.40821073] as const;
-const DEFAULT_STD = [0.26862954, 0.26130258, 0.27577711] as const;
 const schema = z.object({
   min_pixels: pixels.nullish(),
   max_pixels: pixels.nullish(),
@@ -57,15 +51,17 @@ const schema = z.object({
 });
 
 /**
- * The settings from parsed JSON; the patch sizes must be those of the model. `min_pixels` and `max_pixels` win over `size`, whose
+ * The settings from parsed JSON, and its family's where it says nothing; the patch sizes must be those of the model. `min_pixels` and `max_pixels` win over `size`, whose
  * "edges" are areas too. A `size` of another form is refused.
  * @throws QwenVLError `config`, naming file and field.
  */
 export function parsePreprocessorConfig(
   json: unknown,
-  vision: VisionConfig,
+  config: QwenVLConfig,
   file = "preprocessor_config.json",
 ): PreprocessorConfig {
+  const { vision } = config;
+  const defaults = familyOf(config).preprocessor;
   const raw = validate(schema, json, file);
   const expected = {
     patch_size: vision.patchSize,
@@ -78,8 +74,8 @@ export function parsePreprocessorConfig(
     }
   }
   const { size } = raw;
-  const minPixels = raw.min_pixels ?? size?.shortest_edge ?? size?.min_pixels ?? DEFAULT_MIN_PIXELS;
-  const maxPixels = raw.max_pixels ?? size?.longest_edge ?? size?.max_pixels ?? DEFAULT_MAX_PIXELS;
+  const minPixels = raw.min_pixels ?? size?.shortest_edge ?? size?.min_pixels ?? defaults.minPixels;
+  const maxPixels = raw.max_pixels ?? size?.longest_edge ?? size?.max_pixels ?? defaults.maxPixels;
   if (minPixels > maxPixels) {
     throw new QwenVLError("config", `${file}: min_pixels: ${minPixels} is more than max_pixels ${maxPixels}`);
   }
@@ -89,8 +85,8 @@ export function parsePreprocessorConfig(
     patchSize: vision.patchSize,
     temporalPatchSize: vision.temporalPatchSize,
     mergeSize: vision.spatialMergeSize,
-    imageMean: raw.image_mean ?? DEFAULT_MEAN,
-    imageStd: raw.image_std ?? DEFAULT_STD,
+    imageMean: raw.image_mean ?? defaults.imageMean,
+    imageStd: raw.image_std ?? defaults.imageStd,
     rescaleFactor: raw.rescale_factor ?? 1 / 255,
   };
 }
@@ -99,11 +95,11 @@ export function parsePreprocessorConfig(
  * Reads both files of a directory; `image_processor` of `processor_config.json` wins, as in transformers. Without either the defaults hold.
  * @throws QwenVLError for what is wrong in any of them
  */
-export async function loadPreprocessorConfig(directory: string, vision: VisionConfig): Promise<PreprocessorConfig> {
+export async function loadPreprocessorConfig(directory: string, model: QwenVLConfig): Promise<PreprocessorConfig> {
   const file = `${directory}/preprocessor_config.json`;
-  const config = parsePreprocessorConfig((await readJsonFile(file)) ?? {}, vision, file);
+  const config = parsePreprocessorConfig((await readJsonFile(file)) ?? {}, model, file);
   const newer = `${directory}/processor_config.json`;
   const json = await readJsonFile(newer);
   const nested = isObject(json) ? (json.image_processor ?? undefined) : undefined;
-  return nested === undefined ? config : parsePreprocessorConfig(nested, vision, `${newer}: image_processor`);
+  return nested === undefined ? config : parsePreprocessorConfig(nested, model, `${newer}: image_processor`);
 }

@@ -1,52 +1,16 @@
 // Every tensor of a checkpoint, from its configuration, and the check of a checkpoint against that list.
 import type { TensorInfo } from "@iapo/tensor-core/safetensors";
 import { QwenVLError } from "../error.ts";
-import type { QwenVLConfig, TextConfig, VisionConfig } from "./model-config.ts";
-
-/** One tensor. Names are the published ones; matrices are `[out, in]`. */
-export interface TensorSpec {
-  readonly name: string;
-  readonly shape: readonly number[];
-}
+import { familyOf } from "../families/registry.ts";
+import { linearTensors as linear, type QwenVLConfig, type TensorSpec, type TextConfig } from "./types.ts";
 
 /** All tensors in the order in which the forward pass meets them. */
 export function tensorTable(config: QwenVLConfig): TensorSpec[] {
-  return [...visionTensors(config.vision), ...textTensors(config.text)];
-}
-
-function linear(name: string, out: number, input: number, bias: boolean): TensorSpec[] {
-  const weight = { name: `${name}.weight`, shape: [out, input] };
-  return bias ? [weight, { name: `${name}.bias`, shape: [out] }] : [weight];
-}
-
-function visionTensors(vision: VisionConfig): TensorSpec[] {
-  const { hiddenSize: d, intermediateSize, patchSize: p, outHiddenSize } = vision;
-  const cell = d * vision.spatialMergeSize ** 2;
-  const tensors: TensorSpec[] = [
-    { name: "visual.patch_embed.proj.weight", shape: [d, vision.inChannels, vision.temporalPatchSize, p, p] },
-  ];
-  for (let i = 0; i < vision.depth; i++) {
-    const block = `visual.blocks.${i}`;
-    tensors.push(
-      { name: `${block}.norm1.weight`, shape: [d] },
-      ...linear(`${block}.attn.qkv`, 3 * d, d, true),
-      ...linear(`${block}.attn.proj`, d, d, true),
-      { name: `${block}.norm2.weight`, shape: [d] },
-      ...linear(`${block}.mlp.gate_proj`, intermediateSize, d, true),
-      ...linear(`${block}.mlp.up_proj`, intermediateSize, d, true),
-      ...linear(`${block}.mlp.down_proj`, d, intermediateSize, true),
-    );
-  }
-  tensors.push(
-    { name: "visual.merger.ln_q.weight", shape: [d] },
-    ...linear("visual.merger.mlp.0", cell, cell, true),
-    ...linear("visual.merger.mlp.2", outHiddenSize, cell, true),
-  );
-  return tensors;
+  return [...familyOf(config).visionTensors(config.vision), ...textTensors(config.text)];
 }
 
 function textTensors(text: TextConfig): TensorSpec[] {
-  const { hiddenSize: h, intermediateSize, vocabSize, headDim } = text;
+  const { hiddenSize: h, intermediateSize, vocabSize, headDim, attentionBias, qkNorm } = text;
   const q = text.numAttentionHeads * headDim;
   const kv = text.numKeyValueHeads * headDim;
   const tensors: TensorSpec[] = [{ name: "model.embed_tokens.weight", shape: [vocabSize, h] }];
@@ -54,9 +18,12 @@ function textTensors(text: TextConfig): TensorSpec[] {
     const layer = `model.layers.${i}`;
     tensors.push(
       { name: `${layer}.input_layernorm.weight`, shape: [h] },
-      ...linear(`${layer}.self_attn.q_proj`, q, h, true),
-      ...linear(`${layer}.self_attn.k_proj`, kv, h, true),
-      ...linear(`${layer}.self_attn.v_proj`, kv, h, true),
+      ...linear(`${layer}.self_attn.q_proj`, q, h, attentionBias),
+      ...linear(`${layer}.self_attn.k_proj`, kv, h, attentionBias),
+      ...linear(`${layer}.self_attn.v_proj`, kv, h, attentionBias),
+      ...(qkNorm ? ["q_norm", "k_norm"] : []).map((norm): TensorSpec => {
+        return { name: `${layer}.self_attn.${norm}.weight`, shape: [headDim] };
+      }),
       ...linear(`${layer}.self_attn.o_proj`, h, q, false),
       { name: `${layer}.post_attention_layernorm.weight`, shape: [h] },
       ...linear(`${layer}.mlp.gate_proj`, intermediateSize, h, false),

@@ -1,5 +1,5 @@
 // Ids that must not be sampled.
-import type { QwenVLConfig } from "../config/model-config.ts";
+import type { QwenVLConfig } from "../config/types.ts";
 
 /** Image and video placeholders, which would ask for images that are not there, and the embedding's padding rows behind the tokenizer's ids. */
 export function bannedIdsOf(config: QwenVLConfig, tokenizerSize: number): number[] {

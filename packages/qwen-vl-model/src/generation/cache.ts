@@ -1,6 +1,6 @@
 // Rotated keys and values of all layers, so that a prompt is computed once and each new token only once.
 import { type Device, RowIndex, scope, type Tensor, TensorError, withTag, writeRows } from "@iapo/tensor-core";
-import type { TextConfig } from "../config/model-config.ts";
+import type { TextConfig } from "../config/types.ts";
 
 interface LayerCache {
   readonly keys: Tensor;

@@ -267,7 +267,8 @@ export class Session {
         return sample(linear(before, this.#model.head), { ...options, ...repetition, position: done + step });
       });
       this.#cache.target = target;
-      hidden = this.#model.hidden(this.#model.embedTokens(made.ids), { layout }, { cache: this.#cache });
+      const embeddings = { rows: this.#model.embedTokens(made.ids), deep: [] };
+      hidden = this.#model.hidden(embeddings, { layout }, { cache: this.#cache });
       before.dispose();
       drawn.push(made);
     }

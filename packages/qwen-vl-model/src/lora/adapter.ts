@@ -10,7 +10,7 @@ import {
   type Tensor,
   withTag,
 } from "@iapo/tensor-core";
-import type { QwenVLConfig } from "../config/model-config.ts";
+import type { QwenVLConfig } from "../config/types.ts";
 import { QwenVLError } from "../error.ts";
 import type { TrainableWeight } from "../weights/weights.ts";
 import { type LoraTargets, targetsOf } from "./targets.ts";

@@ -1,7 +1,7 @@
 // The tensors of an adapter's file, matched to the model: two of each adapted projection, and whole matrices.
 import type { SafetensorsReader, TensorInfo } from "@iapo/tensor-core/safetensors";
-import type { QwenVLConfig } from "../config/model-config.ts";
 import { publishedName } from "../config/tensor-table.ts";
+import type { QwenVLConfig } from "../config/types.ts";
 import { QwenVLError } from "../error.ts";
 import { haveSameValues } from "../weights/checkpoint.ts";
 import type { PeftConfig } from "./peft-config.ts";

@@ -11,7 +11,7 @@ import {
   type TensorSource,
   writeSafetensors,
 } from "@iapo/tensor-core/safetensors";
-import type { QwenVLConfig } from "../config/model-config.ts";
+import type { QwenVLConfig } from "../config/types.ts";
 import { QwenVLError, reasonOf } from "../error.ts";
 import { elementsOf, floatsOf } from "../weights/checkpoint.ts";
 import { writeValues } from "../weights/load.ts";

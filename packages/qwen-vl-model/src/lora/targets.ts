@@ -1,6 +1,7 @@
 // Which projections an adapter is for, by the names that PEFT knows them under.
-import type { QwenVLConfig } from "../config/model-config.ts";
+
 import { tensorTable } from "../config/tensor-table.ts";
+import type { QwenVLConfig } from "../config/types.ts";
 import { QwenVLError } from "../error.ts";
 
 /**
@@ -21,15 +22,11 @@ export function moduleName(name: string): string {
   return name.startsWith("visual.") ? `model.${name}` : name.replace(/^model\./, "model.language_model.");
 }
 
-/** Matrices that are no projection within the model. The patch embedding, a convolution, is none either. */
-const NOT_ADAPTED: ReadonlySet<string> = new Set(["model.embed_tokens", "lm_head"]);
-
 /** Every matrix that an adapter may be for. */
 export function projectionsOf(config: QwenVLConfig): Projection[] {
   return tensorTable(config)
-    .filter(({ shape }) => shape.length === 2)
-    .map(({ name, shape: [out = 0, input = 0] }) => ({ name: name.replace(/\.weight$/, ""), out, input }))
-    .filter(({ name }) => !NOT_ADAPTED.has(name));
+    .filter(({ isProjection }) => isProjection)
+    .map(({ name, shape: [out = 0, input = 0] }) => ({ name: name.replace(/\.weight$/, ""), out, input }));
 }
 
 /** Whether a module, under either name, is the one that `target` names. */

@@ -2,7 +2,7 @@
 // two frames' weights: half of the pixels to move, half of the work.
 import { add, gatherRows, RowIndex, reshape, scope, type Tensor } from "@iapo/tensor-core";
 import { rowsOf } from "../checked.ts";
-import type { VisionConfig } from "../config/model-config.ts";
+import type { VisionConfig } from "../config/types.ts";
 
 /** The weight `[E, channels, frames, patch, patch]` of whole patches, f32 or bf16, summed over frames in f32: `[E, channels * patch * patch]`. */
 export function frameSum(weight: Tensor, config: VisionConfig): Tensor {

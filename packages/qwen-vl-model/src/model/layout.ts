@@ -1,6 +1,6 @@
 // Where everything lies in one packed forward pass: rows, segments, rotary tables. Built on the CPU, uploaded once.
 import { type Device, type Segment, Segments, type Tensor, withTag } from "@iapo/tensor-core";
-import type { TextConfig } from "../config/model-config.ts";
+import type { TextConfig } from "../config/types.ts";
 import { textRotaryTables } from "../processor/rotary.ts";
 
 /** Rows of the text decoder in one pass. */

@@ -13,14 +13,15 @@ import {
   withTag,
 } from "@iapo/tensor-core";
 import { rowsOf } from "../checked.ts";
-import type { QwenVLConfig } from "../config/model-config.ts";
+import type { QwenVLConfig } from "../config/types.ts";
+import { towerOf } from "../families/towers.ts";
 import type { Adapter } from "../lora/adapter.ts";
 import { Weights } from "../weights/weights.ts";
 import { type TextLayout, type UploadedLayout, uploadTextLayout } from "./layout.ts";
 import type { ModelParameters } from "./linear.ts";
 import type { PackedBatch } from "./pack.ts";
-import { type TextForwardOptions, textForward } from "./text.ts";
-import { type UploadedVision, uploadVision, visionForward } from "./vision.ts";
+import { type InputEmbeddings, type TextForwardOptions, type TextRows, textForward } from "./text.ts";
+import type { TowerOptions, UploadedVision, VisionFeatures } from "./tower.ts";
 
 /** A packed batch on the device. Dispose it after the backward pass. */
 export interface UploadedBatch {
@@ -32,7 +33,7 @@ export interface UploadedBatch {
   readonly imageSources: RowIndex | undefined;
 }
 
-/** Qwen2.5-VL on a device. The object holds no activations: every method returns what it makes. */
+/** A model of any family on a device. The object holds no activations: every method returns what it makes. */
 export class QwenVLModel {
   readonly device: Device;
   readonly config: QwenVLConfig;
@@ -76,7 +77,7 @@ export class QwenVLModel {
       batch,
       tokens: withTag("layout", () => RowIndex.of(device, batch.tokens, config.text.vocabSize)),
       layout: uploadTextLayout(device, config.text, batch),
-      vision: images && uploadVision(device, config.vision, images),
+      vision: images && towerOf(config).upload(device, config.vision, images),
       imageRows: images && withTag("layout", () => RowIndex.of(device, batch.imageRows, batch.tokens.length)),
       imageSources: images && withTag("layout", () => RowIndex.of(device, batch.imageSources, sources)),
     }));
@@ -84,26 +85,13 @@ export class QwenVLModel {
 
   /** Frees what `upload` made. */
   release({ tokens, layout, vision, imageRows, imageSources }: UploadedBatch): void {
-    const { pixels, windows, images, windowOrder, imageOrder } = vision ?? {};
-    const parts = [
-      tokens,
-      layout.cos,
-      layout.sin,
-      layout.segments,
-      vision?.cos,
-      vision?.sin,
-      pixels,
-      windows,
-      images,
-      windowOrder,
-      imageOrder,
-    ];
-    for (const part of [...parts, imageRows, imageSources]) part?.dispose();
+    const parts = [tokens, layout.cos, layout.sin, layout.segments, vision, imageRows, imageSources];
+    for (const part of parts) part?.dispose();
   }
 
-  /** The vision tower's rows `[merged cells, hidden]` of the batch's distinct images; undefined where there are none. */
-  vision({ vision }: UploadedBatch, options: { readonly checkpoint?: boolean } = {}): Tensor | undefined {
-    return vision && visionForward(this.parameters, this.config.vision, vision, options);
+  /** What the vision tower makes of the batch's distinct images; undefined where there are none. */
+  vision({ vision }: UploadedBatch, options: TowerOptions = {}): VisionFeatures | undefined {
+    return vision && towerOf(this.config).forward(this.parameters, this.config.vision, vision, options);
   }
 
   /** Uploads a layout of text rows alone. */
@@ -116,31 +104,28 @@ export class QwenVLModel {
     return lookupRows(this.embeddings, ids);
   }
 
-  /** Merged input embeddings `[rows, hidden]`: token embeddings, image rows in their places. */
-  embed(uploaded: UploadedBatch, options: { readonly checkpoint?: boolean } = {}): Tensor {
+  /** Token embeddings `[rows, hidden]` with image rows in their places, and what is added to those later. */
+  embed(uploaded: UploadedBatch, options: TowerOptions = {}): InputEmbeddings {
     const { imageRows, imageSources } = uploaded;
     return scope(() => {
       const text = gatherRows(this.embeddings, uploaded.tokens);
       const visual = this.vision(uploaded, options);
-      if (!visual || !imageRows || !imageSources) return text;
-      return overwriteRows(text, gatherRows(visual, imageSources), imageRows);
+      if (!visual || !imageRows || !imageSources) return { rows: text, deep: [] };
+      const placed = (features: Tensor): Tensor => gatherRows(features, imageSources);
+      return { rows: overwriteRows(text, placed(visual.merged), imageRows), deep: visual.deep.map(placed) };
     });
   }
 
-  /** Normalized hidden states `[rows, hidden]` of merged embeddings. */
-  hidden(
-    embeddings: Tensor,
-    { layout }: { readonly layout: UploadedLayout },
-    options: TextForwardOptions = {},
-  ): Tensor {
-    return scope(() => textForward(this.parameters, this.config.text, embeddings, layout, options));
+  /** Normalized hidden states `[rows, hidden]` of input embeddings. */
+  hidden(embeddings: InputEmbeddings, rows: TextRows, options: TextForwardOptions = {}): Tensor {
+    return scope(() => textForward(this.parameters, this.config.text, embeddings, rows, options));
   }
 
   /** The input of every layer and, last, the normalized output, `[rows, hidden]` each: what Hugging Face calls `hidden_states`. */
-  hiddenStates(embeddings: Tensor, { layout }: { readonly layout: UploadedLayout }): Tensor[] {
+  hiddenStates(embeddings: InputEmbeddings, rows: TextRows): Tensor[] {
     return scope(() => {
       const states: Tensor[] = [];
-      textForward(this.parameters, this.config.text, embeddings, layout, { states });
+      textForward(this.parameters, this.config.text, embeddings, rows, { states });
       return states;
     });
   }

@@ -1,10 +1,10 @@
 // Packs prompts and responses behind them into one pass without padding: a group's prompt stands once, its responses attend to it.
 import { rowSegment, type Segment } from "@iapo/tensor-core";
-import type { QwenVLConfig, VisionConfig } from "../config/model-config.ts";
+import type { QwenVLConfig, VisionConfig } from "../config/types.ts";
 import { QwenVLError } from "../error.ts";
 import { repeatFrames } from "../processor/frames.ts";
 import type { ImagePatches } from "../processor/image.ts";
-import type { VisionInput } from "./vision.ts";
+import type { VisionInput } from "./tower.ts";
 
 /** Patches with a name: equal names mean equal patches, which go through the vision tower once. */
 export interface EncodedImage extends ImagePatches {

@@ -4,14 +4,16 @@ import {
   attention,
   checkpoint,
   gatherRows,
+  overwriteRows,
   type RowIndex,
+  reshape,
   rmsNorm,
   rope,
   scope,
   siluGate,
   type Tensor,
 } from "@iapo/tensor-core";
-import type { TextConfig } from "../config/model-config.ts";
+import type { TextConfig } from "../config/types.ts";
 import type { KeyValueCache } from "../generation/cache.ts";
 import type { UploadedLayout } from "./layout.ts";
 import { type ModelParameters, project } from "./linear.ts";
@@ -25,25 +27,50 @@ export interface TextForwardOptions {
   readonly states?: Tensor[];
 }
 
-/** Embeddings `[T, H]` to normalized hidden states `[T, H]`. */
+/** What goes into the decoder. */
+export interface InputEmbeddings {
+  /** `[T, H]`. */
+  readonly rows: Tensor;
+  /** `[image rows, H]` each: the k-th is added to the image rows behind layer k. */
+  readonly deep: readonly Tensor[];
+}
+
+/** Embeddings to normalized hidden states `[T, H]`. */
 export function textForward(
   parameters: ModelParameters,
   config: TextConfig,
-  embeddings: Tensor,
-  layout: UploadedLayout,
+  { rows, deep }: InputEmbeddings,
+  { layout, imageRows }: TextRows,
   options: TextForwardOptions = {},
 ): Tensor {
-  let x_TH = embeddings;
+  let x_TH = rows;
   for (let layer = 0; layer < config.numHiddenLayers; layer++) {
     options.states?.push(x_TH);
     const run = (x: Tensor): Tensor => textLayer({ parameters, config, index: layer }, x, layout, options.cache);
     const input = x_TH;
     x_TH = options.checkpoint ? checkpoint(run, [input]) : scope(() => run(input));
     if (layer > 0 && !options.states) input.dispose();
+    const features = deep[layer];
+    if (features && imageRows) {
+      const before = x_TH;
+      x_TH = scope(() => addAt(before, imageRows, features));
+      before.dispose();
+    }
   }
   const out = rmsNorm(x_TH, parameters.weights.get("model.norm.weight"), config.rmsNormEps);
   options.states?.push(out);
   return out;
+}
+
+/** Rows of one pass, and which of them are an image's. */
+export interface TextRows {
+  readonly layout: UploadedLayout;
+  readonly imageRows?: RowIndex | undefined;
+}
+
+/** `x` with `features` added to its rows `index`. */
+export function addAt(x: Tensor, index: RowIndex, features: Tensor): Tensor {
+  return overwriteRows(x, add(gatherRows(x, index), features), index);
 }
 
 /** A layer of the decoder: its weights, by its number. */
@@ -91,8 +118,14 @@ export function attend(
   const n_TH = rmsNorm(x_TH, weights.get(`${name}.input_layernorm.weight`), rmsNormEps);
   const asking = (rows: Tensor): Tensor => (queries ? gatherRows(rows, queries.rows) : rows);
   const { cos, sin, segments } = queries?.layout ?? layout;
-  const q_TQ = rope(project(parameters, `${name}.self_attn.q_proj`, asking(n_TH)), cos, sin);
-  const k_TK = rope(project(parameters, `${name}.self_attn.k_proj`, n_TH), layout.cos, layout.sin);
+  /** Rows of heads `[T, heads x D]`, each head normalized where the model does so. */
+  const normed = (x: Tensor, norm: string): Tensor => {
+    if (!config.qkNorm) return x;
+    const perHead = reshape(x, [x.size / headDim, headDim]);
+    return reshape(rmsNorm(perHead, weights.get(`${name}.self_attn.${norm}.weight`), rmsNormEps), x.shape);
+  };
+  const q_TQ = rope(normed(project(parameters, `${name}.self_attn.q_proj`, asking(n_TH)), "q_norm"), cos, sin);
+  const k_TK = rope(normed(project(parameters, `${name}.self_attn.k_proj`, n_TH), "k_norm"), layout.cos, layout.sin);
   const [keys, values] = seen(k_TK, project(parameters, `${name}.self_attn.v_proj`, n_TH));
   const a_TQ = attention(q_TQ, keys, values, segments, { heads, kvHeads, headDim, scale: headDim ** -0.5 });
   return { attended: add(asking(x_TH), project(parameters, `${name}.self_attn.o_proj`, a_TQ)), keys, values };

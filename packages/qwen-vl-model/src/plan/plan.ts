@@ -8,7 +8,7 @@ import {
   negate,
   planningDevice,
 } from "@iapo/tensor-core";
-import type { QwenVLConfig } from "../config/model-config.ts";
+import type { QwenVLConfig } from "../config/types.ts";
 import { Session } from "../generation/session.ts";
 import { Adapter, type AdapterOptions } from "../lora/adapter.ts";
 import { QwenVLModel } from "../model/model.ts";

@@ -1,8 +1,9 @@
 // From a directory, a hub id or a model's settings to the parts of a policy.
 import { adapterAdvice, type Device, deriveSeed, TensorError } from "@iapo/tensor-core";
-import { loadConfig, type QwenVLConfig } from "../config/model-config.ts";
+import { loadConfig } from "../config/model-config.ts";
 import type { ModelSettings, ModelSource } from "../config/model-settings.ts";
 import { tensorTable } from "../config/tensor-table.ts";
+import type { QwenVLConfig } from "../config/types.ts";
 import { resolveModel } from "../hub/index.ts";
 import { Adapter, TEXT_PROJECTIONS } from "../lora/adapter.ts";
 import { QwenVLModel } from "../model/model.ts";

@@ -1,4 +1,4 @@
-// Chat templates: the checkpoint's own Jinja template, or the one for Qwen2.5-VL written here.
+// Chat templates: the checkpoint's own Jinja template, or its family's.
 import { Template } from "@huggingface/jinja";
 import { QwenVLError, reasonOf } from "../error.ts";
 import { withDeadline } from "./deadline.ts";
@@ -16,32 +16,6 @@ export interface RenderOptions {
   readonly addVisionId?: boolean;
 }
 
-/** Renders what Qwen2.5-VL's published template renders; for checkpoints that bring none. */
-export const DEFAULT_CHAT_TEMPLATE: string = `
-{%- set count = namespace(image=0) -%}
-{%- if messages[0].role != "system" -%}
-  {{- "<|im_start|>system\\nYou are a helpful assistant.<|im_end|>\\n" -}}
-{%- endif -%}
-{%- for message in messages -%}
-  {{- "<|im_start|>" + message.role + "\\n" -}}
-  {%- if message.content is string -%}
-    {{- message.content -}}
-  {%- else -%}
-    {%- for part in message.content -%}
-      {%- if part.type == "image" -%}
-        {%- set count.image = count.image + 1 -%}
-        {%- if add_vision_id -%}{{- "Picture " ~ count.image ~ ": " -}}{%- endif -%}
-        {{- "<|vision_start|><|image_pad|><|vision_end|>" -}}
-      {%- else -%}
-        {{- part.text -}}
-      {%- endif -%}
-    {%- endfor -%}
-  {%- endif -%}
-  {{- "<|im_end|>\\n" -}}
-{%- endfor -%}
-{%- if add_generation_prompt -%}{{- "<|im_start|>assistant\\n" -}}{%- endif -%}
-`;
-
 /** A real one takes less than a millisecond. */
 const DEADLINE = 2000;
 
@@ -54,7 +28,7 @@ export class ChatTemplate {
   readonly #tokens: TemplateTokens;
 
   /** @throws QwenVLError `template` where the source is empty or not Jinja. */
-  constructor(source: string = DEFAULT_CHAT_TEMPLATE, file = "chat template", tokens: TemplateTokens = {}) {
+  constructor(source: string, file = "chat template", tokens: TemplateTokens = {}) {
     this.#file = file;
     this.#tokens = tokens;
     if (source.trim() === "") throw this.fault("it is empty; delete it, or copy it again");

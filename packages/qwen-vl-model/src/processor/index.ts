@@ -1,9 +1,8 @@
-// Images and conversations made ready for Qwen2.5-VL: no GPU code.
+// Images and conversations made ready for the model: no GPU code.
 // @module
 export { QwenVLError, type QwenVLErrorCode } from "../error.ts";
 export {
   ChatTemplate,
-  DEFAULT_CHAT_TEMPLATE,
   type RenderOptions,
   type TemplateMessage,
   type TemplateTokens,
@@ -16,4 +15,3 @@ export { type EncodedChat, Processor, type ProcessorParts } from "./processor.ts
 export { type RotaryTables, textRotaryTables, visionRotaryTables } from "./rotary.ts";
 export { type ImageGrid, type ImageSize, imageGrid, imageTokenCount, smartResize } from "./smart-resize.ts";
 export { Tokenizer } from "./tokenizer.ts";
-export { type VisionLayout, visionLayout } from "./vision-layout.ts";

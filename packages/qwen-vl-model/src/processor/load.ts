@@ -1,9 +1,11 @@
 // Builds a processor from the files of a checkpoint directory.
 import { type GenerationConfig, loadGenerationConfig } from "../config/generation-config.ts";
 import { isObject, readJsonFile, readTextFile } from "../config/json-file.ts";
-import { loadConfig, type QwenVLConfig } from "../config/model-config.ts";
+import { loadConfig } from "../config/model-config.ts";
 import { loadPreprocessorConfig, type PreprocessorConfig } from "../config/preprocessor-config.ts";
+import type { QwenVLConfig } from "../config/types.ts";
 import { QwenVLError } from "../error.ts";
+import { familyOf } from "../families/registry.ts";
 import { ChatTemplate, type TemplateTokens } from "./chat-template.ts";
 import { Processor } from "./processor.ts";
 import { Tokenizer } from "./tokenizer.ts";
@@ -14,7 +16,7 @@ const MAX_TOKENIZER_BYTES = 64 * 2 ** 20;
 const MAX_PIXELS = 2 ** 31;
 
 export interface LoadProcessorOptions {
-  /** Replaces the file's limit. Published checkpoints allow 12,845,056 pixels; the trainer uses `DEFAULT_MAX_PIXELS`. */
+  /** Replaces the file's limit. Published checkpoints allow 12,845,056 pixels and more. */
   readonly maxPixels?: number | undefined;
   readonly minPixels?: number | undefined;
 }
@@ -26,7 +28,7 @@ export interface LoadProcessorOptions {
  */
 export async function loadProcessor(directory: string, options: LoadProcessorOptions = {}): Promise<Processor> {
   const config = await loadConfig(directory);
-  const preprocessor = limited(await loadPreprocessorConfig(directory, config.vision), options);
+  const preprocessor = limited(await loadPreprocessorConfig(directory, config), options);
   const file = `${directory}/tokenizer.json`;
   const json = await readJsonFile(file, MAX_TOKENIZER_BYTES);
   if (json === undefined) {
@@ -37,7 +39,7 @@ export async function loadProcessor(directory: string, options: LoadProcessorOpt
   const tokenizer = new Tokenizer(json, file);
   const tokenizerConfig = await readJsonFile(`${directory}/tokenizer_config.json`);
   const named = namedTokens(tokenizerConfig);
-  const chatTemplate = await loadChatTemplate(directory, tokenizerConfig, named);
+  const chatTemplate = await loadChatTemplate(directory, config, tokenizerConfig, named);
   const stopIds = stopIdsOf(config, await loadGenerationConfig(directory), tokenizer, named);
   if (stopIds.length === 0) {
     const files = "generation_config.json, config.json and tokenizer_config.json";
@@ -89,6 +91,7 @@ function namedTokens(json: unknown): TemplateTokens {
 
 async function loadChatTemplate(
   directory: string,
+  config: QwenVLConfig,
   tokenizerConfig: unknown,
   tokens: TemplateTokens,
 ): Promise<ChatTemplate> {
@@ -104,7 +107,7 @@ async function loadChatTemplate(
     const template = templateIn(json, file);
     if (template !== undefined) return new ChatTemplate(template, file, tokens);
   }
-  return new ChatTemplate(undefined, undefined, tokens);
+  return new ChatTemplate(familyOf(config).chatTemplate, undefined, tokens);
 }
 
 /** Of named templates, in a list or an object, the one called default. @throws QwenVLError `template` for another form */

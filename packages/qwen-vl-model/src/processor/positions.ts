@@ -1,5 +1,5 @@
 // Multimodal rope positions (docs/qwen2.5-vl.md "Text model", mRoPE).
-import type { SpecialTokens } from "../config/model-config.ts";
+import type { SpecialTokens } from "../config/types.ts";
 import { QwenVLError } from "../error.ts";
 import type { ImageGrid } from "./smart-resize.ts";
 

@@ -1,8 +1,9 @@
 // Everything that happens to a conversation before the model sees it: template, tokens, blocks, image grids, positions. No GPU code.
 import type { RawImage } from "@iapo/rollout-trace";
-import type { QwenVLConfig } from "../config/model-config.ts";
 import type { PreprocessorConfig } from "../config/preprocessor-config.ts";
+import type { QwenVLConfig } from "../config/types.ts";
 import { QwenVLError } from "../error.ts";
+import { familyOf } from "../families/registry.ts";
 import { type RenderedPiece, renderBlocks } from "./blocks.ts";
 import { ChatTemplate } from "./chat-template.ts";
 import { type ImagePatches, processImage } from "./image.ts";
@@ -28,6 +29,7 @@ export interface ProcessorParts {
   readonly config: QwenVLConfig;
   readonly preprocessor: PreprocessorConfig;
   readonly tokenizer: Tokenizer;
+  /** Default that of the family. */
   readonly chatTemplate?: ChatTemplate;
   /** Tokens that end a response; default those of `config`. */
   readonly stopIds?: readonly number[];
@@ -43,11 +45,11 @@ export class Processor {
   readonly #imageToken: string;
 
   /** @throws QwenVLError `tokenizer` where tokenizer and configuration do not belong together. */
-  constructor({ config, preprocessor, tokenizer, chatTemplate = new ChatTemplate(), stopIds }: ProcessorParts) {
+  constructor({ config, preprocessor, tokenizer, chatTemplate, stopIds }: ProcessorParts) {
     this.config = config;
     this.preprocessor = preprocessor;
     this.tokenizer = tokenizer;
-    this.chatTemplate = chatTemplate;
+    this.chatTemplate = chatTemplate ?? new ChatTemplate(familyOf(config).chatTemplate);
     this.stopIds = stopIds ?? config.tokens.eos;
     if (tokenizer.size > config.text.vocabSize) {
       throw new QwenVLError(

@@ -1,6 +1,6 @@
 // Rotary tables, made on the CPU. Frequencies and angles are rounded to float32 where the published implementation rounds them (at
 // position 1e5 that moves an angle by 4e-3), cosines and sines are taken in float64 (docs/qwen2.5-vl.md "Text model", "Vision tower").
-import type { TextConfig, VisionConfig } from "../config/model-config.ts";
+import type { TextConfig, VisionConfig } from "../config/types.ts";
 
 /** `[rows, headDim / 2]` each, row-major. Column j turns elements j and j + headDim / 2 of a head. */
 export interface RotaryTables {
@@ -34,13 +34,20 @@ function tables(
 
 /**
  * Tables of the text decoder.
- * @param positions `[rows, 3]` flattened: time, height, width; `mropeSection` says which frequencies turn with which
+ * @param positions `[rows, 3]` flattened: time, height, width; the sections say which frequencies turn with which
  */
 export function textRotaryTables(config: TextConfig, positions: Int32Array): RotaryTables {
   const rows = positions.length / 3;
-  const axes = config.mropeSection.flatMap((count, axis) => new Array<number>(count).fill(axis));
+  const axes = frequencyAxes(config);
   const frequencies = inverseFrequencies(config.ropeTheta, config.headDim);
   return tables(rows, frequencies, (row, column) => positions[3 * row + (axes[column] ?? 0)] ?? 0);
+}
+
+/** The position, 0 to 2, that each frequency turns with (docs/qwen2.5-vl.md "Text model"). */
+function frequencyAxes({ mropeSection, mropeInterleaved }: TextConfig): number[] {
+  const inSections = mropeSection.flatMap((count, axis) => new Array<number>(count).fill(axis));
+  if (!mropeInterleaved) return inSections;
+  return inSections.map((_, j) => (j < 3 * (mropeSection[j % 3] ?? 0) ? j % 3 : 0));
 }
 
 /**

@@ -70,3 +70,24 @@ export function imageGrid(size: ImageSize, config: PreprocessorConfig): ImageGri
 export function imageTokenCount([frames, height, width]: ImageGrid, mergeSize: number): number {
   return (frames * height * width) / mergeSize ** 2;
 }
+
+/** Merged cells of a still image. @throws QwenVLError `video` for a grid of several frames, `image` for one that does not divide into cells */
+export function cellsOf([frames, height, width]: ImageGrid, merge: number): [rows: number, columns: number] {
+  if (frames !== 1) throw new QwenVLError("video", `a grid of ${frames} frames: video is not supported`);
+  const cells: [number, number] = [height / merge, width / merge];
+  if (!cells.every((count) => Number.isInteger(count) && count > 0)) {
+    throw new QwenVLError(
+      "image",
+      `a grid of ${height} x ${width} patches does not divide into cells of ${merge} x ${merge}`,
+    );
+  }
+  return cells;
+}
+
+/** Row and column of each patch of a cell, in the order of the processor. */
+export function patchCoordinates(row: number, column: number, merge: number): number[] {
+  return Array.from({ length: merge * merge }, (_, patch) => [
+    row * merge + Math.floor(patch / merge),
+    column * merge + (patch % merge),
+  ]).flat();
+}

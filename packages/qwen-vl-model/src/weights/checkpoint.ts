@@ -7,8 +7,8 @@ import {
   type SafetensorsReader,
   type TensorInfo,
 } from "@iapo/tensor-core/safetensors";
-import type { QwenVLConfig } from "../config/model-config.ts";
 import { matchTensors, publishedName } from "../config/tensor-table.ts";
+import type { QwenVLConfig } from "../config/types.ts";
 import { QwenVLError } from "../error.ts";
 import { fromF16 } from "./half.ts";
 import type { RunDType } from "./weights.ts";

@@ -7,6 +7,7 @@ import { TensorError } from "@iapo/tensor-core";
 import { type TensorSource, writeSafetensorsShards } from "@iapo/tensor-core/safetensors";
 import { writeConfig } from "../config/model-config.ts";
 import { QwenVLError, reasonOf } from "../error.ts";
+import { familyOf } from "../families/registry.ts";
 import { checkTies, mergedRun } from "../lora/merge.ts";
 import type { QwenVLModel } from "../model/model.ts";
 import { filePieces } from "./pieces.ts";
@@ -16,6 +17,7 @@ const COMPANIONS = [
   "generation_config.json",
   "preprocessor_config.json",
   "processor_config.json",
+  "video_preprocessor_config.json",
   "tokenizer.json",
   "tokenizer_config.json",
   "vocab.json",
@@ -63,10 +65,11 @@ export async function exportModel(model: QwenVLModel, directory: string, options
   }
 }
 
-function tensorSources({ weights, adapter }: QwenVLModel): TensorSource[] {
+function tensorSources({ config, weights, adapter }: QwenVLModel): TensorSource[] {
+  const { checkpointName } = familyOf(config);
   const dtype = weights.dtype === "bf16" ? "BF16" : "F32";
   return [...weights].map((weight) => ({
-    name: weight.name,
+    name: checkpointName(weight.name),
     dtype,
     shape: weight.shape,
     data: async function* () {

@@ -1,7 +1,7 @@
 // Random weights, for models that are trained from nothing.
 import { type Device, deriveSeed, randomWords, type Seed } from "@iapo/tensor-core";
 import { rowsOf } from "../checked.ts";
-import type { QwenVLConfig } from "../config/model-config.ts";
+import type { QwenVLConfig } from "../config/types.ts";
 import { writeValues } from "./load.ts";
 import { type RunDType, Weights } from "./weights.ts";
 

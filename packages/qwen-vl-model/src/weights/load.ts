@@ -1,7 +1,7 @@
 // From a checkpoint directory to the GPU, in pieces: no tensor is ever whole in JavaScript memory.
 import { type Device, fromBf16, type Tensor, toBf16 } from "@iapo/tensor-core";
 import type { SafetensorsReader, TensorInfo } from "@iapo/tensor-core/safetensors";
-import type { QwenVLConfig } from "../config/model-config.ts";
+import type { QwenVLConfig } from "../config/types.ts";
 import { elementsOf, matchCheckpoint, openCheckpoint, storedDType } from "./checkpoint.ts";
 import { type RunDType, type Weight, Weights } from "./weights.ts";
 

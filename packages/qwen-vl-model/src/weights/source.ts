@@ -1,8 +1,8 @@
 // The weights that a model's settings name: read again whenever the device has room for them.
 import { readdir } from "node:fs/promises";
 import { type Device, deriveSeed } from "@iapo/tensor-core";
-import type { QwenVLConfig } from "../config/model-config.ts";
 import type { ModelSource } from "../config/model-settings.ts";
+import type { QwenVLConfig } from "../config/types.ts";
 import { openCheckpoint, storedDType } from "./checkpoint.ts";
 import { initializeWeights } from "./initialize.ts";
 import { checkWeights, loadWeights } from "./load.ts";

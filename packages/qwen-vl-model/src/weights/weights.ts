@@ -1,7 +1,7 @@
 // The weights of a model: masters (f32, where trainable), the run copies that every forward pass reads, and their names.
 import { cast, castInto, type Device, type DType, noGrad, scope, type Tensor, withTag } from "@iapo/tensor-core";
-import type { QwenVLConfig } from "../config/model-config.ts";
 import { tensorTable } from "../config/tensor-table.ts";
+import type { QwenVLConfig } from "../config/types.ts";
 import { QwenVLError } from "../error.ts";
 
 /** How matrices are held for the forward pass. Vectors are always f32 (rounded to bf16 first, where matrices are bf16). */

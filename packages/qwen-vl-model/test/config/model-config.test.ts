@@ -17,6 +17,7 @@ import {
   tensorTable,
   writeConfig,
 } from "../../src/config.ts";
+import type { Qwen25VisionConfig } from "../../src/families/qwen2-5-vl/config.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
 const nanoDirectory = new URL("../fixtures/model-nano", import.meta.url).pathname;
@@ -229,7 +230,8 @@ describe("config.json", () => {
           return;
         }
         accepted++;
-        const { text, vision } = config;
+        const { text } = config;
+        const vision = config.vision as Qwen25VisionConfig;
         expect(text.headDim * text.numAttentionHeads).toBe(text.hiddenSize);
         expect(2 * text.mropeSection.reduce((a, b) => a + b)).toBe(text.headDim);
         expect(vision.fullAttentionBlocks.every((block) => block < vision.depth)).toBe(true);
@@ -313,38 +315,38 @@ test("generation_config.json is read, from the published values to none", async 
 });
 
 test("preprocessor_config.json: limits, precedence and what is refused", () => {
-  const { vision } = knownConfigs["3B"];
-  expect(parsePreprocessorConfig({}, vision)).toMatchObject({ minPixels: 3136, maxPixels: 1_003_520 });
+  const model = knownConfigs["3B"];
+  expect(parsePreprocessorConfig({}, model)).toMatchObject({ minPixels: 3136, maxPixels: 1_003_520 });
   const size = { shortest_edge: 4096, longest_edge: 8192 };
-  expect(parsePreprocessorConfig({ size }, vision)).toMatchObject({ minPixels: 4096, maxPixels: 8192 });
-  expect(parsePreprocessorConfig({ size, max_pixels: 12_845_056 }, vision).maxPixels).toBe(12_845_056);
-  expect(() => parsePreprocessorConfig({ patch_size: 16 }, vision, "p.json")).toThrow(
+  expect(parsePreprocessorConfig({ size }, model)).toMatchObject({ minPixels: 4096, maxPixels: 8192 });
+  expect(parsePreprocessorConfig({ size, max_pixels: 12_845_056 }, model).maxPixels).toBe(12_845_056);
+  expect(() => parsePreprocessorConfig({ patch_size: 16 }, model, "p.json")).toThrow(
     "p.json: patch_size: 16 is not the model's 14",
   );
   const inSize = { min_pixels: 3136, max_pixels: 50_176 };
-  expect(parsePreprocessorConfig({ size: inSize }, vision)).toMatchObject({ minPixels: 3136, maxPixels: 50_176 });
+  expect(parsePreprocessorConfig({ size: inSize }, model)).toMatchObject({ minPixels: 3136, maxPixels: 50_176 });
   const nulls = { image_mean: null, image_std: null, rescale_factor: null, size: null, max_pixels: null };
-  expect(parsePreprocessorConfig(nulls, vision)).toEqual(parsePreprocessorConfig({}, vision));
+  expect(parsePreprocessorConfig(nulls, model)).toEqual(parsePreprocessorConfig({}, model));
   for (const other of [{ height: 224, width: 224 }, { shortest_edge: 224, width: 1 }, 224, [224, 224]]) {
-    expect(() => parsePreprocessorConfig({ size: other }, vision, "p.json")).toThrow("p.json: size: expected areas");
+    expect(() => parsePreprocessorConfig({ size: other }, model, "p.json")).toThrow("p.json: size: expected areas");
   }
-  expect(() => parsePreprocessorConfig({ resample: 2 }, vision)).toThrow("resample: only 3");
-  expect(() => parsePreprocessorConfig({ do_resize: false }, vision)).toThrow("do_resize");
-  expect(() => parsePreprocessorConfig({ min_pixels: 9, max_pixels: 8 }, vision)).toThrow("min_pixels: 9 is more");
+  expect(() => parsePreprocessorConfig({ resample: 2 }, model)).toThrow("resample: only 3");
+  expect(() => parsePreprocessorConfig({ do_resize: false }, model)).toThrow("do_resize");
+  expect(() => parsePreprocessorConfig({ min_pixels: 9, max_pixels: 8 }, model)).toThrow("min_pixels: 9 is more");
 });
 
 test("processor_config.json, all that transformers 5 writes, is read, and wins over an older file", async () => {
-  const { vision } = knownConfigs["3B"];
+  const model = knownConfigs["3B"];
   using directory = temporaryDirectory();
   const write = (name: string, json: Json) => writeFileSync(`${directory.path}/${name}`, JSON.stringify(json));
   const image_processor = { patch_size: 14, size: { shortest_edge: 3136, longest_edge: 50_176 } };
   write("processor_config.json", { processor_class: "Qwen2_5_VLProcessor", image_processor });
-  expect((await loadPreprocessorConfig(directory.path, vision)).maxPixels).toBe(50_176);
+  expect((await loadPreprocessorConfig(directory.path, model)).maxPixels).toBe(50_176);
   write("preprocessor_config.json", { max_pixels: 12_845_056 });
-  expect((await loadPreprocessorConfig(directory.path, vision)).maxPixels).toBe(50_176);
+  expect((await loadPreprocessorConfig(directory.path, model)).maxPixels).toBe(50_176);
   write("processor_config.json", { processor_class: "Qwen2_5_VLProcessor" });
-  expect((await loadPreprocessorConfig(directory.path, vision)).maxPixels).toBe(12_845_056);
+  expect((await loadPreprocessorConfig(directory.path, model)).maxPixels).toBe(12_845_056);
   write("processor_config.json", { image_processor: { ...image_processor, patch_size: 16 } });
   const wrong = "processor_config.json: image_processor: patch_size: 16 is not the model's 14";
-  await expect(loadPreprocessorConfig(directory.path, vision)).rejects.toThrow(wrong);
+  await expect(loadPreprocessorConfig(directory.path, model)).rejects.toThrow(wrong);
 });

@@ -32,7 +32,7 @@ const golden = JSON.parse(readFileSync(`${folder}golden.json`, "utf8")) as {
 };
 
 function settings(minPixels: number, maxPixels: number): PreprocessorConfig {
-  return parsePreprocessorConfig({ min_pixels: minPixels, max_pixels: maxPixels }, knownConfigs["3B"].vision);
+  return parsePreprocessorConfig({ min_pixels: minPixels, max_pixels: maxPixels }, knownConfigs["3B"]);
 }
 
 function sha256(...arrays: ArrayBufferView[]): string {

@@ -2,7 +2,8 @@ import { openSafetensors } from "@iapo/tensor-core/safetensors";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { knownConfigs } from "../../src/config.ts";
-import { type ImageGrid, textRotaryTables, visionLayout } from "../../src/processor/index.ts";
+import { visionLayout } from "../../src/families/qwen2-5-vl/window-layout.ts";
+import { type ImageGrid, textRotaryTables } from "../../src/processor/index.ts";
 import { byToken } from "../support/by-token.ts";
 
 const { vision } = knownConfigs["3B"];

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { readImage } from "@iapo/visual-tools/sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { knownConfigs, writeConfig } from "../../src/config.ts";
-import { DEFAULT_CHAT_TEMPLATE, loadProcessor, Tokenizer } from "../../src/processor/index.ts";
+import { chatTemplate } from "../../src/families/qwen2-5-vl/chat-template.ts";
+import { loadProcessor, Tokenizer } from "../../src/processor/index.ts";
 import { byteTokenizer } from "../support/byte-tokenizer.ts";
 
 let directory: string;
@@ -49,7 +50,7 @@ test("the chat template is found in each place, the later written winning over t
   expect(await rendered()).toBe("tokenizer_config");
   write("chat_template.json", { chat_template: "json" });
   expect(await rendered()).toBe("json");
-  write("chat_template.jinja", DEFAULT_CHAT_TEMPLATE);
+  write("chat_template.jinja", chatTemplate);
   expect(await rendered()).toBe(standard);
 });
 

@@ -9,6 +9,6 @@ export const tokenizer: Tokenizer = new Tokenizer(json);
 
 export const processor: Processor = new Processor({
   config: knownConfigs["3B"],
-  preprocessor: parsePreprocessorConfig({}, knownConfigs["3B"].vision),
+  preprocessor: parsePreprocessorConfig({}, knownConfigs["3B"]),
   tokenizer,
 });

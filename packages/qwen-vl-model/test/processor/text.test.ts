@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { knownConfigs, parsePreprocessorConfig, QwenVLError } from "../../src/config.ts";
+import { chatTemplate } from "../../src/families/qwen2-5-vl/chat-template.ts";
 import { createScribe } from "../../src/index.ts";
 import {
   type ChatBlock,
@@ -46,7 +47,7 @@ function imageOf([, height, width]: Grid): ChatBlock {
 }
 
 describe("templates and tokens, as the oracle has them", () => {
-  const template = new ChatTemplate();
+  const template = new ChatTemplate(chatTemplate);
   test.each(
     golden.renders.map((item) => [`${item.name} ${item.add_generation_prompt} ${item.add_vision_id}`, item] as const),
   )("%s", (_, item) => {
@@ -94,7 +95,7 @@ describe("templates and tokens, as the oracle has them", () => {
 /** Images as small as the oracle's grids need limits below the published ones. */
 const small = new Processor({
   config: knownConfigs["3B"],
-  preprocessor: parsePreprocessorConfig({ min_pixels: 784, max_pixels: 1_003_520 }, knownConfigs["3B"].vision),
+  preprocessor: parsePreprocessorConfig({ min_pixels: 784, max_pixels: 1_003_520 }, knownConfigs["3B"]),
   tokenizer,
 });
 function encodeWithSmallImages(messages: readonly ChatMessage[]): Int32Array {

@@ -1,5 +1,5 @@
 // Made-up groups of any size: one prompt with an image, responses behind it, each with an edited image where that is asked for.
-import type { QwenVLConfig } from "../../src/config/model-config.ts";
+import type { QwenVLConfig } from "../../src/config/types.ts";
 import type { EncodedImage, PromptGroup, ResponseSequence, Sequence } from "../../src/model/pack.ts";
 import { joinSequences } from "../../src/model/response.ts";
 import { ropePositions } from "../../src/processor/positions.ts";

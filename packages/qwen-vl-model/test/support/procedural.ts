@@ -1,8 +1,8 @@
 // Weights that are a formula of tensor name and index, so that a model of any size can be made anywhere, bit for bit. See the fixture
 // `model-fullwidth`, whose oracle used the same formula.
 import { type Device, fromBf16 } from "@iapo/tensor-core";
-import type { QwenVLConfig } from "../../src/config/model-config.ts";
 import { tensorTable } from "../../src/config/tensor-table.ts";
+import type { QwenVLConfig } from "../../src/config/types.ts";
 import { writeValues } from "../../src/weights/load.ts";
 import { Weights } from "../../src/weights/weights.ts";
 

@@ -1,6 +1,6 @@
 // Training steps of which no two have the same lengths, on a planning device: what the pool then reserves.
 import { type Device, deriveSeed, type MemoryReport, mean, negate } from "@iapo/tensor-core";
-import type { QwenVLConfig } from "../../src/config/model-config.ts";
+import type { QwenVLConfig } from "../../src/config/types.ts";
 import {
   Adapter,
   joinSequences,

@@ -1,10 +1,7 @@
 // Where the patches of a batch of images lie in the vision tower: window order, attention segments, rotary tables (docs/qwen2.5-vl.md "Vision tower").
-import type { VisionConfig } from "../config/model-config.ts";
-import { QwenVLError } from "../error.ts";
-import { type RotaryTables, visionRotaryTables } from "./rotary.ts";
-import type { ImageGrid } from "./smart-resize.ts";
-
-export type { ImageGrid } from "./smart-resize.ts";
+import { type RotaryTables, visionRotaryTables } from "../../processor/rotary.ts";
+import { cellsOf, type ImageGrid, patchCoordinates } from "../../processor/smart-resize.ts";
+import type { Qwen25VisionConfig } from "./config.ts";
 
 /** Cells are merge groups of `spatialMergeSize²` patches that follow one another; all images lie on one axis. */
 export interface VisionLayout extends RotaryTables {
@@ -22,7 +19,7 @@ export interface VisionLayout extends RotaryTables {
  * The layout of still images. The rotary tables are in window order, `[patches, headDim / 2]`.
  * @throws QwenVLError `video` for a grid of several frames, `image` for one that does not divide into cells.
  */
-export function visionLayout(config: VisionConfig, grids: readonly ImageGrid[]): VisionLayout {
+export function visionLayout(config: Qwen25VisionConfig, grids: readonly ImageGrid[]): VisionLayout {
   const merge = config.spatialMergeSize;
   const windowSide = config.windowSize / config.patchSize / merge;
   const cellPatches = merge * merge;
@@ -38,9 +35,7 @@ export function visionLayout(config: VisionConfig, grids: readonly ImageGrid[]):
         for (let row = top; row < Math.min(rows, top + windowSide); row++) {
           for (let column = left; column < Math.min(columns, left + windowSide); column++) {
             windowOrder.push(firstCell + row * columns + column);
-            for (let patch = 0; patch < cellPatches; patch++) {
-              coordinates.push(row * merge + Math.floor(patch / merge), column * merge + (patch % merge));
-            }
+            coordinates.push(...patchCoordinates(row, column, merge));
           }
         }
         windowStarts.push(windowOrder.length * cellPatches);
@@ -57,16 +52,4 @@ export function visionLayout(config: VisionConfig, grids: readonly ImageGrid[]):
     windowStarts: Int32Array.from(windowStarts),
     imageStarts: Int32Array.from(imageStarts),
   };
-}
-
-function cellsOf([frames, height, width]: ImageGrid, merge: number): [rows: number, columns: number] {
-  if (frames !== 1) throw new QwenVLError("video", `a grid of ${frames} frames: video is not supported`);
-  const cells: [number, number] = [height / merge, width / merge];
-  if (!cells.every((count) => Number.isInteger(count) && count > 0)) {
-    throw new QwenVLError(
-      "image",
-      `a grid of ${height} x ${width} patches does not divide into cells of ${merge} x ${merge}`,
-    );
-  }
-  return cells;
 }

@@ -1,7 +1,5 @@
 // The four published sizes (model cards and `config.json` of Qwen2.5-VL) and the two small shapes that tests and demos use.
-import { parseConfig, type QwenVLConfig } from "./model-config.ts";
-
-export type KnownConfigName = "3B" | "7B" | "32B" | "72B" | "mini" | "nano";
+import { parseConfig, type Qwen25Config } from "./config.ts";
 
 const publishedTokens = { bos_token_id: 151643, eos_token_id: 151645, pad_token_id: 151643 };
 const smallTokens = {
@@ -18,7 +16,7 @@ function published(
   [hidden, layers, heads, keyValueHeads, intermediate, vocab]: [number, number, number, number, number, number],
   visionIntermediate: number,
   tied: boolean,
-): QwenVLConfig {
+): Qwen25Config {
   return parseConfig({
     model_type: "qwen2_5_vl",
     hidden_size: hidden,
@@ -38,7 +36,7 @@ function published(
 }
 
 /** Configurations by name; the small ones hold random weights only where somebody trains them. */
-export const knownConfigs: Readonly<Record<KnownConfigName, QwenVLConfig>> = {
+export const knownConfigs: Readonly<Record<"3B" | "7B" | "32B" | "72B" | "mini" | "nano", Qwen25Config>> = {
   "3B": published([2048, 36, 16, 2, 11008, 151936], 3420, true),
   "7B": published([3584, 28, 28, 4, 18944, 152064], 3420, false),
   "32B": published([5120, 64, 40, 8, 27648, 152064], 3456, false),
