@@ -51,6 +51,12 @@ test.each([
     /run.yaml:3:8: unknown key "learningRate" in grpo[\s\S]*it belongs to grpo.optimizer/,
   ],
   [
+    "lookups of fixed tools",
+    "supervised: {mixture: {lookups: 0.5}}",
+    [],
+    /run.yaml:3:33: supervised.mixture.lookups: [\s\S]*set data.nanoCharts.tools to in_context/,
+  ],
+  [
     "a misspelled choice",
     "grpo: {loss: {kind: dpao}}",
     [],

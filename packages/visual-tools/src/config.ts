@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Boxes, Orientation } from "./boxes.ts";
 import { defaultToolOptions as defaults, type ToolOptions } from "./options.ts";
+import { identifier, type ToolAlias } from "./tool.ts";
 
 const limit = (value: number): z.ZodDefault<z.ZodInt> => z.int().min(1).default(value);
 
@@ -28,9 +29,11 @@ export const toolOptionsSchema: z.ZodType<ToolOptions, unknown> = z.strictObject
     .default(defaults.autoDisplay)
     .describe("A program that displays nothing shows its last tool call."),
   strictOrientation: z
-    .boolean()
+    .union([z.boolean(), z.number().min(0).max(1)])
     .default(defaults.strictOrientation)
-    .describe("The boxes of the axis that a chart does not have are empty."),
+    .describe(
+      "The boxes of the axis that a chart does not have are empty; or on which share of charts, by their ids, they are not.",
+    ),
   limits: z
     .strictObject({
       characters: limit(defaults.limits.characters).describe("Length of the program."),
@@ -52,6 +55,10 @@ export const boxesSchema: z.ZodType<Boxes> = z.array(
     x2: z.number(),
     y2: z.number(),
   }),
+);
+
+export const toolAliasesSchema: z.ZodType<readonly ToolAlias[]> = z.array(
+  z.strictObject({ tool: z.string().min(1), name: z.string().regex(identifier) }),
 );
 
 export const orientationSchema: z.ZodType<Orientation> = z.enum(["columns", "rows"]);

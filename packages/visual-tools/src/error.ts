@@ -6,6 +6,7 @@ export type VisualToolsErrorCode =
   | "unknown_key"
   | "too_many_pixels"
   | "bad_tool"
+  | "bad_draw"
   | "bad_image"
   | "bad_template";
 

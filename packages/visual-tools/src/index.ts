@@ -30,6 +30,7 @@ export {
   type Scalar,
   type Signature,
   type Tool,
+  type ToolAlias,
   type ToolBudget,
   type ToolDefinition,
 } from "./tool.ts";

@@ -42,8 +42,11 @@ export interface ToolOptions {
   readonly inPlace: boolean;
   /** A program that never calls `display` shows its last tool call, or else its last image variable. */
   readonly autoDisplay: boolean;
-  /** On a chart, the boxes of the wrong axis are empty; else both names hold the boxes of its one axis. */
-  readonly strictOrientation: boolean;
+  /**
+   * On a chart, the boxes of the wrong axis are empty; else both names hold the boxes of its one axis. A number in 0..1 is the share of charts
+   * on which the wrong axis has its boxes: 0 is `true`, 1 is `false`. Which ones follows from the `draw` of a program's input.
+   */
+  readonly strictOrientation: boolean | number;
   readonly limits: ProgramLimits;
 }
 

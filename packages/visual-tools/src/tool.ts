@@ -52,7 +52,15 @@ export type Tool = Omit<ToolDefinition<Signature>, "run"> & {
   run(image: RawImage, args: Readonly<Record<string, unknown>>, budget: ToolBudget): RawImage;
 };
 
-const identifier = /^[A-Za-z_][A-Za-z0-9_]*$/;
+/** A tool under a name that holds for one task alone: programs call it by that, and the prompt defines that. */
+export interface ToolAlias {
+  /** The tool's own name. */
+  readonly tool: string;
+  /** A Python identifier. */
+  readonly name: string;
+}
+
+export const identifier = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /**
  * Makes a tool that programs can call by name.

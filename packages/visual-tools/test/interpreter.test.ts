@@ -183,6 +183,40 @@ describe("options", () => {
     expect(run(right, { strictOrientation: true }, chart).outcome).toMatchObject({ status: "ok", changed: true });
   });
 
+  test("a strictOrientation between: the draw of a chart says whether its wrong axis has boxes; without one it is refused", () => {
+    const chart: ProgramInput = { ...table, rows: [], orientation: "columns" };
+    const wrong = "display(focus_on_rows_with_highlight(image_1, ['7'], rows_bbox))";
+    const changed = (strictOrientation: number, draw: number): boolean =>
+      run(wrong, { strictOrientation }, { ...chart, draw }).outcome.changed;
+    expect([changed(0.25, 0.2), changed(0.25, 0.25), changed(0, 0), changed(1, 0.999)]).toEqual([
+      true,
+      false,
+      false,
+      true,
+    ]);
+    expect(
+      run(wrong, { strictOrientation: 0.5 }, { ...chart, orientation: undefined, rows: table.columns }).outcome.changed,
+    ).toBe(true);
+    for (const draw of [undefined, 1, -0.1, Number.NaN])
+      expect(() => run(wrong, { strictOrientation: 0.5 }, { ...chart, draw })).toThrow(/needs a draw in \[0, 1\)/);
+  });
+
+  test("under aliases, programs call the tools by these names alone, and what is recorded is the tools' own", () => {
+    const aliases = [{ tool: "focus_on_columns_with_highlight", name: "Rome" }];
+    const call = (name: string): string => `display(${name}(image_1, ["7"], columns_bbox))`;
+    const own = "focus_on_columns_with_highlight";
+    expect(run(call("Rome"), {}, { ...table, aliases }).outcome).toEqual(run(call(own)).outcome);
+    expect(run(call(own), {}, { ...table, aliases }).outcome).toMatchObject({ status: "tool_error", tools: [] });
+    expect(run(`${call("Rome").slice(8, -1)}`, {}, { ...table, aliases }).outcome).toMatchObject({
+      status: "ok",
+      changed: true,
+    });
+    const failed = run('display(Rome(image_1, ["7"]))', {}, { ...table, aliases }).outcome;
+    expect(failed.reason?.message).toContain("Rome needs the argument");
+    const unknown = [{ tool: "none", name: "Rome" }];
+    expect(() => run(call("Rome"), {}, { ...table, aliases: unknown })).toThrow(/there is no tool none/);
+  });
+
   test("a mask keeps the header row whatever its name is", () => {
     const rows = [box("10", 0, 0, 39, 9), box("9", 0, 10, 39, 19), box("8", 0, 20, 39, 29)];
     const { outcome } = run("display(focus_on_rows_with_mask(image_1, ['8'], rows_bbox))", {}, { ...table, rows });

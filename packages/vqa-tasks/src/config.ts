@@ -179,6 +179,12 @@ export const nanoChartOptionsSchema: z.ZodType<NanoChartOptions, unknown> = z.st
     .union([z.literal("words"), z.array(z.string().min(1))])
     .optional()
     .describe("Names of bars: words of one token each of the nano models, or a list; default all packaged names."),
+  tools: z
+    .enum(["fixed", "in_context"])
+    .default(defaultNanoChartOptions.tools)
+    .describe(
+      "The six by their own names; or by names drawn for each chart, whose definitions alone say what they do.",
+    ),
   quality: z
     .strictObject({
       wrongAxis: rate.describe("Call the tool of the axis that the chart does not have."),

@@ -38,6 +38,11 @@ export class RandomStream {
   }
 }
 
+/** Uniform in [0, 1), 24 bits: a function of the text. */
+export function uniformOfText(text: string): number {
+  return (hashText(text) >>> 8) / 2 ** 24;
+}
+
 /** FNV-1a over UTF-16 code units, finalized: 32 bits. */
 export function hashText(text: string): number {
   let hash = 0x811c9dc5;

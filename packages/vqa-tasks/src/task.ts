@@ -1,7 +1,7 @@
 // What a task of this package is, and what it must be beyond its shape: boxes that tools can draw, names that tell them apart, an answer.
 import { type Image, type ImageRef, imageRefSchema, imageSchema, type Task } from "@iapo/rollout-trace";
-import type { Boxes, NamedBox, Orientation } from "@iapo/visual-tools";
-import { boxesSchema, orientationSchema } from "@iapo/visual-tools/config";
+import type { Boxes, NamedBox, Orientation, ToolAlias } from "@iapo/visual-tools";
+import { boxesSchema, orientationSchema, toolAliasesSchema } from "@iapo/visual-tools/config";
 import { z } from "zod";
 import { VqaTasksError } from "./error.ts";
 
@@ -15,6 +15,8 @@ export type VisualContent<I extends ImageRef = Image> = {
   readonly columns: Boxes;
   readonly rows: Boxes;
   readonly orientation?: Orientation | undefined;
+  /** The tools of this task, in the order of their definitions, under names of its own; left out: those of the environment. */
+  readonly aliases?: readonly ToolAlias[] | undefined;
 };
 
 export type VisualTask<I extends ImageRef = Image> = Task<VisualContent<I>>;
@@ -27,6 +29,7 @@ function contentSchemaOf<I extends ImageRef>(image: z.ZodType<I>): z.ZodType<Vis
     columns: boxesSchema,
     rows: boxesSchema,
     orientation: orientationSchema.optional(),
+    aliases: toolAliasesSchema.optional(),
   });
 }
 
@@ -65,6 +68,7 @@ export function checkTask(task: VisualTask): VisualTask {
     ...boxProblems("columns", content.columns, width, height),
     ...boxProblems("rows", content.rows, width, height),
     ...orientationProblems(content),
+    ...aliasProblems(content),
   ];
   if (problems.length === 0) return task;
   throw new VqaTasksError("invalid_task", `task ${task.id}: ${problems.join("; ")}`);
@@ -112,4 +116,14 @@ function orientationProblems({ orientation, columns, rows }: VisualContent): str
   const [own, other] = orientation === "columns" ? [columns, rows] : [rows, columns];
   if (own.length === 0) return [`orientation is "${orientation}", but there are no ${orientation} boxes`];
   return other.length === 0 ? [] : [`orientation is "${orientation}", but the other axis has boxes too`];
+}
+
+/** What programs call has one meaning. */
+function aliasProblems({ aliases = [] }: VisualContent): string[] {
+  const names = new Set(["image_1", "columns_bbox", "rows_bbox", "display"]);
+  return aliases.flatMap(({ name }) => {
+    const isTaken = names.has(name);
+    names.add(name);
+    return isTaken ? [`the name ${name} of a tool stands for something else already`] : [];
+  });
 }

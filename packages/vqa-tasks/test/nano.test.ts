@@ -62,7 +62,7 @@ test("a pool of names, as a list or as a predicate, is all that is drawn", async
   for (const { bars } of fromList) for (const { name } of bars) expect(list).toContain(name);
   const fromPredicate = await some("train", 30, { names: (name: string) => name.length < 6 });
   for (const { bars } of fromPredicate) for (const { name } of bars) expect(name.length).toBeLessThan(6);
-  await expect(createNanoCharts({ names: ["one", "two"] })).rejects.toThrow(/names of the .* split fit/);
+  await expect(createNanoCharts({ names: ["one", "two"] })).rejects.toThrow(/names of the .* split: only 2 fit/);
 });
 
 test("charts are valid tasks with clear questions and balanced answers", async () => {

@@ -7,8 +7,10 @@ import type { Task } from "@iapo/rollout-trace";
 import { encodePng } from "@iapo/visual-tools/sharp";
 import { expect, test } from "vitest";
 import { dataSettingsSchema } from "../src/config.ts";
+import { createNanoCharts } from "../src/nano/charts.ts";
 import { thumbnail } from "../src/sources/draw-boxes.ts";
 import { leftOutWords, openTasks } from "../src/sources/open-tasks.ts";
+import { writeData } from "../src/sources/write-data.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sources-"));
 writeFileSync(join(folder, "a.png"), await encodePng({ width: 8, height: 8, channels: 3, data: new Uint8Array(192) }));
@@ -74,6 +76,19 @@ test("the digest knows the pixels of pictures beside the rows", async () => {
   const white = await digest(255);
   expect(await digest(0)).not.toBe(white);
   expect(await digest(255)).toBe(white);
+});
+
+test("tasks with names of their own for tools are written and read back; the other form cannot hold them", async () => {
+  const charts = await createNanoCharts({ names: "words", tools: "in_context" });
+  async function* tasks() {
+    for (let index = 0; index < 3; index++) yield (await charts.chart("test", index)).task;
+  }
+  const { file } = await writeData(tasks(), "tasks", join(folder, "in-context"));
+  const { train } = await openTasks(dataSettingsSchema.parse({ files: { format: "tasks", path: file } }));
+  expect(train.length).toBe(3);
+  for (let index = 0; index < 3; index++)
+    expect((await train.task(index)).content.aliases).toEqual((await charts.chart("test", index)).task.content.aliases);
+  await expect(writeData(tasks(), "refocus", join(folder, "refocus"))).rejects.toThrow(/only the form tasks can hold/);
 });
 
 test("an interrupt ends the looking", async () => {

@@ -97,6 +97,11 @@ function contradictions(config: JobConfig): (readonly [path: readonly string[], 
       ["baseline", "verifier"],
       "a language model as verifier needs the section verifier",
     ],
+    [
+      (supervised?.mixture.lookups ?? 0) > 0 && data.nanoCharts?.tools !== "in_context",
+      ["supervised", "mixture", "lookups"],
+      "are of tools in context: set data.nanoCharts.tools to in_context",
+    ],
     ...wantsValidation.map(
       (part) =>
         [

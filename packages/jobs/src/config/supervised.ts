@@ -17,6 +17,7 @@ export interface SupervisedSettings {
     readonly edited: number;
     readonly copies: number;
     readonly renamed: number;
+    readonly lookups: number;
   };
   readonly optimizer: OptimizerSettings;
   readonly checkpoint: { readonly every: number; readonly keep: number };
@@ -34,8 +35,9 @@ export const supervisedSchema: z.ZodType<SupervisedSettings, unknown> = z.strict
       edited: rate.default(0.5).describe("Of the captions: pictures that a tool has edited."),
       copies: rate.describe("Copy names."),
       renamed: rate.describe("Charts under names that they do not show."),
+      lookups: rate.describe("Tools in context by what they do, without a picture."),
     })
-    .refine(({ captions, copies, renamed }) => captions + copies + renamed <= 1, {
+    .refine(({ captions, copies, renamed, lookups }) => captions + copies + renamed + lookups <= 1, {
       error: "the shares sum to more than 1",
     })
     .prefault({})

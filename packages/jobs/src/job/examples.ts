@@ -1,8 +1,8 @@
-// What small models learn nano-charts from: captions, copies, charts under other names and whole episodes, each a pure function of its number.
+// What small models learn nano-charts from: captions, copies, charts under other names, lookups of tools and whole episodes, each a pure function of its number.
 import { type TaskSource, transcribeEpisode } from "@iapo/grpo";
 import type { Environment, Scribe, Trajectory, TurnInput } from "@iapo/rollout-trace";
 import { deriveSeed, randomWords, uniformOf } from "@iapo/tensor-core";
-import { caption, copy, demonstrate, type NanoCharts, renamed } from "@iapo/vqa-tasks/nano";
+import { caption, copy, demonstrate, lookup, type NanoCharts, renamed } from "@iapo/vqa-tasks/nano";
 
 export interface ExampleOptions {
   readonly scribe: Scribe;
@@ -18,6 +18,8 @@ export interface ExampleOptions {
     readonly edited?: number | undefined;
     readonly copies: number;
     readonly renamed?: number | undefined;
+    /** Of tools in context. */
+    readonly lookups?: number | undefined;
   };
   readonly length: number;
 }
@@ -28,7 +30,7 @@ export interface ExampleOptions {
  */
 export function chartExamples(options: ExampleOptions): TaskSource<Trajectory> {
   const { scribe, charts, environment, seed, name, mixture, length } = options;
-  const { captions, edited, copies, renamed: others = 0 } = mixture;
+  const { captions, edited, copies, renamed: others = 0, lookups = 0 } = mixture;
   return {
     length,
     async task(index) {
@@ -45,6 +47,11 @@ export function chartExamples(options: ExampleOptions): TaskSource<Trajectory> {
       if (kind < captions + copies + others) {
         const { task, text } = await renamed(charts, split, index);
         return written(scribe, environment.prompt(task), text);
+      }
+      if (kind < captions + copies + others + lookups) {
+        const { task, query, text } = await lookup(charts, split, index);
+        const definitions = environment.prompt(task).filter((block) => block.kind === "tool");
+        return written(scribe, [...definitions, { id: "query", kind: "query", text: query }], text);
       }
       const { task, turns } = await demonstrate(charts, "train", index);
       return transcribeEpisode(scribe, environment, task, turns);

@@ -108,10 +108,10 @@ function alwaysCalling(environment: Environment): Environment {
 function programFor({ content }: Task): string | undefined {
   const visual = visualContentSchema.safeParse(content).data;
   if (!visual) return undefined;
-  const { orientation, columns, rows } = visual;
+  const { orientation, columns, rows, aliases } = visual;
   const axis = orientation ?? (columns.length > 0 ? "columns" : "rows");
   const [first] = axis === "columns" ? columns : rows;
-  return first && toolProgram(axis, "mask", [first.name]);
+  return first && toolProgram(axis, "mask", [first.name], aliases);
 }
 
 class PhaseClock {

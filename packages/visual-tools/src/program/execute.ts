@@ -88,7 +88,7 @@ function callTool(execution: Execution, tool: Tool, evaluated: EvaluatedCall): V
   for (const key of keys) execution.keys.add(key);
   for (const key of unknown) execution.unknownKeys.add(key);
   spend(execution, "steps", keys.length + unknown.length, at);
-  const result = runTool(execution, tool, image.image, args, at);
+  const result = runTool(execution, tool, image.image, args, evaluated.call);
   spend(execution, "pixels", result.width * result.height, at);
   if (result === image.image) return image;
   if (!execution.options.inPlace || tool.editsInPlace !== true) return { kind: "image", image: result };
@@ -102,7 +102,7 @@ function runTool(
   tool: Tool,
   image: RawImage,
   args: Readonly<Record<string, unknown>>,
-  at: number,
+  { callee, at }: Call,
 ): RawImage {
   const { usage, options } = execution;
   const limit = options.limits.pixels;
@@ -124,7 +124,7 @@ function runTool(
   } catch (error) {
     if (error instanceof VisualToolsError && error.code === "too_many_pixels") throw overLimit("pixels", limit, at);
     const code = error instanceof VisualToolsError ? error.code : "tool_failed";
-    throw runError(code, `${tool.name}: ${error instanceof Error ? error.message : String(error)}`, at);
+    throw runError(code, `${callee}: ${error instanceof Error ? error.message : String(error)}`, at);
   }
 }
 

@@ -1,10 +1,11 @@
 // From a model's response to the image it wants to see next.
 import type { RawImage, ToolOutcome } from "@iapo/rollout-trace";
 import type { Boxes, Orientation } from "../boxes.ts";
+import { VisualToolsError } from "../error.ts";
 import { chartAxisTools, focusTools } from "../focus/focus-tools.ts";
 import { checkImage, sameRgb } from "../image/pixels.ts";
 import { defaultToolOptions, type ToolOptions } from "../options.ts";
-import type { Tool } from "../tool.ts";
+import type { Tool, ToolAlias } from "../tool.ts";
 import { lastImage, withDisplay } from "./auto-display.ts";
 import { type Execution, execute, type ProgramUsage } from "./execute.ts";
 import { extractProgram } from "./extract.ts";
@@ -19,6 +20,10 @@ export interface ProgramInput {
   readonly rows: Boxes;
   /** The one axis of a chart; a table states none. */
   readonly orientation?: Orientation | undefined;
+  /** Where `strictOrientation` is a number: uniform in [0, 1), a function of the chart. Below the number, the wrong axis has its boxes. */
+  readonly draw?: number | undefined;
+  /** The tools that this program may call, by these names alone; left out: all, by their own. */
+  readonly aliases?: readonly ToolAlias[] | undefined;
 }
 
 export type ProgramRun = { readonly outcome: ToolOutcome<RawImage>; readonly usage: Readonly<ProgramUsage> };
@@ -30,20 +35,33 @@ export interface ToolInterpreter {
    * Reads the first fenced Python block of `response` and runs it over `image_1`, `columns_bbox`, `rows_bbox`, the tools and
    * `display`. Never executes it as Python, never changes `input.image`, and whatever the response holds, returns a value.
    *
-   * @throws VisualToolsError `bad_image` where the input image is none
+   * @throws VisualToolsError `bad_image` where the input image is none, `bad_tool` for an alias of a tool that is not there,
+   *   `bad_draw` where one is needed
    */
   run(response: string, input: ProgramInput): ProgramRun;
 }
 
 /** On a chart, both names hold the boxes of its one axis, as in the published code, or only the right one does. */
-function boxVariables({ columns, rows, orientation }: ProgramInput, strict: boolean): { columns: Boxes; rows: Boxes } {
+function boxVariables(
+  { columns, rows, orientation, draw }: ProgramInput,
+  strict: ToolOptions["strictOrientation"],
+): { columns: Boxes; rows: Boxes } {
   if (orientation === undefined) return { columns, rows };
   const boxes = orientation === "columns" ? columns : rows;
-  const other = strict ? [] : boxes;
+  const other = isStrict(strict, draw) ? [] : boxes;
   return orientation === "columns" ? { columns: boxes, rows: other } : { columns: other, rows: boxes };
 }
 
-function startExecution(options: ToolOptions, tools: readonly Tool[], input: ProgramInput): Execution {
+function isStrict(strict: ToolOptions["strictOrientation"], draw: number | undefined): boolean {
+  if (typeof strict === "boolean") return strict;
+  if (draw !== undefined && draw >= 0 && draw < 1) return draw >= strict;
+  throw new VisualToolsError(
+    "bad_draw",
+    `strictOrientation is a share of charts, ${strict}, so a program on a chart needs a draw in [0, 1), not ${draw}`,
+  );
+}
+
+function startExecution(options: ToolOptions, tools: ReadonlyMap<string, Tool>, input: ProgramInput): Execution {
   const { columns, rows } = boxVariables(input, options.strictOrientation);
   const variables = new Map<string, Value>([
     ["image_1", { kind: "image", image: input.image }],
@@ -51,7 +69,7 @@ function startExecution(options: ToolOptions, tools: readonly Tool[], input: Pro
     ["rows_bbox", boxesValue(rows)],
     ["display", { kind: "display" }],
   ]);
-  for (const tool of tools) variables.set(tool.name, { kind: "tool", tool });
+  for (const [name, tool] of tools) variables.set(name, { kind: "tool", tool });
   return {
     options,
     variables,
@@ -60,6 +78,17 @@ function startExecution(options: ToolOptions, tools: readonly Tool[], input: Pro
     keys: new Set(),
     unknownKeys: new Set(),
   };
+}
+
+/** Tools by the names that hold for one task. */
+function aliased(tools: ReadonlyMap<string, Tool>, aliases: readonly ToolAlias[]): Map<string, Tool> {
+  return new Map(
+    aliases.map(({ tool: own, name }) => {
+      const tool = tools.get(own);
+      if (tool !== undefined) return [name, tool];
+      throw new VisualToolsError("bad_tool", `there is no tool ${own}, which is to be called ${name}`);
+    }),
+  );
 }
 
 /** What the program displayed; under `autoDisplay`, where that is no image, the image it made last. */
@@ -79,13 +108,15 @@ export function toolInterpreter(
   options: ToolOptions = defaultToolOptions,
   tools: readonly Tool[] = [...focusTools(options), ...chartAxisTools(options)],
 ): ToolInterpreter {
-  const toolNames = new Set(tools.map((tool) => tool.name));
+  const ownNames = new Map(tools.map((tool) => [tool.name, tool]));
   return {
     options,
     tools,
     run(response, input) {
       checkImage(input.image);
-      const execution = startExecution(options, tools, input);
+      const callable = input.aliases === undefined ? ownNames : aliased(ownNames, input.aliases);
+      const toolNames = new Set(callable.keys());
+      const execution = startExecution(options, callable, input);
       const given = new Set(execution.variables.keys());
       const finish = (part: Pick<ToolOutcome<RawImage>, "status" | "reason" | "image">): ProgramRun => ({
         outcome: {

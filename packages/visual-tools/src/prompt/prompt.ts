@@ -1,7 +1,8 @@
 // The tool prompt as typed blocks.
 import type { Image, ImageRef, PromptBlock } from "@iapo/rollout-trace";
 import type { Boxes } from "../boxes.ts";
-import type { Tool } from "../tool.ts";
+import { VisualToolsError } from "../error.ts";
+import type { Tool, ToolAlias } from "../tool.ts";
 import { defaultTemplate } from "./default-template.ts";
 import type { TemplatePart, ToolTemplate } from "./template.ts";
 
@@ -10,6 +11,8 @@ export type PromptInput<I extends ImageRef = Image> = {
   readonly image: I;
   readonly columns: Boxes;
   readonly rows: Boxes;
+  /** The tools that are defined, in this order and under these names; left out: all, under their own. */
+  readonly aliases?: readonly ToolAlias[] | undefined;
 };
 
 /** Puts values in, in one pass: what a value holds is never read as a placeholder. */
@@ -48,6 +51,7 @@ function partBlocks<I extends ImageRef>(
  * The blocks of the first turn, in the order of the template. Ids are unique: a second context block is `context-2`.
  *
  * @param tools what `[[tools]]` stands for, usually `focusTools(options)`
+ * @throws VisualToolsError `bad_tool` for an alias of a tool that the template does not define
  */
 export function toolPrompt<I extends ImageRef = Image>(
   input: PromptInput<I>,
@@ -55,13 +59,27 @@ export function toolPrompt<I extends ImageRef = Image>(
   template: ToolTemplate = defaultTemplate,
 ): PromptBlock<I>[] {
   const seen = new Map<string, number>();
-  return template.parts
-    .flatMap((part) => partBlocks(part, tools, input))
-    .map((block) => {
-      const count = (seen.get(block.id) ?? 0) + 1;
-      seen.set(block.id, count);
-      return count === 1 ? block : { ...block, id: `${block.id}-${count}` };
-    });
+  const blocks = template.parts.flatMap((part) => partBlocks(part, tools, input));
+  return (input.aliases === undefined ? blocks : underAliases(blocks, input.aliases)).map((block) => {
+    const count = (seen.get(block.id) ?? 0) + 1;
+    seen.set(block.id, count);
+    return count === 1 ? block : { ...block, id: `${block.id}-${count}` };
+  });
+}
+
+/** The definitions, where the first one stood, under the names that hold here. */
+function underAliases<I extends ImageRef>(
+  blocks: readonly PromptBlock<I>[],
+  aliases: readonly ToolAlias[],
+): PromptBlock<I>[] {
+  const definitions = new Map(blocks.flatMap((block) => (block.kind === "tool" ? [[block.tool, block] as const] : [])));
+  const renamed = aliases.map(({ tool, name }) => {
+    const block = definitions.get(tool);
+    if (block !== undefined) return { ...block, text: block.text.replaceAll(tool, name) };
+    throw new VisualToolsError("bad_tool", `the prompt defines no ${tool}, which is to be called ${name}`);
+  });
+  const first = blocks.findIndex(({ kind }) => kind === "tool");
+  return blocks.flatMap((block, index) => (block.kind !== "tool" ? [block] : index === first ? renamed : []));
 }
 
 /** What follows a program that showed an image: that image, then the observation. */

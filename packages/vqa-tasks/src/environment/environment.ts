@@ -24,9 +24,9 @@ import type { Judge } from "../scoring/judge.ts";
 import { createScorer } from "../scoring/score.ts";
 import { type VisualContent, type VisualTask, visualContentSchema } from "../task.ts";
 import { type EnvironmentOptions, type EnvironmentPreset, environmentPresets } from "./options.ts";
-import { openingBlocks, templateOf } from "./prompts.ts";
+import { openingBlocks, templatesOf } from "./prompts.ts";
 import { rewardParts } from "./rewards.ts";
-import { callableTools, interpreters } from "./tools.ts";
+import { callableTools, interpreters, programInput } from "./tools.ts";
 
 /** An {@link Environment} that says how it runs; `done.rewards` reject with VqaTasksError `judge_failed`. */
 export type VqaEnvironment = Environment<VisualContent> & {
@@ -63,10 +63,11 @@ export function createEnvironment({
   const own = tools?.(all.tools);
   const documented = own ?? focusTools(all.tools);
   const callable = callableTools(all.tools, own);
-  const template = templateOf(all, documented, ownTemplate);
+  const templates = templatesOf(all, documented, ownTemplate);
+  const template = templates.usual; // of what follows a program, where the two are one
   const interpreterOf = interpreters(all, callable);
   const score = createScorer(all.scoring, judge);
-  const opening = (task: VisualTask): PromptBlock[] => openingBlocks(task.content, documented, template, all.prompt);
+  const opening = (task: VisualTask): PromptBlock[] => openingBlocks(task.content, documented, templates, all.prompt);
 
   const finish = (task: VisualTask, turn: { readonly text: string }, tool: ToolOutcome): StepResult => {
     const { content, source } = task;
@@ -85,7 +86,7 @@ export function createEnvironment({
     prompt: opening,
     async step(task, turn, earlier = []) {
       if (earlier.length > 0) return finish(task, turn, toolOfSecondTurn(task, earlier));
-      const { outcome } = interpreterOf(task.content).run(turn.text, task.content);
+      const { outcome } = interpreterOf(task.content).run(turn.text, programInput(task));
       const image = outcome.image === undefined ? undefined : await identifyImage(outcome.image);
       const tool: ToolOutcome = { ...outcome, image };
       if (tool.status === "no_tool") return { tool, ...finish(task, turn, tool) };

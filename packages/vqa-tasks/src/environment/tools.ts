@@ -2,17 +2,24 @@
 import {
   chartAxisTools,
   focusTools,
+  type ProgramInput,
   type Tool,
   type ToolInterpreter,
   type ToolOptions,
   toolInterpreter,
 } from "@iapo/visual-tools";
-import type { VisualContent } from "../task.ts";
+import { uniformOfText } from "../random.ts";
+import type { VisualContent, VisualTask } from "../task.ts";
 import type { EnvironmentOptions } from "./options.ts";
 
 /** What programs may call: own tools, or without any the six and their twins for chart axes. */
 export function callableTools(options: ToolOptions, own: readonly Tool[] | undefined): readonly Tool[] {
   return own ?? [...focusTools(options), ...chartAxisTools(options)];
+}
+
+/** What a program of this task works on. Whether the wrong axis of a chart has boxes is drawn by its id, the same for every sample and step. */
+export function programInput({ id, content }: VisualTask): ProgramInput {
+  return { ...content, draw: uniformOfText(`orientation:${id}`) };
 }
 
 /** The interpreter for a task's picture. */

@@ -8,6 +8,7 @@ import { type BarChart, nameFits, renderBarChart } from "../render/bar-chart.ts"
 import { loadRasterizer, type Rasterizer } from "../render/rasterizer.ts";
 import { barChartStyles } from "../render/styles.ts";
 import type { VisualTask } from "../task.ts";
+import { aliasesOf, canNameTools } from "./aliases.ts";
 import { defaultNanoChartOptions, type NanoChartOptions } from "./options.ts";
 import { askAbout, type Bar, type NanoQuestion } from "./questions.ts";
 import { type NanoSplit, type NanoTables, nanoSplits, readSourceTables, splitOf, splitTables } from "./tables.ts";
@@ -44,11 +45,9 @@ export async function createNanoCharts(options: Partial<NanoChartOptions> = {}):
     nanoSplits.map((split) => [split, [...new Set(tables[split].nameLists.flat())]]),
   ) as Record<NanoSplit, string[]>;
   for (const split of nanoSplits) {
-    if (names[split].length >= all.bars[1]) continue;
-    throw new VqaTasksError(
-      "invalid_config",
-      `nano-charts: only ${names[split].length} names of the ${split} split fit, but up to ${all.bars[1]} bars are asked for; give more or shorter names`,
-    );
+    const problem = tooFewNames(names[split], all);
+    if (problem !== undefined)
+      throw new VqaTasksError("invalid_config", `nano-charts, names of the ${split} split: ${problem}`);
   }
   return {
     options: all,
@@ -56,6 +55,15 @@ export async function createNanoCharts(options: Partial<NanoChartOptions> = {}):
     chart: (split, index) =>
       makeChart({ options: all, tables: tables[split], names: names[split], split, index, rasterize }),
   };
+}
+
+function tooFewNames(names: readonly string[], { bars: [, most], tools }: NanoChartOptions): string | undefined {
+  if (names.length < most)
+    return `only ${names.length} fit, but up to ${most} bars are asked for; give more or shorter names`;
+  const forTools = names.filter(canNameTools).length;
+  if (tools === "in_context" && forTools < most + 6)
+    return `only ${forTools} are identifiers, of which ${most + 6} are needed for ${most} bars and six tools; give more`;
+  return undefined;
 }
 
 function checkOptions(options: NanoChartOptions): NanoChartOptions {
@@ -138,6 +146,7 @@ async function makeChart({ options, tables, names, split, index, rasterize }: Re
         columns,
         rows,
         orientation,
+        ...(options.tools === "in_context" && { aliases: aliasesOf({ ...options, split, index }, names, labels) }),
       },
     };
     return { task, question, bars, table: column.table, column: column.name };

@@ -1,9 +1,11 @@
 // Episodes to imitate, of chosen quality, and exercises that a small model needs: captions (read a chart) and copies (spell names in a call,
 // without a picture) first, later charts under names that they do not show (call what the question names, whatever the picture).
 import { type Image, identifyImage } from "@iapo/rollout-trace";
-import type { Boxes, Orientation } from "@iapo/visual-tools";
+import type { Boxes, Orientation, ToolAlias } from "@iapo/visual-tools";
 import { environmentPresets } from "../environment/options.ts";
+import { compactDefinition } from "../environment/prompts.ts";
 import { callableTools, interpreters } from "../environment/tools.ts";
+import { VqaTasksError } from "../error.ts";
 import { RandomStream } from "../random.ts";
 import type { VisualTask } from "../task.ts";
 import type { NanoChart, NanoCharts } from "./charts.ts";
@@ -32,6 +34,13 @@ export interface Copy {
   readonly text: string;
 }
 
+export interface Lookup {
+  /** Whose definitions stand before the query. */
+  readonly task: VisualTask;
+  readonly query: string;
+  readonly text: string;
+}
+
 export interface Renamed {
   /** Names and question are others than the picture's; it has no answer. */
   readonly task: VisualTask;
@@ -40,12 +49,20 @@ export interface Renamed {
 }
 
 const effects = ["highlight", "mask", "draw"] as const;
+const axes: readonly Orientation[] = ["columns", "rows"];
 const { default: standard } = environmentPresets;
 const interpreterOf = interpreters(standard, callableTools(standard.tools, undefined));
 
-/** The fenced program that focuses on these names. */
-export function toolProgram(axis: Orientation, effect: (typeof effects)[number], names: readonly string[]): string {
-  return `\`\`\`python\ndisplay(focus_on_${axis}_with_${effect}(image_1, ${JSON.stringify(names).replaceAll('","', '", "')}, ${axis}_bbox))\n\`\`\`\n`;
+/** The fenced program that focuses on these names. @param aliases of the task */
+export function toolProgram(
+  axis: Orientation,
+  effect: (typeof effects)[number],
+  names: readonly string[],
+  aliases?: readonly ToolAlias[],
+): string {
+  const tool = `focus_on_${axis}_with_${effect}`;
+  const callee = aliases?.find((alias) => alias.tool === tool)?.name ?? tool;
+  return `\`\`\`python\ndisplay(${callee}(image_1, ${JSON.stringify(names).replaceAll('","', '", "')}, ${axis}_bbox))\n\`\`\`\n`;
 }
 
 export function answerLine(answer: string): string {
@@ -61,7 +78,8 @@ export async function demonstrate(charts: NanoCharts, split: NanoSplit, index: n
   const effect = random.pick(effects);
   const answer = answerLine(chart.question.answer);
   if (fault === "no_call") return { ...chart, fault, turns: [answer] };
-  const program = toolProgram(fault === "wrong_axis" ? otherAxis(axis) : axis, effect, chart.question.names);
+  const called = fault === "wrong_axis" ? otherAxis(axis) : axis;
+  const program = toolProgram(called, effect, chart.question.names, chart.task.content.aliases);
   return { ...chart, fault, turns: [fault === "malformed" ? spoil(program, random) : program, answer] };
 }
 
@@ -84,23 +102,25 @@ export async function caption(
     axis,
     random.pick(effects),
     shown.map(({ name }) => name),
+    content.aliases,
   );
   const { image } = interpreterOf(content).run(program, content).outcome;
   if (image === undefined) throw new Error(`the program of caption ${index} shows no image: ${program}`);
   return { image: await identifyImage(image), text };
 }
 
-/** Copy `index` of a split: half of them end in a program for the question, half in the list of all names. */
+/** Copy `index` of a split: half of them end in a program for the question, half in the list of all names; where tools are told in context, all. */
 export function copy(charts: NanoCharts, split: NanoSplit, index: number): Copy {
-  const { seed, bars } = charts.options;
+  const { seed, bars, tools } = charts.options;
   const random = new RandomStream(seed, `nano-copies/${split}`, index);
   const names = random.sample(charts.names[split], random.integer(...bars));
-  const list = `[${names.map((name) => JSON.stringify(name)).join(", ")}]`;
+  const list = nameList(names);
   const asked = askedOf(names, random);
-  if (random.uniform() < 0.5) return { query: `${list}\nList the names.\n`, text: `${list}\n` };
+  if (random.uniform() < 0.5 || tools === "in_context")
+    return { query: `${list}\nList the names.\n`, text: `${list}\n` };
   return {
     query: `${list}\n${questionAbout(asked, random)}\n`,
-    text: toolProgram(random.pick(["columns", "rows"]), random.pick(effects), asked),
+    text: toolProgram(random.pick(axes), random.pick(effects), asked),
   };
 }
 
@@ -109,7 +129,7 @@ export async function renamed(charts: NanoCharts, split: NanoSplit, index: numbe
   const { task, bars } = await charts.chart("train", index);
   const { content } = task;
   const random = new RandomStream(charts.options.seed, `nano-renamed/${split}`, index);
-  const names = random.sample(charts.names[split], bars.length);
+  const names = random.sample(namesBeside(content, charts.names[split]), bars.length);
   const asked = askedOf(names, random);
   const shown = content.orientation ?? "columns";
   const axis = pickFault(charts.options.quality, random) === "wrong_axis" ? otherAxis(shown) : shown;
@@ -124,8 +144,43 @@ export async function renamed(charts: NanoCharts, split: NanoSplit, index: numbe
         question: questionAbout(asked, random),
       },
     },
-    text: toolProgram(axis, random.pick(effects), asked),
+    text: toolProgram(axis, random.pick(effects), asked, content.aliases),
   };
+}
+
+/**
+ * Lookup `index`: the tools of a training chart, which has no picture here. Half of them end in all definitions in another order, half in a
+ * program for an axis that is told in words and for names of a split.
+ *
+ * @throws VqaTasksError `invalid_config` for charts whose tools are fixed
+ */
+export async function lookup(charts: NanoCharts, split: NanoSplit, index: number): Promise<Lookup> {
+  const { task, bars } = await charts.chart("train", index);
+  const { aliases } = task.content;
+  if (aliases === undefined)
+    throw new VqaTasksError("invalid_config", "lookups are of tools in context: set nanoCharts.tools to in_context");
+  const random = new RandomStream(charts.options.seed, `nano-lookups/${split}`, index);
+  if (random.uniform() < 0.5) {
+    const text = random.sample(aliases, aliases.length).map(compactDefinition).join("");
+    return { task, query: "List the functions.\n", text };
+  }
+  const names = random.sample(namesBeside(task.content, charts.names[split]), bars.length);
+  const axis = random.pick(axes);
+  const asked = askedOf(names, random);
+  return {
+    task,
+    query: `${axis}\n${nameList(names)}\n${questionAbout(asked, random)}\n`,
+    text: toolProgram(axis, random.pick(effects), asked, aliases),
+  };
+}
+
+/** Names that are not those of tools. */
+function namesBeside({ aliases = [] }: VisualTask["content"], names: readonly string[]): string[] {
+  return names.filter((name) => !aliases.some((alias) => alias.name === name));
+}
+
+function nameList(names: readonly string[]): string {
+  return `[${names.map((name) => JSON.stringify(name)).join(", ")}]`;
 }
 
 /** One or two of the names, in their order. */

@@ -9,6 +9,8 @@ export {
   type Demonstration,
   type DemonstrationFault,
   demonstrate,
+  type Lookup,
+  lookup,
   type Renamed,
   renamed,
   toolProgram,

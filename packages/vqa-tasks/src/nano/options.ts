@@ -24,6 +24,11 @@ export interface NanoChartOptions {
    * the nano models. Left out: all packaged names.
    */
   readonly names?: readonly string[] | "words" | ((name: string) => boolean) | undefined;
+  /**
+   * `in_context`: the six tools of each chart have names drawn for it alone, defined in a random order: names of bars of its split that it does
+   * not show. What a name does is told by its definition, and by nothing else.
+   */
+  readonly tools: "fixed" | "in_context";
   readonly quality: DemonstrationQuality;
 }
 
@@ -34,5 +39,6 @@ export const defaultNanoChartOptions: NanoChartOptions = {
   size: 112,
   bars: [3, 6],
   questions: ["value", "over", "above"],
+  tools: "fixed",
   quality: cleanQuality,
 };

@@ -1,14 +1,20 @@
 // A task as a row of a data file, in the forms that the loaders read.
 import type { NamedBox } from "@iapo/visual-tools";
+import { VqaTasksError } from "../error.ts";
 import type { VisualTask } from "../task.ts";
 
 export const writtenForms = ["tasks", "refocus"] as const;
 export type WrittenForm = (typeof writtenForms)[number];
 
-/** @param image path of its picture, from the folder of the file */
+/** @param image path of its picture, from the folder of the file. @throws VqaTasksError `invalid_task` for what the form cannot hold */
 export function rowOf(form: WrittenForm, task: VisualTask, image: string): object {
   const { id, source, split, content } = task;
   if (form === "tasks") return { id, ...content, image, source, split };
+  if (content.aliases)
+    throw new VqaTasksError(
+      "invalid_task",
+      `task ${id} has names of its own for tools, which only the form tasks can hold`,
+    );
   if (content.orientation) return refocusChart(task, image);
   return content.columns.length > 0 ? refocusTable(task, image) : withoutBoxes(task, image);
 }

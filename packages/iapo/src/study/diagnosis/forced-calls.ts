@@ -1,9 +1,11 @@
 // Calls that nobody sampled: on each chart the right one, one on the wrong axis, one with wrong names.
 import { transcribeEpisode } from "@iapo/grpo";
 import type { Environment, Scribe } from "@iapo/rollout-trace";
+import type { Orientation } from "@iapo/visual-tools";
 import type { VisualContent } from "@iapo/vqa-tasks";
 import { type NanoChart, toolProgram } from "@iapo/vqa-tasks/nano";
 import { at } from "../../at.ts";
+import { otherAxis } from "../../case-study/definitions.ts";
 import type { DiagnoseChart } from "../../diagnose/explain.ts";
 
 const effects = ["highlight", "mask", "draw"] as const;
@@ -17,15 +19,15 @@ export async function forcedCalls(
 ): Promise<Omit<DiagnoseChart, "teacherCall">> {
   const effect = at(effects, index % effects.length);
   const axis = task.content.orientation ?? "columns";
-  const written = async (...program: Parameters<typeof toolProgram>) =>
-    transcribeEpisode(student, environment, task, [toolProgram(...program)]);
+  const written = async (called: Orientation, names: readonly string[]) =>
+    transcribeEpisode(student, environment, task, [toolProgram(called, effect, names, task.content.aliases)]);
   return {
     id: task.id,
     blocks: environment.prompt(task),
     calls: {
-      right: await written(axis, effect, question.names),
-      wrong_axis: await written(axis === "columns" ? "rows" : "columns", effect, question.names),
-      wrong_names: await written(axis, effect, otherNames(bars, question.names)),
+      right: await written(axis, question.names),
+      wrong_axis: await written(otherAxis(axis), question.names),
+      wrong_names: await written(axis, otherNames(bars, question.names)),
     },
   };
 }

@@ -1,5 +1,5 @@
 // This product's own form: a task as JSON, its image a path. What `iapo data convert` writes.
-import { boxesSchema, orientationSchema } from "@iapo/visual-tools/config";
+import { boxesSchema, orientationSchema, toolAliasesSchema } from "@iapo/visual-tools/config";
 import { z } from "zod";
 import { type RowParser, readPicture, textSchema } from "../record.ts";
 
@@ -13,6 +13,7 @@ const taskRowSchema = z.strictObject({
   columns: boxesSchema.default([]),
   rows: boxesSchema.default([]),
   orientation: orientationSchema.optional(),
+  aliases: toolAliasesSchema.optional(),
   source: z.string().default("tasks"),
   split: z.string().default(""),
 });
