@@ -83,10 +83,24 @@ test("a run's page has its curves, episodes with both images, attribution, timin
   const elements = await elementsOf(page);
   const text = textOf(named(elements, "body")[0]!);
   const titles = named(elements, "svg").map((one) => attribute(one, "aria-label") ?? "");
-  for (const title of ["Outcome reward", "Tool-call ratio", "KL to the reference", "Gradient norm", "Response length"])
+  for (const title of [
+    "Outcome reward",
+    "Tool-call ratio",
+    "KL to the reference",
+    "Gradient norm",
+    "Response length",
+    "Reserved at most",
+  ])
     expect(titles.some((label) => label.startsWith(title))).toBe(true);
   expect(titles).toEqual(expect.arrayContaining([expect.stringMatching(/^student scores beside teacher scores/)]));
-  for (const part of ["Time by part", "rollout", "update", '"learningRate": 0.001', "focus_on_rows_with_mask"])
+  for (const part of [
+    "Time by part",
+    "rollout",
+    "update",
+    '"learningRate": 0.001',
+    "GPU memory",
+    "focus_on_rows_with_mask",
+  ])
     expect(text).toContain(part);
 
   const questions = elements.filter((one) => attribute(one, "class") === "question").map(textOf);

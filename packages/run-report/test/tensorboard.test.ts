@@ -138,13 +138,17 @@ test("the same steps and timings give the same bytes; a step done again counts o
   const run = await newRun();
   for (const step of [0, 1]) await publish(run, step);
   const line = (step: number, update: number): string =>
-    `{"step":${step},"timing_s/rollout":1,"timing_s/update":${update}}\n`;
+    `{"step":${step},"timing_s/rollout":1,"timing_s/update":${update},"memory/reserved_gib":${step}.5}\n`;
   await writeFile(join(run, "timings.jsonl"), `${line(0, 0.5)}${line(1, 7)}${line(1, 0.25)}{"step":2,"timi`);
   await new EventFile(run).close();
   const once = await readFile(join(run, eventFileName));
   await new EventFile(run).close();
   expect(await readFile(join(run, eventFileName))).toEqual(once);
-  expect(parse(once).map(({ wallTime }) => wallTime)).toEqual([0, 1.5, 2.75]);
+  const events = parse(once);
+  expect(events.map(({ wallTime }) => wallTime)).toEqual([0, 1.5, 2.75]); // memory is no time
+  expect(events.slice(1).map((event) => scalarsOf(event))).toEqual(
+    [0, 1].map((step) => ({ ...metricsOf(step), "memory/reserved_gib": step + 0.5 })),
+  );
 });
 
 test("a damaged step is named, and the file that was there stays", async () => {

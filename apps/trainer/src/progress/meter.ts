@@ -6,7 +6,7 @@ export interface MeterOptions {
   readonly steps: number;
   /** Tokens that a step wrote, or learned from. */
   readonly tokensOf: (metrics: Metrics) => number;
-  readonly memory: () => Pick<MemoryReport, "liveBytes" | "peakBytes">;
+  readonly memory: () => Pick<MemoryReport, "liveBytes" | "peakBytes" | "reservedBytes" | "peakReservedBytes">;
   /** Milliseconds; default the clock. */
   readonly now?: (() => number) | undefined;
 }
@@ -26,7 +26,11 @@ export interface Reading {
   /** Seconds until the last step is done, by the mean of the last steps. */
   readonly eta: number | undefined;
   readonly gpuBytes: number;
+  /** In use and idle. */
+  readonly gpuReservedBytes: number;
+  /** Of this process so far. */
   readonly gpuPeakBytes: number;
+  readonly gpuPeakReservedBytes: number;
   /** Raised by this process. */
   readonly alarms: readonly Alarm[];
 }
@@ -34,6 +38,7 @@ export interface Reading {
 /** Steps that a mean is taken over. */
 const WINDOW = 10;
 const CURVE = 60;
+const GIB = 2 ** 30;
 
 export class Meter {
   readonly #options: MeterOptions;
@@ -42,6 +47,9 @@ export class Meter {
   #phase = "start";
   #metrics: Metrics = {};
   #stepBegan = 0;
+  /** The device's own peaks begin anew with each step. */
+  #peakBytes = 0;
+  #peakReservedBytes = 0;
   readonly #latest: { readonly seconds: number; readonly tokens: number }[] = [];
   readonly #rewards: number[] = [];
   readonly #alarms: Alarm[] = [];
@@ -69,6 +77,7 @@ export class Meter {
     this.#stepBegan = now;
     this.#step = index + 1;
     this.#metrics = metrics;
+    this.#sawPeaks((metrics["memory/peak_gib"] ?? 0) * GIB, (metrics["memory/peak_reserved_gib"] ?? 0) * GIB);
     const reward = metrics["reward/outcome"];
     if (reward !== undefined) this.#rewards.push(reward);
     if (this.#rewards.length > CURVE) this.#rewards.shift();
@@ -80,7 +89,8 @@ export class Meter {
 
   read(): Reading {
     const { steps, memory } = this.#options;
-    const { liveBytes, peakBytes } = memory();
+    const { liveBytes, reservedBytes, peakBytes, peakReservedBytes } = memory();
+    this.#sawPeaks(peakBytes, peakReservedBytes);
     const seconds = this.#latest.reduce((sum, one) => sum + one.seconds, 0);
     const tokens = this.#latest.reduce((sum, one) => sum + one.tokens, 0);
     const secondsPerStep = this.#latest.length > 0 ? seconds / this.#latest.length : undefined;
@@ -94,8 +104,15 @@ export class Meter {
       tokensPerSecond: seconds > 0 ? tokens / seconds : undefined,
       eta: secondsPerStep === undefined ? undefined : secondsPerStep * Math.max(0, steps - this.#step),
       gpuBytes: liveBytes,
-      gpuPeakBytes: peakBytes,
+      gpuReservedBytes: reservedBytes,
+      gpuPeakBytes: this.#peakBytes,
+      gpuPeakReservedBytes: this.#peakReservedBytes,
       alarms: [...this.#alarms],
     };
+  }
+
+  #sawPeaks(inUse: number, reserved: number): void {
+    this.#peakBytes = Math.max(this.#peakBytes, inUse);
+    this.#peakReservedBytes = Math.max(this.#peakReservedBytes, reserved);
   }
 }

@@ -54,12 +54,14 @@ function values(metrics: Metrics): string[] {
   });
 }
 
-function pace({ secondsPerStep, tokensPerSecond, eta, gpuBytes, gpuPeakBytes }: Reading): string[] {
+function pace(reading: Reading): string[] {
+  const { secondsPerStep, tokensPerSecond, eta, gpuBytes, gpuReservedBytes } = reading;
   return [
     ...(secondsPerStep === undefined ? [] : [`${secondsPerStep.toFixed(1)} s/step`]),
     ...(tokensPerSecond === undefined ? [] : [`${tokensPerSecond.toFixed(0)} tokens/s`]),
-    `GPU ${size(gpuBytes)}, peak ${size(gpuPeakBytes)}`,
     ...(eta === undefined ? [] : [`ETA ${formatDuration(eta)}`]),
+    `GPU ${size(gpuBytes)} of ${size(gpuReservedBytes)} reserved`,
+    `peaks ${size(reading.gpuPeakBytes)} of ${size(reading.gpuPeakReservedBytes)}`,
   ];
 }
 

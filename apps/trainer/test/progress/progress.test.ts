@@ -9,7 +9,11 @@ import { Screen } from "../../src/progress/screen.ts";
 import { screenLines, stepLine } from "../../src/progress/words.ts";
 import { VirtualTerminal } from "./virtual-terminal.ts";
 
-const memory = () => ({ liveBytes: 3 * 2 ** 20, peakBytes: 2 ** 30 });
+const MIB = 2 ** 20;
+const memory = () => ({
+  ...{ liveBytes: 3 * MIB, reservedBytes: 5 * MIB },
+  ...{ peakBytes: 1024 * MIB, peakReservedBytes: 1536 * MIB },
+});
 const metrics = { "reward/outcome": 0.25, tool_call_ratio: 1, "reward/tool_misuse": 0.5, tokens: 80 };
 
 function meterAt(times: number[]): Meter {
@@ -25,12 +29,20 @@ test("pace and ETA count the steps of this process", () => {
   expect(meter.read()).toMatchObject({ step: 6, secondsPerStep: 3, eta: 12, tokensPerSecond: 160 / 6 });
 });
 
+test("peaks are those of the process, though the device's begin anew with each step", () => {
+  const meter = meterAt([0, 1000, 2000]);
+  meter.begin(0);
+  meter.step(0, { ...metrics, "memory/peak_gib": 2, "memory/peak_reserved_gib": 4 });
+  meter.step(1, metrics);
+  expect(meter.read()).toMatchObject({ gpuPeakBytes: 2048 * MIB, gpuPeakReservedBytes: 4096 * MIB });
+});
+
 test("a step as a line", () => {
   const meter = meterAt([0, 2000]);
   meter.begin(0);
   meter.step(0, metrics);
   expect(stepLine(meter.read())).toBe(
-    "step 1/10  reward 0.250  tool calls 1.000  misuse 0.500  2.0 s/step  40 tokens/s  GPU 3 MiB, peak 1.0 GiB  ETA 18 s",
+    "step 1/10  reward 0.250  tool calls 1.000  misuse 0.500  2.0 s/step  40 tokens/s  ETA 18 s  GPU 3 MiB of 5 MiB reserved  peaks 1.0 GiB of 1.5 GiB",
   );
   expect([5, 100, 12_345].map(formatDuration)).toEqual(["5 s", "2 min", "3 h 26 min"]);
 });

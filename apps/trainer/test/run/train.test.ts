@@ -58,7 +58,7 @@ test("a run leaves its configuration, starts, steps, images, events and checkpoi
   expect(terminal.lines[0]).toMatch(/^iapo train tiny in /);
   expect(terminal.lines[1]).toMatch(/^step 3\/3 \[=+\] 100 % {2}/);
   expect(terminal.lines.join("\n")).toMatch(
-    /reward 0\.\d+ {2}tool calls [\s\S]*s\/step {2}\d+ tokens\/s {2}GPU \d+ MiB, peak/,
+    /reward 0\.\d+ {2}tool calls [\s\S]*s\/step {2}\d+ tokens\/s {2}ETA 0 s {2}GPU \d+ MiB of \d+ MiB reserved {2}peaks/,
   );
 });
 

@@ -1,4 +1,4 @@
-// What a run writes beside its checkpoints: a file per step, and timings.
+// What a run writes beside its checkpoints: a file per step, and what this machine took for it, time and memory.
 import type { Trace } from "@iapo/rollout-trace";
 import { appendLine, openStep } from "@iapo/rollout-trace/files";
 import type { Metrics } from "../metrics/rollout-metrics.ts";
@@ -27,11 +27,13 @@ function groupsOf(traces: readonly Trace[]): Trace[][] {
   return [...Map.groupBy(traces, ({ group }) => group).values()];
 }
 
+/** @param timings milliseconds by part @param memory metrics of memory */
 export async function appendTimings(
   file: string,
   step: number,
   timings: Readonly<Record<string, number>>,
+  memory: Metrics,
 ): Promise<void> {
   const rounded = Object.entries(timings).map(([part, milliseconds]) => [`timing_s/${part}`, milliseconds / 1000]);
-  await appendLine(file, { step, ...Object.fromEntries(rounded) });
+  await appendLine(file, { step, ...Object.fromEntries(rounded), ...memory });
 }

@@ -4,6 +4,7 @@ import type { Device } from "@iapo/tensor-core";
 import { pruneCheckpoints, writeCheckpoint } from "../checkpoint/checkpoints.ts";
 import { GrpoError } from "../error.ts";
 import { type Alarm, configurationAlarms, watch } from "../metrics/alarms.ts";
+import { memoryMetrics } from "../metrics/memory-metrics.ts";
 import type { Metrics } from "../metrics/rollout-metrics.ts";
 import { type DirectoryLock, lockDirectory } from "../run-directory/lock.ts";
 import { type OpenedRun, openRunDirectory } from "../run-directory/open.ts";
@@ -32,6 +33,7 @@ export interface TrainOptions extends Partial<Pick<RunRecord, "code" | "content"
   readonly maxSkippedSteps?: number | undefined;
   /** What was said of the configuration; the run's first step has the alarm `configuration` then. */
   readonly warnings?: readonly string[] | undefined;
+  /** Hears a step's metrics, and `memory/...` of this process, which the step's file does not hold. */
   readonly onMetrics?: ((step: number, metrics: Metrics) => void) | undefined;
   readonly onAlarm?: ((alarm: Alarm) => void) | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
@@ -79,6 +81,8 @@ class Training {
   #empty: string | undefined;
   /** Alarms of the start, for the first step that is made. */
   #pending: readonly Alarm[];
+  /** Of the last step. */
+  #memory: Metrics = {};
 
   constructor(recipe: Recipe, options: TrainOptions, lock: DirectoryLock, run: OpenedRun, state: RunState) {
     this.#recipe = recipe;
@@ -107,7 +111,7 @@ class Training {
       const isOver = emptySteps >= MOST_EMPTY_STEPS;
       if (step % checkpoint.every === 0 || step === steps || isBest || isOver)
         await clock.time("checkpoint", () => this.#save());
-      await appendTimings(timings, step - 1, { ...made.timings, ...clock.timings });
+      await appendTimings(timings, step - 1, { ...made.timings, ...clock.timings }, this.#memory);
       this.#empty = made.empty;
       if (isOver) throw nothingToTrainOn(emptySteps, made.empty);
     }
@@ -148,7 +152,8 @@ class Training {
     });
     this.#pending = [];
     this.#tellFailures(made);
-    onMetrics?.(before.step, metrics);
+    this.#memory = memoryMetrics(this.#recipe.learner.policy.device);
+    onMetrics?.(before.step, { ...metrics, ...this.#memory });
     for (const alarm of raised) onAlarm?.(alarm);
     const isBest = evaluated !== undefined && (before.best === null || evaluated.score > before.best.score);
     const { learner } = this.#recipe;

@@ -68,6 +68,14 @@ const sections: readonly { readonly title: string; readonly metrics: readonly Li
       plain("num_turns/mean", "Turns"),
     ],
   },
+  {
+    title: "GPU memory",
+    metrics: [
+      plain("memory/peak_gib", "In use at most, GiB"),
+      plain("memory/peak_reserved_gib", "Reserved at most, GiB"),
+      plain("memory/reserved_gib", "Reserved after a step, GiB"),
+    ],
+  },
 ];
 
 /** Names of metrics are taken from files: a page bounds them. */

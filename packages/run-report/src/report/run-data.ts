@@ -16,6 +16,7 @@ export async function runData({ directory, name, file, steps }: LoadedRun): Prom
       ["Adapter", file.adapter],
       ["Kernels", file.kernelFamily],
       ...(total > 0 ? [["Time of training", duration(total)] as const] : []),
+      ...memoryFacts(steps),
       ...(total > 0 ? [["Time per step", `${formatNumber(total / timings.length)} s`] as const] : []),
     ],
     timings: parts,
@@ -25,6 +26,16 @@ export async function runData({ directory, name, file, steps }: LoadedRun): Prom
 }
 
 const longestConfig = 100_000;
+
+/** Nothing of a run that did not measure its memory. */
+function memoryFacts(steps: LoadedRun["steps"]): RunData["facts"] {
+  const most = (metric: string): number =>
+    steps.reduce((largest, { metrics }) => Math.max(largest, metrics[metric] ?? 0), 0);
+  const [inUse, reserved] = [most("memory/peak_gib"), most("memory/peak_reserved_gib")];
+  return reserved > 0
+    ? [["GPU memory", `${formatNumber(inUse)} GiB in use, ${formatNumber(reserved)} GiB reserved at most`]]
+    : [];
+}
 
 function timeByPart(steps: readonly Readonly<Record<string, number>>[]): { parts: Table; total: number } {
   const sums = new Map<string, number>();

@@ -1,7 +1,7 @@
 // Runs as reports look at them: what their files say, and a name for each.
 import { basename, resolve } from "node:path";
 import { type RunRecord, readRunRecord } from "@iapo/grpo/run-directory";
-import { readMetrics, type StepMetrics, stepsOf } from "./run-files.ts";
+import { readMemory, readMetrics, type StepMetrics, stepsOf } from "./run-files.ts";
 
 export interface NamedRun {
   readonly name: string;
@@ -16,8 +16,12 @@ export interface LoadedRun extends NamedRun {
 /** @throws RunReportError `missing`, `invalid`; GrpoError as `readRunRecord`; TraceError where a step is damaged or of another version */
 export async function loadRun(directory: string, name: string): Promise<LoadedRun> {
   const file = await readRunRecord(directory);
+  const memory = await readMemory(directory);
   const steps: StepMetrics[] = [];
-  for (const step of await stepsOf(directory)) steps.push(await readMetrics(step));
+  for (const path of await stepsOf(directory)) {
+    const { step, metrics } = await readMetrics(path);
+    steps.push({ step, metrics: { ...metrics, ...memory.get(step) } });
+  }
   return { directory, name, file, steps };
 }
 

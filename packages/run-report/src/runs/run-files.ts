@@ -47,19 +47,28 @@ export function pointsOf(steps: readonly StepMetrics[], metric: string): { x: nu
 
 /** Seconds of each step by part. A step that was done again counts by its last line; what is no such line is passed over. */
 export async function readTimings(run: string): Promise<Map<number, Readonly<Record<string, number>>>> {
+  return readMeasured(run, /^timing_s\//);
+}
+
+/** `memory/...` of each step. As {@link readTimings}. */
+export async function readMemory(run: string): Promise<Map<number, Readonly<Record<string, number>>>> {
+  return readMeasured(run, /^(?=memory\/)/);
+}
+
+/** Values by step and by what of their names stands behind `prefix`. */
+async function readMeasured(run: string, prefix: RegExp): Promise<Map<number, Readonly<Record<string, number>>>> {
   const text = (await readSmall(join(run, "timings.jsonl"))) ?? "";
-  const timings = new Map<number, Record<string, number>>();
+  const measured = new Map<number, Record<string, number>>();
   for (const line of text.split("\n")) {
     const parsed = z.record(z.string(), z.number()).safeParse(jsonOrUndefined(line));
-    if (parsed.success && parsed.data.step !== undefined) {
-      const { step, ...parts } = parsed.data;
-      timings.set(
-        step,
-        Object.fromEntries(Object.entries(parts).map(([name, seconds]) => [name.replace(/^timing_s\//, ""), seconds])),
-      );
-    }
+    if (!parsed.success || parsed.data.step === undefined) continue;
+    const entries = Object.entries(parsed.data).filter(([name]) => prefix.test(name));
+    measured.set(
+      parsed.data.step,
+      Object.fromEntries(entries.map(([name, value]) => [name.replace(prefix, ""), value])),
+    );
   }
-  return timings;
+  return measured;
 }
 
 /** A kill may have cut the last line. */

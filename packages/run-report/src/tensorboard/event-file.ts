@@ -2,7 +2,7 @@
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { listSteps } from "@iapo/rollout-trace/files";
-import { readMetrics, readTimings } from "../runs/run-files.ts";
+import { readMemory, readMetrics, readTimings } from "../runs/run-files.ts";
 import { scalarRecord, versionRecord } from "./event.ts";
 
 /** A run has one such file; the digits stand where TensorBoard looks for the time of its making, by which it orders files. */
@@ -60,13 +60,16 @@ export class EventFile {
     const partial = `${path}.partial`;
     const steps = (await listSteps(join(this.#run, "steps"))).filter(({ step }) => step < end);
     const timings = await readTimings(this.#run);
+    const memory = await readMemory(this.#run);
     const handle = await open(partial, "w");
     try {
       await handle.appendFile(versionRecord(0));
       for (const file of steps) {
         const { step, metrics } = await readMetrics(file);
         for (const seconds of Object.values(timings.get(step) ?? {})) this.#wallTime += seconds;
-        await handle.appendFile(scalarRecord({ wallTime: this.#wallTime, step, scalars: metrics }));
+        await handle.appendFile(
+          scalarRecord({ wallTime: this.#wallTime, step, scalars: { ...metrics, ...memory.get(step) } }),
+        );
       }
       await rename(partial, path);
       return handle;
