@@ -37,6 +37,7 @@ test.each([
   await killedAt([...args, killed], () => readdirSync(at).some((name) => name.startsWith("killed.")));
   expect(existsSync(killed)).toBe(false);
   await done([...args, killed]);
+  expect(readdirSync(at).sort()).toEqual(["killed", "whole"]);
   expect(fingerprintOf(killed, /./)).toEqual(fingerprintOf(whole, /./));
 });
 
@@ -50,11 +51,13 @@ test.each([
     const out = command === "report" ? ["--out", join(at, "page.html"), "--figures", at] : ["--out", at];
     return [command, ...args, ...out];
   };
-  const files = (name: string) => fingerprintOf(join(folder, command, name), /(?<!\.partial)$/);
+  const files = (name: string, which = /./) => fingerprintOf(join(folder, command, name), which);
   const before = fingerprintOf(run, /./);
   await done(into("whole"));
   await killedAt(into("killed"), () => readdirSync(join(folder, command, "killed")).length > 0);
-  expect(Object.entries(files("whole"))).toEqual(expect.arrayContaining(Object.entries(files("killed"))));
+  expect(Object.entries(files("whole"))).toEqual(
+    expect.arrayContaining(Object.entries(files("killed", /(?<!\.partial|\.lock)$/))),
+  );
   await done(into("killed"));
   expect(files("killed")).toEqual(files("whole"));
   expect(fingerprintOf(run, /./)).toEqual(before);

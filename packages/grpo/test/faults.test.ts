@@ -111,8 +111,16 @@ mount -t tmpfs -o size=32m tmpfs "$disk" && cp -r "$begun" "$disk/run" && cat /d
 truncate -s -$room "$disk/filler" && "$@"; code=$?; cp -r "$disk/run" "$left"; exit $code`;
 
 test.skipIf(!canMount && process.env.IAPO_FULL !== "1").each([
-  ["traces are", 8192, /TraceError: .*step-000002\.jsonl\.partial cannot be written: .*ENOSPC.*make room, then resume/],
-  ["a checkpoint is", 2 ** 20, /GrpoError: .*step-000003 cannot be written: .*ENOSPC.*make room, then resume/],
+  [
+    "traces are",
+    8192,
+    /TraceError: .*step-000002\.jsonl\.partial cannot be written: .*ENOSPC.*make room on its disk, then resume/,
+  ],
+  [
+    "a checkpoint is",
+    2 ** 20,
+    /GrpoError: .*step-000003 cannot be written: .*ENOSPC.*make room on its disk, then resume/,
+  ],
 ] as const)("a full disk while %s written: what was there stands, and with room the run goes on", async (...test) => {
   const [what, room, message] = test;
   const [begun, disk, left] = ["begun", "disk", "left"].map((name) => join(root, `${what} ${name}`));

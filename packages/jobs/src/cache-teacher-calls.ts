@@ -1,17 +1,20 @@
 // A teacher's own calls to a configuration's tasks, written and scored before the run that will ask for them.
 import { join } from "node:path";
 import { CallCache, TeacherCalls } from "@iapo/iapo";
-import { openDevice } from "@iapo/tensor-core";
+import type { Device } from "@iapo/tensor-core";
 import { openTasks } from "@iapo/vqa-tasks/sources";
 import { JobsError } from "./error.ts";
 import type { Job } from "./open-job.ts";
 import { environmentOf, withoutJudge } from "./parts/environment.ts";
+import { onDevice } from "./parts/on-device.ts";
 import { openTeacher } from "./parts/teacher.ts";
 import { requireTrust } from "./parts/user-modules.ts";
 
 export interface CacheOptions {
   /** Of the configuration's tasks, the first so many. */
   readonly limit: number;
+  /** Default: one that is opened for this. */
+  readonly device?: Device | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, of: number) => void) | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
@@ -40,21 +43,22 @@ export async function cacheTeacherCalls(job: Job, options: CacheOptions): Promis
   const { train } = await openTasks(data);
   const { prompt } = await environmentOf(withoutJudge(environment));
   const count = Math.min(limit, train.length);
-  using device = await openDevice();
-  const teacher = await openTeacher(device, settings, { signal });
-  try {
-    const written = { settings: iapo, seed: grpo.seed, maxTokens: grpo.rollout.maxTokens };
-    const calls = new TeacherCalls(teacher, written, new CallCache(directory, (message) => onWarning?.(message)));
-    let withCall = 0;
-    for (let at = 0; at < count; at += BATCH) {
-      signal?.throwIfAborted();
-      const places = Array.from({ length: Math.min(BATCH, count - at) }, (_, i) => at + i);
-      const tasks = await Promise.all(places.map((place) => train.task(place)));
-      withCall += (await calls.to(tasks.map(prompt))).filter(({ isCall }) => isCall).length;
-      onProgress?.(at + tasks.length, count);
+  return onDevice(options.device, async (device) => {
+    const teacher = await openTeacher(device, settings, { signal });
+    try {
+      const written = { settings: iapo, seed: grpo.seed, maxTokens: grpo.rollout.maxTokens };
+      const calls = new TeacherCalls(teacher, written, new CallCache(directory, (message) => onWarning?.(message)));
+      let withCall = 0;
+      for (let at = 0; at < count; at += BATCH) {
+        signal?.throwIfAborted();
+        const places = Array.from({ length: Math.min(BATCH, count - at) }, (_, i) => at + i);
+        const tasks = await Promise.all(places.map((place) => train.task(place)));
+        withCall += (await calls.to(tasks.map(prompt))).filter(({ isCall }) => isCall).length;
+        onProgress?.(at + tasks.length, count);
+      }
+      return { directory, tasks: count, withCall };
+    } finally {
+      teacher.dispose();
     }
-    return { directory, tasks: count, withCall };
-  } finally {
-    teacher.dispose();
-  }
+  });
 }

@@ -50,7 +50,7 @@ describe.runIf(posix)("a full disk", () => {
   test("a write that fails half way leaves no file, says so, and the step can be made again", async () => {
     const place = directory();
     expect(await said(start(place, 5, { limit: 4 }))).toMatch(
-      /^write_failed .*step-000005\.jsonl\.partial cannot be written: .*make room, then resume/,
+      /^write_failed .*step-000005\.jsonl\.partial cannot be written: .*raise the limit of file sizes \(ulimit -f\), then resume/,
     );
     expect(await readdir(place)).toEqual([]);
     const { step } = await exampleStep(5);

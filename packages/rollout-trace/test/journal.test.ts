@@ -90,7 +90,7 @@ test.runIf(process.platform !== "win32")(
     const shell = ["-c", 'ulimit -f 4; exec "$@"', "bash", process.execPath, ...child];
     const said = JSON.parse(spawnSync("bash", shell, { encoding: "utf8" }).stdout);
     expect(said).toMatchObject({ code: "write_failed", again: "write_failed" });
-    expect(said.message).toMatch(/full\.jsonl cannot be written: .*make room, then resume/);
+    expect(said.message).toMatch(/full\.jsonl cannot be written: .*raise the limit of file sizes.*, then resume/);
     expect(said.written).toBeGreaterThan(50);
     const keys = z.strictObject({ key: z.string() });
     const journal = await openJournal(path, keys);

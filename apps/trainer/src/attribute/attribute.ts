@@ -5,7 +5,7 @@ import { distribution, divergence } from "@iapo/attribution/math";
 import { barsText, blocksSvg, type ExplainedCall, explainCall, heatedImage, tokensText } from "@iapo/iapo/study";
 import { environmentOf, namedModel, openTeacher } from "@iapo/jobs";
 import { QwenVLPolicy } from "@iapo/qwen-vl-model";
-import { makeDirectory, writeFileAtomic } from "@iapo/rollout-trace/files";
+import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { encodePng } from "@iapo/visual-tools/sharp";
 import type { VisualTask } from "@iapo/vqa-tasks";
 import type { DataFormat } from "@iapo/vqa-tasks/loaders";
@@ -15,6 +15,7 @@ import { openAdapter } from "../adapter.ts";
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
+import { workIn } from "../run/work-in.ts";
 
 export interface AttributeOptions {
   readonly model: string;
@@ -34,13 +35,20 @@ export interface AttributeOptions {
   readonly json?: true | undefined;
 }
 
-export async function attribute(options: AttributeOptions, { out, color, note, signal }: CliIo): Promise<number> {
+export async function attribute(options: AttributeOptions, io: CliIo): Promise<number> {
+  const directory = resolve(options.out);
+  return workIn(directory, io, () => attributeIn(directory, options, io), "the same command begins again");
+}
+
+async function attributeIn(
+  directory: string,
+  options: AttributeOptions,
+  { out, color, note, signal }: CliIo,
+): Promise<number> {
   const task = await taskOf(options);
   const source = await namedModel(options.model);
   const teacherSource = options.teacher === undefined ? undefined : await namedModel(options.teacher);
-  const directory = resolve(options.out);
   using device = await openAdapter();
-  await makeDirectory(directory);
   const student = await openTeacher(device, source, { signal });
   const teacher = teacherSource && (await openTeacher(device, teacherSource, { signal }));
   try {

@@ -10,6 +10,7 @@ type Given = Omit<AttributeOptions, "model" | "index"> & {
   readonly nano?: number;
   readonly index: number;
   readonly cache?: number;
+  readonly trust?: true;
 };
 
 export const addAttribute: AddCommand = (program, run) => {
@@ -39,13 +40,14 @@ export const addAttribute: AddCommand = (program, run) => {
       "of a configuration: write and score the teacher's calls to its first tasks",
       wholeNumber,
     )
+    .option("--trust", "with --cache, of a run's directory: load the modules that it names")
     .addHelpText(
       "after",
       "\nExample:\n  $ iapo attribute nano-student --teacher nano-teacher --nano 3 --method occlusion",
     )
-    .action((model: string, { nano, index, cache, ...given }: Given) =>
+    .action((model: string, { nano, index, cache, trust, ...given }: Given) =>
       run(async (io) => {
-        if (cache !== undefined) return cacheCalls(model, cache, io);
+        if (cache !== undefined) return cacheCalls(model, cache, trust, io);
         if (nano !== undefined && given.task !== undefined) throw new TrainerError("argument", "give --nano or --task");
         if (given.format !== undefined && given.task === undefined)
           throw new TrainerError("argument", "--format is that of --task");

@@ -34,6 +34,7 @@ export const addCaseStudy: AddCommand = (program, run) => {
     .option("--ig-steps <count>", "points of integrated gradients", wholeNumber, 32)
     .option("--seed <number>", "of charts and samples; default the configuration's, or 1", wholeNumber)
     .option("--out <directory>", "default: the run's, or runs/case-study")
+    .option("--trust", "of a run's directory: load the modules that it names")
     .option("--json", "print JSON")
     .addHelpText("after", help)
     .action((source: string | undefined, { model: models, ...flags }: Given) =>

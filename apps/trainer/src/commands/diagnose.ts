@@ -36,6 +36,7 @@ export const addDiagnose: AddCommand = (program, run) => {
     .option("--charts <count>", "how many", wholeNumber, 200)
     .option("--seed <number>", "of the charts; default the configuration's, or 1", wholeNumber)
     .option("--out <directory>", "where scores, result and picture are written", "runs/diagnose")
+    .option("--trust", "of a run's directory: load the modules that it names")
     .option("--json", "print JSON")
     .addHelpText("after", help)
     .action((source: string | undefined, flags: Omit<DiagnoseFlags, "source">) =>

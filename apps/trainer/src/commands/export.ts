@@ -31,8 +31,8 @@ export const addExport: AddCommand = (program, run) => {
       run(async (io) => {
         const chosen = [best && ("best" as const), last && ("last" as const), step].filter((one) => one !== undefined);
         if (chosen.length > 1) throw new TrainerError("argument", "give one of --best, --last and --step");
-        (await openAdapter()).close(); // without an adapter nothing is begun
-        const made = await exportCheckpoint(source, out, { ...given, which: chosen[0], signal: io.signal });
+        using device = await openAdapter();
+        const made = await exportCheckpoint(source, out, { ...given, which: chosen[0], device, signal: io.signal });
         io.note(`${made.checkpoint}: ${made.tensors} tensors`);
         io.out(`${out}: ${made.dtype}, from ${made.checkpoint}`);
         io.out(

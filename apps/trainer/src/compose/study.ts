@@ -13,6 +13,8 @@ export interface StudyFlags {
   /** In place of the configuration's models: directories, or names of shipped models. */
   readonly student: string | undefined;
   readonly teacher: string | undefined;
+  /** Whether the modules may be loaded that a run's directory names. */
+  readonly trust?: true | undefined;
   /** In place of the configuration's seed of the charts. */
   readonly seed: number | undefined;
 }
@@ -26,8 +28,8 @@ export interface Study extends StudySubject {
 }
 
 /** Answers are compared by rule: what is studied are calls. @throws TrainerError `config`, `missing`, `invalid` */
-export async function openStudy({ source, student, teacher, seed }: StudyFlags): Promise<Study> {
-  const job = source === undefined ? undefined : openJob(source, { kind: "train" });
+export async function openStudy({ source, student, teacher, trust, seed }: StudyFlags): Promise<Study> {
+  const job = source === undefined ? undefined : openJob(source, { kind: "train", trust });
   const config = job?.config;
   if (job) requireTrust(job);
   if (config && !config.data.nanoCharts)

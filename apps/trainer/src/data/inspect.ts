@@ -1,5 +1,6 @@
 // iapo data inspect: what a data file holds, which of its rows are bad and why, and a sheet of pictures with their boxes.
-import { writeFileAtomic } from "@iapo/rollout-trace/files";
+import { basename, dirname } from "node:path";
+import { removeAbandoned, writeFileAtomic } from "@iapo/rollout-trace/files";
 import { type BeforeAfter, contactSheet } from "@iapo/visual-tools";
 import { encodePng } from "@iapo/visual-tools/sharp";
 import type { VisualTask } from "@iapo/vqa-tasks";
@@ -46,6 +47,7 @@ export async function inspect(options: InspectOptions, { out, note, signal }: Cl
     if (census.tasks === options.limit) break;
   }
   if (options.sheet && pictures.length > 0) {
+    await removeAbandoned(dirname(options.sheet), basename(options.sheet));
     await writeFileAtomic(options.sheet, await encodePng(contactSheet(pictures, { columns: 2 })));
     note(`sheet of ${pictures.length} pictures with their boxes: ${options.sheet}`);
   }

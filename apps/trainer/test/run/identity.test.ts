@@ -17,7 +17,7 @@ import { beforeAll, expect, test, vi } from "vitest";
 import { TrainerError } from "../../src/error.ts";
 import { exitCodeOf, explain } from "../../src/exit-codes.ts";
 import { fingerprintOf } from "../support/fingerprint.ts";
-import { expectRefusal, iapo, sharedFolder, temporaryFolder } from "../support/iapo.ts";
+import { expectRefusal, iapo, sharedFolder, start, temporaryFolder } from "../support/iapo.ts";
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
@@ -29,7 +29,14 @@ const all = /./;
 
 beforeAll(async () => {
   cpSync(studentDirectory, at("model"), { recursive: true });
-  writeFileSync(at("reward.mjs"), 'import { worth } from "./worth.mjs";\nexport default () => ({ outcome: worth });\n');
+  writeFileSync(
+    at("reward.mjs"),
+    `import { appendFileSync } from "node:fs";
+import { worth } from "./worth.mjs";
+appendFileSync(${JSON.stringify(at("loaded"))}, "x");
+export default () => ({ outcome: worth });
+`,
+  );
   writeFileSync(at("worth.mjs"), "export const worth = 0.5;\n");
   expect((await iapo(["data", "render", "nano", "--count", "4", "--out", at("data")])).code).toBe(0);
   const [first = "", second = ""] = readdirSync(at("data/images"));
@@ -99,6 +106,35 @@ test.each<[file: string, change: (path: string) => void, named: RegExp]>([
   expect(before).toMatchObject(rest);
 });
 
+test.each([
+  ["report", run, "--out", at("page.html")],
+  ["export", run, "--out", at("made")],
+])("of a run's directory, %s loads no function", async (...args) => {
+  const before = readFileSync(at("loaded"), "utf8");
+  const { code, err } = await start(args).ended;
+  expect(code, err).toBe(0);
+  expect(readFileSync(at("loaded"), "utf8")).toBe(before);
+});
+
+test.each([
+  [["train", "--resume", run], /^1 of 1 steps/],
+  [["train", run, "--dry-run"], /1 steps in/],
+  [["replay", run], /^1 steps replay/],
+  [["diagnose", run], /only of nano-charts/],
+  [["case-study", run], /only of nano-charts/],
+])("of a run's directory, %j loads a function only with --trust", async (args, trusted) => {
+  const before = readFileSync(at("loaded"), "utf8");
+  const refused = await start(args).ended;
+  expect(refused).toMatchObject({
+    code: 2,
+    out: "",
+    err: expect.stringMatching(/reward\.mjs.*\(untrusted: --trust\)/),
+  });
+  expect(readFileSync(at("loaded"), "utf8")).toBe(before);
+  const { out, err } = await iapo([...args, "--trust"]);
+  expect(out + err).toMatch(trusted);
+});
+
 test("nor exported from other weights; a replay by the model wants its tokenizer, not its weights", async () => {
   const out = at("exported");
   await whileChanged("model/model.safetensors", flipLastBit, async () => {
@@ -150,7 +186,7 @@ test("a start that was killed before run.json was written begins again by the sa
   cpSync(run, killed, { recursive: true });
   for (const name of readdirSync(killed))
     if (name !== "config.yaml" && name !== "starts.jsonl") rmSync(join(killed, name), { recursive: true });
-  writeFileSync(join(killed, "run.json.01234567-89ab-cdef-0123-456789abcdef.partial"), "{");
+  writeFileSync(join(killed, "run.json.somewhere-1-0123456789ab.partial"), "{");
   const { code, err } = await iapo(["train", config, "--out", killed]);
   expect(code, err).toBe(0);
   expect(fingerprintOf(killed, /^(steps|checkpoints|images)\//)).toEqual(
@@ -163,7 +199,7 @@ test.skipIf(!existsSync("/proc/self"))("an --out where nothing can be made is re
     await expectRefusal(
       [...command, "--out", "/proc/nope/below"],
       1,
-      /\/proc\/nope cannot be made: .*; choose another directory/,
+      /\/proc\/nope cannot be made: .*: choose another place/,
     );
   const nowhere = "/proc/nope/below";
   for (const command of [

@@ -185,7 +185,9 @@ test.skipIf(!canFillDisk)(
   async () => {
     const copy = join(root, "starved");
     const starved = await onFullDisk(["train", config, "--resume", "--out"], { size: "10m", copy });
-    expect(starved.said).toMatch(/^iapo: .*(checkpoints|steps).* cannot be written: .*ENOSPC.*(make room|resume)/m);
+    expect(starved.said).toMatch(
+      /^iapo: .*(checkpoints|steps).* cannot be written: .*ENOSPC.*make room on its disk, then resume/m,
+    );
     expect(starved.said).not.toMatch(/^ +at .*\.[tj]s:/m);
     expect(starved.code).toBe(1);
     expect(starved.again, starved.again!.said).toMatchObject({ code: 0 });
@@ -215,7 +217,9 @@ test("iapo sft learns; killed, or on a full disk, it goes on to the same bytes",
 
   if (process.env.IAPO_FULL !== "1") return;
   const { said, again } = await onFullDisk([...args, "--resume", "--out"], { size: "3m", copy: starved });
-  expect(said).toMatch(/^iapo: .*checkpoints\/step-000002 cannot be written: .*ENOSPC.*make room, then resume/m);
+  expect(said).toMatch(
+    /^iapo: .*checkpoints\/step-000002 cannot be written: .*ENOSPC.*make room on its disk, then resume/m,
+  );
   expect(again, again!.said).toMatchObject({ code: 0 });
   expect(fingerprint(starved)).toEqual(fingerprint(once));
 });

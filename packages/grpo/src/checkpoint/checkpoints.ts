@@ -1,7 +1,7 @@
 // The checkpoints of a run: written beside and renamed, the last few kept. A directory under its final name is whole.
 import { readdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { makeDirectory, syncDirectory, writeFileAtomic } from "@iapo/rollout-trace/files";
+import { makeDirectory, syncDirectory, writeAdvice, writeFileAtomic } from "@iapo/rollout-trace/files";
 import { TensorError } from "@iapo/tensor-core";
 import { z } from "zod";
 import { GrpoError } from "../error.ts";
@@ -67,7 +67,7 @@ export async function writeCheckpoint(
   } catch (error) {
     await rm(beside, { recursive: true, force: true }).catch(() => undefined);
     if (error instanceof TensorError && error.code === "device_lost") throw error;
-    throw failed(path, "written", error, "make room, then resume the run");
+    throw failed(path, "written", error, `${writeAdvice(error)}, then resume the run`);
   }
   return { step, path };
 }

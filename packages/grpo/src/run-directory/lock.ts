@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { readdir, readFile, rm, rmdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { makeDirectory, writeFileAtomic } from "@iapo/rollout-trace/files";
+import { TraceError } from "@iapo/rollout-trace";
+import { isRunning, makeDirectory, removeAbandoned, writeAdvice, writeFileAtomic } from "@iapo/rollout-trace/files";
 import { z } from "zod";
 import { GrpoError } from "../error.ts";
 
@@ -27,7 +28,7 @@ export interface DirectoryLock {
 
 /**
  * Takes a directory, which is created if need be, and is removed again by `release` where nothing was put into it. The lock of a process of
- * this machine that has ended is taken over.
+ * this machine that has ended is taken over, and what such ones left half-written is removed.
  * @throws GrpoError `busy` with the holder's process, machine and time; `write_failed`; TraceError `write_failed`
  */
 export async function lockDirectory(directory: string): Promise<DirectoryLock> {
@@ -51,7 +52,7 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
     await writeFileAtomic(file, text);
     isHeld = true;
     await refuseOthers(directory, name);
-    await removeLeftovers(directory, name);
+    await removeAbandoned(directory);
   } catch (error) {
     await release();
     throw error instanceof GrpoError ? error : failed(directory, error);
@@ -95,17 +96,6 @@ async function refuseOthers(directory: string, own: string | undefined): Promise
   }
 }
 
-/** What killed processes have left between writing and renaming a lock. Another process may be at that just now: its file stays. */
-async function removeLeftovers(directory: string, own: string): Promise<void> {
-  const prefix = own.replace(/\d+\.lock$/, "");
-  for (const name of await readdir(directory)) {
-    const pid = name.startsWith(prefix)
-      ? /^(\d+)\.lock\.[\w-]+\.partial$/.exec(name.slice(prefix.length))?.[1]
-      : undefined;
-    if (pid !== undefined && !isRunning(Number(pid))) await rm(join(directory, name), { force: true });
-  }
-}
-
 function parse(text: string): Holder | undefined {
   try {
     return schema.parse(JSON.parse(text));
@@ -117,15 +107,6 @@ function parse(text: string): Holder | undefined {
 function hasEnded({ host, pid, began }: Holder): boolean {
   if (host !== hostname()) return false;
   return !isRunning(pid) || (began !== null && startOf(pid) !== began);
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== "ESRCH";
-  }
 }
 
 /** In clock ticks since the machine began, with the machine's own begin: field 22 of Linux's `stat`. Elsewhere null. */
@@ -151,9 +132,6 @@ function busy(directory: string, file: string, holder: Holder | undefined): Grpo
 
 function failed(directory: string, cause: unknown): GrpoError {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  return new GrpoError(
-    "write_failed",
-    `${directory} cannot be worked in: ${reason}; choose another directory, or look at its permissions and at the room on its disk`,
-    { cause },
-  );
+  const advice = cause instanceof TraceError ? "" : `; ${writeAdvice(cause)}`; // a TraceError has one
+  return new GrpoError("write_failed", `${directory} cannot be worked in: ${reason}${advice}`, { cause });
 }

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { makeDirectory } from "@iapo/rollout-trace/files";
 import { GrpoError } from "../error.ts";
 import { checkSame } from "./compare.ts";
-import { removeLeftovers } from "./leftovers.ts";
 import { findRunRecord, type RunRecord, writeRunRecord } from "./record.ts";
 
 export interface RunPaths {
@@ -43,7 +42,6 @@ export async function openRunDirectory(directory: string, now: RunRecord, resume
     throw new GrpoError("exists", `${directory} holds a run already; resume it, or choose another directory`);
   } else {
     checkSame(directory, record, plain);
-    await removeLeftovers(directory);
   }
   await makeDirectory(paths.steps);
   await makeDirectory(paths.checkpoints);

@@ -111,24 +111,6 @@ test.each(["steps", "checkpoints"])(
   },
 );
 
-test("what a killed process has left half-written goes when the run goes on; other files stay", async () => {
-  const folder = await begun();
-  const uuid = "01234567-89ab-cdef-0123-456789abcdef";
-  const id = "a".repeat(64);
-  mkdirSync(join(folder, "images"));
-  mkdirSync(join(folder, "teacher-calls"));
-  const left = [
-    `run.json.${uuid}.partial`,
-    `config.yaml.${uuid}.partial`,
-    `images/${id}.png.123.partial`,
-    `teacher-calls/x.${uuid}.partial`,
-  ];
-  const others = [`images/${id}.png`, "notes.partial", "images/mine.partial"];
-  for (const name of [...left, ...others]) writeFileSync(join(folder, name), "");
-  await openRunDirectory(folder, made, true);
-  expect([...left, ...others].filter((name) => existsSync(join(folder, name)))).toEqual(others);
-});
-
 test("the hash of a large file is read from the cache until the file changes, by whatever way", async () => {
   const folder = temporaryFolder();
   const [file, cache] = [join(folder, "weights"), join(folder, "cache")];

@@ -1,6 +1,6 @@
 // One writer at a time, whatever has become of the one before.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -31,6 +31,27 @@ test("the lock of a process that has ended is taken over", async () => {
   leave(folder, { host: hostname(), pid, since, began: null });
   await (await lockDirectory(folder)).release();
   expect(readdirSync(folder)).toEqual([]);
+});
+
+test("what it has left half-written, beside and in the folders of a run, is removed; all else stays", async () => {
+  const folder = temporaryFolder();
+  for (const name of ["images", "teacher-calls"]) mkdirSync(join(folder, name));
+  const left = ["run.json", "config.yaml", "writer-x-1.lock", "images/a.png", "teacher-calls/b.json", "model"];
+  const program = `import { besideOf } from "@iapo/rollout-trace/files";
+import { mkdirSync, writeFileSync } from "node:fs";
+const [, ...names] = process.argv;
+for (const name of names) name.endsWith("model") ? mkdirSync(besideOf(name) + "/") : writeFileSync(besideOf(name), "half");`;
+  const node = ["--conditions=@iapo/source", "--input-type=module", "-e", program];
+  const { status } = spawnSync("node", [...node, ...left.map((name) => join(folder, name))], {
+    cwd: import.meta.dirname,
+  });
+  expect(status).toBe(0);
+  expect(readdirSync(folder, { recursive: true }).length).toBe(left.length + 2);
+  for (const name of ["notes.partial", "images/mine.partial", "images/a.png"]) writeFileSync(join(folder, name), "");
+  await (await lockDirectory(folder)).release();
+  expect(readdirSync(folder, { recursive: true }).sort()).toEqual(
+    ["images", "images/a.png", "images/mine.partial", "notes.partial", "teacher-calls"].sort(),
+  );
 });
 
 test.skipIf(process.platform !== "linux")(

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { makeDirectory, writeFileAtomic } from "@iapo/rollout-trace/files";
+import { makeDirectory, removeAbandoned, writeFileAtomic } from "@iapo/rollout-trace/files";
 import { z } from "zod";
 import { IapoError } from "../error.ts";
 
@@ -40,6 +40,7 @@ export class CallCache {
   readonly #directory: string | undefined;
   readonly #onWarning: (message: string) => void;
   readonly #calls = new Map<string, ScoredCall>();
+  #made: Promise<void> | undefined;
 
   constructor(directory: string | undefined, onWarning: (message: string) => void) {
     this.#directory = directory;
@@ -59,7 +60,8 @@ export class CallCache {
     if (this.#directory === undefined) return;
     const file = fileOf(this.#directory, key);
     try {
-      await makeDirectory(this.#directory);
+      this.#made ??= made(this.#directory);
+      await this.#made;
       await writeFileAtomic(file, signed(JSON.stringify({ version: 1, key, call })));
     } catch (cause) {
       throw new IapoError("cache", `the teacher's calls cannot be kept: ${(cause as Error).message}`, { cause });
@@ -85,6 +87,12 @@ export class CallCache {
       return undefined;
     }
   }
+}
+
+/** There, and without what a killed process has left in it. */
+async function made(directory: string): Promise<void> {
+  await makeDirectory(directory);
+  await removeAbandoned(directory);
 }
 
 function signed(line: string): string {

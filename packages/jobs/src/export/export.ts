@@ -1,6 +1,5 @@
 // A checkpoint of a run as a Hugging Face directory, the adapter merged; it is there when its numbers were checked.
-import { randomUUID } from "node:crypto";
-import { rename, rm, stat } from "node:fs/promises";
+import { rename, rm, rmdir, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { listCheckpoints, loadCheckpoint, readRunState } from "@iapo/grpo";
 import { checkContent } from "@iapo/grpo/run-directory";
@@ -12,10 +11,12 @@ import {
   type Sequence,
   verifyExport,
 } from "@iapo/qwen-vl-model";
-import { type Device, openDevice } from "@iapo/tensor-core";
+import { besideOf, makeDirectory, removeAbandoned } from "@iapo/rollout-trace/files";
+import type { Device } from "@iapo/tensor-core";
 import { createNanoCharts } from "@iapo/vqa-tasks/nano";
 import { JobsError } from "../error.ts";
 import { modelContent, recordedModel } from "../parts/model-content.ts";
+import { onDevice } from "../parts/on-device.ts";
 import { type RecordedRun, readRecordedRun } from "../run/recorded-run.ts";
 
 export interface ExportOptions {
@@ -52,9 +53,7 @@ export async function exportCheckpoint(source: string, out: string, options: Exp
   const chosen = await choose(source, options.which);
   const target = resolve(out);
   if (await stat(target).catch(() => undefined)) throw new JobsError("exists", `${out} is there already`);
-  if (options.device) return exportOn(options.device, chosen, target, options);
-  using own = await openDevice();
-  return await exportOn(own, chosen, target, options);
+  return onDevice(options.device, (device) => exportOn(device, chosen, target, options));
 }
 
 interface Chosen {
@@ -62,13 +61,29 @@ interface Chosen {
   readonly checkpoint: string;
 }
 
-async function exportOn(
+/** After an error nothing is left. */
+async function exportOn(device: Device, chosen: Chosen, target: string, options: ExportOptions): Promise<Exported> {
+  const unchecked = besideOf(target);
+  await removeAbandoned(dirname(target), basename(target));
+  const made = await makeDirectory(unchecked); // a place that cannot be written is told before the work
+  try {
+    const exported = await exportTo(unchecked, device, chosen, options);
+    await rename(unchecked, target);
+    return exported;
+  } catch (error) {
+    await rm(unchecked, { recursive: true, force: true });
+    for (const above of made.slice(0, -1).toReversed()) await rmdir(above).catch(() => undefined); // it is in use
+    throw error;
+  }
+}
+
+async function exportTo(
+  directory: string,
   device: Device,
   { run, checkpoint }: Chosen,
-  target: string,
   { signal, ...options }: ExportOptions,
 ): Promise<Exported> {
-  const { directory, hub, ...rest } = run.config.model;
+  const { directory: named, hub, ...rest } = run.config.model;
   const commit = run.record.commits.model;
   const recorded =
     hub && commit !== undefined ? { ...run.config.model, hub: { ...hub, revision: commit } } : run.config.model;
@@ -79,17 +94,13 @@ async function exportOn(
   checkContent(companions, recordedModel(run.record, true), await modelContent(companions, parts), advice);
   const dtype = options.dtype ?? model.dtype;
   const policy = await QwenVLPolicy.load(device, model, { dtype, seed: run.config.grpo.seed, signal });
-  const unchecked = `${target}.${randomUUID()}.unchecked`;
   try {
     await loadCheckpoint(policy, checkpoint);
-    await exportModel(policy.model, unchecked, { companions });
-    const verified = await verifyExport(policy.model, unchecked, [await probe(policy)]);
-    await rename(unchecked, target);
-    const { rows, distance, topOneAgreement } = verified;
+    await exportModel(policy.model, directory, { companions });
+    const { rows, distance, topOneAgreement } = await verifyExport(policy.model, directory, [await probe(policy)]);
     const tensors = policy.parameters.length;
     return { checkpoint, tensors, dtype: policy.model.weights.dtype, rows, distance, topOneAgreement };
   } finally {
-    await rm(unchecked, { recursive: true, force: true });
     policy.model.dispose();
   }
 }

@@ -1,9 +1,10 @@
 // Runs a job: locks its directory, opens its parts, reports what happens.
 import { findRunRecord, lockDirectory } from "@iapo/grpo/run-directory";
 import type { ModelSource } from "@iapo/qwen-vl-model/config";
-import { type Device, openDevice } from "@iapo/tensor-core";
+import type { Device } from "@iapo/tensor-core";
 import type { JobConfig } from "../config/schema.ts";
 import { type Job, specOf } from "../open-job.ts";
+import { onDevice } from "../parts/on-device.ts";
 import { requireTrust } from "../parts/user-modules.ts";
 import { executeJob, type JobEvents, type JobResult } from "./execute-job.ts";
 import { isInterrupt } from "./interrupt.ts";
@@ -25,9 +26,7 @@ export interface RunJobOptions extends JobEvents {
  */
 export async function runJob(job: Job, { device, ...options }: RunJobOptions = {}): Promise<JobResult> {
   requireTrust(job);
-  if (device) return runOn(device, job, options);
-  using own = await openDevice();
-  return await runOn(own, job, options);
+  return onDevice(device, (on) => runOn(on, job, options));
 }
 
 async function runOn(device: Device, job: Job, options: RunJobOptions): Promise<JobResult> {

@@ -1,8 +1,7 @@
 // From the GPU to a Hugging Face checkpoint directory, in pieces; an adapter is merged and rounded on the way, matrix by matrix.
-import { randomBytes } from "node:crypto";
 import { copyFile, mkdir, readdir, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { makeDirectory } from "@iapo/rollout-trace/files";
+import { besideOf, makeDirectory } from "@iapo/rollout-trace/files";
 import { TensorError } from "@iapo/tensor-core";
 import { type TensorSource, writeSafetensorsShards } from "@iapo/tensor-core/safetensors";
 import { writeConfig } from "../config/model-config.ts";
@@ -41,7 +40,7 @@ export interface ExportOptions {
 export async function exportModel(model: QwenVLModel, directory: string, options: ExportOptions = {}): Promise<void> {
   checkTies(model.weights, model.adapter);
   const target = resolve(directory);
-  const partial = `${target}.${randomBytes(6).toString("hex")}.partial`;
+  const partial = besideOf(target);
   await withFiles(target, async () => {
     if ((await entriesOf(target)).length > 0) throw new Error("there are files already; export to a new directory");
     await makeDirectory(dirname(target));

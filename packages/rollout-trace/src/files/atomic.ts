@@ -1,19 +1,20 @@
 // Files, and lines of files, that are there whole or not at all.
-import { randomUUID } from "node:crypto";
 import { open, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { TraceError } from "../error.ts";
+import { writeAdvice } from "./advice.ts";
+import { besideOf } from "./beside.ts";
 import { syncDirectory } from "./paths.ts";
 import { writeAll } from "./write.ts";
 
 /**
  * Writes beside, under a name that no other writer takes, syncs, and renames: whoever reads finds what was there before, or all of the content,
  * also after a power cut.
- * After an error what was there before stands, and nothing lies beside it; a process that is killed may leave `*.partial`.
+ * After an error what was there before stands, and nothing lies beside it; what a killed process leaves, `removeAbandoned` finds.
  * @throws TraceError `write_failed`
  */
 export async function writeFileAtomic(path: string, content: string | Uint8Array): Promise<void> {
-  const beside = `${path}.${randomUUID()}.partial`;
+  const beside = besideOf(path);
   try {
     await writeFile(beside, content, { flag: "wx", flush: true });
     await rename(beside, path);
@@ -41,5 +42,6 @@ export async function appendLine(path: string, record: object): Promise<void> {
 }
 
 function failed(path: string, cause: unknown): TraceError {
-  return new TraceError("write_failed", `${path} cannot be written: ${(cause as Error).message}`, { cause });
+  const { message } = cause as Error;
+  return new TraceError("write_failed", `${path} cannot be written: ${message}; ${writeAdvice(cause)}`, { cause });
 }

@@ -2,6 +2,7 @@
 import { mkdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { TraceError } from "../error.ts";
+import { writeAdvice } from "./advice.ts";
 
 /**
  * Makes a directory, and those above it. Node's own recursive `mkdir` never ends below `/proc`, and blames the wrong thing on a read-only disk.
@@ -36,9 +37,6 @@ async function isDirectory(path: string): Promise<boolean> {
 
 function failed(path: string, cause: unknown): TraceError {
   const { code, message } = cause as NodeJS.ErrnoException;
-  const advice =
-    code === "EEXIST" || code === "ENOTDIR"
-      ? "a file is in its place; choose another directory"
-      : "choose another directory, or look at the permissions of the one above it";
+  const advice = code === "ENOENT" ? "nothing can be made there: choose another place" : writeAdvice(cause);
   return new TraceError("write_failed", `${path} cannot be made: ${message}; ${advice}`, { cause });
 }

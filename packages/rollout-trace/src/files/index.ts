@@ -1,5 +1,7 @@
 // Step files of a run: write, publish, recover, read; journals of what no seed governs; other files, whole or not at all. Needs Node.
+export { writeAdvice } from "./advice.ts";
 export { appendLine, writeFileAtomic } from "./atomic.ts";
+export { besideOf, isRunning, removeAbandoned } from "./beside.ts";
 export { checkStep } from "./check.ts";
 export { makeDirectory } from "./directories.ts";
 export { type Journal, openJournal } from "./journal.ts";

@@ -5,6 +5,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { TraceError } from "../error.ts";
+import { writeAdvice } from "./advice.ts";
 import { makeDirectory } from "./directories.ts";
 import { openLine, sealLine, splitLines } from "./lines.ts";
 import { syncDirectory } from "./paths.ts";
@@ -118,7 +119,6 @@ class OpenJournal<T extends object> implements Journal<T> {
 
 function failed(path: string, cause: unknown): TraceError {
   const { message } = cause as Error;
-  return new TraceError("write_failed", `${path} cannot be written: ${message}; make room, then resume the run`, {
-    cause,
-  });
+  const advice = `${writeAdvice(cause)}, then resume the run`;
+  return new TraceError("write_failed", `${path} cannot be written: ${message}; ${advice}`, { cause });
 }

@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TraceError } from "../error.ts";
+import { writeAdvice } from "./advice.ts";
 
 const pattern = /^step-(\d{6,})\.jsonl(\.partial)?$/;
 
@@ -49,7 +50,10 @@ export async function publishStep(directory: string, step: number): Promise<stri
     return path;
   } catch (cause) {
     if (cause instanceof TraceError) throw cause;
-    throw new TraceError("write_failed", `${path} cannot be put in place: ${(cause as Error).message}`, { cause });
+    const { message } = cause as Error;
+    throw new TraceError("write_failed", `${path} cannot be put in place: ${message}; ${writeAdvice(cause)}`, {
+      cause,
+    });
   }
 }
 

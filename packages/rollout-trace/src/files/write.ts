@@ -6,6 +6,7 @@ import { TraceError } from "../error.ts";
 import type { ImageRef } from "../image.ts";
 import type { StepLog } from "../step.ts";
 import { type Trace, traceVersion } from "../trace.ts";
+import { writeAdvice } from "./advice.ts";
 import { makeDirectory } from "./directories.ts";
 import { sealLine } from "./lines.ts";
 import { packGroup } from "./pack.ts";
@@ -77,7 +78,9 @@ async function create(directory: string, path: string): Promise<FileHandle> {
         { cause },
       );
     }
-    throw new TraceError("write_failed", `${path} cannot be made: ${(cause as Error).message}`, { cause });
+    throw new TraceError("write_failed", `${path} cannot be made: ${(cause as Error).message}; ${writeAdvice(cause)}`, {
+      cause,
+    });
   }
 }
 
@@ -160,7 +163,7 @@ class PartialStep implements StepWriter {
       await this.discard();
       throw new TraceError(
         "write_failed",
-        `${this.#path} cannot be written: ${(cause as Error).message}; what was written is deleted: make room, then resume the run, which makes the step again`,
+        `${this.#path} cannot be written: ${(cause as Error).message}; what was written is deleted: ${writeAdvice(cause)}, then resume the run, which makes the step again`,
         { cause },
       );
     }

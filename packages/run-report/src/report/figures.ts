@@ -1,6 +1,6 @@
 // Figures and tables for a text: SVG, CSV and Markdown. Configurations are compared; their seeds give the spread.
 import { join } from "node:path";
-import { makeDirectory, writeFileAtomic } from "@iapo/rollout-trace/files";
+import { makeDirectory, removeAbandoned, writeFileAtomic } from "@iapo/rollout-trace/files";
 import { toCsv, toMarkdown } from "@iapo/rollout-trace/text";
 import { formatNumber } from "../numbers.ts";
 import { bandOf, type Configuration, configurationsOf, curveOf, spreadOf } from "../runs/configurations.ts";
@@ -37,6 +37,7 @@ export async function writeFigures(runs: readonly LoadedRun[], directory: string
   const configurations = configurationsOf(runs);
   const files = { ...curveFigures(configurations), ...finalTables(configurations), ...(await caseStudies(runs)) };
   await makeDirectory(directory);
+  await removeAbandoned(directory);
   const paths: string[] = [];
   for (const [name, content] of Object.entries(files)) {
     const path = join(directory, name);

@@ -1,6 +1,6 @@
 // One page for one run or several.
-import { join } from "node:path";
-import { writeFileAtomic } from "@iapo/rollout-trace/files";
+import { basename, dirname, join } from "node:path";
+import { removeAbandoned, writeFileAtomic } from "@iapo/rollout-trace/files";
 import { formatNumber } from "../numbers.ts";
 import type { GroupData, PageData, Table } from "../page/data.ts";
 import { renderPage } from "../page/page.ts";
@@ -24,6 +24,7 @@ const mostImageBytes = 16 * 2 ** 20;
  * @throws RunReportError `missing`, `invalid`; TraceError where a step is damaged
  */
 export async function writeReport(runs: readonly LoadedRun[], path = defaultPath(runs)): Promise<string> {
+  await removeAbandoned(dirname(path), basename(path));
   await writeFileAtomic(path, renderPage(await pageData(runs)));
   return path;
 }

@@ -1,6 +1,7 @@
 // Raw images as PNG: bytes, files and data URLs.
 import { rename, rm, writeFile } from "node:fs/promises";
 import type { RawImage } from "@iapo/rollout-trace";
+import { besideOf } from "@iapo/rollout-trace/files";
 import { checkImage } from "../image/pixels.ts";
 import { loadSharp } from "./load.ts";
 
@@ -21,7 +22,7 @@ export async function pngDataUrl(image: RawImage): Promise<string> {
 /** Writes a PNG file. It appears under its name only when it is whole. */
 export async function writeImage(path: string, image: RawImage): Promise<void> {
   const png = await encodePng(image);
-  const beside = `${path}.${process.pid}.partial`;
+  const beside = besideOf(path);
   try {
     await writeFile(beside, png, { flush: true });
     await rename(beside, path);

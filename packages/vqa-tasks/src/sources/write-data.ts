@@ -1,8 +1,8 @@
 // A folder of tasks: a file of rows and its pictures, each once. It appears when it is whole.
-import { randomUUID } from "node:crypto";
 import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
-import { makeDirectory } from "@iapo/rollout-trace/files";
+import { basename, dirname, join, resolve } from "node:path";
+import { TraceError } from "@iapo/rollout-trace";
+import { besideOf, makeDirectory, removeAbandoned, writeAdvice } from "@iapo/rollout-trace/files";
 import { VqaTasksError } from "../error.ts";
 import type { VisualTask } from "../task.ts";
 import { withBoxes } from "./draw-boxes.ts";
@@ -28,7 +28,8 @@ export async function writeData(
   const target = resolve(directory);
   if (await stat(target).catch(() => undefined))
     throw new VqaTasksError("exists", `${directory} is there already; choose another --out`);
-  const partial = `${target}.${randomUUID()}.partial`;
+  const partial = besideOf(target);
+  await removeAbandoned(dirname(target), basename(target));
   const name = `${form}.jsonl`;
   const pictures = new Set<string>();
   let count = 0;
@@ -44,7 +45,14 @@ export async function writeData(
   };
   const writing = <T>(work: Promise<T>): Promise<T> =>
     work.catch((cause: Error) => {
-      throw new VqaTasksError("write_failed", `${directory} cannot be written: ${cause.message}`, { cause });
+      const problem = `${directory} cannot be written: ${cause.message}`;
+      throw new VqaTasksError(
+        "write_failed",
+        cause instanceof TraceError ? problem : `${problem}; ${writeAdvice(cause)}`,
+        {
+          cause,
+        },
+      );
     });
   try {
     await writing(makeDirectory(join(partial, "images")));
