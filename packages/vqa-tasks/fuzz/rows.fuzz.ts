@@ -58,6 +58,17 @@ const sound: Readonly<Record<DataFormat, Record<string, unknown>>> = {
   wikitablequestions: { id: "nt-1", utterance: "?", context: "t.csv", targetValue: "a|b" },
 };
 
+/** The same data on the hub. */
+const onHub: Readonly<Partial<Record<DataFormat, Record<string, unknown>>>> = {
+  tabfact: { id: 0, table_id: "t.csv", table_text: "a#b\n1#\n", table_caption: "c", statement: "s", label: 1 },
+  wikitablequestions: {
+    id: "nt-0",
+    question: "?",
+    answers: ["x"],
+    table: { header: ["a", ""], rows: [["1", "2"]], name: "t.csv" },
+  },
+};
+
 const odd: fc.Arbitrary<unknown> = fc.oneof(
   fc.constantFrom<unknown>(
     null,
@@ -89,32 +100,34 @@ const odd: fc.Arbitrary<unknown> = fc.oneof(
 );
 
 /** One place of the row holds something else, is gone, or is there besides. */
-const row = fc.constantFrom(...dataFormats).chain((format) =>
-  fc.record({
+const row = fc.tuple(fc.constantFrom(...dataFormats), fc.boolean()).chain(([format, hub]) => {
+  const whole = (hub ? onHub[format] : undefined) ?? sound[format];
+  return fc.record({
     format: fc.constant(format),
-    key: fc.constantFrom(...Object.keys(sound[format]), "extra", "__proto__", "key", "entry"),
+    whole: fc.constant(whole),
+    key: fc.constantFrom(...Object.keys(whole), "extra", "__proto__", "key", "entry"),
     inner: fc.boolean(),
     value: odd,
     act: fc.nat(9),
-  }),
-);
+  });
+});
 
 function mutated({
-  format,
+  whole,
   key,
   inner,
   value,
   act,
 }: {
-  format: DataFormat;
+  whole: Record<string, unknown>;
   key: string;
   inner: boolean;
   value: unknown;
   act: number;
 }): unknown {
-  if (act === 0) return sound[format];
+  if (act === 0) return whole;
   if (act === 1) return value;
-  const entries = new Map<string, unknown>(Object.entries(structuredClone(sound[format])));
+  const entries = new Map<string, unknown>(Object.entries(structuredClone(whole)));
   const old = entries.get(key);
   if (act === 2) entries.delete(key);
   else if (inner && Array.isArray(old)) entries.set(key, [value, ...old]);

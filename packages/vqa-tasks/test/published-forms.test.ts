@@ -107,6 +107,55 @@ test("64-bit integers of parquet are ids and answers", async () => {
   expect(records.report.loaded).toBe(1);
 });
 
+test("32-bit floats of parquet are the numbers that were written", async () => {
+  const value = Math.fround(0.1);
+  const { tasks } = await row("tasks", { id: 1, image: "a.png", question: "?", answers: [value, 0.1, 1e-7, 5.25] });
+  expect(tasks[0]?.content.answers).toEqual(["0.1", "0.1", "1e-7", "5.25"]);
+});
+
+test.each([
+  ["an id", { id: 2 ** 53 + 2, answers: ["x"] }],
+  ["an answer", { id: 1, answers: [2 ** 60] }],
+])("%s beyond 2^53, which JSON rounds, is refused", async (_, value) => {
+  const { reasons } = await row("tasks", { image: "a.png", question: "?", ...value });
+  expect(reasons.join()).toMatch(/expected a whole number beyond 2\^53 as text/);
+});
+
+test("WikiTableQuestions and TabFact on the hub: the table stands in its row", async () => {
+  const table = { header: ["Name", ""], rows: [["Ann", "2"]], name: "csv/204-csv/1.csv" };
+  const wiki = await row("wikitablequestions", { id: "nt-0", question: "how many?", answers: ["2"], table });
+  expect(wiki.reasons).toEqual([]);
+  expect(wiki.tasks).toMatchObject([
+    { id: "nt-0", source: "wikitablequestions-rendered", content: { answers: ["2"], rows: [{ name: "Name" }, {}] } },
+  ]);
+  expect(wiki.tasks[0]?.content.columns.map(({ name }) => name)).toEqual(["Name", "column 2"]);
+  const fact = { id: 0, table_id: "1-1.html.csv", table_text: "name#goals\nann#2\n", table_caption: "c" };
+  const tabfact = await row("tabfact", { ...fact, statement: "ann has 2 goals", label: 1 });
+  expect(tabfact.reasons).toEqual([]);
+  expect(tabfact.tasks).toMatchObject([{ id: "0", source: "tabfact-rendered", content: { answers: ["true"] } }]);
+  expect((await row("tabfact", { ...fact, statement: "s", label: 2 })).reasons.join()).toMatch(
+    /label: expected 1 or 0/,
+  );
+});
+
+test.each([
+  ["data:image/png;charset=utf-8;base64,", /^$/],
+  ["data:application/octet-stream;base64,", /^$/],
+  ["DATA:;BASE64,", /^$/],
+  ["data:image/svg+xml,", /^image: a data URL without base64$/],
+  ["data:image/png;base64,%", /^image: a data URL whose base64 holds other characters$/],
+])("a picture behind %s", async (start, reason) => {
+  const { reasons } = await row("refocus", { ...chart, image: `${start}${png.toString("base64")}` });
+  expect(reasons.join()).toMatch(reason);
+});
+
+test.each([[{ bytes: [...png] }], [png.toJSON()], [7], [true], [{}]])(
+  "a picture of another form is not called a missing one: %#",
+  async (image) => {
+    expect((await row("refocus", { ...chart, image })).reasons.join()).toMatch(/^image: expected a path, base64/);
+  },
+);
+
 test.each([
   ["an empty first header", '"","2010"\n"Ann","1"\n', ["column 1", "2010"], ["row 1", "Ann"]],
   ["an empty other header", '"Name",""\n"Ann","1"\n', ["Name", "column 2"], ["Name", "Ann"]],

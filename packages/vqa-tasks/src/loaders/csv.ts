@@ -4,11 +4,14 @@ import { VqaTasksError } from "../error.ts";
 
 export type TableDialect = "rfc4180" | "wikitablequestions" | "tabfact";
 
-/** @throws VqaTasksError `bad_row` where a quote is never closed */
+/**
+ * Lines end in \n, \r\n or \r.
+ * @throws VqaTasksError `bad_row` where a quote is never closed, or where other marks than commas part the cells
+ */
 export function parseDelimited(text: string, dialect: TableDialect): string[][] {
   if (dialect === "tabfact") {
     return text
-      .split(/\r?\n/)
+      .split(/\r\n?|\n/)
       .filter((line) => line !== "")
       .map((line) => line.split("#"));
   }
@@ -39,9 +42,13 @@ export function parseDelimited(text: string, dialect: TableDialect): string[][] 
       row.push(cell);
       cell = "";
     } else if (character === "\n") endRow();
-    else if (character !== "\r" || text.charAt(index + 1) !== "\n") cell += character;
+    else if (character !== "\r") cell += character;
+    else if (text.charAt(index + 1) !== "\n") endRow();
   }
   if (quoted) throw new VqaTasksError("bad_row", `row ${rows.length + 1}: a quote is opened and never closed`);
   if (cell !== "" || row.length > 0) endRow();
+  const mark = /[;\t]/.exec(rows[0]?.[0] ?? "")?.[0];
+  if (mark !== undefined && rows.every(({ length }) => length === 1))
+    throw new VqaTasksError("bad_row", `cells are parted by commas, here by ${JSON.stringify(mark)}`);
   return rows;
 }

@@ -6,12 +6,12 @@ import { VqaTasksError } from "../error.ts";
 import { filesBelow } from "./below.ts";
 
 export interface DataFile {
-  /** As shown in reports; its ending tells the container (.json, .jsonl, .parquet, .tsv, each also .gz). */
+  /** As shown in reports; its ending, in any case, tells the container (.json, .jsonl, .parquet, .tsv, each also .gz). */
   readonly name: string;
   open(): Promise<Blob>;
 }
 
-const READABLE = /\.(?:jsonl?|parquet|tsv)(?:\.gz)?$/;
+const READABLE = /\.(?:jsonl?|parquet|tsv)(?:\.gz)?$/i;
 
 /** A file, or all readable files below a folder in order of their names. @throws VqaTasksError `missing_file` */
 export async function localFiles(path: string): Promise<DataFile[]> {

@@ -22,7 +22,7 @@ export interface PictureFolders {
 /** The task with its pixels. @throws VqaTasksError `missing_image`, `undrawable`, or what reading the image throws */
 export async function withPicture(record: TaskRecord, folders: PictureFolders): Promise<VisualTask> {
   const { picture, frame, id, source, split, ...content } = record;
-  if (picture.kind === "table") {
+  if (picture.kind === "table" || picture.kind === "cells") {
     const { image, columns, rows } = await renderSourceTable(picture, folders);
     return { id, source, split, content: { ...content, image: await identifyImage(image), columns, rows } };
   }
@@ -38,7 +38,7 @@ export async function withPicture(record: TaskRecord, folders: PictureFolders): 
 }
 
 async function readPictureFile(
-  picture: Exclude<PictureSource, { kind: "table" }>,
+  picture: Exclude<PictureSource, { kind: "table" | "cells" }>,
   { images }: PictureFolders,
 ): Promise<RawImage> {
   const { readImage } = await import("@iapo/visual-tools/sharp");
@@ -53,17 +53,24 @@ async function readPictureFile(
 }
 
 async function renderSourceTable(
-  { path, dialects }: Extract<PictureSource, { kind: "table" }>,
+  table: Extract<PictureSource, { kind: "table" | "cells" }>,
   { tables }: PictureFolders,
 ): Promise<ReturnType<typeof renderTable>> {
-  const file = await findBelow(tables, path, "give the folder of source tables as `tables`");
-  const [header = [], ...rows] = parseDelimited(await readTable(file, path), dialects[0] ?? "rfc4180").map((row) =>
-    row.map((cell) => cell.replace(/\s+/g, " ").trim()),
-  );
+  const cells = table.kind === "cells" ? table.cells : await readCells(table, tables);
+  const [header = [], ...rows] = cells.map((row) => row.map((cell) => cell.replace(/\s+/g, " ").trim()));
   // A table keeps its look over all its questions.
-  const style = tableStyles[hashText(path) % tableStyles.length] ?? tableStyles[0];
+  const name = table.kind === "cells" ? table.name : table.path;
+  const style = tableStyles[hashText(name) % tableStyles.length] ?? tableStyles[0];
   if (style === undefined) throw new Error("there are no table styles");
   return renderFitting({ columns: header, rows }, { ...defaultTableOptions, style }, await loadRasterizer());
+}
+
+async function readCells(
+  { path, dialect }: Extract<PictureSource, { kind: "table" }>,
+  folder: string | undefined,
+): Promise<string[][]> {
+  const file = await findBelow(folder, path, "give the folder of source tables as `tables`");
+  return parseDelimited(await readTable(file, path), dialect);
 }
 
 const LARGEST_TABLE = 2 ** 22;

@@ -11,7 +11,9 @@ export type PictureSource =
   /** A path as the data set writes it; looked up below the image folder. `advice` says how to get such a folder. */
   | { readonly kind: "file"; readonly path: string; readonly advice: string }
   /** A source table, looked up below the table folder and rendered; boxes and size come from the renderer. */
-  | { readonly kind: "table"; readonly path: string; readonly dialects: readonly TableDialect[] }
+  | { readonly kind: "table"; readonly path: string; readonly dialect: TableDialect }
+  /** A table that stands in its row, rendered as one of a file; `name` chooses its look. */
+  | { readonly kind: "cells"; readonly name: string; readonly cells: readonly (readonly string[])[] }
   /** The data set does not carry it. */
   | { readonly kind: "missing"; readonly advice: string };
 
@@ -27,11 +29,23 @@ export type RowParser = (value: unknown, place: RowPlace) => TaskRecord[];
 
 export type RowPlace = { readonly file: string; readonly row: number };
 
+/** JSON readers round what is larger, so that two numbers become one. */
+const exactNumber = z.number().refine((value) => Number.isSafeInteger(value) || !Number.isInteger(value));
+
+/** Of a 32-bit float, as parquet may hold it, the shortest text that is this float: 0.1, not 0.10000000149011612. */
+function decimal(value: number): string {
+  for (let digits = 1; Math.fround(value) === value && digits <= 9; digits += 1) {
+    const shorter = Number(value.toPrecision(digits));
+    if (Math.fround(shorter) === value) return String(shorter);
+  }
+  return String(value);
+}
+
 /** Text, a number as text (parquet's 64-bit integers arrive as bigint), or the bytes of text where a parquet file does not declare its text columns. */
 export const textSchema: z.ZodType<string> = z.union(
   [
     z.string(),
-    z.number().transform(String),
+    exactNumber.transform(decimal),
     z.bigint().transform(String),
     z.instanceof(Uint8Array).transform((bytes, context) => {
       try {
@@ -42,7 +56,12 @@ export const textSchema: z.ZodType<string> = z.union(
       }
     }),
   ],
-  { error: "expected text or a number" },
+  {
+    error: ({ input }) =>
+      typeof input === "number"
+        ? "expected a whole number beyond 2^53 as text: JSON rounds it"
+        : "expected text or a number",
+  },
 );
 
 /** Answers as a text (several parted by `|||`), a number, or a list of these. */
@@ -130,30 +149,40 @@ function named(names: readonly string[], boxes: readonly Corners[], path: string
 /**
  * An image as published rows hold it: bytes, `{ bytes, path }`, base64 or a data URL in place of the bytes, a path, or a list whose first item is one
  * of these.
+ * @throws Error for what is none of these
  */
 export function readPicture(value: unknown, advice: string): PictureSource {
   const image = Array.isArray(value) ? (value[0] as unknown) : value;
+  if (image === null || image === undefined || image === "") return { kind: "missing", advice };
   const bytes = bytesOf(image);
   if (bytes !== undefined) return { kind: "bytes", bytes };
-  if (typeof image === "string" && image !== "") return { kind: "file", path: image, advice };
-  const file = z.object({ bytes: z.unknown(), path: textSchema.nullish() }).safeParse(image).data;
-  const held = bytesOf(file?.bytes);
+  if (typeof image === "string") return { kind: "file", path: image, advice };
+  const file = z.object({ bytes: z.unknown(), path: textSchema.nullish() }).partial().safeParse(image).data ?? {};
+  const held = bytesOf(file.bytes);
   if (held !== undefined) return { kind: "bytes", bytes: held };
-  if (file?.path) return { kind: "file", path: file.path, advice };
-  return { kind: "missing", advice };
+  if (file.path) return { kind: "file", path: file.path, advice };
+  if ((file.bytes ?? undefined) === undefined && ("bytes" in file || "path" in file))
+    return { kind: "missing", advice };
+  throw new Error("image: expected a path, base64, a data URL, bytes, or { bytes, path } of these");
 }
 
 /** The base64 of a picture is longer than any path, or begins as those of PNG, JPEG, GIF, WebP, BMP and TIFF do. */
 const base64Start = /^(?:iVBORw0KGgo|\/9j\/|R0lGOD|UklGR|Qk|SUkq|TU0AK)/;
+const dataUrl = /^data:[^,]{0,200},/i;
 
+/** @throws Error for a data URL that holds no base64 */
 function bytesOf(image: unknown): Uint8Array | undefined {
   if (image instanceof Uint8Array) return image;
   if (typeof image !== "string") return undefined;
-  const start = /^data:image\/[a-z0-9.+-]{1,32};base64,/i.exec(image.slice(0, 64));
-  const text = start ? image.slice(start[0].length) : image;
-  if (start === null && (text.length < 64 || (text.length <= LONGEST_PATH && !base64Start.test(text))))
+  const [start] = dataUrl.exec(image.slice(0, 256)) ?? [];
+  if (start !== undefined && !/;base64,$/i.test(start)) throw new Error("image: a data URL without base64");
+  const text = start === undefined ? image : image.slice(start.length);
+  if (start === undefined && (text.length < 64 || (text.length <= LONGEST_PATH && !base64Start.test(text))))
     return undefined;
-  if (!/^[A-Za-z0-9+/_=\s-]*$/.test(text)) return undefined;
+  if (!/^[A-Za-z0-9+/_=\s-]*$/.test(text)) {
+    if (start === undefined) return undefined;
+    throw new Error("image: a data URL whose base64 holds other characters");
+  }
   return Buffer.from(text, "base64");
 }
 

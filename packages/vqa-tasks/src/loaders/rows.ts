@@ -17,7 +17,7 @@ const MOST_VALUES = 2 ** 23;
 /** @throws VqaTasksError `bad_row` where the file as a whole cannot be read */
 export async function* readRows(file: DataFile): AsyncGenerator<Row> {
   const blob = await file.open();
-  const name = file.name.replace(/\.gz$/, "");
+  const name = file.name.toLowerCase().replace(/\.gz$/, "");
   try {
     if (isPointer(await blob.slice(0, 64).text())) throw pointer(file.name);
     if (name.endsWith(".parquet")) yield* numbered(parquetRows(blob));
@@ -33,15 +33,17 @@ export async function* readRows(file: DataFile): AsyncGenerator<Row> {
 /** What unpacks gzip says nothing, or says it in the cause. */
 function messageOf(error: unknown, name: string): string {
   if (!(error instanceof Error)) return String(error);
-  if (error.message !== "" && !name.endsWith(".gz")) return error.message;
+  if (error.message !== "" && !isPacked(name)) return error.message;
   const inner = error.cause instanceof Error ? error.cause.message : error.message;
   return inner === "" ? "cannot be unpacked: no gzip file, or damaged" : inner;
 }
 
 type ByteStream = AsyncIterable<Uint8Array>;
 
+const isPacked = (name: string): boolean => /\.gz$/i.test(name);
+
 function bytesOf(file: DataFile, blob: Blob): ByteStream {
-  return file.name.endsWith(".gz") ? blob.stream().pipeThrough(new DecompressionStream("gzip")) : blob.stream();
+  return isPacked(file.name) ? blob.stream().pipeThrough(new DecompressionStream("gzip")) : blob.stream();
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -57,31 +59,45 @@ function textOf(bytes: Uint8Array, isStart: boolean): string | undefined {
   }
 }
 
-/** Lines with their numbers. A line beyond the limit ends the file with an error, as nothing after it can be trusted. */
+/**
+ * Lines with their numbers; they end in \n, \r\n or \r. A line beyond the limit ends the file with an error, as nothing after it can be trusted.
+ */
 async function* lines(bytes: ByteStream): AsyncGenerator<[number: number, text: string | undefined]> {
   let parts: Uint8Array[] = [];
   let length = 0;
   let number = 0;
+  let afterReturn = false;
   const take = (): [number, string | undefined] => {
     const line = Buffer.concat(parts, length);
     parts = [];
     length = 0;
     number += 1;
-    return [number, textOf(line.at(-1) === 13 ? line.subarray(0, -1) : line, number === 1)];
+    return [number, textOf(line, number === 1)];
   };
   for await (const chunk of bytes) {
-    let start = 0;
-    for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, start)) {
+    let start = afterReturn && chunk[0] === NEWLINE ? 1 : 0;
+    for (let end = lineEnd(chunk, start); end !== -1; end = lineEnd(chunk, start)) {
       parts.push(chunk.subarray(start, end));
       length += end - start;
-      start = end + 1;
+      start = end + (chunk[end] === RETURN && chunk[end + 1] === NEWLINE ? 2 : 1);
       yield take();
     }
+    if (chunk.length > 0) afterReturn = chunk.at(-1) === RETURN;
     parts.push(chunk.subarray(start));
     length += chunk.length - start;
     if (length > LONGEST_LINE) throw new Error(`line ${number + 1} is longer than ${LONGEST_LINE} bytes`);
   }
   if (length > 0) yield take();
+}
+
+const NEWLINE = 10;
+const RETURN = 13;
+
+function lineEnd(chunk: Uint8Array, start: number): number {
+  const newline = chunk.indexOf(NEWLINE, start);
+  const before = newline === -1 ? chunk.subarray(start) : chunk.subarray(start, newline);
+  const carriage = before.indexOf(RETURN);
+  return carriage === -1 ? newline : start + carriage;
 }
 
 async function* jsonLines(bytes: ByteStream): AsyncGenerator<Row> {
@@ -91,12 +107,16 @@ async function* jsonLines(bytes: ByteStream): AsyncGenerator<Row> {
   }
 }
 
+const IF_DOCUMENT = "where the file is one document, call it .json";
+
 function parseLine(row: number, line: string): Row {
   if (line.length > 2 ** 20 && valuesIn(line) > MOST_VALUES)
     return { row, fault: `holds more than ${MOST_VALUES} values` };
   try {
-    return { row, value: JSON.parse(line) };
+    const value: unknown = JSON.parse(line);
+    return Array.isArray(value) ? { row, fault: `a list, where a row is an object; ${IF_DOCUMENT}` } : { row, value };
   } catch (error) {
+    if (/^\s*[[{]\s*$/.test(line)) return { row, fault: `not JSON: the line ends amid it; ${IF_DOCUMENT}` };
     if (line.includes("\0")) return { row, fault: `${NOT_UTF8} (it looks like UTF-16)` };
     return { row, fault: `not JSON: ${error instanceof Error ? error.message : String(error)}` };
   }

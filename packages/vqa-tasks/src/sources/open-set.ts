@@ -74,7 +74,7 @@ export async function openOwnSet({
   if (leftOut !== undefined) onLeftOut?.(leftOut);
   const { source } = await train.task(0);
   return {
-    name: basename(path).replace(/\.(?:jsonl?|parquet|tsv)(?:\.gz)?$/, "") || "tasks",
+    name: basename(path).replace(/\.(?:jsonl?|parquet|tsv)(?:\.gz)?$/i, "") || "tasks",
     rule: ruleOf(source),
     stated: train.length,
     content: [train.content ?? ""],

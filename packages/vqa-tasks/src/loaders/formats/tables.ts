@@ -1,7 +1,7 @@
 // Questions about tables: WikiTableQuestions, TabFact and TableVQA-Bench. Where a row brings no image, its source table
 // is rendered, and the source says so: `wikitablequestions-rendered`, `tabfact-rendered`, `vwtq-rendered`, ...
 import { z } from "zod";
-import type { TableDialect } from "../csv.ts";
+import { parseDelimited, type TableDialect } from "../csv.ts";
 import {
   answersSchema,
   type PictureSource,
@@ -16,13 +16,23 @@ const noBoxes: Rest = { columns: [], rows: [], frame: "pixel" };
 
 /** Paths of re-written tables end differently from the source's own, whose quoting is special. */
 function tablePicture(path: string, own: TableDialect): PictureSource {
-  return { kind: "table", path, dialects: path.startsWith("tables/") ? ["rfc4180"] : [own] };
+  return { kind: "table", path, dialect: path.startsWith("tables/") ? "rfc4180" : own };
 }
 
+/** Larger ones cannot be drawn. */
+const MOST_COLUMNS = 1024;
+const MOST_ROWS = 4096;
+
 const wikiTsvSchema = z.object({ id: textSchema, utterance: textSchema, context: textSchema, targetValue: textSchema });
+/** On the hub the table stands in its row. */
+const cellsSchema = z.object({
+  name: textSchema,
+  header: z.array(textSchema).max(MOST_COLUMNS),
+  rows: z.array(z.array(textSchema).max(MOST_COLUMNS)).max(MOST_ROWS),
+});
 const wikiJsonSchema = z.object({
   id: textSchema,
-  table: textSchema,
+  table: z.union([textSchema, cellsSchema], { error: "expected the path of a table, or { name, header, rows }" }),
   question: textSchema,
   answers: z.array(textSchema).min(1),
   split: textSchema.default(""),
@@ -40,7 +50,10 @@ export const parseWikiTableQuestionsRow: RowParser = (value) => {
   }
   const { id, table, question, answers, split, tablevqabench } = wikiJsonSchema.parse(value);
   const subset = tablevqabench?.[0];
-  const picture = tablePicture(table, "wikitablequestions");
+  const picture: PictureSource =
+    typeof table === "string"
+      ? tablePicture(table, "wikitablequestions")
+      : { kind: "cells", name: table.name, cells: [table.header, ...table.rows] };
   return [{ id, question, answers, ...noBoxes, source: subset ? `${subset}-rendered` : source, split, picture }];
 };
 
@@ -74,6 +87,14 @@ const tabFactJsonSchema = z.object({
   /** Number in TableVQA-Bench, where it uses this very statement. */
   vtabfact_id: textSchema.nullish(),
 });
+/** On the hub the table stands in its row, as its file holds it. */
+const tabFactHubSchema = z.object({
+  id: textSchema,
+  table_id: textSchema,
+  table_text: textSchema,
+  statement: textSchema,
+  label: labelSchema,
+});
 /** The source's own files: table name to [statements, labels, ...]. */
 const tabFactSourceSchema = z.object({
   key: textSchema,
@@ -81,15 +102,27 @@ const tabFactSourceSchema = z.object({
 });
 
 export const parseTabFactRow: RowParser = (value) => {
-  const statement = (id: string, text: string, label: boolean, table: string, split: string): TaskRecord => ({
+  const statement = (
+    id: string,
+    text: string,
+    label: boolean,
+    table: string | PictureSource,
+    split: string,
+  ): TaskRecord => ({
     id,
     question: `True or false: ${text}`,
     answers: [String(label)],
     ...noBoxes,
     source: "tabfact-rendered",
     split,
-    picture: tablePicture(table, "tabfact"),
+    picture: typeof table === "string" ? tablePicture(table, "tabfact") : table,
   });
+  const { table_text: inRow } = z.object({ table_text: z.unknown() }).partial().parse(value);
+  if (inRow !== undefined) {
+    const row = tabFactHubSchema.parse(value);
+    const cells = parseDelimited(row.table_text, "tabfact");
+    return [statement(row.id, row.statement, row.label, { kind: "cells", name: row.table_id, cells }, "")];
+  }
   const source = tabFactSourceSchema.safeParse(value).data;
   if (source === undefined) {
     const row = tabFactJsonSchema.parse(value);
