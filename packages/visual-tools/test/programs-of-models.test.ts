@@ -24,6 +24,13 @@ test.each([
   ["a blank before", `${f} python\n${code}\n${f}`],
   ["CR LF", `${f}python\r\n${code}\r\n${f}`],
   ["no language", `${f}\n${code}\n${f}`],
+  ["four back ticks", `${f}\`python\n${code}\n${f}\``],
+  ["four back ticks, closed by three", `${f}\`python\n${code}\n${f}`],
+  ["four around three", `${f}\`markdown\n${f}json\n{}\n${f}\n${f}\`\n${f}python\n${code}\n${f}`],
+  ["a fence of Gemini", `${f}tool_code\n${code}\n${f}`],
+  ["a version of Python", `${f}python3.12\n${code}\n${f}`],
+  ["IPython", `${f}ipython\n${code}\n${f}`],
+  ["CR", `${f}python\r${code}\r${f}`],
   ["on the line of the fence", `${f}python ${code}${f}`],
   ["behind text", `Look: ${f}python\n${code}\n${f}`],
   ["in a list", `1. Look:\n   ${f}python\n   x = ${inner}\n   display(x)\n   ${f}`],
@@ -53,6 +60,7 @@ test("finding a program takes linear time, and one without a fence stays unclose
     `${f}`.repeat(100_000),
     `${f}\n`.repeat(80_000),
     `${f}${" ".repeat(300_000)}`,
+    Array.from({ length: 700 }, (_, i) => "`".repeat(703 - i)).join(" "),
   ])
     findProgram(response);
   expect(performance.now() - start).toBeLessThan(1500);
@@ -79,6 +87,8 @@ test.each([
   ["Year", '" Year "'],
   ["GDP\nper head", '"GDP per head"'],
   ["2010\u201311", '"2010-11"'],
+  ["To\u200bky\u00ado", '"Tokyo"'],
+  ["Tokyo", '"To\u200bkyo"'],
 ])("the box %j is meant by %s", (name, written) => {
   const boxes = { ...input, columns: [column(name, 0), column("Other", 20)] };
   const response = `${f}python\ndisplay(focus_on_columns_with_draw(image_1, [${written}], columns_bbox))\n${f}`;

@@ -50,6 +50,17 @@ test("a call whose names have no box is told so in the second turn; not by the c
     expect(kinds((await createEnvironment(setup).step(chart, missed)).next?.blocks)).toContain("image");
 });
 
+test.each([
+  ["no names", call("columns", "[]")],
+  ["no tool", "```python\ndisplay(image_1)\n```\n"],
+])("a program with %s, whose picture is as it was, is told so and not that it edited it", async (_, text) => {
+  const { tool, next } = await createEnvironment().step(chart, { text });
+  expect(tool).toMatchObject({ status: "ok", changed: false });
+  expect(next?.blocks).toMatchObject([{ text: expect.stringContaining("is the picture as it was") }]);
+  for (const setup of [{ options: { prompt: "compact" } }, { preset: "vtool_v1" }] as const)
+    expect(kinds((await createEnvironment(setup).step(chart, { text })).next?.blocks)).toContain("image");
+});
+
 test("default: prompt, tool call, edited picture, answer", async () => {
   const environment = createEnvironment();
   const prompt = environment.prompt(chart);

@@ -9,8 +9,8 @@ export function boxesByName(boxes: Boxes): (name: Scalar) => NamedBox | undefine
 }
 
 /**
- * By the name as it is written, or else by what a reader of the prompt cannot tell from it: another Unicode normalization, runs of white space, kinds
- * of quotes and dashes, a whole number for its digits. A spelling that several boxes share means none of them.
+ * By the name as it is written, or else by what a reader of the prompt cannot tell from it: another Unicode normalization, runs of white space,
+ * characters of no width, kinds of quotes and dashes, a whole number for its digits. A spelling that several boxes share means none of them.
  */
 export function boxesBySpelling(boxes: Boxes): (name: Scalar) => NamedBox | undefined {
   const exact = boxesByName(boxes);
@@ -28,6 +28,7 @@ export function boxesBySpelling(boxes: Boxes): (name: Scalar) => NamedBox | unde
 function spelling(name: string): string {
   return name
     .normalize("NFC")
+    .replace(/[\u200b-\u200d\u2060\ufeff\u00ad]/g, "")
     .replace(/[\u2018\u2019\u02bc]/g, "'")
     .replace(/[\u201c\u201d]/g, '"')
     .replace(/[\u2010-\u2015\u2212]/g, "-")

@@ -95,10 +95,12 @@ export function createEnvironment({
         const blocks = failureBlocks(tool.reason?.message ?? tool.status, template);
         return { tool, next: { freshPrompt: false, blocks } };
       }
-      const missed = !tool.changed && tool.keys.length === 0 && tool.unknownKeys.length > 0;
-      const unchanged = missed ? unchangedBlocks(tool.unknownKeys, template) : undefined;
-      if (unchanged !== undefined && all.tools.unknownKey !== "published")
-        return { tool, next: { freshPrompt: false, blocks: unchanged } };
+      if (!tool.changed && all.tools.unknownKey !== "published" && template.unchanged !== undefined) {
+        const missed = tool.keys.length === 0 && tool.unknownKeys.length > 0;
+        const told = missed ? unchangedBlocks(tool.unknownKeys, template) : undefined;
+        const blocks = told ?? failureBlocks("what it shows is the picture as it was", template);
+        return { tool, next: { freshPrompt: false, blocks } };
+      }
       const blocks = observationBlocks(image, template);
       const next =
         all.secondTurn === "append" ? { freshPrompt: false, blocks } : rebuilt(opening(task), blocks, turn, template);
