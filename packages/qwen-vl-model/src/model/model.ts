@@ -151,11 +151,11 @@ export class QwenVLModel {
     return this.weights.has("model.norm.weight");
   }
 
-  /** Frees the weights and the idle buffers beside them; the adapter stays. Weights can be set again. */
+  /** Frees the weights, and large idle buffers beside them; the adapter stays. Weights can be set again. */
   releaseWeights(): void {
     this.weights.dispose();
     this.weights = new Weights(this.device, this.weights.dtype, []);
-    this.device.trim();
+    this.device.trimPhase();
   }
 
   dispose(): void {

@@ -113,7 +113,6 @@ export class QwenVLPolicy implements Policy, Scribe {
       return await work();
     } finally {
       this.model.releaseWeights();
-      this.device.trim();
     }
   }
 
@@ -128,9 +127,9 @@ export class QwenVLPolicy implements Policy, Scribe {
     }
   }
 
-  /** Idle buffers go first: kept for reuse, they would lie beside those of the other model. */
+  /** Large idle buffers go first: kept for reuse, they would lie beside those of the other model. */
   async #load(weights: WeightSource): Promise<void> {
-    this.device.trim();
+    this.device.trimPhase();
     this.model.weights = await weights.load({ trained: false, quiet: true });
   }
 

@@ -240,8 +240,8 @@ export class Device {
   }
 
   /**
-   * Between phases whose tensors have other sizes: gives large idle buffers back where they hold 1 GiB or more. Less is cheaper to keep: a driver may
-   * hold what is destroyed until its objects are collected (lavapipe ran out of mappings after 100 steps that trimmed all).
+   * Between phases whose tensors have other sizes: gives large idle buffers back where they hold 1 GiB or more. Less is cheaper to keep, with the
+   * bind groups made for it.
    */
   trimPhase(): void {
     if (this.pool.report().idleBytes < PHASE_IDLE) return;

@@ -42,3 +42,6 @@ export function adviceForSystem(): string {
 export function cardInSight(): undefined {
   return undefined;
 }
+
+/** A page cannot ask. */
+export function collectGarbage(): void {}

@@ -1,4 +1,5 @@
 // Records dispatches and copies into command buffers and submits them in batches. Pipelines and bind groups are cached.
+import { collectGarbage } from "#host";
 import { BufferUsage, STAGE_COMPUTE } from "../device/constants.ts";
 import type { WebGpu } from "../device/webgpu.ts";
 import { TensorError } from "../error.ts";
@@ -22,7 +23,11 @@ interface Pipeline {
 const SLOTS = 256;
 /** Dispatches of the first submission after a wait: the GPU begins early, while more is recorded. Each next one takes twice as many. */
 const FIRST_SLOTS = 32;
-const BIND_GROUP_LIMIT = 20_000;
+/**
+ * Bind groups that are kept, and those dropped until the engine is asked to collect them. A driver holds memory for each until then (lavapipe a
+ * mapping, of which a process has 65,530), and the engine, for which they are small, lets them lie.
+ */
+const MOST_BIND_GROUPS = 8192;
 
 export class Recorder {
   readonly #gpu: GPUDevice;
@@ -30,6 +35,8 @@ export class Recorder {
   readonly #uniforms = new DataView(new ArrayBuffer(SLOTS * UNIFORM_SLOT));
   readonly #pipelines = new Map<string, Pipeline>(); // by WGSL text
   readonly #groups = new Map<string, GPUBindGroup>();
+  /** Dropped ones since the last collection. */
+  #dropped = 0;
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
   #slot = 0;
@@ -106,7 +113,11 @@ export class Recorder {
 
   /** Forgets bind groups: their buffers are gone. */
   dropBindGroups(): void {
+    this.#dropped += this.#groups.size;
     this.#groups.clear();
+    if (this.#dropped < MOST_BIND_GROUPS) return;
+    this.#dropped = 0;
+    collectGarbage();
   }
 
   dispose(): void {
@@ -161,7 +172,7 @@ export class Recorder {
     for (const b of bindings) key += `|${b.id}:${b.offset}:${b.size}`;
     let group = this.#groups.get(key);
     if (group) return group;
-    if (this.#groups.size >= BIND_GROUP_LIMIT) this.#groups.clear();
+    if (this.#groups.size >= MOST_BIND_GROUPS) this.dropBindGroups();
     const entries: GPUBindGroupEntry[] = bindings.map((b, binding) => ({
       binding,
       resource: { buffer: b.buffer, offset: b.offset, size: b.size },
