@@ -15,3 +15,4 @@ export {
 } from "./config/problems.ts";
 export { grpoSettingsSchema, optimizerSettingsSchema, rolloutSettingsSchema } from "./config/run.ts";
 export type { GrpoSettings, OptimizerSettings, RolloutSettings } from "./config/settings.ts";
+export { toleranceSchema } from "./config/tolerance.ts";

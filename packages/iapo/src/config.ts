@@ -5,6 +5,7 @@ export {
   type TorlOptions,
   type TrmOptions,
 } from "./baselines/config.ts";
+export { writesCalls } from "./config/compare.ts";
 export type { IapoPreset } from "./config/presets.ts";
 export { iapoPresets, iapoSettingsSchema } from "./config/settings.ts";
-export type { IapoSettings, LambdaSchedule, NoCallPenalty, PenaltySettings } from "./config/types.ts";
+export type { CompareSettings, IapoSettings, LambdaSchedule, NoCallPenalty, PenaltySettings } from "./config/types.ts";

@@ -52,7 +52,15 @@ export { blockMasses, callDivergence } from "./penalty/divergence.ts";
 export { lambdaAt } from "./penalty/lambda.ts";
 export { noCallDivergence } from "./penalty/no-call.ts";
 export { iapoAdvantage } from "./recipe/advantage.ts";
-export { blockNames, type PenaltyEvidence, penaltyEvidence, recomputeDivergence } from "./recipe/evidence.ts";
+export {
+  blockNames,
+  type ComparedScores,
+  comparedScores,
+  type PenaltyEvidence,
+  penaltyEvidence,
+  recomputeDivergence,
+} from "./recipe/evidence.ts";
+export { faultAuc, type JudgedCall } from "./recipe/fault-auc.ts";
 export { type IapoOptions, type IapoParts, iapoRecipe } from "./recipe/iapo.ts";
 export { iapoMetrics, type LoggedStep } from "./recipe/metrics.ts";
 export { iapoReplay } from "./recipe/replay.ts";

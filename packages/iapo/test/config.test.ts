@@ -3,7 +3,9 @@ import { describe, expect, test } from "vitest";
 import { iapoPresets, iapoSettingsSchema } from "../src/config.ts";
 
 const issuesOf = (settings: unknown): string[] =>
-  iapoSettingsSchema.safeParse(settings).error?.issues.map(({ path, message }) => [...path, message].join(": ")) ?? [];
+  iapoSettingsSchema
+    .safeParse(settings)
+    .error?.issues.map(({ path, message }) => [path.join("."), message].filter(Boolean).join(": ")) ?? [];
 
 test("nothing set is the paper's method, as docs/method.md 0.5 reads it", () => {
   expect(iapoSettingsSchema.parse({})).toEqual({
@@ -18,8 +20,10 @@ test("nothing set is the paper's method, as docs/method.md 0.5 reads it", () => 
     divergence: "kl_student_teacher",
     maxPenalty: 5,
     noCallPenalty: "lnK",
+    compare: "student_with_teacher",
     teacherTarget: "student_call",
     teacherTemperature: 0,
+    tolerance: { kind: "none" },
     lambda: 0.1,
     lambdaSchedule: { kind: "exp", rate: 0.01, floor: 0 },
     normalization: "joint",
@@ -28,9 +32,19 @@ test("nothing set is the paper's method, as docs/method.md 0.5 reads it", () => 
 });
 
 test("the occlusion preset is another method, with a penalty that keeps its weight", () => {
-  const { method, normalization, lambda, teacherTarget } = iapoPresets.occlusion;
-  expect([method, normalization, lambda, teacherTarget]).toEqual(["occlusion", "decoupled", 0.5, "student_call"]);
+  expect(iapoPresets.occlusion).toMatchObject({
+    ...{ method: "occlusion", normalization: "decoupled", lambda: 0.5 },
+    ...{ compare: "student_with_teacher", teacherTarget: "student_call" },
+  });
   expect(iapoPresets.occlusion).not.toHaveProperty("tokenReduce");
+});
+
+test("the anchored preset compares what the teacher says of two calls of the group, by kinds of blocks", () => {
+  expect(iapoPresets.anchored).toMatchObject({
+    ...{ method: "occlusion", normalization: "decoupled", lambda: 0.5 },
+    ...{ partition: "by_type", compare: "teacher_with_best_of_group" },
+  });
+  expect(iapoPresets.anchored).not.toHaveProperty("teacherTarget");
 });
 
 test.each([
@@ -40,6 +54,9 @@ test.each([
   { method: "grad_norm", normalize: "softmax_z", temperature: 2 },
   { partition: "tool_groups", toolGroups: { columns: ["a", "b"], rows: ["c"] } },
   { lambdaSchedule: { kind: "constant" }, noCallPenalty: 1.5 },
+  { preset: "anchored", tolerance: { kind: "gap", atLeast: 0.03 } },
+  { preset: "anchored", partition: "per_tool", compare: "teacher_with_own_call", teacherTemperature: 1 },
+  { preset: "anchored", compare: "student_with_teacher", teacherTarget: "teacher_call", teacherTemperature: 0.5 },
 ])("what parsing gives can be parsed again, to the same: %j", (given) => {
   const parsed = iapoSettingsSchema.parse(given);
   const { preset, ...single } = { preset: undefined, ...given };
@@ -64,6 +81,24 @@ describe("refused", () => {
     [{ noCallPenalty: -1 }, "noCallPenalty: Too small"],
     [{ lambda: Number.NaN }, "lambda: Invalid input"],
     [{ lambdaSchedule: { kind: "constant", rate: 1 } }, 'lambdaSchedule: Unrecognized key: "rate"'],
+    [
+      { preset: "anchored", teacherTarget: "teacher_call" },
+      "teacherTarget: compare teacher_with_best_of_group says already what the teacher explains",
+    ],
+    [
+      { compare: "teacher_with_own_call", noCallPenalty: "turn1_attribution" },
+      "noCallPenalty: compare teacher_with_own_call explains calls only",
+    ],
+    [
+      { preset: "anchored", teacherTemperature: 1 },
+      "teacherTemperature: the teacher writes no call of its own where compare is teacher_with_best_of_group",
+    ],
+    [
+      { teacherTemperature: 1 },
+      "teacherTemperature: the teacher writes no call of its own where compare is student_with_teacher, student_call",
+    ],
+    [{ tolerance: { kind: "gate", above: 0.1 } }, "tolerance: normalization joint takes none; decoupled does"],
+    [{ tolerance: { kind: "gate" } }, "tolerance.above: Invalid input"],
     [{ lamda: 1 }, 'Unrecognized key: "lamda"'],
   ])("%j", (given, message) => {
     const issues = issuesOf(given);

@@ -6,6 +6,7 @@ import { type IapoSettings, iapoPresets, iapoSettingsSchema } from "../src/confi
 import {
   blockMasses,
   callDivergence,
+  faultAuc,
   IapoError,
   iapoAdvantage,
   iapoMetrics,
@@ -190,6 +191,47 @@ describe("normalization", () => {
     expect(without[3]).toEqual([0, 0]);
     expect(without.slice(0, 3)).toEqual(advantage(samples.slice(0, 3)));
   });
+});
+
+test("decoupled with a tolerance: a clean group has no penalty left, one with a fault keeps it", () => {
+  const tolerance = { kind: "gap", atLeast: 0.05 };
+  const given = { noCallPenalty: "group_max", coldStartSteps: 0, normalization: "decoupled", lambda: 0.5 };
+  const all = settingsOf({ ...given, tolerance });
+  const found = [0, 0.001, 0.002, 0.002, 0, 0.001, 0.2, 0.4];
+  const samples = samplesOf(all, new Array(8).fill(1), found);
+  const advantages = iapoAdvantage(all, { kind: "grpo", scale: "group", epsilon: 1e-6 })(samples).map(
+    ([first]) => first,
+  );
+  const half = Math.sqrt(1 / 3);
+  expect(advantages.slice(0, 4)).toEqual([0, 0, 0, 0].map((value) => expect.closeTo(value, 12)));
+  expect(advantages.slice(4)).toEqual(
+    [1, 1, -1, -1].map((sign) => expect.closeTo((sign * 0.5 * 0.5) / (half + 1e-6), 9)),
+  );
+});
+
+test("how often a fault costs more than a right call of its group", () => {
+  const call = (group: number, isFault: boolean, value: number) => ({ group, isFault, value });
+  expect(faultAuc([])).toBeUndefined();
+  expect(faultAuc([call(0, true, 1), call(1, false, 0)])).toBeUndefined();
+  expect(faultAuc([call(0, true, 1), call(0, false, 0), call(0, false, 2), call(1, true, 1), call(1, false, 1)])).toBe(
+    (1 + 0 + 0.5) / 3,
+  );
+});
+
+test("the area is a metric where the environment judged calls, also of the paper's comparison", () => {
+  const settings = settingsOf({ coldStartSteps: 0 });
+  const sampleOf = (sample: number, value: number) => ({
+    ...{ group: 0, sample, penalty: 0, shapedReward: 0, advantages: [0] },
+    evidence: { lambda: [0.1], divergence: [value], student_scores: [1], teacher_scores: [1] },
+  });
+  const log = { samples: [0.3, 0.1, 0.2].map((value, sample) => sampleOf(sample, value)) };
+  const tracesOf = (misuses: readonly (number | undefined)[]) =>
+    misuses.map((misuse, sample) =>
+      madeUpTrace({ sample, rewards: { outcome: 1, ...(misuse !== undefined && { tool_misuse: misuse }) } }),
+    );
+  expect(iapoMetrics({ traces: tracesOf([1, 0, 0]), log }, 0, settings)["iapo/auc"]).toBe(1);
+  expect(iapoMetrics({ traces: tracesOf([0, 1, 0]), log }, 0, settings)["iapo/auc"]).toBe(0);
+  expect(iapoMetrics({ traces: tracesOf([1, undefined, undefined]), log }, 0, settings)).not.toHaveProperty("iapo/auc");
 });
 
 test("D recomputed from the evidence, and metrics from the log", () => {

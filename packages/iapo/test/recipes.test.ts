@@ -41,7 +41,7 @@ describe.each([...recipes.values()])("$name", (one) => {
 
 test("names are unique; no two are the same experiment, and sixteen are at nano scale", () => {
   expect(nanoRecipes).toHaveLength(16);
-  expect(recipes.size).toBe(nanoRecipes.length + 3 + paperRecipes.length);
+  expect(recipes.size).toBe(nanoRecipes.length + 4 + paperRecipes.length);
   const settings = [...recipes.values()].map(({ config }) => JSON.stringify(config));
   expect(new Set(settings).size).toBe(recipes.size);
   expect(new Set([...recipes.values()].map(({ title }) => title)).size).toBe(recipes.size - 1); // ToRL, at both sizes

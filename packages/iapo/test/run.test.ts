@@ -6,7 +6,7 @@ import { replayStep, type Step } from "@iapo/rollout-trace";
 import { readStep } from "@iapo/rollout-trace/files";
 import { type Device, openDevice } from "@iapo/tensor-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { iapoMetrics, type PenaltyEvidence } from "../src/index.ts";
+import { comparedScores, iapoMetrics, type PenaltyEvidence } from "../src/index.ts";
 import { fingerprint, iapoRun, optionsOf, type RunOptions, replaying } from "./support/run.ts";
 
 let device: Device;
@@ -20,6 +20,8 @@ afterAll(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
+const logProbOf = ({ evidence }: Step["log"]["samples"][number]): number => evidence?.call_log_prob?.[0] ?? Number.NaN;
+
 const stepOf = (directory: string, step: number): Promise<Step> =>
   readStep(join(directory, `steps/step-${String(step).padStart(6, "0")}.jsonl`));
 
@@ -31,14 +33,22 @@ const kinds: { name: string; iapo: object; run?: Partial<RunOptions> }[] = [
     iapo: { preset: "occlusion", normalization: "outcome_std" },
     run: { teacher: { seed: 3, wide: true } },
   },
+  { name: "best of group", iapo: { preset: "anchored", tolerance: { kind: "gap", atLeast: 0.01 } } },
+  {
+    name: "own call",
+    iapo: { preset: "anchored", partition: "per_tool", compare: "teacher_with_own_call" },
+    run: { teacher: { seed: 3, wide: true } },
+  },
 ];
 
 describe.each(kinds)("$name", ({ name, iapo, run }) => {
   test("two steps leave evidence that replays without a GPU, and metrics that the file gives again", {
     timeout: 120_000,
   }, async () => {
-    const directory = join(root, name.replace(" ", "-"));
+    const directory = join(root, name.replaceAll(" ", "-"));
     const options = optionsOf(iapo);
+    const { partition, compare } = options.iapo;
+    const sides = compare === "student_with_teacher" ? ["student", "teacher"] : ["call", "reference"];
     await iapoRun(device, options, { directory, steps: 2, ...run });
     let statuses = new Set<string>();
     for (const step of [0, 1]) {
@@ -49,20 +59,38 @@ describe.each(kinds)("$name", ({ name, iapo, run }) => {
       for (const [i, { evidence, penalty }] of samples.entries()) {
         const status = written.traces[i]!.toolOutcomes[0]!.status;
         statuses = statuses.add(status);
-        const { lambda, divergence, student_scores } = evidence as PenaltyEvidence;
+        const { lambda, divergence } = evidence as PenaltyEvidence;
         expect(penalty).toBe(lambda[0] * divergence[0]);
-        expect(student_scores?.length).toBe(status === "no_tool" ? undefined : 9);
+        const scores = comparedScores(evidence ?? {});
+        const blocks = partition === "by_type" ? 4 : 9;
+        expect([scores?.call.length, scores?.reference.length, scores?.names]).toEqual(
+          status === "no_tool" ? [undefined, undefined, undefined] : [blocks, blocks, sides],
+        );
       }
-      const calls = samples.filter(({ evidence }) => evidence?.student_scores);
+      const calls = samples.filter(({ evidence }) => comparedScores(evidence ?? {}));
       expect(new Set(calls.map(({ penalty }) => penalty)).size).toBeGreaterThan(1);
       expect(metrics).toMatchObject(iapoMetrics(written, step, options.iapo));
       expect(metrics["iapo/penalty/mean"]).toBeGreaterThan(0);
-      const masses = ["context", "tool", "image", "query"].map((kind) => metrics[`iapo/block_mass/${kind}/teacher`]!);
+      const masses = ["context", "tool", "image", "query"].map(
+        (kind) => metrics[`iapo/block_mass/${kind}/${sides[1]}`]!,
+      );
       expect(masses.reduce((sum, mass) => sum + mass)).toBeCloseTo(1, 12);
     }
     // Real tools ran, and there were turns without a call.
     expect(statuses).toEqual(new Set(["ok", "no_tool"]));
   });
+});
+
+test("best of group: the reference is the scores of the group's likeliest call, whose D is 0", async () => {
+  for (const step of [0, 1]) {
+    const { log } = await stepOf(join(root, "best-of-group"), step);
+    const calls = log.samples.filter(({ evidence }) => evidence?.call_scores);
+    for (const own of Map.groupBy(calls, ({ group }) => group).values()) {
+      const [best] = own.toSorted((a, b) => logProbOf(b) - logProbOf(a));
+      expect(best?.penalty).toBe(0);
+      for (const { evidence } of own) expect(evidence?.reference_scores).toEqual(best?.evidence?.call_scores);
+    }
+  }
 });
 
 test("a score that was changed in the file is found", async () => {

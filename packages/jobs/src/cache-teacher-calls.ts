@@ -1,6 +1,7 @@
 // A teacher's own calls to a configuration's tasks, written and scored before the run that will ask for them.
 import { join } from "node:path";
 import { CallCache, TeacherCalls } from "@iapo/iapo";
+import { writesCalls } from "@iapo/iapo/config";
 import type { Device } from "@iapo/tensor-core";
 import { openTasks } from "@iapo/vqa-tasks/sources";
 import { JobsError } from "./error.ts";
@@ -33,10 +34,10 @@ const BATCH = 16;
 export async function cacheTeacherCalls(job: Job, options: CacheOptions): Promise<CachedCalls> {
   const { limit, signal, onProgress, onWarning } = options;
   const { teacher: settings, iapo, grpo, data, environment } = job.config;
-  if (!iapo || !settings || iapo.teacherTarget !== "teacher_call")
+  if (!iapo || !settings || !writesCalls(iapo))
     throw new JobsError(
       "config",
-      `${job.name}: only a run with iapo.teacherTarget teacher_call asks for a teacher's own calls`,
+      `${job.name}: only a run with iapo.teacherTarget teacher_call, or iapo.compare teacher_with_own_call, asks for a teacher's own calls`,
     );
   requireTrust(job);
   const directory = settings.cache ?? join(job.directory, "teacher-calls");

@@ -2,6 +2,7 @@
 // A reward that is NaN marks a response that could not be scored: it is left out of every mean and gets advantage 0.
 import { GrpoError } from "../error.ts";
 import { at, checkLength, type Numbers } from "./batch.ts";
+import { type Tolerance, toleratedPenalties } from "./tolerance.ts";
 
 /** `group`: divide by the standard deviation of the group. `batch`: by that of all rewards. `none`: do not divide (Dr. GRPO). */
 export type AdvantageScale = "group" | "batch" | "none";
@@ -15,6 +16,8 @@ export interface GroupAdvantageOptions {
    * outcome rewards here, a penalty keeps its weight (`outcome_std`, docs/method.md F10).
    */
   readonly spreadOf?: Numbers | undefined;
+  /** A standard deviation counts as at least this; default 0. */
+  readonly leastDeviation?: number | undefined;
 }
 
 /**
@@ -31,7 +34,8 @@ export function groupAdvantages(rewards: Numbers, groups: Numbers, options: Grou
   for (const rows of members.values()) {
     if (isHomogeneous(rows, rewards)) continue;
     const spread = options.scale === "group" ? deviation(rows, spreadOf) : batchDeviation;
-    const divisor = options.scale === "none" || spread === 0 ? 1 : spread + options.epsilon;
+    const divisor =
+      options.scale === "none" || spread === 0 ? 1 : Math.max(spread, options.leastDeviation ?? 0) + options.epsilon;
     const mean = meanOf(rows, rewards);
     for (const row of rows) advantages[row] = (at(rewards, row) - mean) / divisor;
   }
@@ -50,7 +54,12 @@ export function leaveOneOutAdvantages(rewards: Numbers, groups: Numbers): Float6
 }
 
 /** One part of a reward, such as the outcome or a penalty, and its weight in the sum. */
-export type RewardPart = { readonly values: Numbers; readonly weight: number };
+export interface RewardPart {
+  readonly values: Numbers;
+  readonly weight: number;
+  /** Which differences within a group count; default all. */
+  readonly tolerance?: Tolerance | undefined;
+}
 
 export interface DecoupledOptions {
   readonly epsilon: number;
@@ -72,9 +81,13 @@ export function decoupledAdvantages(
   if (first === undefined) throw new GrpoError("argument", "decoupled advantages need at least one part of a reward");
   const rows = first.values.length;
   const sums = new Float64Array(rows);
-  for (const { values, weight } of parts) {
+  for (const { values, weight, tolerance } of parts) {
     checkLength("a part of the reward", values, rows);
-    const normalized = groupAdvantages(values, groups, { scale: "group", epsilon: options.epsilon });
+    const normalized = groupAdvantages(tolerance ? counted(values, groups, tolerance) : values, groups, {
+      scale: "group",
+      epsilon: options.epsilon,
+      leastDeviation: tolerance?.kind === "floor" ? tolerance.deviation : 0,
+    });
     for (let row = 0; row < rows; row++) sums[row] = at(sums, row) + weight * at(normalized, row);
   }
   if (!options.whiten) return sums;
@@ -84,6 +97,21 @@ export function decoupledAdvantages(
   const whitened = new Float64Array(rows);
   for (const row of scored) whitened[row] = (at(sums, row) - mean) / divisor;
   return whitened;
+}
+
+/** Values as a tolerance has them, group by group. */
+function counted(values: Numbers, groups: Numbers, tolerance: Tolerance): Float64Array {
+  const all = Float64Array.from(values);
+  for (const rows of membersOf(values, groups).values()) {
+    const own = toleratedPenalties(
+      rows.map((row) => at(values, row)),
+      tolerance,
+    );
+    rows.forEach((row, i) => {
+      all[row] = at(own, i);
+    });
+  }
+  return all;
 }
 
 export interface GroupCount {

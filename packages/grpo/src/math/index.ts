@@ -31,3 +31,4 @@ export { logRatios } from "./ratios.ts";
 export { type OverlongOptions, overlongPenalty, penalizeKl } from "./shaping.ts";
 export { type ClipRange, geometricMeanTerms, type VespoOptions, vespoDefaults, vespoTerms } from "./surrogates.ts";
 export { type Term, type TokenInputs, tokenTerms } from "./terms.ts";
+export { type Tolerance, toleratedPenalties } from "./tolerance.ts";

@@ -1,10 +1,10 @@
-// Two sets of settings to start from.
+// Sets of settings to start from.
 import type { IapoSettings, SharedSettings } from "./types.ts";
 
-export type IapoPreset = "paper" | "occlusion";
+export type IapoPreset = "paper" | "occlusion" | "anchored";
 
-/** A method by name, whose own keys have defaults, and the rest. */
-export type PresetDefaults = SharedSettings & Pick<IapoSettings, "method">;
+/** Choices by name, whose own keys have defaults, and the rest. */
+export type PresetDefaults = SharedSettings & Pick<IapoSettings, "method" | "partition" | "compare">;
 
 const shared = {
   target: "code",
@@ -14,16 +14,21 @@ const shared = {
   divergence: "kl_student_teacher",
   maxPenalty: 5,
   noCallPenalty: "lnK",
-  teacherTarget: "student_call",
   teacherTemperature: 0,
+  tolerance: { kind: "none" },
   lambdaSchedule: { kind: "exp", rate: 0.01, floor: 0 },
 } as const;
 
+const ofStudent = { partition: "per_tool", compare: "student_with_teacher" } as const;
+const byOcclusion = { method: "occlusion", lambda: 0.5, normalization: "decoupled", coldStartSteps: 0 } as const;
+
 /**
- * `paper`: the paper's method as docs/method.md section 0 reads it. `occlusion`: the one whose penalty told right calls from wrong ones at nano
- * scale (docs/method.md K.1 and K.2), for a student that calls tools from the start.
+ * `paper`: the paper's method as docs/method.md section 0 reads it. `occlusion`: the same comparison by the explanation that told right calls
+ * from wrong ones at nano scale (K.1, K.2). `anchored`: both explanations are the teacher's, so that D depends on the call and not on what the
+ * student believes (F12). The last two are for a student that calls tools from the start.
  */
 export const presetDefaults: Readonly<Record<IapoPreset, PresetDefaults>> = {
-  paper: { ...shared, method: "grad_x_input", lambda: 0.1, normalization: "joint", coldStartSteps: 20 },
-  occlusion: { ...shared, method: "occlusion", lambda: 0.5, normalization: "decoupled", coldStartSteps: 0 },
+  paper: { ...shared, ...ofStudent, method: "grad_x_input", lambda: 0.1, normalization: "joint", coldStartSteps: 20 },
+  occlusion: { ...shared, ...ofStudent, ...byOcclusion },
+  anchored: { ...shared, ...byOcclusion, partition: "by_type", compare: "teacher_with_best_of_group" },
 };

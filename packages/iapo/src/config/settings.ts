@@ -1,10 +1,12 @@
 // The strict schema of IAPO's settings: a preset, with single keys in its place.
+import { toleranceSchema } from "@iapo/grpo/config";
 import { z } from "zod";
+import { compareLabel, writesCalls } from "./compare.ts";
 import { type IapoPreset, presetDefaults } from "./presets.ts";
-import type { IapoSettings, LambdaSchedule, MethodSettings, PartitionSettings } from "./types.ts";
+import type { CompareSettings, IapoSettings, LambdaSchedule, MethodSettings, PartitionSettings } from "./types.ts";
 
 const positive = z.number().gt(0);
-const presets = ["paper", "occlusion"] as const satisfies readonly IapoPreset[];
+const presets = ["paper", "occlusion", "anchored"] as const satisfies readonly IapoPreset[];
 
 const lambdaScheduleSchema: z.ZodType<LambdaSchedule, unknown> = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("constant").describe("Lambda stays.") }),
@@ -80,10 +82,18 @@ export const iapoSettingsSchema: z.ZodType<IapoSettings, unknown> = z
       })
       .optional()
       .describe("The penalty of a response without a call: a number, or how it is found."),
+    compare: z
+      .enum(["student_with_teacher", "teacher_with_own_call", "teacher_with_best_of_group"])
+      .optional()
+      .describe(
+        "The student's explanation of its call with the teacher's; or the teacher's with that of a call of its own, or of the group's call that it finds likeliest.",
+      ),
     teacherTarget: z
       .enum(["student_call", "teacher_call"])
       .optional()
-      .describe("The teacher explains the student's call, or one of its own, written once per prompt."),
+      .describe(
+        "Of compare student_with_teacher: the teacher explains the student's call, or one of its own, written once per prompt.",
+      ),
     teacherTemperature: z
       .number()
       .min(0)
@@ -95,14 +105,19 @@ export const iapoSettingsSchema: z.ZodType<IapoSettings, unknown> = z
       .enum(["joint", "decoupled", "outcome_std", "none"])
       .optional()
       .describe("How rewards and penalties of a group become advantages: normalized together, apart, or not."),
+    tolerance: toleranceSchema
+      .optional()
+      .describe("Which differences of the penalty within a group count, for normalization decoupled."),
     coldStartSteps: z.int().min(0).optional().describe("Steps of plain GRPO before, in which nothing is attributed."),
   })
   .transform((given, context): IapoSettings => {
     const refuse = (key: string, message: string): void => {
       context.addIssue({ code: "custom", path: [key], message });
     };
-    const { preset, tokenReduce, blockReduce, baseline, quadrature, steps, partition, toolGroups, ...single } = given;
-    const { method: name, ...shared } = { ...presetDefaults[preset], ...withoutUndefined(single) };
+    const { preset, tokenReduce, blockReduce, baseline, quadrature, steps, toolGroups, teacherTarget, ...single } =
+      given;
+    const chosen = { ...presetDefaults[preset], ...withoutUndefined(single) };
+    const { method: name, partition, compare, ...shared } = chosen;
     const method = methodSettings(name, { tokenReduce, blockReduce, baseline, quadrature, steps });
     for (const key of Object.keys(methodKeys.shape) as (keyof MethodKeys)[]) {
       if (given[key] !== undefined && !(key in method)) {
@@ -121,11 +136,22 @@ export const iapoSettingsSchema: z.ZodType<IapoSettings, unknown> = z
     if (shared.smoothing === 0 && shared.divergence.startsWith("kl")) {
       refuse("smoothing", "a KL divergence needs smoothing above 0: without it, it may be infinite");
     }
+    const compared: CompareSettings =
+      compare === "student_with_teacher" ? { compare, teacherTarget: teacherTarget ?? "student_call" } : { compare };
+    if (compare !== "student_with_teacher" && teacherTarget)
+      refuse("teacherTarget", `compare ${compare} says already what the teacher explains`);
+    if (compare !== "student_with_teacher" && shared.noCallPenalty === "turn1_attribution")
+      refuse(
+        "noCallPenalty",
+        `compare ${compare} explains calls only, so that turn1_attribution has nothing to compare`,
+      );
+    if (shared.teacherTemperature !== 0 && !writesCalls(compared))
+      refuse("teacherTemperature", `the teacher writes no call of its own where compare is ${compareLabel(compared)}`);
+    if (shared.tolerance.kind !== "none" && shared.normalization !== "decoupled")
+      refuse("tolerance", `normalization ${shared.normalization} takes none; decoupled does`);
     const cut: PartitionSettings =
-      partition === "tool_groups"
-        ? { partition, toolGroups: toolGroups ?? {} }
-        : { partition: partition ?? "per_tool" };
-    return { ...shared, ...cut, ...method };
+      partition === "tool_groups" ? { partition, toolGroups: toolGroups ?? {} } : { partition };
+    return { ...shared, ...cut, ...compared, ...method };
   });
 
 /** A method with what it takes; defaults are those of docs/method.md F5, F6 and H.2. */
@@ -157,4 +183,5 @@ function withoutUndefined<T extends object>(given: T): { [K in keyof T]?: Exclud
 export const iapoPresets: Readonly<Record<IapoPreset, IapoSettings>> = {
   paper: iapoSettingsSchema.parse({ preset: "paper" }),
   occlusion: iapoSettingsSchema.parse({ preset: "occlusion" }),
+  anchored: iapoSettingsSchema.parse({ preset: "anchored" }),
 };

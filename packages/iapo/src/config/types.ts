@@ -1,6 +1,7 @@
 // What a configuration can say about attribution and its use as a penalty (names and defaults: docs/method.md F and I).
 import type { Baseline } from "@iapo/attribution";
 import type { BlockReduce, Divergence, Normalizer, QuadratureKind, TokenReduce } from "@iapo/attribution/math";
+import type { Tolerance } from "@iapo/grpo/math";
 import type { CallTarget } from "../scoring/span.ts";
 
 /** How lambda goes on with t, the steps since the cold start ended (docs/method.md F11). `rate` g, floor f, of lambda l: */
@@ -50,6 +51,19 @@ export type PartitionSettings =
       readonly toolGroups: Readonly<Record<string, readonly string[]>>;
     };
 
+/** Which two explanations of a call are compared (docs/method.md F12). */
+export type CompareSettings =
+  | {
+      /** The student's of its call, and the teacher's. */
+      readonly compare: "student_with_teacher";
+      /** The teacher explains the student's call, or one of its own, written once per prompt. */
+      readonly teacherTarget: "student_call" | "teacher_call";
+    }
+  | {
+      /** The teacher's of the student's call, and the teacher's of a call of its own, or of the one of the student's group that it finds likeliest. */
+      readonly compare: "teacher_with_own_call" | "teacher_with_best_of_group";
+    };
+
 export interface PenaltySettings {
   /** From block scores to a distribution. */
   readonly normalize: Normalizer;
@@ -57,19 +71,17 @@ export interface PenaltySettings {
   readonly temperature: number;
   /** Share of the uniform distribution that is mixed in; it bounds the divergence. */
   readonly smoothing: number;
-  /** From the distributions of student and teacher to D. */
+  /** From the distributions of the call and of what it is compared with to D. */
   readonly divergence: Divergence;
   /** D of a call is at most this. */
   readonly maxPenalty: number;
   readonly noCallPenalty: NoCallPenalty;
 }
 
-/** What does not depend on method and partition. */
+/** What depends on none of the choices above. */
 export type SharedSettings = PenaltySettings & {
   /** The tokens that are explained. */
   readonly target: CallTarget;
-  /** `student_call`: the teacher explains the student's call; `teacher_call`: one of its own, written once per prompt. */
-  readonly teacherTarget: "student_call" | "teacher_call";
   /** At which the teacher writes its own call; 0 takes the likeliest token. */
   readonly teacherTemperature: number;
   /** Weight of the penalty when the cold start ends. */
@@ -77,8 +89,10 @@ export type SharedSettings = PenaltySettings & {
   readonly lambdaSchedule: LambdaSchedule;
   /** How rewards r and penalties D become advantages: see `iapoAdvantage`. */
   readonly normalization: "joint" | "decoupled" | "outcome_std" | "none";
+  /** Which differences of D within a group count, for `decoupled`; for the others `none`. */
+  readonly tolerance: Tolerance;
   /** Steps of plain GRPO before; nothing is attributed in them. */
   readonly coldStartSteps: number;
 };
 
-export type IapoSettings = MethodSettings & PartitionSettings & SharedSettings;
+export type IapoSettings = MethodSettings & PartitionSettings & CompareSettings & SharedSettings;

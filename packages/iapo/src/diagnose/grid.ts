@@ -1,8 +1,8 @@
 // The settings that a diagnosis compares.
 import type { Normalizer } from "@iapo/attribution/math";
-import type { IapoSettings, MethodSettings, PartitionSettings } from "../config/types.ts";
+import type { MethodSettings, PartitionSettings } from "../config/types.ts";
 
-type TeacherTarget = IapoSettings["teacherTarget"];
+type TeacherTarget = "student_call" | "teacher_call";
 
 /** What differs from cell to cell: keys of a configuration as they can stand in a file. */
 export type CellSettings = MethodSettings &

@@ -9,7 +9,7 @@ import { penaltyEvidence, recomputeDivergence } from "./evidence.ts";
 /**
  * With r the outcome reward, D the penalty, and norm as in GRPO:
  * - `joint`: norm(r - lambda D), the paper's. In a group of equal r lambda cancels.
- * - `decoupled`: norm(r) - lambda norm(D): lambda counts in every group.
+ * - `decoupled`: norm(r) - lambda norm(D), D as `tolerance` has it: lambda counts in every group.
  * - `outcome_std`: (r - lambda D - its mean) / std(r), not divided where r is equal.
  * - `none`: r - lambda D - its mean, as Dr. GRPO.
  *
@@ -32,7 +32,7 @@ export function iapoAdvantage(settings: IapoSettings, options: AdvantageOptions)
     const weights = parts.map(({ weight }) => weight);
     const divergences = parts.map(({ divergence }) => divergence);
     const outcomes = parts.map(({ outcome }) => outcome);
-    const perSample = advantages(normalization, { groups, totals, outcomes, divergences, weights, epsilon });
+    const perSample = advantages(settings, { groups, totals, outcomes, divergences, weights, epsilon });
     return samples.map(({ trace }, i) => trace.turns.map(() => at(perSample, i)));
   };
 }
@@ -47,7 +47,7 @@ interface Parts {
   readonly epsilon: number;
 }
 
-function advantages(kind: "decoupled" | "outcome_std" | "none", parts: Parts): Float64Array {
+function advantages({ normalization: kind, tolerance }: IapoSettings, parts: Parts): Float64Array {
   const { groups, totals, outcomes, divergences, weights, epsilon } = parts;
   if (kind === "none") return groupAdvantages(totals, groups, { scale: "none", epsilon });
   if (kind === "outcome_std") return groupAdvantages(totals, groups, { scale: "group", epsilon, spreadOf: outcomes });
@@ -56,7 +56,7 @@ function advantages(kind: "decoupled" | "outcome_std" | "none", parts: Parts): F
   return decoupledAdvantages(
     [
       { values: outcomes, weight: 1 },
-      { values: penalties, weight: -lambda },
+      { values: penalties, weight: -lambda, tolerance },
     ],
     groups,
     { epsilon, whiten: false },

@@ -9,13 +9,37 @@ import { promptUnits } from "../scoring/units.ts";
 
 export type Evidence = Readonly<Record<string, readonly number[]>>;
 
-/** What explaining a call gives. */
-export interface Explanation extends Evidence {
-  /** [1] D. */
-  readonly divergence: readonly [number];
-  /** [blocks] scores of the call; of responses without one there are none. */
+/** Of a call, [blocks] each: under `student_with_teacher` the scores of both, else the teacher's of the call and of its reference. */
+export interface CallEvidence extends Evidence {
   readonly student_scores?: readonly number[];
   readonly teacher_scores?: readonly number[];
+  readonly call_scores?: readonly number[];
+  readonly reference_scores?: readonly number[];
+  /** [1] of the call's tokens, under the teacher. */
+  readonly call_log_prob?: readonly [number];
+}
+
+/** What explaining a call gives; of a response without one, D alone. */
+export interface Explanation extends CallEvidence {
+  /** [1] D. */
+  readonly divergence: readonly [number];
+}
+
+/** The two explanations that D compares, [blocks] each, and whose they are. */
+export interface ComparedScores {
+  readonly call: readonly number[];
+  readonly reference: readonly number[];
+  readonly names: readonly [call: "student" | "call", reference: "teacher" | "reference"];
+}
+
+/** Undefined where no call was explained. */
+export function comparedScores(evidence: Evidence): ComparedScores | undefined {
+  const { student_scores, teacher_scores, call_scores, reference_scores } = evidence;
+  if (student_scores && teacher_scores)
+    return { call: student_scores, reference: teacher_scores, names: ["student", "teacher"] };
+  if (call_scores && reference_scores)
+    return { call: call_scores, reference: reference_scores, names: ["call", "reference"] };
+  return undefined;
 }
 
 /** Of a sample of a step in which lambda was above 0. */
@@ -39,8 +63,8 @@ export function blockNames(trace: Trace<ImageRef>, settings: IapoSettings): read
  * @throws IapoError, AttributionError for evidence that makes no sense
  */
 export function recomputeDivergence(trace: Trace<ImageRef>, evidence: PenaltyEvidence, settings: IapoSettings): number {
-  const { student_scores: student, teacher_scores: teacher, divergence } = evidence;
-  if (student && teacher) return callDivergence(student, teacher, settings);
-  if (settings.noCallPenalty === "group_max") return divergence[0];
+  const scores = comparedScores(evidence);
+  if (scores) return callDivergence(scores.call, scores.reference, settings);
+  if (settings.noCallPenalty === "group_max") return evidence.divergence[0];
   return noCallDivergence(settings.noCallPenalty, blockNames(trace, settings).length, []);
 }

@@ -1,5 +1,6 @@
 // IAPO as a recipe: GRPO with the student's disagreement with a teacher, on what a tool call rests on, in the reward.
 import { type GrpoOptions, type GrpoParts, grpoRecipe, type Recipe } from "@iapo/grpo";
+import { writesCalls } from "../config/compare.ts";
 import type { IapoSettings } from "../config/types.ts";
 import type { AttributionModel } from "../scoring/model.ts";
 import { CallCache } from "../teacher/call-cache.ts";
@@ -33,10 +34,11 @@ export function iapoRecipe(parts: IapoParts, options: IapoOptions): Recipe {
   const { iapo: settings } = options;
   const onWarning = parts.onWarning ?? ((message: string) => student.device.warn(message));
   const calls = { settings, seed: options.seed, maxTokens: options.rollout.maxTokens };
-  const teacherCalls =
-    settings.teacherTarget === "teacher_call"
-      ? new TeacherCalls(teacher, calls, new CallCache(cache, onWarning))
-      : undefined;
+  // Under teacher_with_own_call the teacher is ready already when it writes.
+  const writing = settings.compare === "student_with_teacher" ? teacher : { ...teacher, use: undefined };
+  const teacherCalls = writesCalls(settings)
+    ? new TeacherCalls(writing, calls, new CallCache(cache, onWarning))
+    : undefined;
   const recipe = grpoRecipe(
     {
       ...parts,

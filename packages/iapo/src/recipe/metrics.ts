@@ -6,7 +6,8 @@ import type { IapoSettings } from "../config/types.ts";
 import { blockMasses } from "../penalty/divergence.ts";
 import { lambdaAt } from "../penalty/lambda.ts";
 import { kindOfUnit } from "../scoring/units.ts";
-import { blockNames, penaltyEvidence } from "./evidence.ts";
+import { blockNames, type ComparedScores, comparedScores, penaltyEvidence } from "./evidence.ts";
+import { faultAuc } from "./fault-auc.ts";
 
 export interface LoggedStep {
   readonly traces: readonly Trace<ImageRef>[];
@@ -16,7 +17,8 @@ export interface LoggedStep {
 /**
  * `iapo/lambda`; `iapo/penalty/{mean,max}` of D; `iapo/kl_clipped_frac`, calls whose D is at `maxPenalty`; `iapo/no_call_frac`;
  * `iapo/homogeneous_group_frac`, groups whose outcome rewards are equal; `iapo/block_mass/{kind}/{student,teacher}`, the mean share of a kind
- * of block in what a call rests on. Where nothing was penalized, lambda and the homogeneous groups alone.
+ * of block in what a call rests on (`{call,reference}` where both are the teacher's); `iapo/auc`, where the environment knows a call of the wrong
+ * axis: how often its D is above that of a right one of its group. Where nothing was penalized, lambda and the homogeneous groups alone.
  */
 export function iapoMetrics({ traces, log }: LoggedStep, step: number, settings: IapoSettings): Record<string, number> {
   const outcomes = traces.map(({ rewards }) => rewards.outcome ?? Number.NaN);
@@ -28,12 +30,14 @@ export function iapoMetrics({ traces, log }: LoggedStep, step: number, settings:
   if (groups > 0) metrics["iapo/homogeneous_group_frac"] = homogeneous / groups;
   const found = log.samples.flatMap(({ evidence }, i) => {
     const own = penaltyEvidence(evidence);
-    return own ? [{ trace: at(traces, i), ...own }] : [];
+    return own ? [{ trace: at(traces, i), own, scores: comparedScores(own) }] : [];
   });
   if (found.length === 0) return metrics;
-  const divergences = found.map(({ divergence }) => divergence[0]);
-  const calls = found.filter(({ student_scores }) => student_scores !== undefined);
-  const clipped = calls.filter(({ divergence }) => divergence[0] >= settings.maxPenalty);
+  const divergences = found.map(({ own }) => own.divergence[0]);
+  const calls = found.flatMap(({ trace, own, scores }) =>
+    scores ? [{ trace, scores, value: own.divergence[0] }] : [],
+  );
+  const clipped = calls.filter(({ value }) => value >= settings.maxPenalty);
   return {
     ...metrics,
     "iapo/penalty/mean": mean(divergences),
@@ -41,28 +45,38 @@ export function iapoMetrics({ traces, log }: LoggedStep, step: number, settings:
     "iapo/no_call_frac": 1 - calls.length / found.length,
     ...(calls.length > 0 && { "iapo/kl_clipped_frac": clipped.length / calls.length }),
     ...massesByKind(calls, settings),
+    ...aucMetric(calls),
   };
 }
 
-function massesByKind(
-  calls: readonly {
-    readonly trace: Trace<ImageRef>;
-    readonly student_scores?: readonly number[];
-    readonly teacher_scores?: readonly number[];
-  }[],
-  settings: IapoSettings,
-): Record<string, number> {
+interface ExplainedCall {
+  readonly trace: Trace<ImageRef>;
+  readonly scores: ComparedScores;
+  /** D. */
+  readonly value: number;
+}
+
+function massesByKind(calls: readonly ExplainedCall[], settings: IapoSettings): Record<string, number> {
   const sums = new Map<string, number>();
-  for (const { trace, student_scores = [], teacher_scores = [] } of calls) {
+  for (const { trace, scores } of calls) {
     const kinds = blockNames(trace, settings).map(kindOfUnit);
-    for (const [who, scores] of Object.entries({ student: student_scores, teacher: teacher_scores })) {
-      blockMasses(scores, settings).forEach((mass, block) => {
-        const name = `iapo/block_mass/${kinds[block]}/${who}`;
+    for (const [i, own] of [scores.call, scores.reference].entries()) {
+      blockMasses(own, settings).forEach((mass, block) => {
+        const name = `iapo/block_mass/${kinds[block]}/${scores.names[i]}`;
         sums.set(name, (sums.get(name) ?? 0) + mass);
       });
     }
   }
   return Object.fromEntries(Array.from(sums, ([name, sum]) => [name, sum / calls.length]));
+}
+
+/** Calls of which the environment said whether their tool is of the wrong axis. */
+function aucMetric(calls: readonly ExplainedCall[]): Record<string, number> {
+  const judged = calls.flatMap(({ trace: { group, rewards }, value }) =>
+    rewards.tool_misuse === undefined ? [] : [{ group, isFault: rewards.tool_misuse === 1, value }],
+  );
+  const auc = faultAuc(judged);
+  return auc === undefined ? {} : { "iapo/auc": auc };
 }
 
 function mean(values: readonly number[]): number {

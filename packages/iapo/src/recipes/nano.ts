@@ -28,6 +28,12 @@ const paperPreset = { preset: "paper", coldStartSteps: 0 } as const;
  */
 const occlusionPreset = { preset: "occlusion", teacherTarget: "teacher_call", lambda: 0.1 } as const;
 
+const anchored: ExperimentRecipe = {
+  name: "nano-iapo-anchored",
+  title: "IAPO, anchored: the teacher explains the student's call and the likeliest call of its group",
+  source: "docs/method.md F12",
+  config: { ...withTeacher, iapo: { preset: "anchored" } },
+};
 const paper: ExperimentRecipe = {
   name: "nano-iapo-paper",
   title: "IAPO, the paper's method",
@@ -119,8 +125,9 @@ const readings: readonly ExperimentRecipe[] = [
 /** The sixteen. */
 export const nanoRecipes: readonly ExperimentRecipe[] = [...methods, ...teachers, ...lambdas, ...readings];
 
-/** Beside the sixteen: what one of them needs first, a variation, and a nano model from random weights. */
+/** Beside the sixteen: the anchored penalty, what one of them needs first, a variation, and a nano model from random weights. */
 export const furtherNanoRecipes: readonly ExperimentRecipe[] = [
+  anchored,
   {
     name: trainedTeacher,
     title: "The nano teacher, trained on by GRPO",

@@ -1,5 +1,6 @@
 // The ways in which a teacher can take part, and the most bytes that each has on the device at once.
 import { type ModelBytes, teacherWays } from "@iapo/attribution";
+import type { IapoSettings } from "@iapo/iapo/config";
 import { type AdapterFacts, planningDevice } from "@iapo/tensor-core";
 import type { JobConfig } from "../config/schema.ts";
 import { oneStep } from "./one-step.ts";
@@ -13,7 +14,8 @@ export interface TeacherWay {
 
 /**
  * One step in turns measures student and teacher apart; the ways follow. For a cached teacher it is a step in which the teacher writes and scores
- * calls of its own: `cacheTeacherCalls` does so without the student. Null for a run without a teacher.
+ * calls of its own: `cacheTeacherCalls` does so without the student; where the teacher scores the student's calls, there is no such way. Null for
+ * a run without a teacher.
  */
 export async function planTeacherWays(
   config: JobConfig,
@@ -22,26 +24,20 @@ export async function planTeacherWays(
 ): Promise<TeacherWay[] | null> {
   const { iapo, teacher } = config;
   if (!iapo || !teacher) return null;
-  const { teacherTarget } = iapo;
-  const inTurns = (target: typeof teacherTarget): Promise<Apart> =>
-    bytesInTurns(
-      { ...config, iapo: { ...iapo, teacherTarget: target }, teacher: { ...teacher, residence: "turns" } },
-      facts,
-      signal,
-    );
-  const writing = await inTurns("teacher_call");
-  const asked = teacherTarget === "teacher_call" ? writing : await inTurns(teacherTarget);
+  const inTurns = (settings: IapoSettings): Promise<Apart> =>
+    bytesInTurns({ ...config, iapo: settings, teacher: { ...teacher, residence: "turns" } }, facts, signal);
+  const asked = await inTurns(iapo);
   const { resident, turns } = teacherWays(asked.student, asked.teacher, asked.staying);
-  const { cached } = teacherWays(writing.student, writing.teacher);
-  return [
+  const ways: TeacherWay[] = [
     { way: "resident", settings: ["teacher.residence=resident"], peakBytes: resident },
     { way: "turns", settings: ["teacher.residence=turns"], peakBytes: turns },
-    {
-      way: "cached",
-      settings: ["iapo.teacherTarget=teacher_call", "teacher.residence=turns"],
-      peakBytes: cached,
-    },
   ];
+  if (iapo.compare !== "student_with_teacher") return ways;
+  const isWriting = iapo.teacherTarget === "teacher_call";
+  const writing = isWriting ? asked : await inTurns({ ...iapo, teacherTarget: "teacher_call" });
+  const { cached } = teacherWays(writing.student, writing.teacher);
+  const settings = ["iapo.teacherTarget=teacher_call", "teacher.residence=turns"];
+  return [...ways, { way: "cached", settings, peakBytes: cached }];
 }
 
 /** Each as if alone. */

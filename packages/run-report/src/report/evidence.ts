@@ -1,4 +1,5 @@
-// What a penalty rests on, as bars: vectors of one length belong together, those of the student beside those of the teacher.
+// What a penalty rests on, as bars: vectors of one length belong together, those of the student (or of its call) beside those of the teacher (or of
+// the call of reference).
 import { partition } from "@iapo/attribution/math";
 import type { ImageRef, PromptBlock, SampleLog, Trace } from "@iapo/rollout-trace";
 import type { BarChart } from "../svg/bars.ts";
@@ -40,11 +41,11 @@ function shares(values: readonly number[]): number[] {
 
 /** `student_mass` and `teacher_mass` are both of `mass`. */
 function subject(name: string): string {
-  return name.replace(/student|teacher/gi, "").replace(/^\W+|_+/g, "");
+  return name.replace(/student|teacher|call|reference/gi, "").replace(/^\W+|_+/g, "");
 }
 
 function rank(name: string): number {
-  return /student/i.test(name) ? 0 : /teacher/i.test(name) ? 1 : 2;
+  return /student|call/i.test(name) ? 0 : /teacher|reference/i.test(name) ? 1 : 2;
 }
 
 /** Names of the prompt's units where there are so many under one of the partitions; else numbers from 0. */
