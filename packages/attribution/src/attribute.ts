@@ -3,18 +3,19 @@
 import { baselineRows } from "./baseline.ts";
 import { at, matrixShape } from "./checked.ts";
 import { AttributionError } from "./error.ts";
-import { blockScores, type Partition, quadrature, tokenScores, tokensOfUnits } from "./math/index.ts";
+import { blockScores, type Partition, quadrature, tokenScores } from "./math/index.ts";
 import type {
   BlockAttribution,
   BlockMethod,
   Convergence,
   IntegratedGradients,
-  Occlusion,
   TokenAttribution,
   TokenMethod,
 } from "./methods.ts";
 import type { DifferentiableModel, Embedded } from "./model.ts";
+import { occlusionOfAll } from "./occlusion.ts";
 import { pathGradients } from "./path-gradients.ts";
+import { pipelined } from "./pipelined.ts";
 import { replacedScores } from "./replaced.ts";
 
 type Model = DifferentiableModel<never>;
@@ -35,6 +36,12 @@ export async function attributeTokens<Input>(
   return await ofTokens(model, embedded.value, method);
 }
 
+/** A prompt with responses, and the units that its tokens are scored in. */
+export interface PartitionedInput<Input> {
+  readonly input: Input;
+  readonly partition: Partition;
+}
+
 /**
  * Scores the units of a partition of the prompt for each response.
  * @throws AttributionError as `attributeTokens`, `shape` where the partition is not of this prompt
@@ -45,18 +52,43 @@ export async function attributeBlocks<Input>(
   partition: Partition,
   method: BlockMethod,
 ): Promise<BlockAttribution[]> {
-  using embedded = open(model, input);
-  const [tokens] = matrixShape(embedded.value.embeddings);
-  if (partition.unitOfToken.length !== tokens) {
-    throw new AttributionError("shape", `a partition of ${partition.unitOfToken.length} tokens came with ${tokens}`);
+  return at(await attributeGroups(model, [{ input, partition }], method), 0);
+}
+
+/**
+ * `attributeBlocks` of several prompts, to the bit. By occlusion they share passes; by the other methods they follow one another, and one is
+ * recorded while the device is at work on the one before.
+ * @throws AttributionError as `attributeBlocks`
+ */
+export function attributeGroups<Input>(
+  model: DifferentiableModel<Input>,
+  groups: readonly PartitionedInput<Input>[],
+  method: BlockMethod,
+): Promise<BlockAttribution[][]> {
+  if (method.kind === "occlusion") {
+    const opened = (group: PartitionedInput<Input>) => openPartitioned(model, group);
+    return occlusionOfAll(model, groups, opened, method);
   }
-  if (method.kind === "occlusion") return await occluded(model, embedded.value, partition, method);
   const { blockReduce = "mean" } = method;
-  return (await ofTokens(model, embedded.value, method)).map((result) => ({
-    ...result,
-    names: partition.names,
-    blockScores: blockScores(result.tokenScores, partition, blockReduce),
-  }));
+  return pipelined(groups, async (group) => {
+    using embedded = openPartitioned(model, group);
+    return (await ofTokens(model, embedded.value, method)).map((result) => ({
+      ...result,
+      names: group.partition.names,
+      blockScores: blockScores(result.tokenScores, group.partition, blockReduce),
+    }));
+  });
+}
+
+function openPartitioned<Input>(
+  model: DifferentiableModel<Input>,
+  { input, partition }: PartitionedInput<Input>,
+): ReturnType<typeof open> {
+  const embedded = open(model, input);
+  const [tokens] = matrixShape(embedded.value.embeddings);
+  if (partition.unitOfToken.length === tokens) return embedded;
+  embedded.value.dispose();
+  throw new AttributionError("shape", `a partition of ${partition.unitOfToken.length} tokens came with ${tokens}`);
 }
 
 function open<Input>(model: DifferentiableModel<Input>, input: Input): { value: Embedded; [Symbol.dispose](): void } {
@@ -101,8 +133,8 @@ async function integrated(model: Model, embedded: Embedded, method: IntegratedGr
   const distance = Float64Array.from(to, (value, i) => value - at(from, i));
   return gradients.map((gradient, response) => {
     const signed = tokenScores(gradient, distance, width, "dot");
-    const score = at(whole, response);
-    const change = score - at(at(variants, 0), response);
+    const score = at(whole, response).sum;
+    const change = score - at(at(variants, 0), response).sum;
     const convergence = convergenceOf(signed, change);
     if (convergence.relative > warnAbove) {
       const percent = (100 * convergence.relative).toFixed(1);
@@ -122,20 +154,4 @@ async function integrated(model: Model, embedded: Embedded, method: IntegratedGr
 function convergenceOf(scores: Float64Array, change: number): Convergence {
   const delta = scores.reduce((sum, score) => sum + score, 0) - change;
   return { delta, relative: delta === 0 ? 0 : Math.abs(delta / change) };
-}
-
-async function occluded(
-  model: Model,
-  embedded: Embedded,
-  partition: Partition,
-  { baseline = "mean_by_kind", rowsPerPass }: Occlusion,
-): Promise<BlockAttribution[]> {
-  using rows = baselineRows(model, embedded, baseline);
-  const { whole, variants } = await replacedScores(model, embedded, rows, tokensOfUnits(partition), rowsPerPass);
-  return Array.from(whole, (targetLogProb, response) => ({
-    method: "occlusion",
-    targetLogProb,
-    names: partition.names,
-    blockScores: Float64Array.from(variants, (scores) => targetLogProb - at(scores, response)),
-  }));
 }

@@ -48,11 +48,11 @@ export async function faithfulness<Input>(
     using rows = baselineRows(model, embedded, baseline);
     const all = [...deletion, ...insertion];
     const { whole, variants } = await replacedScores(model, embedded, rows, all, rowsPerPass);
-    const scores = Float64Array.from(variants, (variant) => at(variant, 0));
+    const scores = Float64Array.from(variants, (variant) => at(variant, 0).sum);
     const points = deletion.length;
     const curve = (values: Float64Array): FaithfulnessCurve => ({
       values,
-      area: normalizedArea(values, at(whole, 0), at(scores, points - 1)),
+      area: normalizedArea(values, at(whole, 0).sum, at(scores, points - 1)),
     });
     return { deletion: curve(scores.slice(0, points)), insertion: curve(scores.slice(points)) };
   } finally {

@@ -1,6 +1,6 @@
 // Which input tokens and prompt blocks a generated span rests on.
 // @module
-export { attributeBlocks, attributeTokens } from "./attribute.ts";
+export { attributeBlocks, attributeGroups, attributeTokens, type PartitionedInput } from "./attribute.ts";
 export type { Baseline } from "./baseline.ts";
 export { type FaithfulnessCurve, type FaithfulnessOptions, faithfulness } from "./faithfulness.ts";
 export { type AttributionJson, attributionToJson, attributionVersion } from "./json.ts";

@@ -70,4 +70,6 @@ export interface BlockAttribution extends Omit<TokenAttribution, "method" | "tok
   readonly blockScores: Float64Array;
   /** [promptTokens]; not of occlusion. */
   readonly tokenScores?: Float64Array;
+  /** [units][targets]: what the log-prob of each target token loses without the unit, of the same passes as `blockScores`, which are their sums; of occlusion. */
+  readonly targetScores?: readonly Float64Array[];
 }

@@ -20,28 +20,32 @@ export interface Embedded {
 
 /** Embeddings of a prompt from one token on; the tokens before are as they were. */
 export interface Variant {
+  /** The prompt that it is a variant of. */
+  readonly embedded: Embedded;
   readonly firstToken: number;
   /** f32 [promptTokens - firstToken, width]. */
   readonly rows: Tensor;
 }
 
-/** What responses see of some variants of a prompt: for a transformer, keys and values of each layer. */
+/** What responses see of some variants of prompts: for a transformer, keys and values of each layer. */
 export interface PromptStates {
-  readonly variants: number;
+  /** The prompt of each variant. */
+  readonly variants: readonly Embedded[];
   /** Made by the model, read by the model; here they are only differentiated by. */
   readonly tensors: readonly Tensor[];
 }
 
 /**
  * A model that attribution can look into. A score is the sum over a response's target tokens of `log softmax(logits)[token]` at
- * temperature 1 (docs/method.md F3). All methods are synchronous and record on the tape, if there is one.
+ * temperature 1 (docs/method.md F3). All methods are synchronous and record on the tape, if there is one. No number depends on what is packed
+ * beside it.
  */
 export interface DifferentiableModel<Input> {
   readonly device: Device;
   /** @throws where the input cannot be embedded */
   embed(input: Input): Embedded;
-  /** Runs variants of the prompt in one packed pass. `whole`: states of the one whole prompt; needed where a variant starts after token 0. */
-  prefill(embedded: Embedded, variants: readonly Variant[], whole?: PromptStates): PromptStates;
-  /** Log-probs f32 [targets]: variant by variant, of the target tokens of each of `responses`, differentiable by the states. */
-  score(embedded: Embedded, states: PromptStates, responses: readonly number[]): Tensor;
+  /** Runs variants of prompts in one packed pass. `whole`: states of the whole prompts; needed where a variant starts after token 0. */
+  prefill(variants: readonly Variant[], whole?: PromptStates): PromptStates;
+  /** Log-probs f32 [targets]: variant by variant, of the target tokens of each of `responses` (default all of its prompt), differentiable by the states. */
+  score(states: PromptStates, responses?: readonly number[]): Tensor;
 }

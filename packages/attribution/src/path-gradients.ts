@@ -34,12 +34,7 @@ export async function pathGradients(
     for (let first = 0; first < nodes.length; first += nodesPerPass) {
       const part = Array.from(nodes.subarray(first, first + nodesPerPass));
       const prompt = record([shift], () =>
-        scope(() =>
-          model.prefill(
-            embedded,
-            part.map((node) => ({ firstToken: 0, rows: add(shift, pointAt(node)) })),
-          ),
-        ),
+        scope(() => model.prefill(part.map((node) => ({ embedded, firstToken: 0, rows: add(shift, pointAt(node)) })))),
       );
       try {
         for (const [response, count] of targets.entries()) {
@@ -48,7 +43,7 @@ export async function pathGradients(
             return at(weights, first + Math.floor(i / count));
           });
           using logProbs = scope(() => {
-            const { value, backward } = scoreOn(model, embedded, prompt.value, response);
+            const { value, backward } = scoreOn(model, prompt.value, response);
             const seeds = backward([[value, device.tensor(cotangent, [cotangent.length])]]);
             const pairs = prompt.value.tensors.map((state, k) => [state, at(seeds, k)] as const);
             prompt.backward(pairs, { retain: response < targets.length - 1, into: [sum] });
@@ -68,6 +63,6 @@ export async function pathGradients(
   }
 }
 
-function scoreOn(model: DifferentiableModel<never>, embedded: Embedded, states: PromptStates, response: number) {
-  return record(states.tensors, () => model.score(embedded, states, [response]));
+function scoreOn(model: DifferentiableModel<never>, states: PromptStates, response: number) {
+  return record(states.tensors, () => model.score(states, [response]));
 }

@@ -1,20 +1,44 @@
 // Scores of all responses to prompts in which some tokens are replaced by a baseline: forward only. Rows before the first replaced token are
-// those of the whole prompt, computed once; the variants are packed. For K variants: P + K (rows after + nR) rows, never K n full passes.
+// those of the whole prompt, computed once; prompts and their variants are packed. For K variants of a prompt: P + K (rows after + nR) rows, never
+// K n full passes.
 import { gatherRows, noGrad, overwriteRows, RowIndex, scope, type Tensor } from "@iapo/tensor-core";
 import { at, matrixShape, sumOf } from "./checked.ts";
-import type { DifferentiableModel, Embedded, PromptStates, Variant } from "./model.ts";
+import type { DifferentiableModel, Embedded, Variant } from "./model.ts";
 
 /** Rows of one packed pass, unless a single variant has more. */
-const defaultRowsPerPass = 16_384;
+export const defaultRowsPerPass = 16_384;
 
-export interface ReplacedScores {
-  /** Score of each response to the whole prompt. */
-  readonly whole: Float64Array;
-  /** `variants[k][response]`: with the tokens `replaced[k]` gone. */
-  readonly variants: readonly Float64Array[];
+/** A prompt, and what is replaced in it. */
+export interface Replacing {
+  readonly embedded: Embedded;
+  /** `[promptTokens, width]` */
+  readonly baseline: Tensor;
+  /** Prompt tokens, ascending, of each variant. */
+  readonly replaced: readonly (readonly number[])[];
 }
 
-/** `replaced`: prompt tokens, ascending, of each variant. `baseline`: `[promptTokens, width]`. */
+/** Log-prob of a response's target tokens. */
+export interface ResponseScore {
+  readonly sum: number;
+  /** [targets] */
+  readonly tokens: Float64Array;
+}
+
+export interface ReplacedScores {
+  /** Of each response to the whole prompt. */
+  readonly whole: readonly ResponseScore[];
+  /** `variants[k][response]`: with the tokens `replaced[k]` gone. */
+  readonly variants: readonly (readonly ResponseScore[])[];
+}
+
+/** Rows of all passes of a prompt. */
+export function rowsOfAll({ embedded, replaced }: Omit<Replacing, "baseline">): number {
+  const [tokens] = matrixShape(embedded.embeddings);
+  const whole = tokens + embedded.responseRows;
+  return replaced.reduce((sum, [first]) => (first === undefined ? sum : sum + whole - first), whole);
+}
+
+/** Of one prompt. */
 export async function replacedScores(
   model: DifferentiableModel<never>,
   embedded: Embedded,
@@ -22,46 +46,57 @@ export async function replacedScores(
   replaced: readonly (readonly number[])[],
   rowsPerPass = defaultRowsPerPass,
 ): Promise<ReplacedScores> {
-  const { embeddings, targets, responseRows } = embedded;
-  const responses = Array.from(targets.keys());
-  const whole = noGrad(() => scope(() => model.prefill(embedded, [{ firstToken: 0, rows: embeddings }])));
+  return at(await replacedScoresOfAll(model, [{ embedded, baseline, replaced }], rowsPerPass), 0);
+}
+
+/** Of several prompts, whose whole passes are one. */
+export async function replacedScoresOfAll(
+  model: DifferentiableModel<never>,
+  prompts: readonly Replacing[],
+  rowsPerPass = defaultRowsPerPass,
+): Promise<ReplacedScores[]> {
+  const whole = noGrad(() =>
+    scope(() => model.prefill(prompts.map(({ embedded }) => ({ embedded, firstToken: 0, rows: embedded.embeddings })))),
+  );
   try {
-    const scoreOf = (states: PromptStates): Tensor => model.score(embedded, states, responses);
     const wholeScores = await summed(
-      noGrad(() => scope(() => scoreOf(whole))),
-      targets,
+      noGrad(() => scope(() => model.score(whole))),
+      whole.variants,
     );
-    const ofWhole = at(wholeScores, 0);
-    const results = replaced.map(() => ofWhole);
-    const [tokens] = matrixShape(embeddings);
-    const changed = [...replaced.entries()].flatMap(([k, gone]): Changed[] => {
-      const [firstToken] = gone;
-      return firstToken === undefined ? [] : [{ k, gone, firstToken }];
-    });
-    const rowsOf = ({ firstToken }: Changed): number => tokens - firstToken + responseRows;
+    const results = prompts.map(({ replaced }, i) => replaced.map(() => at(wholeScores, i)));
+    const changed = prompts.flatMap((prompt, i) =>
+      [...prompt.replaced.entries()].flatMap(([k, gone]): Changed[] => {
+        const [firstToken] = gone;
+        return firstToken === undefined ? [] : [{ prompt, i, k, gone, firstToken }];
+      }),
+    );
+    const rowsOf = ({ prompt: { embedded }, firstToken }: Changed): number =>
+      at(matrixShape(embedded.embeddings), 0) - firstToken + embedded.responseRows;
     for (const pass of chunks(changed, rowsOf, rowsPerPass)) {
-      const logProbs = noGrad(() =>
-        scope(() => {
-          const variants = pass.map((one) => variantOf(embeddings, baseline, one));
-          return scoreOf(model.prefill(embedded, variants, whole));
-        }),
-      );
-      for (const [i, scores] of (await summed(logProbs, targets)).entries()) results[at(pass, i).k] = scores;
+      const logProbs = noGrad(() => scope(() => model.score(model.prefill(pass.map(variantOf), whole))));
+      const prompts = pass.map(({ prompt }) => prompt.embedded);
+      for (const [v, scores] of (await summed(logProbs, prompts)).entries()) {
+        const { i, k } = at(pass, v);
+        at(results, i)[k] = scores;
+      }
     }
-    return { whole: ofWhole, variants: results };
+    return results.map((variants, i) => ({ whole: at(wholeScores, i), variants }));
   } finally {
     for (const tensor of whole.tensors) tensor.dispose();
   }
 }
 
-/** Variant `k`, in which the tokens `gone` are replaced, the first of them `firstToken`. */
+/** Variant `k` of prompt `i`, in which the tokens `gone` are replaced, the first of them `firstToken`. */
 interface Changed {
+  readonly prompt: Replacing;
+  readonly i: number;
   readonly k: number;
   readonly gone: readonly number[];
   readonly firstToken: number;
 }
 
-function variantOf(embeddings: Tensor, baseline: Tensor, { gone: replaced, firstToken }: Changed): Variant {
+function variantOf({ prompt: { embedded, baseline }, gone: replaced, firstToken }: Changed): Variant {
+  const { embeddings } = embedded;
   const { device } = embeddings;
   const [tokens] = matrixShape(embeddings);
   return scope(() => {
@@ -69,24 +104,22 @@ function variantOf(embeddings: Tensor, baseline: Tensor, { gone: replaced, first
     const kept = gatherRows(embeddings, RowIndex.of(device, after, tokens));
     const gone = gatherRows(baseline, RowIndex.of(device, replaced, tokens));
     const places = replaced.map((token) => token - firstToken);
-    return { firstToken, rows: overwriteRows(kept, gone, RowIndex.of(device, places, after.length)) };
+    return { embedded, firstToken, rows: overwriteRows(kept, gone, RowIndex.of(device, places, after.length)) };
   });
 }
 
 /** Reads log-probs and sums those of each response, in f64: `[variant][response]`. Disposes the tensor. */
-async function summed(logProbs: Tensor, targets: readonly number[]): Promise<Float64Array[]> {
+async function summed(logProbs: Tensor, prompts: readonly Embedded[]): Promise<ResponseScore[][]> {
   using tensor = logProbs;
   const values = await tensor.values();
-  const sums: Float64Array[] = [];
-  for (let start = 0; start < values.length; ) {
-    const scores = Float64Array.from(targets, (count) => {
-      const own = values.subarray(start, start + count);
+  let start = 0;
+  return prompts.map(({ targets }) =>
+    targets.map((count) => {
+      const tokens = Float64Array.from(values.subarray(start, start + count));
       start += count;
-      return sumOf(own);
-    });
-    sums.push(scores);
-  }
-  return sums;
+      return { sum: sumOf(tokens), tokens };
+    }),
+  );
 }
 
 /** Runs of items, in order, whose sizes add up to at most `limit`; an item that is larger alone stands alone. */

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   AttributionError,
   attributeBlocks,
+  attributeGroups,
   attributeTokens,
   attributionToJson,
   distribution,
@@ -91,6 +92,35 @@ describe.each(cells)("%s, %s", (size, dtype) => {
     expect(one).toEqual(packed);
   });
 
+  test("several prompts scored at once are each as alone, to the bit, whatever the passes", async () => {
+    const other = groupOf(config, { words: 33, images: 1, grid: [1, 4, 4], responses: [5, 12] });
+    const groups = [
+      { input: group, partition: units },
+      { input: other, partition: evenPartition(other, 3) },
+      { input: group, partition: evenPartition(group, 2) },
+    ];
+    const { liveBytes } = device.memory();
+    for (const method of [
+      { kind: "occlusion" },
+      { kind: "occlusion", rowsPerPass: 1 },
+      { kind: "occlusion", rowsPerPass: 600 },
+      { kind: "grad_norm" },
+    ] as const) {
+      const together = await attributeGroups(model, groups, method);
+      for (const [i, { input, partition }] of groups.entries())
+        expect(together[i]).toEqual(await attributeBlocks(model, input, partition, { kind: method.kind }));
+    }
+    expect(device.memory().liveBytes).toBe(liveBytes);
+  });
+
+  test("what each target token loses adds up to what the call loses", async () => {
+    for (const { blockScores, targetScores } of await attributeBlocks(model, group, units, { kind: "occlusion" })) {
+      expect(targetScores).toHaveLength(5);
+      for (const [unit, tokens] of targetScores!.entries())
+        expect(tokens.reduce((sum, value) => sum + value, 0)).toBeCloseTo(blockScores[unit]!, 10);
+    }
+  });
+
   test("a teacher equal to the student gives D = 0", async () => {
     const twin = new QwenVLModel(config, initializeWeights(device, config, [1, 2], { dtype }));
     for (const method of [{ kind: "grad_x_input" }, { kind: "occlusion" }] as const) {
@@ -159,13 +189,15 @@ describe("nano", () => {
   test("refused, with nothing left on the device", async () => {
     const { liveBytes } = device.memory();
     const silent = { ...group.responses[0]!, targets: new Uint8Array(7) };
-    const calls = [
+    const calls: Promise<unknown>[] = [
       attributeTokens(model, { ...group, responses: [silent] }, { kind: "grad_x_input" }),
       attributeTokens(model, group, { kind: "ig", steps: 0 }),
       attributeTokens(model, group, { kind: "ig", stepsPerPass: 0 }),
       attributeBlocks(model, group, { ...units, unitOfToken: new Int16Array(3) }, { kind: "occlusion" }),
       faithfulness(model, group, units, [1]),
     ];
+    const wrong = { input: group, partition: { ...units, unitOfToken: new Int16Array(3) } };
+    calls.push(attributeGroups(model, [{ input: group, partition: units }, wrong], { kind: "occlusion" }));
     for (const call of calls) await expect(call).rejects.toThrow(AttributionError);
     expect(device.memory().liveBytes).toBe(liveBytes);
   });

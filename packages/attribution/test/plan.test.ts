@@ -73,18 +73,18 @@ function counting<Input>(model: DifferentiableModel<Input>): {
     model: {
       device: model.device,
       embed: (input) => model.embed(input),
-      prefill: (embedded, variants, whole) =>
+      prefill: (variants, whole) =>
         forward(() => {
           const passing = variants.map((variant) => ({
             ...variant,
             rows: counted(variant.rows, variant.rows.shape[0]!),
           }));
-          return model.prefill(embedded, passing, whole);
+          return model.prefill(passing, whole);
         }),
-      score: (embedded, states, responses) =>
+      score: (states, responses = [...workload.responseRows.keys()]) =>
         forward(() => {
           const count = responses.reduce((sum, response) => sum + workload.responseRows[response]!, 0);
-          return counted(model.score(embedded, states, responses), states.variants * count);
+          return counted(model.score(states, responses), states.variants.length * count);
         }),
     },
   };

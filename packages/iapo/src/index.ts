@@ -65,7 +65,7 @@ export { type IapoOptions, type IapoParts, iapoRecipe } from "./recipe/iapo.ts";
 export { iapoMetrics, type LoggedStep } from "./recipe/metrics.ts";
 export { iapoReplay } from "./recipe/replay.ts";
 export type { AttributionModel, Call } from "./scoring/model.ts";
-export { scoreCalls, scorePresentCalls } from "./scoring/score.ts";
+export { type CallGroup, scoreCalls, scoreGroups } from "./scoring/score.ts";
 export { blockMethod, partitionOptions } from "./scoring/settings.ts";
 export { type CallTarget, findCall } from "./scoring/span.ts";
 export { kindOfUnit, promptUnits } from "./scoring/units.ts";

@@ -6,7 +6,7 @@ import { type Device, openDevice } from "@iapo/tensor-core";
 import type { VisualTask } from "@iapo/vqa-tasks";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { iapoPresets } from "../src/config.ts";
-import { type Call, callDivergence, findCall, promptUnits, scoreCalls, scorePresentCalls } from "../src/index.ts";
+import { type Call, callDivergence, findCall, promptUnits, scoreCalls, scoreGroups } from "../src/index.ts";
 import { chartPrompt, chartTasks, type Nano, nanoModel, programFor, turnsOf } from "./support/models.ts";
 
 let device: Device;
@@ -76,7 +76,9 @@ describe.each(methods)("$kind", (method) => {
   test("does not depend on what is packed with a call, to the bit; equal calls have equal scores", async () => {
     const calls = callsOf();
     const units = unitsOf(calls[0]!);
-    const together = await scorePresentCalls(student.model, [calls[0], undefined, ...calls.slice(1)], units, method);
+    const group = { calls: [calls[0], undefined, ...calls.slice(1)], units };
+    const [together = [], none] = await scoreGroups(student.model, [group, { calls: [undefined], units }], method);
+    expect(none).toEqual([undefined]);
     expect(together[1]).toBeUndefined();
     const scored = together.filter((result) => result !== undefined);
     expect(scored[3]).toEqual(scored[0]);

@@ -4,14 +4,13 @@ import { at } from "../at.ts";
 import type { IapoSettings } from "../config/types.ts";
 import { IapoError } from "../error.ts";
 import type { AttributionModel } from "../scoring/model.ts";
-import { scorePresentCalls } from "../scoring/score.ts";
+import { scoreGroups } from "../scoring/score.ts";
 import { blockMethod } from "../scoring/settings.ts";
 import type { ScoredCall } from "../teacher/call-cache.ts";
 import { type Teacher, TokenizerCheck, withTeacher } from "../teacher/teacher.ts";
 import type { TeacherCalls } from "../teacher/teacher-calls.ts";
 import type { CallEvidence } from "./evidence.ts";
 import type { Group } from "./group.ts";
-import { pipelined } from "./pipelined.ts";
 
 export interface CompareParts {
   /** The policy in training, as it is when called. */
@@ -55,12 +54,15 @@ interface Explanation {
   readonly scores: readonly number[];
 }
 
-function explained(model: AttributionModel, groups: readonly Group[], settings: IapoSettings): Promise<Explained[]> {
-  const method = blockMethod(settings);
-  return pipelined(groups, async ({ calls, units }) => {
-    const found = await scorePresentCalls(model, calls, units, method);
-    return found.map((one) => one && { logProb: one.targetLogProb, scores: [...one.blockScores] });
-  });
+async function explained(
+  model: AttributionModel,
+  groups: readonly Group[],
+  settings: IapoSettings,
+): Promise<Explained[]> {
+  const scored = await scoreGroups(model, groups, blockMethod(settings));
+  return scored.map((calls) =>
+    calls.map((call) => call && { logProb: call.targetLogProb, scores: [...call.blockScores] }),
+  );
 }
 
 async function studentWithTeacher(

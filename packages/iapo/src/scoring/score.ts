@@ -1,5 +1,5 @@
-// Block scores of the calls of one prompt, by one model.
-import { attributeBlocks, type BlockAttribution, type BlockMethod, type Partition } from "@iapo/attribution";
+// Block scores of calls, by one model.
+import { attributeGroups, type BlockAttribution, type BlockMethod, type Partition } from "@iapo/attribution";
 import { at } from "../at.ts";
 import type { AttributionModel, Call } from "./model.ts";
 
@@ -13,34 +13,37 @@ export async function scoreCalls(
   units: Partition,
   method: BlockMethod,
 ): Promise<BlockAttribution[]> {
-  if (calls.length === 0) return [];
-  const names = calls.map(nameOf);
-  const places = [...new Set(names)].map((name) => names.indexOf(name));
-  const results = await attributeBlocks(
-    model,
-    places.map((place) => at(calls, place)),
-    units,
-    method,
-  );
-  return names.map((name) => at(results, places.indexOf(names.indexOf(name))));
+  const [scored = []] = await scoreGroups(model, [{ calls, units }], method);
+  return scored.filter((result) => result !== undefined);
 }
 
-/** The same of those calls that are there. */
-export async function scorePresentCalls(
+/** Calls to one prompt, of some traces, and its blocks. */
+export interface CallGroup {
+  readonly calls: readonly (Call | undefined)[];
+  readonly units: Partition;
+}
+
+/** What each call of each group rests on; undefined where there is none. @throws as `scoreCalls` */
+export async function scoreGroups(
   model: AttributionModel,
-  calls: readonly (Call | undefined)[],
-  units: Partition,
+  groups: readonly CallGroup[],
   method: BlockMethod,
-): Promise<(BlockAttribution | undefined)[]> {
-  const scored = (
-    await scoreCalls(
-      model,
-      calls.filter((call) => call !== undefined),
-      units,
-      method,
-    )
-  ).values();
-  return calls.map((call) => call && scored.next().value);
+): Promise<(BlockAttribution | undefined)[][]> {
+  const distinct = groups.map(({ calls }) => {
+    const byName = new Map<string, Call>();
+    for (const call of calls) if (call && !byName.has(nameOf(call))) byName.set(nameOf(call), call);
+    return byName;
+  });
+  const scored = [...distinct.entries()].filter(([, calls]) => calls.size > 0);
+  const results = await attributeGroups(
+    model,
+    scored.map(([i, calls]) => ({ input: [...calls.values()], partition: at(groups, i).units })),
+    method,
+  );
+  const found = groups.map(() => new Map<string, BlockAttribution>());
+  for (const [k, [i, calls]] of scored.entries())
+    for (const [place, name] of [...calls.keys()].entries()) at(found, i).set(name, at(at(results, k), place));
+  return groups.map(({ calls }, i) => calls.map((call) => call && at(found, i).get(nameOf(call))));
 }
 
 /** What a score depends on: the tokens up to the last target, which of them are targets, and the images. */

@@ -5,7 +5,7 @@ import { at } from "../at.ts";
 import type { IapoSettings } from "../config/types.ts";
 import { IapoError } from "../error.ts";
 import type { Call } from "../scoring/model.ts";
-import { scoreCalls } from "../scoring/score.ts";
+import { scoreGroups } from "../scoring/score.ts";
 import { blockMethod, partitionOptions } from "../scoring/settings.ts";
 import { findCall } from "../scoring/span.ts";
 import { promptUnits } from "../scoring/units.ts";
@@ -54,16 +54,19 @@ export class TeacherCalls {
     return keys.flatMap((key) => found.get(key) ?? []);
   }
 
-  /** Answers prompts, scores the answers, and keeps each as soon as it is there. */
+  /** Answers prompts, scores the answers, and keeps them. */
   async #make(
     missing: readonly (readonly [key: string, prompt: Prompt])[],
     found: Map<string, ScoredCall>,
   ): Promise<void> {
     const turns = await this.#write(missing);
-    for (const [i, [key, prompt]] of missing.entries()) {
-      const call = await this.#score(prompt, at(turns, i));
-      await this.#cache.set(key, call);
-      found.set(key, call);
+    const calls = await this.#score(
+      missing.map(([, prompt]) => prompt),
+      turns,
+    );
+    for (const [i, [key]] of missing.entries()) {
+      await this.#cache.set(key, at(calls, i));
+      found.set(key, at(calls, i));
     }
   }
 
@@ -106,13 +109,19 @@ export class TeacherCalls {
     }
   }
 
-  async #score(prompt: Prompt, turn: Turn): Promise<ScoredCall> {
+  async #score(prompts: readonly Prompt[], turns: readonly Turn[]): Promise<ScoredCall[]> {
     const { settings } = this.#options;
     const { model } = this.#teacher;
-    const own = findCall(turn, settings.target, model);
-    const call: Call = own ?? { turn, targets: turn.lossMask };
-    const units = promptUnits(prompt, turn, partitionOptions(settings));
-    const { blockScores } = at(await scoreCalls(model, [call], units, blockMethod(settings)), 0);
-    return { text: turn.text, isCall: own !== undefined, names: units.names, scores: [...blockScores] };
+    const written = turns.map((turn, i) => {
+      const own = findCall(turn, settings.target, model);
+      const call: Call = own ?? { turn, targets: turn.lossMask };
+      return { isCall: own !== undefined, call, units: promptUnits(at(prompts, i), turn, partitionOptions(settings)) };
+    });
+    const groups = written.map(({ call, units }) => ({ calls: [call], units }));
+    const scored = await scoreGroups(model, groups, blockMethod(settings));
+    return written.map(({ isCall, call, units }, i) => {
+      const scores = [...(at(at(scored, i), 0)?.blockScores ?? [])];
+      return { text: call.turn.text, isCall, names: units.names, scores };
+    });
   }
 }

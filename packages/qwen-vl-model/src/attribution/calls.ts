@@ -12,6 +12,7 @@ import {
   DifferentiableQwenVL,
   type EmbeddedGroup,
   type GroupStates,
+  type GroupVariant,
 } from "./differentiable.ts";
 
 /** A first turn and the tokens whose log-probs are explained: `targets` [N] is 1 for them, 0 for the rest. */
@@ -42,16 +43,12 @@ export class DifferentiablePolicy {
     return this.#model.embed(this.#groupOf(turns));
   }
 
-  prefill(
-    embedded: EmbeddedGroup,
-    variants: readonly { readonly firstToken: number; readonly rows: Tensor }[],
-    whole?: GroupStates,
-  ): GroupStates {
-    return this.#model.prefill(embedded, variants, whole);
+  prefill(variants: readonly GroupVariant[], whole?: GroupStates): GroupStates {
+    return this.#model.prefill(variants, whole);
   }
 
-  score(embedded: EmbeddedGroup, states: GroupStates, wanted: readonly number[]): Tensor {
-    return this.#model.score(embedded, states, wanted);
+  score(states: GroupStates, wanted?: readonly number[]): Tensor {
+    return this.#model.score(states, wanted);
   }
 
   #groupOf(turns: readonly TargetedTurn[]): PromptGroup {

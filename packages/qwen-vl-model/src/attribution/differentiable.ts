@@ -53,9 +53,18 @@ interface ResponseRows {
   readonly targets: readonly { readonly place: number; readonly id: number }[];
 }
 
-/** Rotated keys and values `[V P, K]` of each layer, then the last prompt row before the last norm `[V, H]`. */
+/** A prompt from one token on. */
+export interface GroupVariant {
+  readonly embedded: EmbeddedGroup;
+  readonly firstToken: number;
+  /** f32 [P - firstToken, W]. */
+  readonly rows: Tensor;
+}
+
+/** Rotated keys and values of each layer, variant behind variant, then the last prompt row of each before the last norm `[V, H]`. */
 export interface GroupStates {
-  readonly variants: number;
+  /** The prompt of each. */
+  readonly variants: readonly EmbeddedGroup[];
   readonly tensors: readonly Tensor[];
 }
 
@@ -128,79 +137,88 @@ export class DifferentiableQwenVL {
     };
   }
 
-  /** Variants of the prompt, each from a token of its own on, in one pass; the rows before are those of `whole`. */
-  prefill(
-    { batch, embeddings, imageOfToken }: EmbeddedGroup,
-    variants: readonly { readonly firstToken: number; readonly rows: Tensor }[],
-    whole?: GroupStates,
-  ): GroupStates {
-    const count = rowsOf(embeddings);
-    if (whole ? whole.variants !== 1 : variants.some(({ firstToken }) => firstToken !== 0)) {
-      throw new QwenVLError("prompt", "variants that start after the first token need the states of one whole prompt");
-    }
+  /** Variants of prompts, each from a token of its own on, in one pass; the rows before are those of the same prompt in `whole`. */
+  prefill(variants: readonly GroupVariant[], whole?: GroupStates): GroupStates {
+    const wholeStarts = whole && startsOf(whole.variants);
+    const wholeRows = whole ? sumOf(whole.variants.map(promptRows)) : 0;
     return scope(() => {
-      const source: number[] = [];
+      const positions: number[] = [];
+      const images: number[] = [];
       const keyRows: number[] = [];
       const segments: Segment[] = [];
       const keptSegments: Segment[] = [];
       const kept: number[] = [];
-      variants.forEach(({ firstToken }, v) => {
-        const keys = { ownStart: v * count, ownCount: count };
-        segments.push(rowSegment(source.length, count - firstToken, keys));
+      let rows = 0;
+      variants.forEach(({ embedded, firstToken }, v) => {
+        const count = promptRows(embedded);
+        const start = wholeStarts?.get(embedded);
+        if (start === undefined && firstToken > 0)
+          throw new QwenVLError(
+            "prompt",
+            "variants that start after the first token need the states of the whole prompt",
+          );
+        const keys = { ownStart: keyRows.length, ownCount: count };
+        segments.push(rowSegment(rows, count - firstToken, keys));
         keptSegments.push(rowSegment(v, 1, keys));
-        for (let token = 0; token < firstToken; token++) keyRows.push(token);
+        for (let token = 0; token < firstToken; token++) keyRows.push((start ?? 0) + token);
         for (let token = firstToken; token < count; token++) {
-          keyRows.push((whole ? count : 0) + source.length);
-          source.push(token);
+          keyRows.push(wholeRows + rows);
+          positions.push(...embedded.batch.positions.subarray(3 * token, 3 * token + 3));
+          if (at(embedded.imageOfToken, token) >= 0) images.push(rows);
+          rows += 1;
         }
-        kept.push(source.length - 1);
+        kept.push(rows - 1);
       });
-      const index = whole && this.#index(keyRows, count + source.length);
+      const index = whole && this.#index(keyRows, wholeRows + rows);
       const join = (own: Tensor, layer: number, part: 0 | 1): Tensor =>
         whole && index ? gatherRows(concat([at(whole.tensors, 2 * layer + part), own], 0), index) : own;
-      const images = source.flatMap((token, row) => (at(imageOfToken, token) < 0 ? [] : [row]));
-      const { rows, added } = this.#apart(joined(variants.map((variant) => variant.rows)), images);
-      const pass = { positions: positionsOf(batch.positions, source), segments, kept, keptSegments, join, added };
-      const { states, hidden } = this.#run(rows, pass);
-      return { variants: variants.length, tensors: [...states, hidden] };
+      const { rows: joinedRows, added } = this.#apart(joined(variants.map((variant) => variant.rows)), images);
+      const pass = { positions: Int32Array.from(positions), segments, kept, keptSegments, join, added };
+      const { states, hidden } = this.#run(joinedRows, pass);
+      return { variants: variants.map(({ embedded }) => embedded), tensors: [...states, hidden] };
     });
   }
 
-  /** Log-probs `[targets]`, variant by variant, response by response, at temperature 1 over the whole vocabulary. */
-  score(
-    { batch, embeddings, rows, responses }: EmbeddedGroup,
-    { variants, tensors }: GroupStates,
-    wanted: readonly number[],
-  ): Tensor {
-    const prompt = rowsOf(embeddings);
+  /** Log-probs `[targets]`, variant by variant, of the `wanted` responses (default all) of its prompt, at temperature 1 over the whole vocabulary. */
+  score({ variants, tensors }: GroupStates, wanted?: readonly number[]): Tensor {
     const { config, weights, head } = this.model;
+    const prompts = sumOf(variants.map(promptRows));
     return scope(() => {
+      const distinct = [...new Set(variants)];
+      const rowStarts = startsOf(distinct, ({ rows }) => rowsOf(rows));
       const source: number[] = [];
+      const positions: number[] = [];
       const segments: Segment[] = [];
       const headRows: number[] = [];
       const targetIds: number[] = [];
       const kept: number[] = [];
-      for (let v = 0; v < variants; v++) {
-        for (const response of wanted) {
+      let prefixStart = 0;
+      variants.forEach((embedded, v) => {
+        const { responses, batch } = embedded;
+        const prefix = { prefixStart, prefixCount: promptRows(embedded) };
+        prefixStart += prefix.prefixCount;
+        for (const response of wanted ?? responses.keys()) {
           const { start, count, targets } = at(responses, response);
           const first = source.length;
-          const own = { ownStart: variants * prompt + first, ownCount: count };
-          const prefix = { prefixStart: v * prompt, prefixCount: prompt };
+          const own = { ownStart: prompts + first, ownCount: count };
           if (count > 0) segments.push(rowSegment(first, count, { ...own, ...prefix }));
-          source.push(...range(start, start + count));
+          const from = (rowStarts.get(embedded) ?? 0) + start;
+          source.push(...range(from, from + count));
+          positions.push(...batch.positions.subarray(3 * start, 3 * (start + count)));
           for (const { place, id } of targets) {
             targetIds.push(id);
             if (place > 0) kept.push(first + place - 1);
-            headRows.push(place === 0 ? v : variants + kept.length - 1);
+            headRows.push(place === 0 ? v : variants.length + kept.length - 1);
           }
         }
-      }
+      });
       const parts = [at(tensors, -1)];
       if (kept.length > 0) {
         const join = (own: Tensor, layer: number, part: 0 | 1): Tensor =>
           concat([at(tensors, 2 * layer + part), own], 0);
+        const rows = joined(distinct.map((embedded) => embedded.rows));
         const x = gatherRows(rows, this.#index(source, rowsOf(rows)));
-        parts.push(this.#run(x, { positions: positionsOf(batch.positions, source), segments, kept, join }).hidden);
+        parts.push(this.#run(x, { positions: Int32Array.from(positions), segments, kept, join }).hidden);
       }
       const hidden = rmsNorm(joined(parts), weights.get("model.norm.weight"), config.text.rmsNormEps);
       return logProbs(hidden, head, { rows: Int32Array.from(headRows), targets: Int32Array.from(targetIds) }).logProb;
@@ -321,6 +339,29 @@ function imageOfToken({ prompt }: PromptGroup, imageId: number, mergeSize: numbe
 /** Positions `[rows, 3]` of some rows. */
 function positionsOf(positions: Int32Array, rows: readonly number[]): Int32Array {
   return Int32Array.from(rows.flatMap((row) => [...positions.subarray(3 * row, 3 * row + 3)]));
+}
+
+function promptRows({ embeddings }: EmbeddedGroup): number {
+  return rowsOf(embeddings);
+}
+
+/** Where each of them begins, one behind the other. */
+function startsOf(
+  groups: readonly EmbeddedGroup[],
+  rowsIn: (group: EmbeddedGroup) => number = promptRows,
+): Map<EmbeddedGroup, number> {
+  let start = 0;
+  return new Map(
+    groups.map((group) => {
+      const own = start;
+      start += rowsIn(group);
+      return [group, own];
+    }),
+  );
+}
+
+function sumOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
 }
 
 function joined(parts: readonly Tensor[]): Tensor {

@@ -63,7 +63,7 @@ const row = (name: string, unit: string, ours: number) => ({
 });
 console.log(
   JSON.stringify({
-    name: "step",
+    name: "grpo-step",
     rows: [
       row("step", "s", together.step),
       row("rollout", "s", together.rollout),
