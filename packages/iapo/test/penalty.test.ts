@@ -225,12 +225,16 @@ test("the area is a metric where the environment judged calls, also of the paper
     evidence: { lambda: [0.1], divergence: [value], student_scores: [1], teacher_scores: [1] },
   });
   const log = { samples: [0.3, 0.1, 0.2].map((value, sample) => sampleOf(sample, value)) };
-  const tracesOf = (misuses: readonly (number | undefined)[]) =>
-    misuses.map((misuse, sample) =>
-      madeUpTrace({ sample, rewards: { outcome: 1, ...(misuse !== undefined && { tool_misuse: misuse }) } }),
-    );
+  const tracesOf = (misuses: readonly (number | undefined)[], names: readonly number[] = [1, 1, 1]) =>
+    misuses.map((misuse, sample) => {
+      const judged = misuse !== undefined && { tool_misuse: misuse, tool_names: names[sample]! };
+      return madeUpTrace({ sample, rewards: { outcome: 1, ...judged } });
+    });
   expect(iapoMetrics({ traces: tracesOf([1, 0, 0]), log }, 0, settings)["iapo/auc"]).toBe(1);
   expect(iapoMetrics({ traces: tracesOf([0, 1, 0]), log }, 0, settings)["iapo/auc"]).toBe(0);
+  // A call with wrong names is neither.
+  expect(iapoMetrics({ traces: tracesOf([0, 1, 0], [0, 1, 1]), log }, 0, settings)["iapo/auc"]).toBe(0);
+  expect(iapoMetrics({ traces: tracesOf([0, 0, 1], [0, 1, 1]), log }, 0, settings)["iapo/auc"]).toBe(1);
   expect(iapoMetrics({ traces: tracesOf([1, undefined, undefined]), log }, 0, settings)).not.toHaveProperty("iapo/auc");
 });
 

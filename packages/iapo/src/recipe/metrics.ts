@@ -70,11 +70,13 @@ function massesByKind(calls: readonly ExplainedCall[], settings: IapoSettings): 
   return Object.fromEntries(Array.from(sums, ([name, sum]) => [name, sum / calls.length]));
 }
 
-/** Calls of which the environment said whether their tool is of the wrong axis. */
+/** Calls of the wrong axis beside those of the right one with the right names, as far as the environment judges either. */
 function aucMetric(calls: readonly ExplainedCall[]): Record<string, number> {
-  const judged = calls.flatMap(({ trace: { group, rewards }, value }) =>
-    rewards.tool_misuse === undefined ? [] : [{ group, isFault: rewards.tool_misuse === 1, value }],
-  );
+  const judged = calls.flatMap(({ trace: { group, rewards }, value }) => {
+    const { tool_misuse: misuse, tool_names: names = 1 } = rewards;
+    const isKnown = misuse === 1 || (misuse === 0 && names === 1);
+    return isKnown ? [{ group, isFault: misuse === 1, value }] : [];
+  });
   const auc = faultAuc(judged);
   return auc === undefined ? {} : { "iapo/auc": auc };
 }
