@@ -25,6 +25,7 @@ export {
   type PenaltyFunction,
   type RewardFunction,
   type ShapedSample,
+  type TurnAdvantageFunction,
 } from "./run/shaping.ts";
 export { loadCheckpoint, type RunState, readRunState } from "./run/state.ts";
 export {

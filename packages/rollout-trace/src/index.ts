@@ -25,7 +25,16 @@ export {
   replayStep,
 } from "./replay.ts";
 export { joinSampledTokens, type SampledBatch, type SampledTokens, sampledTokens } from "./sampled.ts";
-export type { FailedEpisode, SampleKey, SampleLog, Step, StepLog, UpdateLog, UpdateSample } from "./step.ts";
+export type {
+  FailedEpisode,
+  SampleKey,
+  SampleLog,
+  Step,
+  StepLog,
+  TurnAdvantage,
+  UpdateLog,
+  UpdateSample,
+} from "./step.ts";
 export { type Task, taskSchema } from "./task.ts";
 export { type ToolOutcome, type ToolReason, type ToolStatus, toolOutcomeSchema } from "./tool-outcome.ts";
 export { type Trace, traceSchema, traceVersion } from "./trace.ts";

@@ -1,7 +1,7 @@
 // Recomputes a step's way from rewards to loss out of its traces, and compares it with what was logged. No GPU.
 import type { ImageRef } from "./image.ts";
 import { sampledTokens } from "./sampled.ts";
-import type { SampleKey, SampleLog, Step, UpdateLog } from "./step.ts";
+import type { SampleKey, SampleLog, Step, TurnAdvantage, UpdateLog } from "./step.ts";
 import type { Trace } from "./trace.ts";
 
 export interface ReplayedSample {
@@ -17,7 +17,7 @@ export interface ReplayedSample {
 /** One sample of a mini-batch; T = its sampled tokens over all turns. */
 export type ReplayedUpdate = readonly (ReplayedSample & {
   /** [turns] as recomputed. */
-  readonly advantages: readonly number[];
+  readonly advantages: readonly TurnAdvantage[];
   /** [T] */
   readonly turnOfToken: Int32Array;
   readonly logProbs: Float32Array;
@@ -36,7 +36,7 @@ export interface ReplayFunctions {
   /** What is taken off the outcome reward. */
   readonly penalty: (trace: Trace<ImageRef>, evidence: Readonly<Record<string, readonly number[]>>) => number;
   /** [samples][turns] from all samples of the step. */
-  readonly advantage: (samples: readonly ReplayedSample[]) => readonly (readonly number[])[];
+  readonly advantage: (samples: readonly ReplayedSample[]) => readonly (readonly TurnAdvantage[])[];
   readonly loss: (update: ReplayedUpdate) => number;
 }
 
@@ -86,14 +86,8 @@ export async function replayStep(step: Step, functions: ReplayFunctions, toleran
   for (const [index, { trace }] of samples.entries()) {
     const logged = logs.get(nameOf(trace))!.advantages;
     const length = Math.max(logged.length, advantages[index]?.length ?? 0);
-    for (let turn = 0; turn < length; turn++) {
-      comparison.compare(
-        { what: "advantage", ...keyOf(trace) },
-        logged[turn],
-        advantages[index]?.[turn],
-        `turn ${turn}`,
-      );
-    }
+    for (let turn = 0; turn < length; turn++)
+      compareTurn(comparison, keyOf(trace), turn, logged[turn], advantages[index]?.[turn]);
   }
 
   const replayed = new Map(
@@ -110,6 +104,28 @@ export async function replayStep(step: Step, functions: ReplayFunctions, toleran
     );
   }
   return report();
+}
+
+function compareTurn(
+  comparison: Comparison,
+  key: SampleKey,
+  turn: number,
+  logged: TurnAdvantage | undefined,
+  replayed: TurnAdvantage | undefined,
+): void {
+  const place = { what: "advantage", ...key } as const;
+  if (typeof logged !== "object" && typeof replayed !== "object") {
+    comparison.compare(place, logged, replayed, `turn ${turn}`);
+    return;
+  }
+  const [one, other] = [listOf(logged), listOf(replayed)];
+  for (let token = 0; token < Math.max(one.length, other.length); token++)
+    comparison.compare(place, one[token], other[token], `turn ${turn}, token ${token}`);
+}
+
+function listOf(advantage: TurnAdvantage | undefined): readonly number[] {
+  if (advantage === undefined) return [];
+  return typeof advantage === "number" ? [advantage] : advantage;
 }
 
 async function replaySample(
@@ -130,7 +146,7 @@ async function replaySample(
   return { trace, rewards, penalty, shapedReward, evidence: log.evidence };
 }
 
-type Replayed = ReplayedSample & { readonly advantages: readonly number[] };
+type Replayed = ReplayedSample & { readonly advantages: readonly TurnAdvantage[] };
 
 /** Undefined, and the difference noted, where an update names a sample that is missing or has other tokens. */
 function batchOf(

@@ -7,6 +7,9 @@ import type { Trace } from "./trace.ts";
 /** Names a trace within its step. */
 export type SampleKey = { readonly group: number; readonly sample: number };
 
+/** Of a turn: one advantage for all of its sampled tokens, or one for each. */
+export type TurnAdvantage = number | readonly number[];
+
 /** From reward to advantage, for one sample. */
 export type SampleLog = SampleKey & {
   /** What the penalty was computed from, by name: block distributions of student and teacher, a verdict, ... */
@@ -15,8 +18,8 @@ export type SampleLog = SampleKey & {
   readonly penalty: number;
   /** Outcome reward minus penalty; null where the sample could not be scored. */
   readonly shapedReward: number | null;
-  /** [turns] the advantage of each turn's tokens. */
-  readonly advantages: readonly number[];
+  /** [turns] */
+  readonly advantages: readonly TurnAdvantage[];
 };
 
 /** One sample of a mini-batch; log-probs are of its sampled tokens, T over all turns. */
@@ -68,7 +71,7 @@ export const sampleLogSchema: z.ZodType<SampleLog> = z.strictObject({
   evidence: z.record(z.string(), z.array(z.number())).optional(),
   penalty: z.number(),
   shapedReward: z.number().nullable(),
-  advantages: z.array(z.number()).min(1),
+  advantages: z.array(z.union([z.number(), z.array(z.number())])).min(1),
 });
 
 export const updateLogSchema: z.ZodType<UpdateLog> = z.strictObject({

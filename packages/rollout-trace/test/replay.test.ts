@@ -7,7 +7,7 @@ const functions: ReplayFunctions = {
   rewards: ({ rewards }) => ({ ...rewards }),
   penalty: (_trace, { student, teacher }) => Math.abs(student![0]! - teacher![0]!),
   advantage: (samples) => samples.map(({ shapedReward, trace }) => trace.turns.map(() => 2 * shapedReward)),
-  loss: (update) => update.reduce((sum, { advantages }) => sum + advantages[0]!, 0),
+  loss: (update) => update.reduce((sum, { advantages }) => sum + Number(advantages[0]), 0),
 };
 
 const change = (step: Step, index: number, fields: Partial<SampleLog>): Step => ({

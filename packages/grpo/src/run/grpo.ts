@@ -1,5 +1,5 @@
 // GRPO as a recipe: rollouts, shaped rewards, advantages, update.
-import type { Environment, FailedEpisode, StepLog, Task } from "@iapo/rollout-trace";
+import type { Environment, FailedEpisode, StepLog, Task, TurnAdvantage } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";
 import type { TensorLoss } from "../losses/define.ts";
 import { at } from "../math/batch.ts";
@@ -86,7 +86,7 @@ async function grpoStep<Content>(parts: StepParts<Content>, place: Place): Promi
     metrics: {
       ...rolloutMetrics(traces, rollout.maxTokens),
       ...metrics,
-      ...summary("critic/advantages", advantages.flat()),
+      ...summary("critic/advantages", advantages.flat(2)),
       ...updateMetrics(batches, loss),
     },
     cursor,
@@ -113,7 +113,9 @@ async function withOldLogProbs(
   return groups.map((group, g) => group.map((one, i) => ({ ...one, oldLogProbs: at(at(scores, g), i) })));
 }
 
-function sampleLog(sample: ShapedSample & { readonly advantages: readonly number[] }): StepLog["samples"][number] {
+function sampleLog(
+  sample: ShapedSample & { readonly advantages: readonly TurnAdvantage[] },
+): StepLog["samples"][number] {
   const { trace, penalty, shapedReward, advantages, evidence } = sample;
   const shaped = Number.isNaN(shapedReward) ? null : shapedReward;
   const { group, sample: number } = trace;

@@ -6,6 +6,7 @@ import {
   type ReplayFunctions,
   type Rewards,
   type Trace,
+  type TurnAdvantage,
 } from "@iapo/rollout-trace";
 import { type AdvantageOptions, advantageDefinition } from "../advantages/registry.ts";
 import { GrpoError } from "../error.ts";
@@ -30,8 +31,14 @@ export type PenaltyFunction<Content = unknown> = (
   step: number,
 ) => Promise<readonly (readonly Penalty[])[]>;
 
-/** [samples][turns] advantages from all samples of a step; a sample whose shaped reward is NaN was dropped. */
+/**
+ * [samples][turns] advantages from all samples of a step: of a turn, one for all of its sampled tokens, or one for each. A sample whose
+ * shaped reward is NaN was dropped.
+ */
 export type AdvantageFunction = ReplayFunctions["advantage"];
+
+/** An {@link AdvantageFunction} that gives one number for each turn, as all that are published here do. */
+export type TurnAdvantageFunction = (...given: Parameters<AdvantageFunction>) => readonly (readonly number[])[];
 
 /** A sample on its way to the update. */
 export interface ShapedSample extends Omit<ReplayedSample, "trace"> {
@@ -47,7 +54,7 @@ export interface ShapingOptions {
 }
 
 /** Published advantages: one number for all turns of a sample. */
-export function advantageFunction({ kind, ...settings }: AdvantageOptions): AdvantageFunction {
+export function advantageFunction({ kind, ...settings }: AdvantageOptions): TurnAdvantageFunction {
   const { advantages } = advantageDefinition(kind);
   return (samples) => {
     const rewards = samples.map(({ shapedReward }) => shapedReward);
@@ -59,27 +66,40 @@ export function advantageFunction({ kind, ...settings }: AdvantageOptions): Adva
 
 /**
  * [samples][turns]
- * @throws GrpoError `shape` unless the function gives a finite number for each turn of each sample, `module` where one of the user's own throws
+ * @throws GrpoError `shape` unless the function gives, for each turn of each sample, a finite number or one for each of its sampled tokens;
+ * `module` where one of the user's own throws
  */
 export function advantagesBy(
   advantage: AdvantageFunction,
   samples: readonly ShapedSample[],
-): readonly (readonly number[])[] {
+): readonly (readonly TurnAdvantage[])[] {
   const advantages = attempt(advantage, samples);
   const { length } = Array.isArray(advantages) ? advantages : [];
   if (length !== samples.length)
     throw new GrpoError("shape", `${sourceOf(advantage, "advantage")}: it gives no list of ${samples.length} samples`);
   samples.forEach(({ trace: { group, sample, turns } }, i) => {
-    const own = advantages[i];
-    if (!Array.isArray(own) || own.length !== turns.length || !own.every(Number.isFinite)) {
+    const own: unknown = advantages[i];
+    const place = `${sourceOf(advantage, "advantage")}: group ${group}, sample ${sample}`;
+    if (!Array.isArray(own) || own.length !== turns.length) {
       const got = Array.isArray(own) ? `[${own.join(", ")}]` : String(own);
-      throw new GrpoError(
-        "shape",
-        `${sourceOf(advantage, "advantage")}: group ${group}, sample ${sample} has ${turns.length} turns, but its advantages are ${got}`,
-      );
+      throw new GrpoError("shape", `${place} has ${turns.length} turns, but its advantages are ${got}`);
     }
+    turns.forEach(({ logProbs }, turn) => {
+      const fault = faultOfTurn(own[turn], logProbs.length);
+      if (fault !== undefined) throw new GrpoError("shape", `${place}, turn ${turn} ${fault}`);
+    });
   });
   return advantages;
+}
+
+/** What is wrong with a turn's advantage. */
+function faultOfTurn(given: unknown, tokens: number): string | undefined {
+  if (!Array.isArray(given))
+    return Number.isFinite(given) ? undefined : `has the advantage ${String(given)}; give a finite number`;
+  if (given.length !== tokens)
+    return `has ${tokens} sampled tokens, but ${given.length} advantages; give one for each, or one number for all`;
+  const wrong = given.findIndex((value) => !Number.isFinite(value));
+  return wrong === -1 ? undefined : `has the advantage ${String(given[wrong])} at token ${wrong}; give finite numbers`;
 }
 
 function attempt(advantage: AdvantageFunction, samples: readonly ShapedSample[]): ReturnType<AdvantageFunction> {

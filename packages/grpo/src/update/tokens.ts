@@ -1,13 +1,13 @@
 // What an update knows of each sampled token of its traces. Legend: N tokens, R traces.
-import type { ImageRef, SampledBatch, Trace } from "@iapo/rollout-trace";
+import type { ImageRef, SampledBatch, Trace, TurnAdvantage } from "@iapo/rollout-trace";
 import type { LossSettings } from "../losses/define.ts";
 import { at, turnMask } from "../math/batch.ts";
 
 /** A trace with what an update needs of it. */
 export interface ScoredTrace {
   readonly trace: Trace;
-  /** [turns] the advantage of each turn's tokens. */
-  readonly advantages: readonly number[];
+  /** [turns] */
+  readonly advantages: readonly TurnAdvantage[];
   /** [tokens of the trace] under the policy before the step's first update; those of the rollout where absent. */
   readonly oldLogProbs?: Float32Array | undefined;
   /** [tokens of the trace] where KL asks. */
@@ -45,15 +45,20 @@ export function joinPerToken(
   return joined;
 }
 
-/** [N] the advantage of each token's turn. */
+/** [N] the advantage of each token: its own, or that of its turn. */
 export function advantagesPerToken(
-  scored: readonly { readonly advantages: readonly number[] }[],
+  scored: readonly { readonly advantages: readonly TurnAdvantage[] }[],
   { offsets, turns }: Pick<SampledBatch, "offsets" | "turns">,
 ): Float64Array {
   const advantages = new Float64Array(turns.length);
   for (const [row, one] of scored.entries()) {
     const end = at(offsets, row + 1);
-    for (let token = at(offsets, row); token < end; token++) advantages[token] = at(one.advantages, at(turns, token));
+    for (let token = at(offsets, row), place = 0; token < end; token++) {
+      const turn = at(turns, token);
+      place = token > at(offsets, row) && at(turns, token - 1) === turn ? place + 1 : 0;
+      const ofTurn = at(one.advantages, turn);
+      advantages[token] = typeof ofTurn === "number" ? ofTurn : at(ofTurn, place);
+    }
   }
   return advantages;
 }

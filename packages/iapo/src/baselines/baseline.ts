@@ -1,5 +1,5 @@
 // A baseline as the parts that GRPO's loop and its replay take.
-import type { AdvantageFunction } from "@iapo/grpo";
+import type { TurnAdvantageFunction } from "@iapo/grpo";
 import type { ImageRef, Trace } from "@iapo/rollout-trace";
 import { IapoError } from "../error.ts";
 import type { BaselineOptions } from "./config.ts";
@@ -11,12 +11,12 @@ type Rewards = Readonly<Record<string, number>>;
 /** `reward` and `advantage` go into `grpoRecipe`; in a replay `reward` recomputes the parts of a trace, `advantage` is the same. */
 export interface Baseline<I extends ImageRef> {
   readonly reward: (trace: Trace<I>) => Rewards | Promise<Rewards>;
-  readonly advantage: AdvantageFunction;
+  readonly advantage: TurnAdvantageFunction;
 }
 
 export interface BaselineParts<I extends ImageRef> {
   /** The run's advantage of outcome rewards. */
-  readonly advantage: AdvantageFunction;
+  readonly advantage: TurnAdvantageFunction;
   /** For TRM with `verifier: "llm"`: a model's verdict, or in a replay the recorded one. */
   readonly verify?: Verifier<I> | undefined;
 }

@@ -1,5 +1,5 @@
 // TRM: a verifier says of each tool call whether it was right, and that is a reward of its own (docs/method.md G.2).
-import type { AdvantageFunction } from "@iapo/grpo";
+import type { TurnAdvantageFunction } from "@iapo/grpo";
 import { groupAdvantages } from "@iapo/grpo/math";
 import type { ImageRef, Trace } from "@iapo/rollout-trace";
 import { at } from "../at.ts";
@@ -51,9 +51,9 @@ function failed({ rewards }: Trace<ImageRef>): boolean {
  * over those of the group that made a call: pooled with the others, a policy learns to call fewer tools.
  */
 export function turnLevelAdvantages(
-  outcome: AdvantageFunction,
+  outcome: TurnAdvantageFunction,
   { alpha, epsilon }: Pick<TrmOptions, "alpha" | "epsilon">,
-): AdvantageFunction {
+): TurnAdvantageFunction {
   return (samples) => {
     const groups = samples.map(({ trace }) => trace.group);
     const verdicts = samples.map(({ rewards, shapedReward }) =>

@@ -1,5 +1,5 @@
 // From rewards and penalties to advantages (docs/method.md 0.3, F10).
-import { type AdvantageFunction, advantageFunction } from "@iapo/grpo";
+import { advantageFunction, type TurnAdvantageFunction } from "@iapo/grpo";
 import type { AdvantageOptions } from "@iapo/grpo/config";
 import { decoupledAdvantages, groupAdvantages } from "@iapo/grpo/math";
 import { at } from "../at.ts";
@@ -15,7 +15,7 @@ import { penaltyEvidence, recomputeDivergence } from "./evidence.ts";
  *
  * Other penalties, such as for length, count as part of r. `options` are those of GRPO; `joint` alone reads more than `epsilon` of them.
  */
-export function iapoAdvantage(settings: IapoSettings, options: AdvantageOptions): AdvantageFunction {
+export function iapoAdvantage(settings: IapoSettings, options: AdvantageOptions): TurnAdvantageFunction {
   const { normalization } = settings;
   if (normalization === "joint") return advantageFunction(options);
   const { epsilon } = options;

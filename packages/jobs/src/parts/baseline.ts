@@ -1,6 +1,6 @@
 // The baseline of a configuration, with a verifier where it has one.
 import { join } from "node:path";
-import { type AdvantageFunction, advantageFunction, type RewardFunction } from "@iapo/grpo";
+import { advantageFunction, type RewardFunction, type TurnAdvantageFunction } from "@iapo/grpo";
 import { createBaseline, createLlmVerifier, type LlmVerdict } from "@iapo/iapo";
 import type { BaselineOptions } from "@iapo/iapo/config";
 import type { Image } from "@iapo/rollout-trace";
@@ -23,7 +23,7 @@ export async function openBaseline(
   options: BaselineOptions,
   { grpo, verifier }: Pick<JobConfig, "grpo" | "verifier">,
   directory: string,
-): Promise<{ reward: RewardFunction; advantage: AdvantageFunction; close(): Promise<void> }> {
+): Promise<{ reward: RewardFunction; advantage: TurnAdvantageFunction; close(): Promise<void> }> {
   const advantage = advantageFunction(grpo.advantage);
   if (!verifier || options.kind !== "trm" || options.verifier !== "llm") {
     return { ...createBaseline<Image>(options, { advantage }), close: async () => {} };

@@ -1,5 +1,5 @@
 // A group of samples as the page shows it, of bounded size.
-import type { ImageRef, SampleLog, ToolOutcome, Trace } from "@iapo/rollout-trace";
+import type { ImageRef, SampleLog, ToolOutcome, Trace, TurnAdvantage } from "@iapo/rollout-trace";
 import { z } from "zod";
 import type { GroupData, ImageData, SampleData, ToolData, TurnData } from "../page/data.ts";
 import { evenly, type SampledGroup } from "../runs/sampled-groups.ts";
@@ -61,7 +61,7 @@ function sampleView(trace: Trace<ImageRef>, log: SampleLog | undefined): SampleD
         text: cut(text),
         tokens: logProbs.length,
         meanLogProb: logProbs.length > 0 ? sum / logProbs.length : 0,
-        advantage: log?.advantages[i],
+        advantage: meanOf(log?.advantages[i]),
         tool: tool && toolView(tool),
       };
     }),
@@ -71,6 +71,12 @@ function sampleView(trace: Trace<ImageRef>, log: SampleLog | undefined): SampleD
     evidence: charts,
     numbers,
   };
+}
+
+/** A turn's advantage; the mean of those of its tokens where each has one. */
+function meanOf(advantage: TurnAdvantage | undefined): number | undefined {
+  if (typeof advantage !== "object") return advantage;
+  return advantage.reduce((sum, value) => sum + value, 0) / Math.max(advantage.length, 1);
 }
 
 function toolView({ status, reason, tools, keys, unknownKeys, changed, image }: ToolOutcome<ImageRef>): ToolData {
