@@ -21,6 +21,7 @@ export {
   type AdvantageFunction,
   advantageFunction,
   advantagesBy,
+  type OwnPenaltyFunction,
   type Penalty,
   type PenaltyFunction,
   type RewardFunction,
@@ -38,6 +39,9 @@ export {
 export type { TaskSource } from "./run/task-source.ts";
 export { type TrainOptions, train } from "./run/train.ts";
 export { traceRenderer } from "./run/verify.ts";
+export { recordedScorers } from "./scorers/recorded.ts";
+export { firstPrompt, type TokenScorerOptions, tokenScorer, writtenTokens } from "./scorers/token-scorer.ts";
+export type { ScoreRequest, Scorers, ScoringModel, ScoringTeacher, TokenScorer } from "./scorers/types.ts";
 export { Learner, type LearnerOptions, type Piece, type PieceOutputs, type StepOutcome } from "./update/learner.ts";
 export { learnerOptions } from "./update/learner-options.ts";
 export { type LossConstants, uploadConstants } from "./update/loss-constants.ts";

@@ -45,12 +45,19 @@ test("an advantage of one's own counts", async () => {
   expect(advantagesBy(advantage, samples)).toEqual([[0], [2]]);
 });
 
+test("an advantage of one's own may be a number for each sampled token of a turn", async () => {
+  const advantage = await load<AdvantageFunction>("(samples) => samples.map(({ shapedReward }) => [[shapedReward]])");
+  expect(advantagesBy(advantage, samples)).toEqual([[[0]], [[1]]]);
+});
+
 test.each([
   ["() => { throw new Error('not today'); }", "module", /it throws not today/],
   ["() => undefined", "shape", /it gives no list of 2 samples/],
   ["() => [[0]]", "shape", /it gives no list of 2 samples/],
   ["() => [1, 2]", "shape", /group 3, sample 0 has 1 turns, but its advantages are 1/],
-  ["() => [[0], [NaN]]", "shape", /group 3, sample 1 has 1 turns, but its advantages are \[NaN\]/],
+  ["() => [[0], [NaN]]", "shape", /group 3, sample 1, turn 0 has the advantage NaN; give a finite number/],
+  ["() => [[0], [[1, 2]]]", "shape", /sample 1, turn 0 has 1 sampled tokens, but 2 advantages/],
+  ["() => [[[1]], [[Infinity]]]", "shape", /sample 1, turn 0 has the advantage Infinity at token 0/],
 ])("the advantage %s is refused", async (source, code, message) => {
   const advantage = await load<AdvantageFunction>(source);
   const work = (): unknown => advantagesBy(advantage, samples);

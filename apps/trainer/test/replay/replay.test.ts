@@ -71,7 +71,7 @@ test("an altered number, sealed again, is named with its sample", async () => {
   const step = await readStep(file);
   await rm(file);
   const samples = step.log.samples.map((log, i) =>
-    i === 4 ? { ...log, advantages: [log.advantages[0]! + 1e-3] } : log,
+    i === 4 ? { ...log, advantages: [Number(log.advantages[0]) + 1e-3] } : log,
   );
   await writeStep(join(altered, "steps"), { ...step, log: { ...step.log, samples } });
   await expectRefusal(

@@ -7,6 +7,7 @@ import { type Metrics, summary } from "../metrics/rollout-metrics.ts";
 import type { Scorer, TrainablePolicy } from "../policy.ts";
 import type { Failure } from "../rollout/options.ts";
 import { rollout } from "../rollout/rollout.ts";
+import type { Scorers } from "../scorers/types.ts";
 import { scoreTraces } from "../update/score.ts";
 import type { GrpoOptions } from "./options.ts";
 import { withOwnReward } from "./own-reward.ts";
@@ -21,6 +22,7 @@ export interface CollectParts<Content> {
   readonly reference: Scorer | undefined;
   readonly reward?: RewardFunction<Content> | undefined;
   readonly penalty?: PenaltyFunction<Content> | undefined;
+  readonly scorers: Scorers;
   readonly options: GrpoOptions;
 }
 
@@ -77,7 +79,7 @@ export async function collectGroups<Content>(
 
 /** One round of rollouts, as many groups as a step wants. */
 async function rollOut<Content>(parts: CollectParts<Content>, place: Place, firstGroup: number, watch: Stopwatch) {
-  const { policy, environment, order, reference, penalty, options } = parts;
+  const { policy, environment, order, reference, penalty, scorers, options } = parts;
   const { step, signal } = place;
   const tasks = await order.take(place.cursor, options.groups, signal);
   const rolled = await watch.time("rollout", () =>
@@ -93,7 +95,7 @@ async function rollOut<Content>(parts: CollectParts<Content>, place: Place, firs
   const groups = await watch.time("reward", () => withRewards(written, parts.reward));
   const { device } = policy;
   device.trimPhase(); // the next part's tensors have other sizes
-  const penalties = penalty && (await watch.time("penalty", () => penalty(groups, step)));
+  const penalties = penalty && (await watch.time("penalty", () => penalty(groups, step, scorers)));
   if (penalty) device.trimPhase();
   const microBatchTokens = options.update?.microBatchTokens;
   const score = (scorer: Scorer) => device.retryOutOfMemory(() => scoreTraces(scorer, groups, microBatchTokens));

@@ -6,6 +6,8 @@ import { at } from "../math/batch.ts";
 import { rolloutMetrics, summary } from "../metrics/rollout-metrics.ts";
 import { updateMetrics } from "../metrics/update-metrics.ts";
 import type { TrainablePolicy } from "../policy.ts";
+import { tokenScorer } from "../scorers/token-scorer.ts";
+import type { Scorers, ScoringTeacher } from "../scorers/types.ts";
 import { Learner, type LearnerOptions } from "../update/learner.ts";
 import { scoreTraces } from "../update/score.ts";
 import type { ScoredGroup } from "../update/tokens.ts";
@@ -31,6 +33,8 @@ export interface GrpoParts<Content = unknown> {
   readonly learner: LearnerOptions;
   readonly reward?: RewardFunction<Content> | undefined;
   readonly penalty?: PenaltyFunction<Content> | undefined;
+  /** Scores the student's tokens, where a penalty function asks. */
+  readonly scoringTeacher?: ScoringTeacher | undefined;
   /** In place of `options.advantage`. */
   readonly advantage?: AdvantageFunction | undefined;
   /** In place of `options.loss.kind`. */
@@ -42,14 +46,23 @@ export function grpoRecipe<Content>(parts: GrpoParts<Content>, options: GrpoOpti
   const learner = new Learner(parts.policy, parts.learner);
   const reference = options.loss.kl ? parts.policy.reference() : undefined;
   const order = new TaskOrder(parts.tasks, deriveSeed(options.seed, "order"));
+  const scorers = scorersOf(parts, options);
   return {
     learner,
-    step: (place) => grpoStep({ ...parts, learner, reference, order, options }, place),
+    step: (place) => grpoStep({ ...parts, learner, reference, order, scorers, options }, place),
     dispose: () => {
       learner.dispose();
       reference?.dispose();
     },
   };
+}
+
+function scorersOf<Content>(
+  { policy, scoringTeacher: teacher }: GrpoParts<Content>,
+  { rollout: { maxTokens }, update }: GrpoOptions,
+): Scorers {
+  const how = { device: policy.device, microBatchTokens: update?.microBatchTokens, maxTokens };
+  return { policy: tokenScorer({ model: policy }, how), teacher: teacher && tokenScorer(teacher, how) };
 }
 
 interface StepParts<Content> extends CollectParts<Content> {

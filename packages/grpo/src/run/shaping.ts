@@ -12,6 +12,7 @@ import { type AdvantageOptions, advantageDefinition } from "../advantages/regist
 import { GrpoError } from "../error.ts";
 import { at } from "../math/batch.ts";
 import { type KlOptions, type OverlongOptions, overlongPenalty, penalizeKl } from "../math/index.ts";
+import type { Scorers } from "../scorers/types.ts";
 import { faultOf, sourceOf } from "./module.ts";
 
 /** What is taken off the outcome reward of a trace, and what it was computed from, for the record. */
@@ -25,11 +26,21 @@ export type RewardFunction<Content = unknown> = (
   trace: Trace<Image, Content>,
 ) => number | Rewards | Promise<number | Rewards>;
 
-/** Penalties of a step's traces, group by group. */
+/** Penalties of a step's traces, group by group. A run gives its scorers. */
 export type PenaltyFunction<Content = unknown> = (
   groups: readonly (readonly Trace<Image, Content>[])[],
   step: number,
+  scorers?: Scorers,
 ) => Promise<readonly (readonly Penalty[])[]>;
+
+/** The user's own: it is always given scorers, and a number alone is a penalty without evidence. */
+export type OwnPenaltyFunction<Content = unknown> = (
+  groups: readonly (readonly Trace<Image, Content>[])[],
+  step: number,
+  scorers: Scorers,
+) => OwnPenalties | Promise<OwnPenalties>;
+
+type OwnPenalties = readonly (readonly (number | Penalty)[])[];
 
 /**
  * [samples][turns] advantages from all samples of a step: of a turn, one for all of its sampled tokens, or one for each. A sample whose

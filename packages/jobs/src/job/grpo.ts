@@ -6,7 +6,7 @@ import { iapoRecipe } from "@iapo/iapo";
 import type { JobConfig } from "../config/schema.ts";
 import { openBaseline } from "../parts/baseline.ts";
 import { userFunctions } from "../parts/functions.ts";
-import { openTeacher, openTeacherInTurns } from "../parts/teacher.ts";
+import { openTeacherOf } from "../parts/teacher.ts";
 import { closing, type JobParts, type JobSpec } from "./spec.ts";
 
 export function grpoSpec(config: JobConfig): JobSpec {
@@ -50,7 +50,7 @@ export function grpoSpec(config: JobConfig): JobSpec {
 
 async function recipeOf(config: JobConfig, parts: JobParts): Promise<Recipe & AsyncDisposable> {
   const { grpo, iapo, teacher: teacherSettings, baseline: baselineOptions } = config;
-  const { policy, tasks, environment, directory, device } = parts;
+  const { policy, tasks, environment, directory } = parts;
   const learner = learnerOptions(grpo.optimizer);
   const base: GrpoParts = {
     policy,
@@ -60,13 +60,11 @@ async function recipeOf(config: JobConfig, parts: JobParts): Promise<Recipe & As
     ...(await userFunctions(grpo.functions)),
   };
   const options = { ...grpo, recomputeOldLogProbs: grpo.recomputeOldLogProbs || !parts.parity };
-  if (iapo && teacherSettings) {
-    const teacher =
-      teacherSettings.residence === "turns"
-        ? await openTeacherInTurns(policy, teacherSettings, parts)
-        : await openTeacher(device, teacherSettings, parts);
+  const isAsked = iapo !== undefined || base.penalty !== undefined;
+  const teacher = isAsked && teacherSettings ? await openTeacherOf(teacherSettings, parts) : undefined;
+  if (iapo && teacher) {
     const student = policy.differentiable();
-    const cache = teacherSettings.cache ?? join(directory, "teacher-calls");
+    const cache = teacherSettings?.cache ?? join(directory, "teacher-calls");
     const { onWarning } = parts;
     const recipe = iapoRecipe({ ...base, student, teacher, cache, onWarning }, { ...options, iapo });
     return closing(recipe, async () => teacher.dispose());
@@ -75,5 +73,7 @@ async function recipeOf(config: JobConfig, parts: JobParts): Promise<Recipe & As
     const { close, ...functions } = await openBaseline(baselineOptions, config, directory);
     return closing(grpoRecipe({ ...base, ...functions }, options), close);
   }
-  return closing(grpoRecipe(base, options));
+  if (!teacher) return closing(grpoRecipe(base, options));
+  const asked = { model: teacher.writer.policy, use: teacher.use };
+  return closing(grpoRecipe({ ...base, scoringTeacher: asked }, options), async () => teacher.dispose());
 }

@@ -2,6 +2,7 @@
 import {
   type AdvantageFunction,
   loadFunction,
+  type OwnPenaltyFunction,
   ownPenalty,
   type PenaltyFunction,
   type RewardFunction,
@@ -20,7 +21,7 @@ export async function userFunctions({ reward, penalty, advantage, loss }: GrpoSe
   resolveOwnPackages();
   return {
     ...(reward !== undefined && { reward: await loadFunction<RewardFunction>(reward, ".") }),
-    ...(penalty !== undefined && { penalty: ownPenalty(await loadFunction<PenaltyFunction>(penalty, ".")) }),
+    ...(penalty !== undefined && { penalty: ownPenalty(await loadFunction<OwnPenaltyFunction>(penalty, ".")) }),
     ...(advantage !== undefined && { advantage: await loadFunction<AdvantageFunction>(advantage, ".") }),
     ...(loss !== undefined && { loss: await loadFunction<TensorLoss>(loss, ".") }),
   };

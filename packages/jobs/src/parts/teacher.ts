@@ -3,6 +3,7 @@ import type { TeacherWriter, WritingTeacher } from "@iapo/iapo";
 import { type DifferentiablePolicy, modelDirectory, QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { ModelSource } from "@iapo/qwen-vl-model/config";
 import type { Device } from "@iapo/tensor-core";
+import type { TeacherSettings } from "../config/teacher.ts";
 import { modelHash } from "./model-content.ts";
 
 interface Loading {
@@ -10,15 +11,27 @@ interface Loading {
   readonly onPhase?: ((phase: string) => void) | undefined;
 }
 
+/** It writes, explains, and scores the student's tokens. */
+export type ScoringWriter = WritingTeacher & {
+  readonly writer: TeacherWriter & { readonly policy: QwenVLPolicy };
+  dispose(): void;
+};
+
 /** `recompute`: by default its activations are computed again in the backward pass of its scoring. */
 type TeacherSource = ModelSource & { readonly recompute?: boolean };
 
+/** As its settings say where. The caller disposes it. */
+export function openTeacherOf(
+  settings: TeacherSettings,
+  { device, policy, ...loading }: Loading & { readonly device: Device; readonly policy: QwenVLPolicy },
+): Promise<ScoringWriter> {
+  return settings.residence === "turns"
+    ? openTeacherInTurns(policy, settings, loading)
+    : openTeacher(device, settings, loading);
+}
+
 /** Resident. The caller disposes it. */
-export async function openTeacher(
-  device: Device,
-  source: TeacherSource,
-  loading: Loading,
-): Promise<WritingTeacher & { dispose(): void }> {
+export async function openTeacher(device: Device, source: TeacherSource, loading: Loading): Promise<ScoringWriter> {
   const { recompute = true } = source;
   const policy = await QwenVLPolicy.load(device, source, { ...loading, recompute, frozen: true });
   return { ...(await teacherOf(policy, source, loading)), dispose: () => policy.model.dispose() };
@@ -32,7 +45,7 @@ export async function openTeacherInTurns(
   student: QwenVLPolicy,
   source: TeacherSource,
   loading: Loading,
-): Promise<WritingTeacher & { dispose(): void }> {
+): Promise<ScoringWriter> {
   const { onPhase } = loading;
   const { recompute = true } = source;
   const policy = await QwenVLPolicy.load(student.device, source, { ...loading, recompute, residence: "turns" });
@@ -64,7 +77,7 @@ async function teacherOf(
   policy: QwenVLPolicy,
   source: ModelSource,
   loading: Loading,
-): Promise<{ readonly model: DifferentiablePolicy; readonly writer: TeacherWriter }> {
+): Promise<{ readonly model: DifferentiablePolicy; readonly writer: ScoringWriter["writer"] }> {
   const { dtype, minPixels, maxPixels } = source;
   const id = { weights: await weightsName(policy, source, loading), dtype, minPixels, maxPixels };
   return { model: policy.differentiable(), writer: { id: JSON.stringify(id), policy } };

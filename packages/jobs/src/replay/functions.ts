@@ -1,5 +1,5 @@
 // The functions of a run by which `replayStep` recomputes its steps: those of GRPO, of IAPO, or of a baseline.
-import { advantageFunction, type PenaltyFunction, replayFunctions } from "@iapo/grpo";
+import { advantageFunction, type PenaltyFunction, recordedScorers, replayFunctions } from "@iapo/grpo";
 import { createBaseline, iapoReplay, recordedVerifier } from "@iapo/iapo";
 import type { ImageRef, ReplayFunctions, Step, Trace } from "@iapo/rollout-trace";
 import { JobsError } from "../error.ts";
@@ -29,7 +29,7 @@ export async function functionsOf(run: RecordedRun, trust: boolean): Promise<Run
     throw new JobsError("argument", `the run's loss is a function of its own (${loss}), which only the GPU computes`);
   requireTrust({ name: "the run", untrusted: trust ? [] : namedModules(config) });
   const { reward, advantage, penalty } = await userFunctions(named);
-  const own = penaltiesOf(penalty);
+  const own = penaltiesOf(penalty, config.teacher !== undefined);
   const given = (functions: ReplayFunctions): RunFunctions => ({ functions, prepare: own.prepare });
   if (config.environment.module !== undefined) {
     const { environment } = await episodesOf(config);
@@ -45,15 +45,17 @@ export async function functionsOf(run: RecordedRun, trust: boolean): Promise<Run
   return given(replayFunctions(grpo, { rewards, advantage: createBaseline<ImageRef>(baseline, plain).advantage }));
 }
 
-/** The user's own penalties of a step, called as in the run: with the traces group by group. */
-function penaltiesOf(own: PenaltyFunction | undefined) {
+/** The user's own penalties of a step, called as in the run: with the traces group by group, and scorers that answer as they did. */
+function penaltiesOf(own: PenaltyFunction | undefined, hasTeacher: boolean) {
   const keyOf = ({ group, sample }: Pick<Trace<ImageRef>, "group" | "sample">): string => `${group}/${sample}`;
   let penalties = new Map<string, number>();
   return {
-    async prepare({ step, traces }: Step): Promise<void> {
+    async prepare({ step, traces, log }: Step): Promise<void> {
       if (!own) return;
       const groups = [...Map.groupBy(traces, ({ group }) => group).values()];
-      const given = await own(groups as unknown as Parameters<PenaltyFunction>[0], step);
+      const evidence = new Map(log.samples.map((sample) => [keyOf(sample), sample.evidence ?? {}]));
+      const scorers = recordedScorers((trace) => evidence.get(keyOf(trace)) ?? {}, hasTeacher);
+      const given = await own(groups as unknown as Parameters<PenaltyFunction>[0], step, scorers);
       penalties = new Map(
         groups.flatMap((group, i) =>
           group.map((trace, k): [string, number] => [keyOf(trace), given[i]?.[k]?.penalty ?? 0]),

@@ -1,15 +1,24 @@
 // The user's own functions are called once before a run, on an episode that is written down here.
-import { advantagesBy, transcribeEpisode, withOwnReward } from "@iapo/grpo";
+import {
+  advantagesBy,
+  type Penalty,
+  type Scorers,
+  type TokenScorer,
+  transcribeEpisode,
+  withOwnReward,
+  writtenTokens,
+} from "@iapo/grpo";
 import { type Environment, type Scribe, type Task, type Trace, traceVersion } from "@iapo/rollout-trace";
 import type { JobConfig } from "../config/schema.ts";
 import { userFunctions } from "../parts/functions.ts";
 
 /** @returns the functions that are loaded and not called. @throws GrpoError `module`, `shape` with file and function */
 export async function tryFunctions(
-  { grpo }: Pick<JobConfig, "grpo">,
+  { grpo, teacher }: Pick<JobConfig, "grpo" | "teacher">,
   { scribe, environment, task }: { readonly scribe: Scribe; readonly environment: Environment; readonly task: Task },
 ): Promise<string[]> {
   const { reward, penalty, advantage, loss } = await userFunctions(grpo.functions);
+  let penalties: readonly Penalty[] = [];
   if (reward || penalty || advantage) {
     const { turns } = await transcribeEpisode(scribe, environment, task, ["FINAL ANSWER: 0\n"]);
     const place = { version: traceVersion, step: 0, group: 0, policyVersion: 0, toolOutcomes: [] } as const;
@@ -18,14 +27,28 @@ export async function tryFunctions(
       (outcome): Trace => ({ ...place, sample: outcome, task, blocks, turns, rewards: { outcome } }),
     );
     if (reward) for (const trace of traces) await withOwnReward(trace, reward);
-    if (penalty) await penalty([traces], 0);
+    if (penalty) [penalties = []] = await penalty([traces], 0, triedScorers(scribe, teacher !== undefined));
     if (advantage) {
       const shaped = traces.map((trace, shapedReward) => ({
         ...{ trace, rewards: trace.rewards, penalty: 0, shapedReward },
-        referenceLogProbs: undefined,
+        ...{ evidence: penalties[shapedReward]?.evidence, referenceLogProbs: undefined },
       }));
       advantagesBy(advantage, shaped);
     }
   }
   return loss ? ["grpo.functions.loss is loaded; it is called first in step 1, as it needs a device"] : [];
+}
+
+/** Without a model: prompts and texts are encoded as in a run, and every token has this log-prob. */
+const TRIED_LOG_PROB = -1;
+
+function triedScorers(scribe: Scribe, hasTeacher: boolean): Scorers {
+  const tried: TokenScorer = {
+    logProbs: async (requests) => {
+      const made = await Promise.all(requests.map((request) => writtenTokens(scribe, request)));
+      return made.map((count) => new Float32Array(count).fill(TRIED_LOG_PROB));
+    },
+    firstTurns: async (traces) => traces.map(({ turns }) => turns[0]?.text ?? ""),
+  };
+  return { policy: tried, teacher: hasTeacher ? tried : undefined };
 }

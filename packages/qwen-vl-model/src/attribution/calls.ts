@@ -4,7 +4,8 @@ import type { Turn } from "@iapo/rollout-trace";
 import type { Device, Tensor } from "@iapo/tensor-core";
 import { at } from "../checked.ts";
 import { QwenVLError } from "../error.ts";
-import type { EncodedImage, PromptGroup } from "../model/pack.ts";
+import type { PromptGroup } from "../model/pack.ts";
+import { imagesOf } from "../policy/image-store.ts";
 import type { QwenVLPolicy } from "../policy/policy.ts";
 import { packTraces } from "../policy/traces.ts";
 import {
@@ -53,18 +54,9 @@ export class DifferentiablePolicy {
 
   #groupOf(turns: readonly TargetedTurn[]): PromptGroup {
     const { model, images } = this.#policy;
-    const recorded = new Map(turns.flatMap(({ turn }) => turn.images.map((image, i) => [image.id, turn.patches?.[i]])));
-    const imageOf = (image: Turn["images"][number]): EncodedImage => {
-      const stored = images.get(image);
-      const patches = recorded.get(image.id);
-      if (patches === undefined || patches === stored.patchesId) return stored;
-      throw new QwenVLError(
-        "image",
-        `image ${image.id} has other patches in the turn than this model's processor makes: both models need the same preprocessor_config.json`,
-      );
-    };
-    const traces = turns.map(({ turn }) => ({ turns: [turn] }));
-    const group = at(packTraces([traces], imageOf, model.config.tokens.image).groups, 0);
+    const all = turns.map(({ turn }) => turn);
+    const traces = all.map((turn) => ({ turns: [turn] }));
+    const group = at(packTraces([traces], imagesOf(images, all), model.config.tokens.image).groups, 0);
     const start = group.prompt.tokens.length;
     if (turns.some(({ turn }) => turn.lossMask.indexOf(1) !== start)) {
       throw new QwenVLError("prompt", "turns that are attributed together need the same prompt");

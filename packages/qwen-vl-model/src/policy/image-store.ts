@@ -1,6 +1,7 @@
 // Patches of images by the images' names: what a rollout has processed, scoring and updates use again.
 import { createHash } from "node:crypto";
-import type { Image } from "@iapo/rollout-trace";
+import type { Image, Turn } from "@iapo/rollout-trace";
+import { QwenVLError } from "../error.ts";
 import type { EncodedImage } from "../model/pack.ts";
 import { repeatFrames } from "../processor/frames.ts";
 import type { Processor } from "../processor/processor.ts";
@@ -51,4 +52,21 @@ export class ImageStore {
     }
     return stored;
   }
+}
+
+/**
+ * The images of turns as the vision tower takes them, by the model of `store`.
+ * @throws QwenVLError `image`, on use, for one of which this model's processor makes other patches than the turn records
+ */
+export function imagesOf(store: ImageStore, turns: readonly Turn[]): (image: Image) => StoredImage {
+  const recorded = new Map(turns.flatMap(({ images, patches }) => images.map((image, i) => [image.id, patches?.[i]])));
+  return (image) => {
+    const stored = store.get(image);
+    const patches = recorded.get(image.id);
+    if (patches === undefined || patches === stored.patchesId) return stored;
+    throw new QwenVLError(
+      "image",
+      `image ${image.id} has other patches in the turn than this model's processor makes: both models need the same preprocessor_config.json`,
+    );
+  };
 }

@@ -1,5 +1,5 @@
 // The model as a policy that rollouts sample from and updates train: what @iapo/grpo asks of one, without knowing it.
-import type { Image, Policy, Scribe, Trajectory, Turn, TurnInput } from "@iapo/rollout-trace";
+import type { Policy, Scribe, Trajectory, Turn, TurnInput } from "@iapo/rollout-trace";
 import {
   concat,
   type Device,
@@ -21,7 +21,7 @@ import type { Processor } from "../processor/processor.ts";
 import { trainableParameters } from "../training/step.ts";
 import type { WeightSource } from "../weights/source.ts";
 import { refreshRunCopy, type TrainableWeight, type Weight, Weights } from "../weights/weights.ts";
-import { ImageStore } from "./image-store.ts";
+import { ImageStore, imagesOf } from "./image-store.ts";
 import { countTokens } from "./input.ts";
 import { type LoadPolicyOptions, loadPolicyParts } from "./load.ts";
 import { PolicySession } from "./session.ts";
@@ -151,7 +151,8 @@ export class QwenVLPolicy implements Policy, Scribe {
   /** Groups of traces that share their first prompt or its beginning, for one pass. @throws QwenVLError as `packTraces` */
   pack(groups: readonly (readonly Trajectory[])[]): ScorableTraces {
     const { model } = this;
-    const traces = packTraces(groups, (image: Image) => this.images.get(image), model.config.tokens.image);
+    const turns = groups.flatMap((traces) => traces.flatMap((trace) => trace.turns));
+    const traces = packTraces(groups, imagesOf(this.images, turns), model.config.tokens.image);
     const batch = packGroups(model.config, traces.groups);
     const uploaded = model.upload(batch);
     const options = { checkpoint: this.#checkpoint };
