@@ -4,6 +4,7 @@ import {
   bannedMask,
   type Device,
   deriveSeed,
+  headDivergence,
   logProbs,
   openDevice,
   randomNormal,
@@ -13,6 +14,7 @@ import {
   scope,
   Tensor,
   toBf16,
+  topLogProbs,
 } from "../src/index.ts";
 import { matmulInto } from "../src/ops/matmul/dispatch.ts";
 import { normal, relativeDifference, seededRandom } from "../src/testing/index.ts";
@@ -99,6 +101,74 @@ describe.each(deviceKinds)("head on %o", (kind) => {
       expect([...few]).toEqual(some.map((r) => whole[r]));
       expect([...fewEntropies]).toEqual(some.map((r) => entropies[r]));
     }
+  });
+
+  test("the divergence of two heads: equal bits for any sharding and batch, 0 of a head from itself", async () => {
+    const [rows, vocabulary] = [11, 4500];
+    const temperature = 0.9;
+    const divergences = async (
+      direction: "forward" | "reverse",
+      wanted: readonly number[],
+      shardRows?: readonly number[],
+      others = "others",
+    ) => {
+      const part = (name: string) =>
+        device.tensor(
+          wanted.flatMap((r) => [...matrix(name, rows).subarray(r * D, (r + 1) * D)]),
+          [wanted.length, D],
+        );
+      const made = scope(() =>
+        headDivergence(
+          part("hidden"),
+          weightOf(matrix("weight", vocabulary), "f32", shardRows),
+          part(others === "others" ? "other hidden" : "hidden"),
+          weightOf(
+            matrix(others === "others" ? "other weight" : "weight", vocabulary),
+            "bf16",
+            shardRows?.toReversed(),
+          ),
+          { direction, temperature },
+        ),
+      );
+      const values = [...(await made.values())];
+      made.dispose();
+      return values;
+    };
+    const everyRow = Array.from({ length: rows }, (_, r) => r);
+    for (const direction of ["forward", "reverse"] as const) {
+      const whole = await divergences(direction, everyRow);
+      expect(whole.every((value) => value > 1)).toBe(true);
+      expect(await divergences(direction, everyRow, [256, 2048, 2196])).toEqual(whole);
+      expect(await divergences(direction, [10, 3, 3])).toEqual([10, 3, 3].map((r) => whole[r]));
+      // The other head is the first one, rounded to bf16.
+      const near = await divergences(direction, everyRow, undefined, "itself");
+      expect(Math.max(...near.map(Math.abs))).toBeLessThan(1e-3);
+    }
+  });
+
+  test("the likeliest ids have the bits of their log-probs", async () => {
+    const [rows, vocabulary] = [7, 4500];
+    const options = { temperature: 0.83, bannedIds: [0, 4499] };
+    const { ids, logProbs: found } = scope(() =>
+      topLogProbs(
+        device.tensor(matrix("hidden", rows), [rows, D]),
+        weightOf(matrix("weight", vocabulary), "f32"),
+        5,
+        options,
+      ),
+    );
+    const targets = [...(await ids.values())];
+    const pairs = { rows: targets.map((_, i) => Math.floor(i / 5)), targets };
+    const { logProb, entropy } = scope(() =>
+      logProbs(
+        device.tensor(matrix("hidden", rows), [rows, D]),
+        weightOf(matrix("weight", vocabulary), "f32"),
+        pairs,
+        options,
+      ),
+    );
+    expect([...(await found.values())]).toEqual([...(await logProb.values())]);
+    for (const tensor of [ids, found, logProb, entropy]) tensor.dispose();
   });
 
   test("the gradient of a sharded weight is sharded alike, with the bits of the whole one's", async () => {

@@ -8,7 +8,8 @@ import type { Tensor } from "../tensor.ts";
 import { defineOp, expectDType, type ReferenceArray, shapeError } from "./define.ts";
 import { grid, perItemHead } from "./wgsl.ts";
 
-const LARGEST_K = 64;
+/** The most that can be asked for. */
+export const LARGEST_K = 64;
 /** Longer rows are cut into parts of this length, whose k largest are then cut and merged in turn. */
 const PART = 1024;
 

@@ -1,15 +1,13 @@
 // Gradients of the head. With z = logit / T, p = softmax(z), H the entropy: d logp_t / dz_j = [j = t] - p_j, dH / dz_j = -p_j (log p_j + H),
-// and the log-normalizer's is p_j. Slices of the logits are made again, turned into their gradient in place, and multiplied on.
-import { matrixShape } from "../../checked.ts";
+// and the log-normalizer's is p_j.
+import { rowsOf } from "../../checked.ts";
 import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
-import { emptyLike, fill } from "../fill.ts";
-import { matmulInto } from "../matmul/dispatch.ts";
+import { fill } from "../fill.ts";
 import { grid, perItemHead, THREADS } from "../wgsl.ts";
+import { headGradients } from "./gradient-sweep.ts";
 import type { GroupedPairs } from "./pairs.ts";
-import { writeRows } from "./row-slice.ts";
-import { chunkOf, forEachSlice, rowChunks, sliceLogits, sliceStride } from "./slices.ts";
 import type { LogitSlice } from "./softmax-state.ts";
 
 const coefficientKernel = defineKernel(() => ({
@@ -105,9 +103,7 @@ export function headBackward(
   call: HeadBackward,
 ): readonly [hidden: Tensor | undefined, weight: Tensor | undefined] {
   const { hidden, weight, needs } = call;
-  const [rows, d] = matrixShape(hidden);
-  const [vocabulary] = matrixShape(weight);
-  if (rows === 0 || d === 0) return [fill(device, hidden.shape, 0), fill(device, weight.shape, 0, weight)];
+  const rows = rowsOf(hidden);
   const [ofLogProb, ofEntropy, ofNormalizer] = call.cotangents;
   const { starts, entries } = call.pairs;
   const logProbGradient = ofLogProb ?? fill(device, call.entropy.shape, 0);
@@ -126,35 +122,10 @@ export function headBackward(
     uniforms: [rows],
     groups: grid(device, rows),
   });
-  const hiddenGradient = needs[0] ? device.empty([rows, d]) : undefined;
-  const weightGradient = needs[1] ? emptyLike(weight) : undefined;
-  const stride = sliceStride(vocabulary);
-  forEachSlice(weight, (slice) => {
-    const { firstColumn, columns } = slice;
-    const sweep = (ofWeight: Tensor | undefined) => {
-      for (const chunk of rowChunks(rows)) {
-        const input = chunkOf(hidden, chunk);
-        const made = sliceLogits(input, slice, stride);
-        toGradient(device, call, made, chunk.firstRow, coefficients, logProbGradient);
-        const aColumns = { column: 0, stride };
-        if (hiddenGradient) {
-          const out = chunkOf(hiddenGradient, chunk);
-          const operands = { a: made.logits, b: slice.weight, out, aColumns, accumulate: firstColumn > 0 };
-          matmulInto(device, { layout: "nn", ...operands, m: chunk.rows, n: d, k: columns });
-          out.dispose();
-        }
-        if (ofWeight) {
-          const operands = { a: made.logits, b: input, out: ofWeight, aColumns, accumulate: chunk.firstRow > 0 };
-          matmulInto(device, { layout: "tn", ...operands, m: columns, n: d, k: chunk.rows });
-        }
-        made.logits.dispose();
-        input.dispose();
-      }
-    };
-    if (weightGradient) writeRows(weightGradient, firstColumn, columns, sweep);
-    else sweep(undefined);
+  return headGradients(device, {
+    ...{ hidden, weight, needs },
+    toGradient: (made, { firstRow }) => toGradient(device, call, made, firstRow, coefficients, logProbGradient),
   });
-  return [hiddenGradient, weightGradient];
 }
 
 function toGradient(

@@ -11,3 +11,10 @@ export interface LogProbOptions {
 export interface HeadParams extends LogProbOptions {
   readonly pairs: TargetPairs;
 }
+
+/** `forward`: KL(other ‖ own), which covers the other; `reverse`: KL(own ‖ other), which seeks its modes. */
+export type DivergenceDirection = "forward" | "reverse";
+
+export interface DivergenceOptions extends LogProbOptions {
+  readonly direction: DivergenceDirection;
+}

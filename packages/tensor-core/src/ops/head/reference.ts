@@ -9,27 +9,17 @@ export function headReference(
   weight: ReferenceArray,
   params: HeadParams,
 ): readonly [ReferenceArray, ReferenceArray, ReferenceArray] {
-  const [rows, d] = matrixShape(hidden);
-  const [vocabulary] = matrixShape(weight);
+  const [rows] = matrixShape(hidden);
   const { pairs, bannedIds = [] } = params;
-  const temperature = params.temperature || 1;
-  const banned = new Set(bannedIds);
-  const scores: Float64Array[] = [];
+  const scores = scaledLogits(hidden, weight, params.temperature ?? 1, new Set(bannedIds));
   const logNormalizer = new Float64Array(rows);
   const entropyOfRow = new Float64Array(rows);
-  for (let r = 0; r < rows; r++) {
-    const z = Float64Array.from({ length: vocabulary }, (_, v) => {
-      if (banned.has(v)) return Number.NEGATIVE_INFINITY;
-      let sum = 0;
-      for (let k = 0; k < d; k++) sum += element(hidden.data, r * d + k) * element(weight.data, v * d + k);
-      return sum / temperature;
-    });
+  for (const [r, z] of scores.entries()) {
     const largest = z.reduce((a, b) => Math.max(a, b));
     const total = largest + Math.log(z.reduce((sum, x) => sum + Math.exp(x - largest), 0));
     logNormalizer[r] = total;
     const terms = z.map((x) => (x === Number.NEGATIVE_INFINITY ? 0 : -Math.exp(x - total) * (x - total)));
     entropyOfRow[r] = Number.isNaN(total) ? total : terms.reduce((sum, term) => sum + term, 0);
-    scores.push(z);
   }
   const count = pairs.rows.length;
   const logProb = new Float64Array(count);
@@ -44,4 +34,23 @@ export function headReference(
     { shape: [count], data: entropy },
     { shape: [rows], data: logNormalizer },
   ];
+}
+
+/** Logits by row, divided by the temperature (by 1 where it is 0); those of banned ids are -infinity. */
+export function scaledLogits(
+  hidden: ReferenceArray,
+  weight: ReferenceArray,
+  temperature: number,
+  banned: ReadonlySet<number>,
+): Float64Array[] {
+  const [rows, d] = matrixShape(hidden);
+  const [vocabulary] = matrixShape(weight);
+  return Array.from({ length: rows }, (_, r) =>
+    Float64Array.from({ length: vocabulary }, (_, v) => {
+      if (banned.has(v)) return Number.NEGATIVE_INFINITY;
+      let sum = 0;
+      for (let k = 0; k < d; k++) sum += element(hidden.data, r * d + k) * element(weight.data, v * d + k);
+      return sum / (temperature || 1);
+    }),
+  );
 }
