@@ -1,11 +1,12 @@
 // Group-relative policy optimization: group rollouts, advantages, losses, packed update steps, checkpoints.
 export { listCheckpoints } from "./checkpoint/checkpoints.ts";
+export type { LossDistillation, TokenDistillation } from "./distillation/settings.ts";
 export { GrpoError, type GrpoErrorCode } from "./error.ts";
 export type { LossTensors, TensorLoss } from "./losses/define.ts";
 export type { TensorOps } from "./losses/tensor-ops.ts";
 export type { Alarm, AlarmName } from "./metrics/alarms.ts";
 export type { Metrics } from "./metrics/rollout-metrics.ts";
-export type { Parameter, ScorableTraces, Scorer, TrainablePolicy } from "./policy.ts";
+export type { Parameter, PredictingRows, ScorableTraces, Scorer, TrainablePolicy } from "./policy.ts";
 export type { Failure, FailurePolicy, RolloutOptions, RolloutPlace } from "./rollout/options.ts";
 export { type Rollout, rollout } from "./rollout/rollout.ts";
 export { type EvaluateOptions, evaluatePolicy } from "./run/evaluate.ts";

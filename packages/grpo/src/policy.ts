@@ -2,13 +2,30 @@
 import type { Policy, Trajectory } from "@iapo/rollout-trace";
 import type { Device, LogProbs, Tensor } from "@iapo/tensor-core";
 
+/** Rows that predict sampled tokens under one temperature and one set of banned ids, and the head that they go through. */
+export interface PredictingRows {
+  /** f32 [n, width], on the tape if there is one. */
+  readonly hidden: Tensor;
+  /** f32 or bf16 [vocabulary, width] */
+  readonly head: Tensor;
+  readonly temperature: number;
+  readonly bannedIds: readonly number[];
+  /** [m] the row of each token, */
+  readonly rows: Int32Array;
+  /** and its place among all sampled tokens. */
+  readonly tokens: Int32Array;
+}
+
 /** Traces laid out for one forward pass. Dispose it after the backward pass. */
 export interface ScorableTraces {
   /**
    * Log-prob and entropy of every sampled token, trace by trace, turn by turn, under the turn's temperature and banned ids; on the tape if
    * there is one.
+   * @param options `keepRows`: with the rows that predict the tokens, for what is computed from whole distributions; a policy may have none
    */
-  logProbs(): LogProbs;
+  logProbs(options?: { readonly keepRows?: boolean }): LogProbs & {
+    readonly rows?: readonly PredictingRows[] | undefined;
+  };
   dispose(): void;
 }
 

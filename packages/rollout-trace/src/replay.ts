@@ -25,6 +25,7 @@ export type ReplayedUpdate = readonly (ReplayedSample & {
   /** As the rollout measured them. */
   readonly rolloutLogProbs: Float32Array;
   readonly referenceLogProbs: Float32Array | undefined;
+  readonly divergences?: Float32Array | undefined;
 })[];
 
 /** The run's own functions, so that what is checked is what ran. What they throw is passed on. */
@@ -158,7 +159,7 @@ function batchOf(
   for (const logged of update.samples) {
     const sample = samples.get(nameOf(logged));
     const tokens = sample && sampledTokens(sample.trace);
-    const lengths = [logged.logProbs, logged.oldLogProbs, logged.referenceLogProbs].flatMap(
+    const lengths = [logged.logProbs, logged.oldLogProbs, logged.referenceLogProbs, logged.divergences].flatMap(
       (values) => values?.length ?? [],
     );
     const wrong = lengths.find((length) => length !== tokens?.logProbs.length);
@@ -178,6 +179,7 @@ function batchOf(
       oldLogProbs: logged.oldLogProbs ?? tokens.logProbs,
       rolloutLogProbs: tokens.logProbs,
       referenceLogProbs: logged.referenceLogProbs,
+      divergences: logged.divergences,
     });
   }
   return batch;

@@ -30,6 +30,8 @@ export type UpdateSample = SampleKey & {
   readonly oldLogProbs?: Float32Array<ArrayBuffer> | undefined;
   /** [T] under the reference, where KL asks. */
   readonly referenceLogProbs?: Float32Array<ArrayBuffer> | undefined;
+  /** [T] of the policy from a teacher or the other way around, before this update, where the loss asks; nats. */
+  readonly divergences?: Float32Array<ArrayBuffer> | undefined;
 };
 
 /** One optimizer step. */
@@ -81,6 +83,7 @@ export const updateLogSchema: z.ZodType<UpdateLog> = z.strictObject({
       logProbs: float32ArraySchema,
       oldLogProbs: float32ArraySchema.optional(),
       referenceLogProbs: float32ArraySchema.optional(),
+      divergences: float32ArraySchema.optional(),
     }),
   ),
   loss: z.number().nullable(),

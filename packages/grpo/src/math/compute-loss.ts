@@ -5,7 +5,7 @@ import { aggregationOf, type BatchCounts } from "./aggregation.ts";
 import type { Numbers, TokenBatch } from "./batch.ts";
 import { importanceWeights } from "./importance.ts";
 import { klTerms } from "./kl.ts";
-import { type PolicyLoss, policyLoss } from "./policy-loss.ts";
+import { type PolicyLoss, type PolicyLossParts, policyLoss } from "./policy-loss.ts";
 import { tokenTerms } from "./terms.ts";
 
 export interface LossInputs {
@@ -17,6 +17,8 @@ export interface LossInputs {
   readonly referenceLogProbs?: Numbers | undefined;
   /** [N] needed for importance weights. */
   readonly rolloutLogProbs?: Numbers | undefined;
+  /** See {@link PolicyLossParts}. */
+  readonly distillation?: PolicyLossParts["distillation"];
   /** Counts of the whole mini-batch where `batch` is a piece of it: see {@link batchCounts}. */
   readonly counts?: BatchCounts | undefined;
 }
@@ -26,13 +28,14 @@ export interface LossInputs {
  * @throws GrpoError `argument` where an input that the options need is missing; `shape`
  */
 export function computeLoss(inputs: LossInputs, options: LossOptions): PolicyLoss {
-  const { batch, advantages, counts } = inputs;
+  const { batch, advantages, counts, distillation } = inputs;
   const { kl, importance } = options;
   const { level, term } = lossDefinition(options.kind);
   return policyLoss({
     batch,
     policy: tokenTerms(batch, advantages, level, (token) => term(token, options)),
     aggregation: aggregationOf(options, counts),
+    distillation,
     weights:
       importance &&
       importanceWeights(batch, needed(inputs.rolloutLogProbs, "rolloutLogProbs", "importance"), importance),

@@ -18,6 +18,13 @@ export { type Aggregation, aggregationOf, aggregationWeights, type BatchCounts, 
 export { type Numbers, spreadOverTokens, type TokenBatch, type TokenTerms, turnMask } from "./batch.ts";
 export { computeLoss, type LossInputs } from "./compute-loss.ts";
 export {
+  countedDifference,
+  type Divergence,
+  distilledAdvantages,
+  logitDivergence,
+  topDivergence,
+} from "./distillation.ts";
+export {
   type ImportanceOptions,
   importanceWeights,
   offPolicyWeights,

@@ -24,6 +24,7 @@ function metricsOf({ rolloutLogProbs, constants, outcome, computed }: MiniBatch,
   return {
     "actor/pg_loss": computed?.policyLoss ?? outcome.loss,
     ...(loss.kl && { "actor/kl_loss": computed?.klLoss ?? Number.NaN, "actor/kl_coef": loss.kl.coefficient }),
+    ...(outcome.divergences && { "distillation/kl": maskedMean(mask, outcome.divergences) }),
     "actor/ppo_kl": approximateKl,
     "actor/pg_clipfrac": clipFraction,
     "actor/pg_clipfrac_lower": dualClipFraction,

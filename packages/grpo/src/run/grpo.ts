@@ -1,6 +1,10 @@
 // GRPO as a recipe: rollouts, shaped rewards, advantages, update.
 import type { Environment, FailedEpisode, StepLog, Task, TurnAdvantage } from "@iapo/rollout-trace";
 import { deriveSeed } from "@iapo/tensor-core";
+import { likeliestIds } from "../distillation/likeliest.ts";
+import { tokenDistillationMetrics } from "../distillation/metrics.ts";
+import { tokenAdvantages, withTeacherLogProbs } from "../distillation/token.ts";
+import { GrpoError } from "../error.ts";
 import type { TensorLoss } from "../losses/define.ts";
 import { at } from "../math/batch.ts";
 import { rolloutMetrics, summary } from "../metrics/rollout-metrics.ts";
@@ -11,7 +15,7 @@ import type { Scorers, ScoringTeacher } from "../scorers/types.ts";
 import { Learner, type LearnerOptions } from "../update/learner.ts";
 import { scoreTraces } from "../update/score.ts";
 import type { ScoredGroup } from "../update/tokens.ts";
-import { type MiniBatch, updatePolicy } from "../update/update.ts";
+import { type MiniBatch, type UpdateDistillation, updatePolicy } from "../update/update.ts";
 import { type CollectParts, collectGroups } from "./collect.ts";
 import type { GrpoOptions } from "./options.ts";
 import { type Place, type Recipe, type RecipeStep, Stopwatch } from "./recipe.ts";
@@ -41,8 +45,12 @@ export interface GrpoParts<Content = unknown> {
   readonly loss?: TensorLoss | undefined;
 }
 
-/** The policy as it is now is the reference of KL. */
-export function grpoRecipe<Content>(parts: GrpoParts<Content>, options: GrpoOptions): Recipe {
+/**
+ * The policy as it is now is the reference of KL.
+ * @throws GrpoError `argument` for distillation without a teacher
+ */
+export function grpoRecipe<Content>(given: GrpoParts<Content>, options: GrpoOptions): Recipe {
+  const parts = withDistillation(given, options);
   const learner = new Learner(parts.policy, parts.learner);
   const reference = options.loss.kl ? parts.policy.reference() : undefined;
   const order = new TaskOrder(parts.tasks, deriveSeed(options.seed, "order"));
@@ -57,6 +65,19 @@ export function grpoRecipe<Content>(parts: GrpoParts<Content>, options: GrpoOpti
   };
 }
 
+/** Distillation by token is a penalty's evidence and an advantage; that by loss asks the teacher later. */
+function withDistillation<Content>(parts: GrpoParts<Content>, options: GrpoOptions): GrpoParts<Content> {
+  const { distillation } = options;
+  if (distillation && !parts.scoringTeacher) throw new GrpoError("argument", "distillation needs a scoringTeacher");
+  if (distillation?.kind !== "token") return parts;
+  const ofRewards = parts.advantage ?? advantageFunction(options.advantage);
+  return {
+    ...parts,
+    penalty: withTeacherLogProbs(parts.penalty),
+    advantage: tokenAdvantages(distillation, ofRewards),
+  };
+}
+
 function scorersOf<Content>(
   { policy, scoringTeacher: teacher }: GrpoParts<Content>,
   { rollout: { maxTokens }, update }: GrpoOptions,
@@ -67,6 +88,7 @@ function scorersOf<Content>(
 
 interface StepParts<Content> extends CollectParts<Content> {
   readonly policy: TrainablePolicy;
+  readonly scoringTeacher?: ScoringTeacher | undefined;
   readonly learner: Learner;
   readonly advantage?: AdvantageFunction | undefined;
   readonly loss?: TensorLoss | undefined;
@@ -86,10 +108,14 @@ async function grpoStep<Content>(parts: StepParts<Content>, place: Place): Promi
   const ready = options.recomputeOldLogProbs
     ? await watch.time("score", () => withOldLogProbs(policy, kept, update?.microBatchTokens))
     : kept;
+  const teacher = teacherOf(parts);
+  const { topK } = teacher?.settings ?? {};
+  const taught =
+    teacher && topK !== undefined ? await watch.time("teacher", () => withLikeliest(parts, ready, topK)) : ready;
   const seed = deriveSeed(options.seed, "update", place.step);
   parts.order.prepare(cursor, options.groups);
   const batches = await watch.time("update", () =>
-    updatePolicy(learner, ready, { ...update, loss, customLoss: parts.loss }, seed),
+    updatePolicy(learner, taught, { ...update, loss, customLoss: parts.loss, distillation: teacher }, seed),
   );
   policy.device.trimPhase();
   const traces = samples.map(({ trace }) => trace);
@@ -101,11 +127,33 @@ async function grpoStep<Content>(parts: StepParts<Content>, place: Place): Promi
       ...metrics,
       ...summary("critic/advantages", advantages.flat(2)),
       ...updateMetrics(batches, loss),
+      ...tokenDistillationMetrics(samples),
     },
     cursor,
     empty: ready.some((group) => group.length > 0) ? undefined : reasonOf(failures[0]),
     timings: watch.timings,
   };
+}
+
+/** Of distillation by loss. */
+function teacherOf<Content>({ options, scoringTeacher }: StepParts<Content>): UpdateDistillation | undefined {
+  const { distillation: settings } = options;
+  return settings?.kind === "loss" && scoringTeacher ? { settings, teacher: scoringTeacher.model } : undefined;
+}
+
+/** The ids that the teacher finds likeliest at every token. */
+async function withLikeliest<Content>(
+  { policy: { device }, scoringTeacher, options }: StepParts<Content>,
+  groups: readonly ScoredGroup[],
+  k: number,
+): Promise<readonly ScoredGroup[]> {
+  const traces = groups.map((group) => group.map(({ trace }) => trace));
+  if (!scoringTeacher || traces.flat().length === 0) return groups;
+  const { model, use = (work) => work() } = scoringTeacher;
+  const ask = () => device.retryOutOfMemory(() => likeliestIds(model, traces, k, options.update?.microBatchTokens));
+  const found = await use(ask);
+  device.trimPhase();
+  return groups.map((group, g) => group.map((one, i) => ({ ...one, likeliest: at(at(found, g), i) })));
 }
 
 /** Undefined where no episode failed: then groups whose rewards are all equal were left out. */
@@ -143,6 +191,7 @@ function updateLog({ scored, constants: { offsets }, outcome, computed }: MiniBa
     logProbs: outcome.logProbs.slice(offsets[row], offsets[row + 1]),
     ...(oldLogProbs && { oldLogProbs: Float32Array.from(oldLogProbs) }),
     ...(referenceLogProbs && { referenceLogProbs: Float32Array.from(referenceLogProbs) }),
+    ...(outcome.divergences && { divergences: outcome.divergences.slice(offsets[row], offsets[row + 1]) }),
   }));
   return { samples, loss: Number.isFinite(loss) ? loss : null, ...(outcome.skipped && { skipped: true }) };
 }

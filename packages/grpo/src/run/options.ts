@@ -1,5 +1,6 @@
 // What decides a GRPO run, as plain data.
 import type { AdvantageOptions, DynamicSamplingOptions } from "../config.ts";
+import type { LossDistillation, TokenDistillation } from "../distillation/settings.ts";
 import type { LossOptions, OverlongOptions } from "../math/index.ts";
 import type { RolloutOptions } from "../rollout/options.ts";
 import type { UpdateOptions } from "../update/update.ts";
@@ -15,6 +16,8 @@ export interface GrpoOptions {
   /** DAPO: groups whose rewards are all equal make room for others. */
   readonly dynamicSampling?: DynamicSamplingOptions | undefined;
   readonly overlong?: OverlongOptions | undefined;
+  /** With `scoringTeacher` of the parts. */
+  readonly distillation?: TokenDistillation | LossDistillation | undefined;
   /** Score traces by the update's kernels before the update, for adapters on which those of the rollout give other bits. */
   readonly recomputeOldLogProbs?: boolean | undefined;
 }

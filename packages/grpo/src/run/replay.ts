@@ -1,5 +1,6 @@
 // The functions by which rollout-trace's `replayStep` recomputes a step of a GRPO run from its file, without a GPU.
 import { joinSampledTokens, type ReplayedUpdate, type ReplayFunctions } from "@iapo/rollout-trace";
+import { tokenAdvantages } from "../distillation/token.ts";
 import { computeLoss, type LossInputs, type LossOptions, overlongPenalty } from "../math/index.ts";
 import { advantagesPerToken, countedTokens } from "../update/tokens.ts";
 import type { GrpoOptions } from "./options.ts";
@@ -14,24 +15,29 @@ export interface ReplayParts {
   readonly advantage?: AdvantageFunction | undefined;
 }
 
+export type ReplayOptions = Pick<GrpoOptions, "loss" | "overlong" | "advantage" | "distillation">;
+
 /** For runs whose loss is one of the named ones: that of a custom loss is not computed on the CPU. */
 export function replayFunctions(
-  { loss, overlong, advantage }: Pick<GrpoOptions, "loss" | "overlong" | "advantage">,
+  { loss, overlong, advantage, distillation }: ReplayOptions,
   parts: ReplayParts,
 ): ReplayFunctions {
+  const ofRewards = parts.advantage ?? advantageFunction(advantage);
+  const mix = distillation?.kind === "loss" ? distillation.mix : undefined;
   return {
     rewards: parts.rewards,
-    advantage: parts.advantage ?? advantageFunction(advantage),
+    advantage: distillation?.kind === "token" ? tokenAdvantages(distillation, ofRewards) : ofRewards,
     penalty: (trace, evidence) => {
       const length = trace.turns.reduce((sum, { logProbs }) => sum + logProbs.length, 0);
       const own = parts.penalty?.(trace, evidence) ?? 0;
       return own - (overlong ? overlongPenalty(length, overlong) : 0) + (evidence.kl_penalty?.[0] ?? 0);
     },
-    loss: (update) => computeLoss(lossInputs(update, loss), loss).loss,
+    loss: (update) => computeLoss(lossInputs(update, loss, mix), loss).loss,
   };
 }
 
-function lossInputs(update: ReplayedUpdate, loss: LossOptions): LossInputs {
+/** @param mix of distillation by loss */
+function lossInputs(update: ReplayedUpdate, loss: LossOptions, mix: number | undefined): LossInputs {
   const traces = update.map(({ trace }) => trace);
   const { offsets, turns, logProbs: rolloutLogProbs } = joinSampledTokens(traces);
   const joined = (values: (sample: ReplayedUpdate[number]) => Float32Array | undefined): Float32Array => {
@@ -49,5 +55,6 @@ function lossInputs(update: ReplayedUpdate, loss: LossOptions): LossInputs {
     advantages: advantagesPerToken(update, { offsets, turns }),
     referenceLogProbs: update[0]?.referenceLogProbs && joined(({ referenceLogProbs }) => referenceLogProbs),
     rolloutLogProbs,
+    distillation: mix === undefined ? undefined : { mix, divergences: joined(({ divergences }) => divergences) },
   };
 }

@@ -1,6 +1,6 @@
 // What a penalty function asks models with: log-probs of written tokens, as a trace has them or with something changed.
 import type { Image, Policy, PromptBlock, RawImage, Scribe, Trace } from "@iapo/rollout-trace";
-import type { Scorer } from "../policy.ts";
+import type { LikeliestTeacher } from "../distillation/likeliest.ts";
 
 /** A trace to be scored, as it was or with something in place of what it had. */
 export interface ScoreRequest {
@@ -35,7 +35,7 @@ export interface Scorers {
 }
 
 /** A model that scorers can be made of; without `render` and `transcribe` it takes no changed prompt, without `open` it writes nothing. */
-export type ScoringModel = Scorer & Partial<Scribe & Pick<Policy, "open">>;
+export type ScoringModel = LikeliestTeacher & Partial<Scribe & Pick<Policy, "open">>;
 
 /** A frozen model that scores the student's tokens. */
 export interface ScoringTeacher {

@@ -15,15 +15,20 @@ import {
   type Tensor,
 } from "@iapo/tensor-core";
 import { GrpoError } from "../error.ts";
-import type { TrainablePolicy } from "../policy.ts";
+import type { PredictingRows, TrainablePolicy } from "../policy.ts";
 
 /** A part of a mini-batch that is computed in one pass. */
 export interface Piece {
   readonly groups: readonly (readonly Trajectory[])[];
   /** False where a constant of its loss is not finite: the step is then not applied. Default true. */
   readonly finite?: boolean;
+  /**
+   * Begins what is measured of each token's whole distribution, and goes on with the rows of the policy's pass: [N], on the tape. Undefined
+   * where nothing is.
+   */
+  readonly divergence?: (() => (rows: readonly PredictingRows[]) => Tensor) | undefined;
   /** This piece's share of the loss: one number. */
-  loss(made: LogProbs): Tensor;
+  loss(made: LogProbs & { readonly divergence?: Tensor | undefined }): Tensor;
 }
 
 export interface LearnerOptions {
@@ -40,6 +45,8 @@ export interface StepOutcome {
   readonly logProbs: Float32Array<ArrayBuffer>;
   /** [N] */
   readonly entropies: Float32Array<ArrayBuffer>;
+  /** [N] where pieces measure them. */
+  readonly divergences: Float32Array<ArrayBuffer> | undefined;
   /** Before clipping. */
   readonly gradientNorm: number;
   /** A log-prob, an entropy, the loss or the gradient was not finite: nothing has changed. */
@@ -80,7 +87,7 @@ export class Learner {
     const { device } = this.policy;
     const { gradients, outputs } = await device.retryOutOfMemory(() => this.gradients(pieces), disposeAll);
     const constants = device.tensor([pieces.every(({ finite = true }) => finite) ? 0 : Number.NaN], []);
-    const mustBeFinite = [...outputs.flatMap(({ loss, logProb, entropy }) => [loss, logProb, entropy]), constants];
+    const mustBeFinite = [...outputs.flatMap(tensorsOf), constants];
     const clip = clipByGlobalNorm(gradients, maxNorm, mustBeFinite);
     this.optimizer.step(gradients, { learningRate, clip });
     for (const tensor of [...gradients, constants]) tensor.dispose();
@@ -126,15 +133,18 @@ export class Learner {
     }
   }
 
-  #addGradients({ groups, loss }: Piece, made: { gradients: Tensor[]; outputs: PieceOutputs[] }): void {
+  #addGradients(piece: Piece, made: { gradients: Tensor[]; outputs: PieceOutputs[] }): void {
+    const { groups, loss } = piece;
     const sources = this.policy.parameters.map(({ run }) => run);
     const packed = this.policy.pack(groups);
     try {
       const { own, value } = scope(() => {
+        const measure = piece.divergence?.();
         const recorded = record(sources, () =>
-          scope(() => {
-            const { logProb, entropy } = packed.logProbs();
-            return { logProb, entropy, loss: loss({ logProb, entropy }) };
+          scope((): PieceOutputs => {
+            const { rows = [], ...outputs } = packed.logProbs(measure && { keepRows: true });
+            const all = measure ? { ...outputs, divergence: measure(rows) } : outputs;
+            return { ...all, loss: loss(all) };
           }),
         );
         const into = made.outputs.length > 0 ? { into: made.gradients } : {};
@@ -157,6 +167,11 @@ export interface PieceOutputs {
   readonly loss: Tensor;
   readonly logProb: Tensor;
   readonly entropy: Tensor;
+  readonly divergence?: Tensor | undefined;
+}
+
+function tensorsOf({ loss, logProb, entropy, divergence }: PieceOutputs): Tensor[] {
+  return [loss, logProb, entropy, ...(divergence ? [divergence] : [])];
 }
 
 /** Of all pieces together. */
@@ -168,23 +183,26 @@ export interface Gradients {
 }
 
 function disposeAll({ gradients, outputs }: Gradients): void {
-  for (const tensor of [...gradients, ...outputs.flatMap((output) => Object.values(output))]) tensor.dispose();
+  for (const tensor of [...gradients, ...outputs.flatMap(tensorsOf)]) tensor.dispose();
 }
 
 async function readOutputs(
   outputs: readonly PieceOutputs[],
-): Promise<Pick<StepOutcome, "loss" | "logProbs" | "entropies">> {
+): Promise<Pick<StepOutcome, "loss" | "logProbs" | "entropies" | "divergences">> {
   const read = await Promise.all(
-    outputs.map(async ({ loss, logProb, entropy }) => {
-      const values = await Promise.all([loss.item(), logProb.values(), entropy.values()]);
-      for (const tensor of [loss, logProb, entropy]) tensor.dispose();
+    outputs.map(async (output) => {
+      const { loss, logProb, entropy, divergence } = output;
+      const values = await Promise.all([loss.item(), logProb.values(), entropy.values(), divergence?.values()]);
+      for (const tensor of tensorsOf(output)) tensor.dispose();
       return values;
     }),
   );
+  const divergences = read.flatMap(([, , , own]) => (own ? [own] : []));
   return {
     loss: read.reduce((sum, [loss]) => sum + loss, 0),
     logProbs: joined(read.map(([, logProbs]) => logProbs)),
     entropies: joined(read.map(([, , entropies]) => entropies)),
+    divergences: divergences.length > 0 ? joined(divergences) : undefined,
   };
 }
 

@@ -1,5 +1,6 @@
 // What an update knows of each sampled token of its traces. Legend: N tokens, R traces.
 import type { ImageRef, SampledBatch, Trace, TurnAdvantage } from "@iapo/rollout-trace";
+import type { LikeliestIds } from "../distillation/divergence.ts";
 import type { LossSettings } from "../losses/define.ts";
 import { at, turnMask } from "../math/batch.ts";
 
@@ -12,6 +13,8 @@ export interface ScoredTrace {
   readonly oldLogProbs?: Float32Array | undefined;
   /** [tokens of the trace] where KL asks. */
   readonly referenceLogProbs?: Float32Array | undefined;
+  /** At each of its tokens, where distillation takes the likeliest ids only. */
+  readonly likeliest?: LikeliestIds | undefined;
 }
 
 /** Responses to one prompt. */

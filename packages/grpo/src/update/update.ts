@@ -2,7 +2,9 @@
 
 import { joinSampledTokens } from "@iapo/rollout-trace";
 import * as ops from "@iapo/tensor-core";
-import { type Device, deriveSeed, type LogProbs, type Seed, scope, type Tensor } from "@iapo/tensor-core";
+import { type Device, deriveSeed, type Seed, scope, type Tensor } from "@iapo/tensor-core";
+import { pieceDivergence } from "../distillation/piece.ts";
+import type { LossDistillation } from "../distillation/settings.ts";
 import type { TensorLoss } from "../losses/define.ts";
 import {
   aggregationOf,
@@ -13,6 +15,7 @@ import {
   type LossOptions,
   type PolicyLoss,
 } from "../math/index.ts";
+import type { Scorer } from "../policy.ts";
 import type { Learner, Piece, StepOutcome } from "./learner.ts";
 import { allConstantsFinite, type LossConstants, sliceResponses, uploadConstants } from "./loss-constants.ts";
 import { ownLoss } from "./own-loss.ts";
@@ -31,6 +34,14 @@ export interface UpdateOptions {
   readonly epochs?: number | undefined;
   /** Rows of one forward and backward pass at most; default no limit. */
   readonly microBatchTokens?: number | undefined;
+  /** A teacher's distributions in the loss. */
+  readonly distillation?: UpdateDistillation | undefined;
+}
+
+export interface UpdateDistillation {
+  readonly settings: LossDistillation;
+  /** Asked in every pass, unless traces bring its likeliest ids. */
+  readonly teacher: Scorer;
 }
 
 /** A mini-batch and its constants. */
@@ -68,17 +79,22 @@ export async function updatePolicy(
       done.push({
         ...batch,
         outcome,
-        computed: options.customLoss ? undefined : computed(batch, outcome, options.loss),
+        computed: options.customLoss ? undefined : computed(batch, outcome, options),
       });
     }
   }
   return done;
 }
 
-function computed(batch: PreparedBatch, { logProbs }: StepOutcome, loss: LossOptions): PolicyLoss {
-  const { constants, rolloutLogProbs } = batch;
+function computed(
+  { constants, rolloutLogProbs }: PreparedBatch,
+  { logProbs, divergences }: StepOutcome,
+  { loss, distillation: taught }: UpdateOptions,
+): PolicyLoss {
   const { advantages, referenceLogProbs } = constants;
-  return computeLoss({ batch: { ...constants, logProbs }, advantages, referenceLogProbs, rolloutLogProbs }, loss);
+  const distillation = taught && divergences && { divergences, mix: taught.settings.mix };
+  const batch = { ...constants, logProbs };
+  return computeLoss({ batch, advantages, referenceLogProbs, rolloutLogProbs, distillation }, loss);
 }
 
 /** A mini-batch in pieces; undefined where no token counts. */
@@ -87,7 +103,7 @@ export function prepareMiniBatch(
   groups: readonly ScoredGroup[],
   options: UpdateOptions,
 ): PreparedBatch | undefined {
-  const { loss, microBatchTokens = Number.POSITIVE_INFINITY, customLoss } = options;
+  const { loss, microBatchTokens = Number.POSITIVE_INFINITY, customLoss, distillation } = options;
   const lossFunction = customLoss ? ownLoss(customLoss) : tensorLoss(loss);
   const scored = groups.flat();
   const traces = scored.map(({ trace }) => trace);
@@ -112,12 +128,24 @@ export function prepareMiniBatch(
     return {
       groups: piece.map((group) => group.map(({ trace }) => trace)),
       finite: allConstantsFinite(own),
-      loss: (made) => lossOf(device, lossFunction, own, made),
+      divergence: distillation && (() => pieceDivergence(distillation, piece)),
+      loss: (made) => lossOf(device, lossFunction, own, made, distillation?.settings.mix),
     };
   });
   return { scored, rolloutLogProbs, constants, pieces };
 }
 
-function lossOf(device: Device, loss: TensorLoss, constants: LossConstants, made: LogProbs): Tensor {
-  return scope(() => loss({ ...made, ...uploadConstants(device, constants) }, ops));
+function lossOf(
+  device: Device,
+  loss: TensorLoss,
+  constants: LossConstants,
+  { divergence, ...made }: Parameters<Piece["loss"]>[0],
+  mix = 0,
+): Tensor {
+  return scope(() => {
+    const tensors = { ...made, ...uploadConstants(device, constants) };
+    if (!divergence) return loss(tensors, ops);
+    const taught = ops.multiply(ops.dot(divergence, tensors.tokenWeights), mix);
+    return mix === 1 ? taught : ops.add(ops.multiply(loss(tensors, ops), 1 - mix), taught);
+  });
 }

@@ -41,7 +41,7 @@ export async function openTeacher(device: Device, source: TeacherSource, loading
  * On the device only while it is used, and while it is, frozen weights of a student with an adapter are not. It holds nothing in between.
  * `onPhase` hears who is loaded.
  */
-export async function openTeacherInTurns(
+async function openTeacherInTurns(
   student: QwenVLPolicy,
   source: TeacherSource,
   loading: Loading,

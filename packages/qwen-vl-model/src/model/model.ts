@@ -130,19 +130,30 @@ export class QwenVLModel {
     });
   }
 
-  /** Log-probability and entropy `[targets]` of wanted tokens, each behind the row that predicts it. */
-  logProbs(
+  /**
+   * Log-probability and entropy `[targets]` of wanted tokens, each behind the row that predicts it; `kept`, the hidden states of those rows,
+   * each once, and `rows` `[targets]` into them.
+   */
+  predict(
     hidden: Tensor,
     targets: Pick<PackedBatch, "targetRows" | "targetIds">,
     options: LogProbOptions = {},
-  ): LogProbs {
+  ): LogProbs & { readonly kept: Tensor; readonly rows: Int32Array } {
     const { device, head } = this;
     const wanted = Int32Array.from(new Set(targets.targetRows)).sort();
     const place = new Map(Array.from(wanted, (row, i) => [row, i]));
-    const rows = targets.targetRows.map((row) => place.get(row) ?? 0);
+    const rows = Int32Array.from(targets.targetRows, (row) => place.get(row) ?? 0);
     return scope(() => {
       const kept = gatherRows(hidden, RowIndex.of(device, wanted, rowsOf(hidden)));
-      return logProbs(kept, head, { rows, targets: targets.targetIds }, options);
+      return { ...logProbs(kept, head, { rows, targets: targets.targetIds }, options), kept, rows };
+    });
+  }
+
+  /** Log-probability and entropy of {@link QwenVLModel.predict} alone. */
+  logProbs(...given: Parameters<QwenVLModel["predict"]>): LogProbs {
+    return scope(() => {
+      const { logProb, entropy } = this.predict(...given);
+      return { logProb, entropy };
     });
   }
 

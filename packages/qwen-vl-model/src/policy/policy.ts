@@ -32,9 +32,26 @@ import { renderTurn, transcribe } from "./transcribe.ts";
 export interface ScorableTraces {
   /** Rows of the pass. */
   readonly rows: number;
-  /** Of every sampled token, trace by trace and turn by turn, under each turn's temperature and banned ids. On the tape, if there is one. */
-  logProbs(): LogProbs;
+  /**
+   * Of every sampled token, trace by trace and turn by turn, under each turn's temperature and banned ids. On the tape, if there is one.
+   * @param options `keepRows`: with the rows that predict the tokens
+   */
+  logProbs(options?: { readonly keepRows?: boolean }): LogProbs & { readonly rows?: readonly PredictingRows[] };
   dispose(): void;
+}
+
+/** Rows that predict sampled tokens under one temperature and one set of banned ids, and the head that they go through. */
+export interface PredictingRows {
+  /** f32 [n, width], on the tape if there is one. */
+  readonly hidden: Tensor;
+  /** f32 or bf16 [vocabulary, width] */
+  readonly head: Tensor;
+  readonly temperature: number;
+  readonly bannedIds: readonly number[];
+  /** [m] the row of each token, */
+  readonly rows: Int32Array;
+  /** and its place among all sampled tokens. */
+  readonly tokens: Int32Array;
 }
 
 export interface PolicyOptions {
@@ -158,10 +175,11 @@ export class QwenVLPolicy implements Policy, Scribe {
     const options = { checkpoint: this.#checkpoint };
     return {
       rows: batch.tokens.length,
-      logProbs: () =>
+      logProbs: ({ keepRows = false } = {}) =>
         scope(() => {
           const hidden = model.hidden(model.embed(uploaded, options), uploaded, options);
-          return headOutputs(model, hidden, batch, traces);
+          const { rows, ...outputs } = headOutputs(model, hidden, batch, traces);
+          return keepRows ? { ...outputs, rows } : outputs;
         }),
       dispose: () => model.release(uploaded),
     };
@@ -187,9 +205,9 @@ function headOutputs(
   hidden: Tensor,
   batch: PackedBatch,
   { classes, order }: PackedTraces,
-): LogProbs {
+): LogProbs & { readonly rows: readonly PredictingRows[] } {
   const made = classes.map(({ targets, ...options }) =>
-    model.logProbs(
+    model.predict(
       hidden,
       {
         targetRows: Int32Array.from(targets, (target) => at(batch.targetRows, target)),
@@ -198,8 +216,17 @@ function headOutputs(
       options,
     ),
   );
+  const places = placesOf(order);
+  let first = 0;
+  const rows = made.map(({ kept, rows: ofTargets }, i): PredictingRows => {
+    const { temperature, bannedIds } = at(classes, i);
+    const tokens = places.subarray(first, first + ofTargets.length);
+    first += ofTargets.length;
+    return { hidden: kept, head: model.head, temperature, bannedIds, rows: ofTargets, tokens };
+  });
   const [only, ...others] = made;
-  if (only && others.length === 0 && order.every((target, i) => target === i)) return only;
+  if (only && others.length === 0 && order.every((target, i) => target === i))
+    return { logProb: only.logProb, entropy: only.entropy, rows };
   const index = RowIndex.of(model.device, order, order.length);
   const ordered = (parts: readonly Tensor[]): Tensor => {
     const joined = reshape(concat(parts, 0), [order.length, 1]);
@@ -208,7 +235,17 @@ function headOutputs(
   return {
     logProb: ordered(made.map(({ logProb }) => logProb)),
     entropy: ordered(made.map(({ entropy }) => entropy)),
+    rows,
   };
+}
+
+/** From `order[token] = target` to the token of each target. */
+function placesOf(order: Int32Array): Int32Array {
+  const places = new Int32Array(order.length);
+  order.forEach((target, token) => {
+    places[target] = token;
+  });
+  return places;
 }
 
 /** Copies of run copies, without masters. Throws `out_of_memory`, keeping nothing. */
