@@ -1,6 +1,5 @@
 // Strict schemas of what a configuration file may set here. A key may be left out; the default stands in. Imports no GPU code.
 export type { AdvantageOptions } from "./advantages/registry.ts";
-export { lossDistillationSchema, tokenDistillationSchema } from "./config/distillation.ts";
 export {
   advantageOptionsSchema,
   type DynamicSamplingOptions,

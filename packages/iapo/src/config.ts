@@ -9,3 +9,4 @@ export { writesCalls } from "./config/compare.ts";
 export type { IapoPreset } from "./config/presets.ts";
 export { iapoPresets, iapoSettingsSchema } from "./config/settings.ts";
 export type { CompareSettings, IapoSettings, LambdaSchedule, NoCallPenalty, PenaltySettings } from "./config/types.ts";
+export { type Distillation, distillationSchema, type SequenceDistillation } from "./distillation/settings.ts";

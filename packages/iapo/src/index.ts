@@ -47,6 +47,12 @@ export { type CellSettings, type DiagnoseGrid, defaultGrid, methodLabel } from "
 export { diagnosisSvg } from "./diagnose/picture.ts";
 export { type Estimate, pairedAuc, pooledAuc } from "./diagnose/statistics.ts";
 export { diagnosisTable } from "./diagnose/table.ts";
+export {
+  type DistillationOptions,
+  type DistillationParts,
+  distillationRecipe,
+  distillationReplay,
+} from "./distillation/recipe.ts";
 export { IapoError, type IapoErrorCode } from "./error.ts";
 export { blockMasses, callDivergence } from "./penalty/divergence.ts";
 export { lambdaAt } from "./penalty/lambda.ts";

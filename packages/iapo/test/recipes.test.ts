@@ -1,14 +1,15 @@
 // Every recipe's sections are settings, and say what its name and the paper's tables say.
 import { grpoSettingsSchema } from "@iapo/grpo/config";
 import { describe, expect, test } from "vitest";
-import { baselineOptionsSchema, iapoPresets, iapoSettingsSchema } from "../src/config.ts";
+import { baselineOptionsSchema, distillationSchema, iapoPresets, iapoSettingsSchema } from "../src/config.ts";
 import { type ExperimentRecipe, nanoRecipes, paperRecipes, recipes } from "../src/recipes/index.ts";
 
 /** With all defaults in their places. */
-function resolve({ config: { grpo, iapo, baseline } }: ExperimentRecipe) {
+function resolve({ config: { grpo, iapo, distillation, baseline } }: ExperimentRecipe) {
   return {
     grpo: grpoSettingsSchema.parse(grpo ?? {}),
     iapo: iapo && iapoSettingsSchema.parse(iapo),
+    distillation: distillation && distillationSchema.parse(distillation),
     baseline: baseline && baselineOptionsSchema.parse(baseline),
   };
 }
@@ -24,10 +25,10 @@ const resolved = (name: string) => resolve(recipe(name));
 describe.each([...recipes.values()])("$name", (one) => {
   test("parses; a teacher stands exactly where it is asked for, and one that is made has its recipe", () => {
     const { config, needs } = one;
-    const { grpo, iapo, baseline } = resolve(one);
+    const { grpo, iapo, distillation, baseline } = resolve(one);
     expect(grpo.steps).toBeGreaterThan(0);
-    expect(config.teacher !== undefined).toBe(iapo !== undefined);
-    expect(iapo && baseline).toBeUndefined();
+    expect(config.teacher !== undefined).toBe((iapo ?? distillation) !== undefined);
+    expect([iapo, distillation, baseline].filter((section) => section !== undefined).length).toBeLessThanOrEqual(1);
     expect(one.name).toMatch(/^[\w-]+$/);
     expect(one.title).not.toMatch(/\n/);
     expect(config.teacher?.directory?.startsWith("models/") ?? false).toBe(needs !== undefined);
@@ -41,7 +42,7 @@ describe.each([...recipes.values()])("$name", (one) => {
 
 test("names are unique; no two are the same experiment, and sixteen are at nano scale", () => {
   expect(nanoRecipes).toHaveLength(16);
-  expect(recipes.size).toBe(nanoRecipes.length + 4 + paperRecipes.length);
+  expect(recipes.size).toBe(nanoRecipes.length + 7 + paperRecipes.length);
   const settings = [...recipes.values()].map(({ config }) => JSON.stringify(config));
   expect(new Set(settings).size).toBe(recipes.size);
   expect(new Set([...recipes.values()].map(({ title }) => title)).size).toBe(recipes.size - 1); // ToRL, at both sizes

@@ -2,20 +2,12 @@
 import { toleranceSchema } from "@iapo/grpo/config";
 import { z } from "zod";
 import { compareLabel, writesCalls } from "./compare.ts";
+import { lambdaScheduleSchema } from "./lambda-schedule.ts";
 import { type IapoPreset, presetDefaults } from "./presets.ts";
-import type { CompareSettings, IapoSettings, LambdaSchedule, MethodSettings, PartitionSettings } from "./types.ts";
+import type { CompareSettings, IapoSettings, MethodSettings, PartitionSettings } from "./types.ts";
 
 const positive = z.number().gt(0);
 const presets = ["paper", "occlusion", "anchored"] as const satisfies readonly IapoPreset[];
-
-const lambdaScheduleSchema: z.ZodType<LambdaSchedule, unknown> = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("constant").describe("Lambda stays.") }),
-  z.strictObject({
-    kind: z.enum(["exp", "linear", "inverse", "cosine"]).describe("The curve on which lambda falls."),
-    rate: z.number().min(0).default(0.01).describe("Of the fall, per step."),
-    floor: z.number().min(0).default(0).describe("Lambda is never below."),
-  }),
-]);
 
 /** Keys that only some methods take. */
 const methodKeys = z.strictObject({

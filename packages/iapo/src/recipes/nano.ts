@@ -122,12 +122,35 @@ const readings: readonly ExperimentRecipe[] = [
   },
 ];
 
+/** The teacher's log-probs and distributions themselves, in place of what its attribution says. */
+const distillations: readonly ExperimentRecipe[] = [
+  {
+    name: "nano-opd",
+    title: "On-policy distillation: the teacher's log-prob of the student's call, as a penalty",
+    source: "docs/method.md L",
+    config: { ...withTeacher, distillation: { kind: "sequence" } },
+  },
+  {
+    name: "nano-opd-token",
+    title: "On-policy distillation by token: half of each advantage is k1 to the teacher",
+    source: "docs/method.md L",
+    config: { ...withTeacher, distillation: { kind: "token", mix: 0.5 } },
+  },
+  {
+    name: "nano-gkd",
+    title: "GKD: the reverse KL to the teacher as a loss, rewards at half weight",
+    source: "docs/method.md L",
+    config: { ...withTeacher, distillation: { kind: "loss", mix: 0.5 } },
+  },
+];
+
 /** The sixteen. */
 export const nanoRecipes: readonly ExperimentRecipe[] = [...methods, ...teachers, ...lambdas, ...readings];
 
-/** Beside the sixteen: the anchored penalty, what one of them needs first, a variation, and a nano model from random weights. */
+/** Beside the sixteen: the anchored penalty, on-policy distillation, what one of them needs first, a variation, and a nano model from random weights. */
 export const furtherNanoRecipes: readonly ExperimentRecipe[] = [
   anchored,
+  ...distillations,
   {
     name: trainedTeacher,
     title: "The nano teacher, trained on by GRPO",

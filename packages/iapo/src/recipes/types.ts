@@ -4,6 +4,7 @@ import type { NanoChartOptions } from "@iapo/vqa-tasks/nano";
 import type { BaselineOptions } from "../baselines/config.ts";
 import type { IapoPreset } from "../config/presets.ts";
 import type { IapoSettings } from "../config/types.ts";
+import type { Distillation } from "../distillation/settings.ts";
 
 /** What may be left out, at every level. */
 export type Partly<T> = T extends object ? { readonly [K in keyof T]?: Partly<T[K]> } : T;
@@ -23,13 +24,15 @@ export interface RecipeConfig {
     readonly lora?: { readonly rank: number; readonly alpha: number };
     readonly recompute?: boolean;
   };
-  /** With `iapo`. */
+  /** With `iapo` or `distillation`. */
   readonly teacher?: RecipeModel & { readonly residence?: "resident" | "turns" };
   readonly data: { readonly nanoCharts: Partly<NanoChartOptions> };
   readonly environment?: { readonly prompt: "full" | "compact" };
   readonly grpo?: Partly<GrpoSettings>;
   readonly iapo?: { readonly preset: IapoPreset } & Partial<IapoSettings>;
-  /** In place of `iapo`; plain GRPO has neither. */
+  /** In place of `iapo`. */
+  readonly distillation?: Partly<Distillation> & Pick<Distillation, "kind">;
+  /** In place of both; plain GRPO has none of them. */
   readonly baseline?: Partial<BaselineOptions> & Pick<BaselineOptions, "kind">;
   /** Of a baseline whose verifier is a language model. */
   readonly verifier?: { readonly endpoint: string; readonly model: string };

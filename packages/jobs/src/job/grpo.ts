@@ -2,15 +2,15 @@
 import { join } from "node:path";
 import { evaluatePolicy, type GrpoParts, grpoRecipe, learnerOptions, type Recipe } from "@iapo/grpo";
 import { configurationProblems } from "@iapo/grpo/config";
-import { iapoRecipe } from "@iapo/iapo";
+import { distillationRecipe, iapoRecipe } from "@iapo/iapo";
 import type { JobConfig } from "../config/schema.ts";
 import { openBaseline } from "../parts/baseline.ts";
 import { userFunctions } from "../parts/functions.ts";
-import { openTeacherOf } from "../parts/teacher.ts";
+import { openTeacherOf, requireSameTokens } from "../parts/teacher.ts";
 import { closing, type JobParts, type JobSpec } from "./spec.ts";
 
 export function grpoSpec(config: JobConfig): JobSpec {
-  const { model, teacher, data, environment, judge, grpo, iapo, baseline, verifier } = config;
+  const { model, teacher, data, environment, judge, grpo, iapo, distillation, baseline, verifier } = config;
   const { steps, checkpoint, maxSkippedSteps, ...decisive } = grpo;
   const { loss } = grpo;
   const { maxPromptTokens: maximum, onLongPrompt } = grpo.rollout;
@@ -31,7 +31,7 @@ export function grpoSpec(config: JobConfig): JobSpec {
     promptLimit: maximum === undefined ? undefined : { maximum, onLongPrompt },
     settings: {
       ...{ model, teacher: decisiveTeacher, data: decisiveData, environment: decisiveEnvironment, judge },
-      ...{ grpo: settings, iapo, baseline, verifier },
+      ...{ grpo: settings, iapo, distillation, baseline, verifier },
     },
     tokensOf: (metrics) =>
       (metrics["response_length/mean"] ?? 0) * (metrics["rollout/groups"] ?? 0) * grpo.rollout.samples,
@@ -49,7 +49,7 @@ export function grpoSpec(config: JobConfig): JobSpec {
 }
 
 async function recipeOf(config: JobConfig, parts: JobParts): Promise<Recipe & AsyncDisposable> {
-  const { grpo, iapo, teacher: teacherSettings, baseline: baselineOptions } = config;
+  const { grpo, iapo, distillation, teacher: teacherSettings, baseline: baselineOptions } = config;
   const { policy, tasks, environment, directory } = parts;
   const learner = learnerOptions(grpo.optimizer);
   const base: GrpoParts = {
@@ -60,7 +60,7 @@ async function recipeOf(config: JobConfig, parts: JobParts): Promise<Recipe & As
     ...(await userFunctions(grpo.functions)),
   };
   const options = { ...grpo, recomputeOldLogProbs: grpo.recomputeOldLogProbs || !parts.parity };
-  const isAsked = iapo !== undefined || base.penalty !== undefined;
+  const isAsked = (iapo ?? distillation ?? base.penalty) !== undefined;
   const teacher = isAsked && teacherSettings ? await openTeacherOf(teacherSettings, parts) : undefined;
   if (iapo && teacher) {
     const student = policy.differentiable();
@@ -74,6 +74,10 @@ async function recipeOf(config: JobConfig, parts: JobParts): Promise<Recipe & As
     return closing(grpoRecipe({ ...base, ...functions }, options), close);
   }
   if (!teacher) return closing(grpoRecipe(base, options));
-  const asked = { model: teacher.writer.policy, use: teacher.use };
-  return closing(grpoRecipe({ ...base, scoringTeacher: asked }, options), async () => teacher.dispose());
+  requireSameTokens(policy, teacher.writer.policy);
+  const scored = { ...base, scoringTeacher: { model: teacher.writer.policy, use: teacher.use } };
+  const recipe = distillation
+    ? distillationRecipe({ ...scored, student: policy.differentiable() }, { ...options, distillation })
+    : grpoRecipe(scored, options);
+  return closing(recipe, async () => teacher.dispose());
 }

@@ -4,6 +4,7 @@ import { type DifferentiablePolicy, modelDirectory, QwenVLPolicy } from "@iapo/q
 import type { ModelSource } from "@iapo/qwen-vl-model/config";
 import type { Device } from "@iapo/tensor-core";
 import type { TeacherSettings } from "../config/teacher.ts";
+import { JobsError } from "../error.ts";
 import { modelHash } from "./model-content.ts";
 
 interface Loading {
@@ -87,4 +88,18 @@ async function teacherOf(
 async function weightsName({ model }: QwenVLPolicy, source: ModelSource, loading: Loading): Promise<string> {
   if (source.initialize !== undefined) return `random ${source.initialize}`;
   return model.device.gpu ? modelHash(await modelDirectory(source, loading), loading.signal) : "planned";
+}
+
+/** @throws JobsError `config` where an id is another token to the teacher: log-probs of the student's ids would be of another text */
+export function requireSameTokens(student: QwenVLPolicy, teacher: QwenVLPolicy): void {
+  const [own, other] = [student.processor.tokenizer, teacher.processor.tokenizer];
+  for (let id = 0; id < Math.max(own.size, other.size); id++) {
+    const [one, two] = [own.bytes(id), other.bytes(id)];
+    if (one.length === two.length && one.every((byte, i) => byte === two[i])) continue;
+    const texts = [one, two].map((bytes) => JSON.stringify(new TextDecoder().decode(bytes)));
+    throw new JobsError(
+      "config",
+      `token ${id} is ${texts[0]} to the model and ${texts[1]} to the teacher: only a teacher with the same tokenizer can score what the model writes`,
+    );
+  }
 }

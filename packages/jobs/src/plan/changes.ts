@@ -22,7 +22,7 @@ const steps: readonly Step[] = [
   {
     settings: ["teacher.residence=turns"],
     apply: ({ teacher, ...rest }) =>
-      !rest.iapo || !teacher || teacher.residence === "turns"
+      !canTakeTurns(rest) || !teacher || teacher.residence === "turns"
         ? undefined
         : { ...rest, teacher: { ...teacher, residence: "turns" } },
   },
@@ -53,6 +53,12 @@ const steps: readonly Step[] = [
       config.model.lora ? undefined : { ...config, model: { ...config.model, lora: { rank: 16, alpha: 32 } } },
   },
 ];
+
+/** Whether the teacher is asked before the update, and never within it. */
+function canTakeTurns({ iapo, distillation }: Pick<JobConfig, "iapo" | "distillation">): boolean {
+  if (distillation?.kind === "loss") return distillation.topK !== undefined;
+  return (iapo ?? distillation) !== undefined;
+}
 
 /** An update in pieces of at most so many rows. */
 function microBatchTokens(rows: number): Step {

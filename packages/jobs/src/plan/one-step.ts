@@ -80,7 +80,7 @@ export async function oneStep(
 /** The user's own tools and functions are left out: a plan may be of a stranger's run. Verdicts cost no GPU memory; a run's cache of calls is not for a plan to fill. On paper no program is written: all of a turn is explained. */
 function withoutEndpoints(config: JobConfig, isPlan: boolean): JobConfig {
   const { judge: _, baseline: __, verifier: ___, ...rest } = config;
-  const { environment, teacher, iapo, grpo } = rest;
+  const { environment, teacher, iapo, distillation, grpo } = rest;
   const scoring = environment.scoring.scoring === "judge" ? "relaxed" : environment.scoring.scoring;
   return {
     ...rest,
@@ -92,6 +92,7 @@ function withoutEndpoints(config: JobConfig, isPlan: boolean): JobConfig {
     grpo: { ...grpo, functions: {} },
     ...(teacher && { teacher: { ...teacher, cache: undefined } }),
     ...(iapo && isPlan && { iapo: { ...iapo, target: "turn1" } }),
+    ...(distillation?.kind === "sequence" && isPlan && { distillation: { ...distillation, target: "turn1" } }),
   };
 }
 

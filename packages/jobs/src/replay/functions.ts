@@ -1,6 +1,12 @@
 // The functions of a run by which `replayStep` recomputes its steps: those of GRPO, of IAPO, or of a baseline.
-import { advantageFunction, type PenaltyFunction, recordedScorers, replayFunctions } from "@iapo/grpo";
-import { createBaseline, iapoReplay, recordedVerifier } from "@iapo/iapo";
+import {
+  advantageFunction,
+  type PenaltyFunction,
+  type ReplayParts,
+  recordedScorers,
+  replayFunctions,
+} from "@iapo/grpo";
+import { createBaseline, distillationReplay, iapoReplay, recordedVerifier } from "@iapo/iapo";
 import type { ImageRef, ReplayFunctions, Step, Trace } from "@iapo/rollout-trace";
 import { JobsError } from "../error.ts";
 import { environmentOf, episodesOf, withoutJudge } from "../parts/environment.ts";
@@ -23,7 +29,7 @@ export interface RunFunctions {
  */
 export async function functionsOf(run: RecordedRun, trust: boolean): Promise<RunFunctions> {
   const { config } = run;
-  const { grpo, iapo, baseline } = config;
+  const { grpo, iapo, distillation, baseline } = config;
   const { loss, ...named } = grpo.functions;
   if (loss !== undefined)
     throw new JobsError("argument", `the run's loss is a function of its own (${loss}), which only the GPU computes`);
@@ -31,16 +37,16 @@ export async function functionsOf(run: RecordedRun, trust: boolean): Promise<Run
   const { reward, advantage, penalty } = await userFunctions(named);
   const own = penaltiesOf(penalty, config.teacher !== undefined);
   const given = (functions: ReplayFunctions): RunFunctions => ({ functions, prepare: own.prepare });
+  const withTeacher = (parts: ReplayParts): ReplayFunctions =>
+    distillation ? distillationReplay({ ...grpo, distillation }, parts) : replayFunctions(grpo, parts);
   if (config.environment.module !== undefined) {
     const { environment } = await episodesOf(config);
-    return given(
-      replayFunctions(grpo, { rewards: stepAgain(run, environment, reward), advantage, penalty: own.penalty }),
-    );
+    return given(withTeacher({ rewards: stepAgain(run, environment, reward), advantage, penalty: own.penalty }));
   }
   const { callable } = await environmentOf(withoutJudge(config.environment));
   const rewards = recomputeRewards(config, reward, callable);
   if (iapo) return given(iapoReplay(iapo, grpo, { rewards }));
-  if (!baseline) return given(replayFunctions(grpo, { rewards, advantage, penalty: own.penalty }));
+  if (!baseline) return given(withTeacher({ rewards, advantage, penalty: own.penalty }));
   const plain = { advantage: advantageFunction(grpo.advantage), verify: recordedVerifier };
   return given(replayFunctions(grpo, { rewards, advantage: createBaseline<ImageRef>(baseline, plain).advantage }));
 }
