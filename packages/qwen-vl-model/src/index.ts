@@ -1,4 +1,4 @@
-// Qwen2.5-VL on WebGPU: weights, forward, backward, generation, LoRA and export.
+// Qwen2.5-VL and Qwen3-VL on WebGPU: weights, forward, backward, generation, LoRA and export.
 // @module
 export { DifferentiablePolicy, type TargetedTurn } from "./attribution/calls.ts";
 export {

@@ -1,7 +1,7 @@
 // The model as attribution sees it: a prompt is computed once (or in variants), and responses are scored against its keys and values, which
 // are differentiable. @iapo/attribution states the interface; this fits it. Legend: P prompt tokens, V variants, K key width, H hidden.
 // A token's row is all that the model reads of it, side by side: its embedding and what is added to it behind the first layers, so that to move a
-// token's row is to move the token everywhere . W = H times one more than the features added later; without any, W = H.
+// token's row is to move the token everywhere (docs/qwen3-vl.md "Attribution"). W = H times one more than the features added later; without any, W = H.
 import {
   checkpoint,
   concat,

@@ -12,7 +12,7 @@ export interface RemoteFile {
 
 /** Names without a slash: nothing from the hub leads out of the cache. */
 const WANTED =
-  /^((config|generation_config|preprocessor_config|processor_config|tokenizer|tokenizer_config|chat_template)\.json|chat_template\.jinja|model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json)$/;
+  /^((config|generation_config|preprocessor_config|video_preprocessor_config|processor_config|tokenizer|tokenizer_config|chat_template)\.json|chat_template\.jinja|model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json)$/;
 
 const remoteFile = z.object({
   path: z.string().regex(WANTED),

@@ -4,7 +4,7 @@ import { type Device, fromBf16 } from "@iapo/tensor-core";
 import { tensorTable } from "../../src/config/tensor-table.ts";
 import type { QwenVLConfig } from "../../src/config/types.ts";
 import { writeValues } from "../../src/weights/load.ts";
-import { Weights } from "../../src/weights/weights.ts";
+import { type RunDType, Weights } from "../../src/weights/weights.ts";
 
 const SALT = "fw-dev|";
 /** Elements made at once: 16 MiB of bf16. */
@@ -48,23 +48,42 @@ export function rangeOf(name: string, shape: readonly number[]): Range {
   return { log2scale: fanIn < 2048 ? -4 : fanIn < 8192 ? -5 : -6, offset: 0 };
 }
 
-/** Makes all weights of `config` on the device, bf16, piece by piece. */
-export async function proceduralWeights(device: Device, config: QwenVLConfig): Promise<Weights> {
-  const weights = Weights.allocate(device, config, "bf16");
+/** For narrow models: no bias, norm or position is invisible, and activations stay of the order of one. */
+export function smallRangeOf(name: string, shape: readonly number[]): Range {
+  if (shape.length === 1) return { log2scale: -2, offset: name.endsWith(".bias") ? 0 : 1 };
+  if (/^(model\.embed_tokens|lm_head|visual\.pos_embed)\.weight$/.test(name)) return { log2scale: 0, offset: 0 };
+  const fanIn = shape.slice(1).reduce((a, b) => a * b, 1);
+  return { log2scale: Math.floor(0.5 - Math.log2(fanIn) / 2) + 1, offset: 0 };
+}
+
+export interface ProceduralOptions {
+  readonly dtype?: RunDType;
+  readonly ranges?: typeof rangeOf;
+  readonly trainable?: (name: string) => boolean;
+}
+
+/** Makes all weights of `config` on the device, bf16 values, piece by piece. */
+export async function proceduralWeights(
+  device: Device,
+  config: QwenVLConfig,
+  { dtype = "bf16", ranges = rangeOf, trainable }: ProceduralOptions = {},
+): Promise<Weights> {
+  const weights = Weights.allocate(device, config, dtype, trainable);
   for (const { name, shape } of tensorTable(config)) {
-    const run = weights.get(name);
+    const { run, master } = weights.weight(name);
     for (let start = 0; start < run.size; start += PIECE) {
-      const values = proceduralBf16(name, rangeOf(name, shape), start, Math.min(PIECE, run.size - start));
+      const values = proceduralBf16(name, ranges(name, shape), start, Math.min(PIECE, run.size - start));
       writeValues(run, values, start, "bf16");
+      if (master && master !== run) writeValues(master, values, start, "f32");
       await device.idle();
     }
   }
   return weights;
 }
 
-/** Patches of an image, `count` values in ±2. */
-export function proceduralPixels(count: number): Float32Array<ArrayBuffer> {
-  return new Float32Array(fromBf16(proceduralBf16("input.pixel_values", { log2scale: 1, offset: 0 }, 0, count)));
+/** Patches of images, `count` values in ±2. */
+export function proceduralPixels(count: number, name = "input.pixel_values"): Float32Array<ArrayBuffer> {
+  return new Float32Array(fromBf16(proceduralBf16(name, { log2scale: 1, offset: 0 }, 0, count)));
 }
 
 function fnv1a(text: string): number {
