@@ -2,6 +2,7 @@
 import { type Device, deriveSeed } from "@iapo/tensor-core";
 import { type GenerationConfig, loadGenerationConfig } from "./config/generation-config.ts";
 import { loadConfig } from "./config/model-config.ts";
+import { QwenVLError } from "./error.ts";
 import { bannedIdsOf } from "./generation/banned.ts";
 import { checkGenerateOptions } from "./generation/options.ts";
 import type { TokenSampling } from "./generation/request.ts";
@@ -45,7 +46,7 @@ export class QwenVL {
 
   /**
    * Streams the answer to a conversation as text. Sampling defaults to the checkpoint's `generation_config.json`. Leaving the loop stops the
-   * generation. Throws QwenVLError for a conversation that cannot be encoded, for an option that is out of its range or unknown, and for logits
+   * generation. Throws QwenVLError for settings of that file that are not supported, for a conversation that cannot be encoded, for an option that is out of its range or unknown, and for logits
    * that are not finite.
    */
   async *generate(
@@ -55,6 +56,10 @@ export class QwenVL {
     checkGenerateOptions(options);
     const { tokenizer } = this.processor;
     const defaults = this.generationConfig;
+    if (defaults.unsupported.length > 0) {
+      const [place, settings] = [`${this.directory}/generation_config.json`, defaults.unsupported.join("; ")];
+      throw new QwenVLError("config", `${place}: ${settings}: not supported; remove it to generate without`);
+    }
     const temperature = options.temperature ?? (defaults.doSample === false ? 0 : (defaults.temperature ?? 1));
     const stop = {
       ids: this.processor.stopIds,

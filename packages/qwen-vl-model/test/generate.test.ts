@@ -1,5 +1,5 @@
 // The package as most people use it: a directory becomes a model that answers a conversation as a stream of text.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Device, openDevice } from "@iapo/tensor-core";
@@ -84,6 +84,21 @@ test("leaving the loop, or a signal, stops the work and frees what it held", asy
   leave.abort(new Error("enough"));
   await expect(answer({ signal: leave.signal })).rejects.toThrow("enough");
   expect(device.memory().liveBytes).toBe(live);
+});
+
+test("settings of generation_config.json that are not supported end a generation, and not the loading", async () => {
+  const directory = join(folder, "model");
+  const file = join(directory, "generation_config.json");
+  const before = readFileSync(file);
+  try {
+    writeFileSync(file, JSON.stringify({ eos_token_id: [1], num_beams: 4 }));
+    using loaded = await loadModel(device, directory, { maxPixels: 4096 });
+    await expect(loaded.generate(messages, { maxTokens: 2 }).next()).rejects.toThrow(
+      "generation_config.json: num_beams: 4: not supported",
+    );
+  } finally {
+    writeFileSync(file, before);
+  }
 });
 
 test("a directory that holds no model is told as such", async () => {

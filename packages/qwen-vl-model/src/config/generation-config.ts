@@ -1,6 +1,6 @@
 // `generation_config.json`: what a checkpoint recommends for sampling.
 import { z } from "zod";
-import { readJsonFile, validate } from "./json-file.ts";
+import { isObject, type JsonObject, readJsonFile, validate } from "./json-file.ts";
 
 /** A field that the file leaves out is `undefined`. */
 export interface GenerationConfig {
@@ -13,6 +13,42 @@ export interface GenerationConfig {
   readonly topK: number | undefined;
   readonly repetitionPenalty: number | undefined;
   readonly maxNewTokens: number | undefined;
+  /** Settings that change what is generated and that this package does not have, as `name: value`. */
+  readonly unsupported: readonly string[];
+}
+
+/** Of each further setting that would choose other tokens, what leaves it off. */
+const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
+  num_beams: [1],
+  num_beam_groups: [1],
+  penalty_alpha: [0],
+  min_p: [0],
+  typical_p: [1],
+  epsilon_cutoff: [0],
+  eta_cutoff: [0],
+  encoder_repetition_penalty: [1],
+  no_repeat_ngram_size: [0],
+  bad_words_ids: [],
+  sequence_bias: [],
+  suppress_tokens: [],
+  begin_suppress_tokens: [],
+  forced_bos_token_id: [],
+  forced_eos_token_id: [],
+  exponential_decay_length_penalty: [],
+  min_length: [0],
+  min_new_tokens: [0],
+  stop_strings: [],
+  guidance_scale: [1],
+  watermarking_config: [],
+};
+
+function unsupportedIn(json: JsonObject): string[] {
+  return Object.entries(json).flatMap(([name, value]) => {
+    const neutral = NEUTRAL[name];
+    const isOff = value === null || value === false || (Array.isArray(value) && value.length === 0);
+    if (neutral === undefined || isOff || neutral.includes(value)) return [];
+    return [`${name}: ${JSON.stringify(value).slice(0, 80)}`];
+  });
 }
 
 const tokenId = z
@@ -41,6 +77,7 @@ export function parseGenerationConfig(json: unknown, file = "generation_config.j
     ...truncation(raw),
     repetitionPenalty: raw.repetition_penalty ?? undefined,
     maxNewTokens: raw.max_new_tokens ?? undefined,
+    unsupported: isObject(json) ? unsupportedIn(json) : [],
   };
 }
 

@@ -12,22 +12,45 @@ export async function readJsonFile(file: string, maxBytes: number = MAX_BYTES): 
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new QwenVLError("config", `${file}: not JSON: ${reasonOf(cause)}`, { cause });
+    const isPage = /^\s*<(?:!doctype|html)/i.test(text);
+    const reason = isPage ? "a page that was saved in its place; download it again" : `not JSON: ${reasonOf(cause)}`;
+    throw new QwenVLError("config", `${file}: ${reason}`, { cause });
   }
 }
 
-/** The text of a file, or `undefined` where there is none. */
+/** The parsed object of a file, or `undefined` where there is none. */
+export async function readJsonObject(file: string): Promise<JsonObject | undefined> {
+  const json = await readJsonFile(file);
+  if (json === undefined || isObject(json)) return json;
+  throw new QwenVLError("config", `${file}: not a JSON object`);
+}
+
+const POINTER = "version https://git-lfs.github.com/spec/";
+
+/** The text of a file in UTF-8, without a byte order mark, or `undefined` where there is none. */
 export async function readTextFile(file: string, maxBytes: number = MAX_BYTES): Promise<string | undefined> {
   const { readFile, stat } = await import("node:fs/promises");
   try {
     const { size } = await stat(file);
     if (size > maxBytes) throw new QwenVLError("io", `${file}: ${size} bytes are over the limit of ${maxBytes}`);
-    return await readFile(file, "utf8");
+    return textOf(await readFile(file), file);
   } catch (cause) {
     if (cause instanceof QwenVLError) throw cause;
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw new QwenVLError("io", `${file}: ${reasonOf(cause)}`, { cause });
   }
+}
+
+function textOf(bytes: Uint8Array, file: string): string {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new QwenVLError("config", `${file}: not UTF-8; save the file in that encoding`, { cause });
+  }
+  if (!text.startsWith(POINTER)) return text;
+  const advice = "run `git lfs pull` in its repository, or download it again";
+  throw new QwenVLError("config", `${file}: a Git LFS pointer, not the file that it stands for: ${advice}`);
 }
 
 export type JsonObject = Readonly<Record<string, unknown>>;

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { QwenVLError } from "../error.ts";
 import { familyOf } from "../families/registry.ts";
-import { isObject, readJsonFile, validate } from "./json-file.ts";
+import { readJsonFile, readJsonObject, validate } from "./json-file.ts";
 import type { QwenVLConfig } from "./types.ts";
 
 export interface PreprocessorConfig {
@@ -99,7 +99,6 @@ export async function loadPreprocessorConfig(directory: string, model: QwenVLCon
   const file = `${directory}/preprocessor_config.json`;
   const config = parsePreprocessorConfig((await readJsonFile(file)) ?? {}, model, file);
   const newer = `${directory}/processor_config.json`;
-  const json = await readJsonFile(newer);
-  const nested = isObject(json) ? (json.image_processor ?? undefined) : undefined;
+  const nested = (await readJsonObject(newer))?.image_processor ?? undefined;
   return nested === undefined ? config : parsePreprocessorConfig(nested, model, `${newer}: image_processor`);
 }

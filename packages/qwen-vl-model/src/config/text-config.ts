@@ -29,6 +29,8 @@ const tokensSchema = z.object({
 });
 const size = sizeSchema;
 
+const notQuantized = z.never({ error: "quantized checkpoints are not supported" }).optional();
+
 const textSchema = z.object({
   hidden_size: size,
   num_hidden_layers: z.int().min(1).max(1024),
@@ -47,10 +49,14 @@ const textSchema = z.object({
     .max(2 ** 31),
   hidden_act: z.literal("silu", { error: 'only "silu" is supported' }).default("silu"),
   use_sliding_window: z.literal(false, { error: "sliding-window attention is not supported" }).default(false),
+  partial_rotary_factor: z.literal(1, { error: "only 1 is supported" }).optional(),
+  quantization_config: notQuantized,
   layer_types: z.array(z.literal("full_attention", { error: 'only "full_attention" is supported' })).optional(),
 });
 type TextField = keyof typeof textSchema.shape;
 
+/** A field of other models' ropes, which must leave this one as it is. */
+const plain = z.literal(1, { error: "only 1 is supported" }).nullish();
 const ropeType = z.enum(["mrope", "default"], { error: 'only "mrope" and "default" are supported' }).nullish();
 const ropeSchema = z.object({
   type: ropeType,
@@ -58,6 +64,9 @@ const ropeSchema = z.object({
   rope_theta: z.number().positive().nullish(),
   mrope_section: z.tuple([size, size, size]).nullish(),
   mrope_interleaved: z.boolean().nullish(),
+  factor: plain,
+  attention_factor: plain,
+  partial_rotary_factor: plain,
 });
 
 const rootSchema = z.object({
@@ -65,7 +74,8 @@ const rootSchema = z.object({
   video_token_id: tokenId.default(151656),
   vision_start_token_id: tokenId.default(151652),
   vision_end_token_id: tokenId.default(151653),
-  quantization_config: z.never({ error: "quantized checkpoints are not supported" }).optional(),
+  quantization_config: notQuantized,
+  compression_config: notQuantized,
 });
 
 /** Also as PyTorch prints it, `torch.bfloat16`; "auto" says as little as nothing. */

@@ -51,6 +51,10 @@ export function renderBlocks(
       if (text !== "") pieces.push({ text, block: -1, isData: false });
     }
   }
+  const left = blocks.findIndex(
+    (block, number) => "text" in block && block.text !== "" && !pieces.some((piece) => piece.block === number),
+  );
+  if (left >= 0) throw template.fault(`it leaves out the text of block ${left}`);
   if (imagesFound !== images.length) {
     throw template.fault(`it writes ${imagesFound} images, the conversation has ${images.length}`);
   }

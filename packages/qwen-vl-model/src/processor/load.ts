@@ -1,6 +1,6 @@
 // Builds a processor from the files of a checkpoint directory.
 import { type GenerationConfig, loadGenerationConfig } from "../config/generation-config.ts";
-import { isObject, readJsonFile, readTextFile } from "../config/json-file.ts";
+import { isObject, type JsonObject, readJsonFile, readJsonObject, readTextFile } from "../config/json-file.ts";
 import { loadConfig } from "../config/model-config.ts";
 import { loadPreprocessorConfig, type PreprocessorConfig } from "../config/preprocessor-config.ts";
 import type { QwenVLConfig } from "../config/types.ts";
@@ -23,7 +23,7 @@ export interface LoadProcessorOptions {
 
 /**
  * Reads `config.json` and `tokenizer.json`, and where they exist `generation_config.json`, `preprocessor_config.json`, `tokenizer_config.json`
- * and a chat template (`chat_template.jinja`, `chat_template.json` or `tokenizer_config.json`, in this order).
+ * and a chat template (`chat_template.jinja`, `chat_template.json`, `processor_config.json` or `tokenizer_config.json`, in this order).
  * @throws QwenVLError
  */
 export async function loadProcessor(directory: string, options: LoadProcessorOptions = {}): Promise<Processor> {
@@ -37,10 +37,10 @@ export async function loadProcessor(directory: string, options: LoadProcessorOpt
     throw new QwenVLError("tokenizer", `${file}: there is no such file; ${advice}`);
   }
   const tokenizer = new Tokenizer(json, file);
-  const tokenizerConfig = await readJsonFile(`${directory}/tokenizer_config.json`);
+  const tokenizerConfig = await readJsonObject(`${directory}/tokenizer_config.json`);
   const named = namedTokens(tokenizerConfig);
   const chatTemplate = await loadChatTemplate(directory, config, tokenizerConfig, named);
-  const stopIds = stopIdsOf(config, await loadGenerationConfig(directory), tokenizer, named);
+  const stopIds = stopIdsOf(directory, config, await loadGenerationConfig(directory), tokenizer, named);
   if (stopIds.length === 0) {
     const files = "generation_config.json, config.json and tokenizer_config.json";
     throw new QwenVLError(
@@ -69,19 +69,25 @@ function limited(fromFile: PreprocessorConfig, options: LoadProcessorOptions): P
 
 /** Those of `config.json`, then those that `generation_config.json` adds; where neither names one, the `eos_token` of the tokenizer. */
 function stopIdsOf(
+  directory: string,
   config: QwenVLConfig,
   generation: GenerationConfig,
   tokenizer: Tokenizer,
   named: TemplateTokens,
 ): number[] {
   const ids = [...new Set([...config.tokens.eos, ...generation.eosTokenIds])];
+  const foreign = ids.find((id) => id >= config.text.vocabSize);
+  if (foreign !== undefined) {
+    const place = `${directory}/generation_config.json: eos_token_id`;
+    throw new QwenVLError("config", `${place}: ${foreign} is not below vocab_size ${config.text.vocabSize}`);
+  }
   const fallback = tokenizer.specialTokens.get(named.eos_token ?? "");
   return ids.length > 0 || fallback === undefined ? ids : [fallback];
 }
 
 /** `bos_token`, `eos_token` and their like: a text, or an object with the text as its content. */
-function namedTokens(json: unknown): TemplateTokens {
-  const entries = Object.entries(isObject(json) ? json : {}).map(([key, value]) => {
+function namedTokens(json: JsonObject = {}): TemplateTokens {
+  const entries = Object.entries(json).map(([key, value]) => {
     return [key, isObject(value) ? value.content : value] as const;
   });
   const isNamed = (entry: readonly [string, unknown]): entry is [string, string] =>
@@ -92,17 +98,19 @@ function namedTokens(json: unknown): TemplateTokens {
 async function loadChatTemplate(
   directory: string,
   config: QwenVLConfig,
-  tokenizerConfig: unknown,
+  tokenizerConfig: JsonObject | undefined,
   tokens: TemplateTokens,
 ): Promise<ChatTemplate> {
   const jinja = `${directory}/chat_template.jinja`;
   const source = await readTextFile(jinja);
   if (source !== undefined) return new ChatTemplate(source, jinja, tokens);
   const beside = `${directory}/chat_template.json`;
+  const newer = `${directory}/processor_config.json`;
   const files = [
-    [beside, await readJsonFile(beside)] as const,
-    [`${directory}/tokenizer_config.json`, tokenizerConfig] as const,
-  ];
+    [beside, await readJsonObject(beside)],
+    [newer, await readJsonObject(newer)],
+    [`${directory}/tokenizer_config.json`, tokenizerConfig],
+  ] as const;
   for (const [file, json] of files) {
     const template = templateIn(json, file);
     if (template !== undefined) return new ChatTemplate(template, file, tokens);
@@ -111,8 +119,8 @@ async function loadChatTemplate(
 }
 
 /** Of named templates, in a list or an object, the one called default. @throws QwenVLError `template` for another form */
-function templateIn(json: unknown, file: string): string | undefined {
-  const found = isObject(json) ? (json.chat_template ?? undefined) : undefined;
+function templateIn(json: JsonObject | undefined, file: string): string | undefined {
+  const found = json?.chat_template ?? undefined;
   if (found === undefined || typeof found === "string") return found;
   const list: unknown[] = Array.isArray(found) ? found : [];
   const pairs = isObject(found)

@@ -21,6 +21,7 @@ export async function readIndex(file: string): Promise<Map<string, string>> {
   const weightMap = isRecord(root) ? root.weight_map : undefined;
   if (!isRecord(weightMap)) throw new SafetensorsError("index", file, "has no object weight_map");
   const entries = new Map<string, string>();
+  if (Object.keys(weightMap).length === 0) throw new SafetensorsError("index", file, "its weight_map lists no tensor");
   for (const [name, shard] of Object.entries(weightMap)) {
     // A shard lies beside its index: a path that leads elsewhere is refused.
     if (typeof shard !== "string" || !/^[\w][\w.-]*\.safetensors$/.test(shard)) {

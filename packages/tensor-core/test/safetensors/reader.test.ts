@@ -209,6 +209,7 @@ describe("shards", () => {
 
   const faults: [string, unknown, Record<string, Uint8Array>, string][] = [
     ["no weight_map", {}, files, "index"],
+    ["a weight_map that lists nothing", { weight_map: {} }, files, "index"],
     ["not JSON", "{", files, "index"],
     ["a path out of the directory", { weight_map: { x: "../a.safetensors" } }, files, "index"],
     ["an absolute path", { weight_map: { x: "/etc/a.safetensors" } }, files, "index"],
