@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { extractAnswer } from "../src/scoring/extract.ts";
 import { ruleScores, scoringRules } from "../src/scoring/rules.ts";
 import { charxiv, relaxed, wikiTableQuestions } from "./reference-rules.ts";
-import { date, type Written, wrapped, written } from "./values.ts";
+import { character, date, type Written, wrapped, written } from "./values.ts";
 
 const runs = Number(process.argv[2] ?? process.env.IAPO_FUZZ_RUNS ?? 100_000);
 const seed = Number(process.argv[3] ?? process.env.IAPO_FUZZ_SEED ?? Date.now() % 1e9);
@@ -78,7 +78,7 @@ compare(references.slice(2), fc.oneof(wrapped(date), wrapped(written)), 0.2);
 fc.assert(
   fc.property(
     fc.string({ unit: "grapheme", maxLength: 40 }),
-    fc.string({ unit: "binary", maxLength: 40 }),
+    fc.string({ unit: character, maxLength: 40 }),
     (answer, truth) => {
       counts.text = (counts.text ?? 0) + 1;
       for (const rule of scoringRules) {

@@ -5,13 +5,14 @@
 import fc from "fast-check";
 import { readCompletion } from "../src/scoring/completion.ts";
 import { lastWord, readVerdict } from "../src/scoring/judge-verdict.ts";
+import { character } from "./values.ts";
 
 const runs = Number(process.argv[2] ?? process.env.IAPO_FUZZ_RUNS ?? 10_000);
 const seed = Number(process.argv[3] ?? process.env.IAPO_FUZZ_SEED ?? Date.now() % 1e9);
 const start = performance.now();
 const counts: Record<string, number> = { reply: 0, repeated: 0, refused: 0, fault: 0 };
 
-const text = fc.string({ unit: "binary", maxLength: 40 });
+const text = fc.string({ unit: character, maxLength: 40 });
 const odd = fc.oneof(
   fc.constantFrom<unknown>(null, undefined, "", 0, [], {}, true),
   text,
@@ -71,7 +72,7 @@ fc.assert(
 /** A sound reply is read whatever its text, and a judge's word whatever stands around it. */
 fc.assert(
   fc.property(
-    fc.string({ unit: "binary", minLength: 1, maxLength: 200 }),
+    fc.string({ unit: character, minLength: 1, maxLength: 200 }),
     fc.boolean(),
     fc.constantFrom(".", "**", '"', "`", "\n", " ok", ""),
     (said, isRight, mark) => {

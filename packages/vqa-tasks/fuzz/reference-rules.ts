@@ -17,7 +17,7 @@ function relaxedAgree(a: Written, truth: Written): boolean | undefined {
   const [x, y] = [a.value, truth.value];
   if (x.kind === "text" || y.kind === "text") return x.kind === "text" && y.kind === "text" && x.text === y.text;
   if (x.kind === "date" || y.kind === "date") return undefined;
-  if (truth.isYear || x.power || y.power) return x.amount === y.amount;
+  if (truth.isYear || x.power || y.power || (x.fraction && y.fraction)) return x.amount === y.amount;
   const plain = near(x.amount, y.amount);
   if (plain !== false || x.percent === y.percent) return plain;
   return x.percent ? near(x.amount, 100n * y.amount) : near(100n * x.amount, y.amount);
@@ -52,9 +52,12 @@ export function charxiv(answers: readonly Written[], truths: readonly Written[])
   );
 }
 
+/** A fraction may be a score: only the same one is equal. */
+const fractionOf = (value: Value): string | undefined => (value.kind === "number" ? value.fraction : undefined);
+
 export function wikiTableQuestions(answers: readonly Written[], truths: readonly Written[]): boolean {
   const same = ({ value: a }: Written, { value: b }: Written): boolean =>
-    sameNumber(a, b) ||
+    (fractionOf(a) === fractionOf(b) && sameNumber(a, b)) ||
     (a.kind === "text" && b.kind === "text" && a.bare === b.bare) ||
     (a.kind === "date" && b.kind === "date" && a.day === b.day);
   const covers = (some: readonly Written[], all: readonly Written[]): boolean =>

@@ -10,6 +10,7 @@ import fc from "fast-check";
 import { type DataFormat, dataFormats } from "../src/loaders/formats.ts";
 import { loadTasks } from "../src/loaders/load.ts";
 import { checkTask } from "../src/task.ts";
+import { character } from "./values.ts";
 
 const runs = Number(process.argv[2] ?? process.env.IAPO_FUZZ_RUNS ?? 10_000);
 const seed = Number(process.argv[3] ?? process.env.IAPO_FUZZ_SEED ?? Date.now() % 1e9);
@@ -95,7 +96,7 @@ const odd: fc.Arbitrary<unknown> = fc.oneof(
     ["A", "A"],
     [[[[]]]],
   ),
-  fc.string({ unit: "binary", maxLength: 30 }),
+  fc.string({ unit: character, maxLength: 30 }),
   fc.jsonValue({ maxDepth: 3 }),
 );
 

@@ -1,9 +1,18 @@
 /** Answers as values, and the forms in which people and models write them: an oracle that compares values and never reads a text. */
 import fc from "fast-check";
 
+/** Any code point, lone surrogates too. fast-check's own unit takes seconds to be made. */
+export const character: fc.Arbitrary<string> = fc.nat({ max: 0x10ffff }).map((code) => String.fromCodePoint(code));
+
 /** `amount` counts in millionths, so that every comparison is one of whole numbers. */
 export type Value =
-  | { readonly kind: "number"; readonly amount: bigint; readonly percent: boolean; readonly power: boolean }
+  | {
+      readonly kind: "number";
+      readonly amount: bigint;
+      readonly percent: boolean;
+      readonly power: boolean;
+      readonly fraction?: string;
+    }
   | { readonly kind: "text"; readonly text: string; readonly bare: string }
   | { readonly kind: "date"; readonly day: string };
 
@@ -48,6 +57,33 @@ const power: fc.Arbitrary<Written> = fc
     return { value: { kind: "number", amount, percent: false, power: true }, text: forms[form] ?? "", isYear: false };
   });
 
+/** Of denominators whose parts are whole millionths. */
+const fraction: fc.Arbitrary<Written> = fc
+  .record({
+    whole: fc.nat(3),
+    over: fc.integer({ min: 1, max: 20 }),
+    under: fc.constantFrom(2, 4, 5, 8),
+    form: fc.nat(3),
+  })
+  .map(({ whole, over, under, form }) => {
+    const [plain, before] = [`${over}/${under}`, whole === 0 ? "" : `${whole} `];
+    const forms = [plain, plain, `\\frac{${over}}{${under}}`, `$\\dfrac{${over}}{${under}}$`];
+    const amount = BigInt(whole) * unit + (BigInt(over) * unit) / BigInt(under);
+    const value: Value = { kind: "number", amount, percent: false, power: false, fraction: `${before}${plain}` };
+    const text = forms[form] ?? "";
+    return { value, text: text.startsWith("$") ? `$${before}${text.slice(1)}` : `${before}${text}`, isYear: false };
+  });
+
+/** A letter with an index, in the ways in which it is lowered. */
+const index: fc.Arbitrary<Written> = fc
+  .record({ letter: fc.constantFrom("x", "k", "θ"), number: fc.nat(40), form: fc.nat(4) })
+  .map(({ letter, number, form }) => {
+    const lowered = String(number).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉".charAt(Number(digit)));
+    const forms = [`${letter}${lowered}`, `${letter}_${number}`, `${letter}_{${number}}`, `$${letter}_{${number}}$`];
+    const text = `${letter}${number}`;
+    return { value: { kind: "text", text, bare: text }, text: forms[form] ?? text, isYear: false };
+  });
+
 const words = ["red", "blue", "peru", "côte d'ivoire", "são paulo", "o'brien", "x-ray", "co₂", "łódź", "n", "α"];
 const text: fc.Arbitrary<Written> = fc
   .record({ words: fc.array(fc.constantFrom(...words), { minLength: 1, maxLength: 2 }), form: fc.nat(4) })
@@ -80,7 +116,10 @@ export const date: fc.Arbitrary<Written> = fc
     return { value: { kind: "date", day: iso }, text: forms[form] ?? "", isYear: false };
   });
 
-export const written = fc.oneof({ weight: 4, arbitrary: number }, power, { weight: 2, arbitrary: text });
+export const written = fc.oneof({ weight: 4, arbitrary: number }, power, fraction, index, {
+  weight: 2,
+  arbitrary: text,
+});
 
 /** What stands around an answer. */
 export const wrapped = (of: fc.Arbitrary<Written>): fc.Arbitrary<Written> =>

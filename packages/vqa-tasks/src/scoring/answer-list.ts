@@ -14,7 +14,7 @@ export function splitAnswers(answer: string, truths: readonly string[]): string[
   const marked = answer.split(/\|\|\|?/, MOST_ANSWERS + 1).map((item) => item.trim());
   if (marked.length > 1) return marked.filter((item) => item !== "");
   if (truths.length < 2) return [answer.trim()];
-  const bare = undecorated(answer);
+  const bare = withoutBrackets(undecorated(answer), truths);
   const json = jsonList(bare);
   if (json !== undefined) return json;
   for (const { mark, held } of marks) {
@@ -25,12 +25,18 @@ export function splitAnswers(answer: string, truths: readonly string[]): string[
   return [answer.trim()];
 }
 
+/** A list in parentheses or braces, where no truth has such. */
+function withoutBrackets(text: string, truths: readonly string[]): string {
+  const inner = /^\(([^()]*)\)$|^\{([^{}]*)\}$/.exec(text);
+  return inner === null || truths.some((truth) => /[(){}]/.test(truth)) ? text : (inner[1] ?? inner[2] ?? "").trim();
+}
+
 const marks: readonly { readonly mark: RegExp; readonly held: RegExp }[] = [
   { mark: /\n+/, held: /\n/ },
   { mark: /\|/, held: /\|/ },
-  { mark: /;/, held: /;/ },
+  { mark: /[;\uff1b]/, held: /[;\uff1b]/ },
   // A comma amid 1,234 parts nothing.
-  { mark: /,(?!\d{3}(?!\d))(?: and )?| and | & /i, held: /,| and | & /i },
+  { mark: /[,\uff0c\u3001](?!\d{3}(?!\d))(?: and )?| and | & /i, held: /[,\uff0c\u3001]| and | & /i },
 ];
 
 /** `["Red", "Blue"]`, or `[Red, Blue]` as ChartQA writes the answers of one question. */

@@ -1,4 +1,6 @@
 // One spelling for one meaning: what people and models put around an answer, and the characters that have several forms.
+import { withMarks, withoutLatex } from "./latex.ts";
+
 /** Longer texts are no answers; what is beyond is not looked at, so every rule is bounded. */
 const LONGEST_ANSWER = 4096;
 const MOST_LAYERS = 8;
@@ -34,7 +36,7 @@ const wrappers: readonly (readonly [open: string, close: string])[] = [
 export function undecorated(text: string): string {
   let bare = text.slice(0, LONGEST_ANSWER).trim();
   for (let layer = 0; layer < MOST_LAYERS; layer += 1) {
-    const next = withoutLayer(bare.replace(/(?<=[^.])[.,;]$/, ""));
+    const next = withoutLayer(bare.replace(/(?<=[^.])[.,;!]$/, ""));
     if (next === bare) break;
     bare = next;
   }
@@ -63,37 +65,9 @@ function isWhole(inner: string, open: string, close: string): boolean {
   return depth === 0 && inner.trim() !== "";
 }
 
-const superscripts = "⁰¹²³⁴⁵⁶⁷⁸⁹";
-const greek =
-  "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi psi omega";
-const greekLetters = new Map(
-  greek.split(" ").map((name, index) => [name, String.fromCodePoint(0x3b1 + index + (index > 16 ? 1 : 0))]),
-);
-
-/** Raised digits as `^2`, which NFKC would make digits like others: 10² is not 102. */
-function powersWritten(text: string): string {
-  return text
-    .replace(/[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+/g, (raised) => {
-      const digits = Array.from(raised, (one) => (one === "⁻" ? "-" : one === "⁺" ? "" : superscripts.indexOf(one)));
-      return `^${digits.join("")}`;
-    })
-    .replace(/([\^_])\{([^{}]{0,32})\}/g, "$1$2")
-    .replace(/(?<=\d)\*\*(?=[-+]?\d)/g, "^");
-}
-
-function latexWritten(text: string): string {
-  if (!text.includes("\\")) return text;
-  return text
-    .replace(/\\(?:text|textbf|textit|mathrm|mathbf|mathit|rm)\{([^{}]{0,256})\}/g, "$1")
-    .replace(/\\(?:times|cdot)(?![a-z])/g, "\u00d7")
-    .replace(/\\([%$#&_{}])/g, "$1")
-    .replace(/\\[,;: ]/g, " ")
-    .replace(/\\([a-z]+)/g, (whole, name: string) => greekLetters.get(name) ?? whole);
-}
-
 /**
- * The form in which texts are compared: decoration off, NFKC with powers kept, lower case, single blanks, one kind of dash, quote and multiplication
- * sign, digits of any script as ASCII. Idempotent.
+ * The form in which texts are compared: decoration off, LaTeX as Unicode, NFKC with powers and indices kept, lower case, single blanks and none
+ * around signs of relations, one kind of dash, quote and multiplication sign, digits of any script as ASCII. Idempotent.
  */
 export function normalForm(text: string): string {
   let form = text.slice(0, LONGEST_ANSWER);
@@ -106,7 +80,7 @@ export function normalForm(text: string): string {
 }
 
 function folded(text: string): string {
-  return powersWritten(latexWritten(text))
+  return withMarks(withoutLatex(text))
     .replace(/(?<=\d)(?=[\u00bc-\u00be\u2150-\u215e])/g, " ")
     .normalize("NFKC")
     .toLowerCase()
@@ -117,6 +91,7 @@ function folded(text: string): string {
     .replace(/[\u201c\u201d]/g, '"')
     .replace(/\u2044/g, "/")
     .replace(/\s+/g, " ")
+    .replace(/ ?([=<>\u2264\u2265\u2248\u2260\u00b1\u00d7^]) ?/g, "$1")
     .trim();
 }
 

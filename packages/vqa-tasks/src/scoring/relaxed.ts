@@ -12,7 +12,7 @@ export function exactScore(answer: string, truths: readonly string[]): 0 | 1 {
   return setsEqual(answer, truths, (item, truth) => item === truth);
 }
 
-/** As `exactScore`, but numbers may be 5 % off unless the truth is a year (1000 to 2999 without sign or unit) or one of them is a power. */
+/** As `exactScore`, but numbers may be 5 % off unless the truth is a year (1000 to 2999 without sign or unit), one of them is a power or both are fractions. */
 export function relaxedScore(answer: string, truths: readonly string[]): 0 | 1 {
   return setsEqual(answer, truths, (item, truth) => item === truth || numbersAgree(item, truth));
 }
@@ -31,7 +31,9 @@ function numbersAgree(item: string, truth: string): boolean {
   const number = readNumber(item);
   const target = readNumber(truth);
   if (number === null || target === null) return false;
-  if (/^[12]\d{3}$/.test(truth) || number.power || target.power) return sameNumber(number.value, target.value);
+  const isYear = /^[12]\d{3}(?:\.0+)?$/.test(truth);
+  if (isYear || number.power || target.power || (number.fraction && target.fraction))
+    return sameNumber(number.value, target.value);
   if (isClose(number.value, target.value)) return true;
   // "3 %" and "0.03" are one value where only one of them carries the sign.
   if (number.percent === target.percent) return false;

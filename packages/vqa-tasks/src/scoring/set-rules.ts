@@ -7,9 +7,9 @@ import { readNumber } from "./numbers.ts";
 /** An answer as a rule sees it: equal keys are equal answers. */
 type Key = (text: string) => string;
 
-function keyOfNumber(text: string): string | undefined {
+function keyOfNumber(text: string, withFractions: boolean): string | undefined {
   const number = readNumber(text);
-  if (number === null) return undefined;
+  if (number === null || (number.fraction && !withFractions)) return undefined;
   // -0 is 0, and 0.1 + 0.2 is 0.3.
   return `number ${Number((number.value === 0 ? 0 : number.value).toPrecision(12))}${number.percent ? " %" : ""}`;
 }
@@ -26,8 +26,10 @@ export function wikiTableQuestionsScore(answer: string, truths: readonly string[
 
 const wikiKey: Key = (text) => {
   const form = wikiForm(text);
+  // The canonical form of a year alone; 2/4 may be a score.
+  const number = keyOfNumber(form.replace(/^(\d{4})-xx-xx$/, "$1"), false);
   const date = readDate(form);
-  return keyOfNumber(form) ?? (date === null ? `text ${form}` : `date ${date}`);
+  return number ?? (date === null ? `text ${form}` : `date ${date}`);
 };
 
 function wikiForm(text: string): string {
@@ -63,10 +65,10 @@ export function charxivScore(answer: string, truths: readonly string[]): 0 | 1 {
 const charxivKey: Key = (text) => {
   const form = normalForm(text);
   if (/^(?:n ?\/ ?a|n\.a|not applicable|none applicable)$/.test(form)) return "not applicable";
-  return keyOfNumber(form) ?? `text ${form.replace(/ ?, ?(?:and )?/g, ", ")}`;
+  return keyOfNumber(form, true) ?? `text ${form.replace(/ ?, ?(?:and )?/g, ", ")}`;
 };
 
-/** TabFact and VTabFact: exactly one of true and false is said, and not denied. */
+/** TabFact and VTabFact: exactly one of true and false is said, not denied and not asked. */
 export function tabFactScore(answer: string, truths: readonly string[]): 0 | 1 {
   const label = labelOf(answer);
   return label !== undefined && truths.length === 1 && labelOf(truths[0] ?? "") === label ? 1 : 0;
@@ -76,15 +78,18 @@ function labelOf(text: string): boolean | undefined {
   const form = normalForm(text);
   if (form === "yes" || form === "1") return true;
   if (form === "no" || form === "0") return false;
-  const words = form.slice(0, 1024).match(/[\p{L}\p{N}]+/gu) ?? [];
+  const words: readonly string[] = form.slice(0, 1024).match(/[\p{L}\p{N}]+/gu) ?? [];
   const said = new Set(words.filter((word) => word === "true" || word === "false"));
   const [only] = said;
-  const denied = words.some((word, index) => word === only && denials.has(words[index - 1] ?? ""));
-  return said.size !== 1 || denied ? undefined : only === "true";
+  if (said.size !== 1 || only === undefined || form.includes("?")) return undefined;
+  const isDenied = words.slice(0, words.indexOf(only)).some((word) => denials.has(word));
+  return isDenied ? undefined : only === "true";
 }
 
 /** `t` is what is left of isn't. */
-const denials = new Set(["not", "never", "neither", "nor", "t", "hardly"]);
+const denials: ReadonlySet<string> = new Set(
+  "no not never neither nor none t cannot hardly barely far longer falsely incorrect wrong partly half".split(" "),
+);
 
 const fintabUnits =
   /\b(?:dollars?|gallons?|square feet|shares?|mbtus?|mbpd|mbbls|mmbtus?|units?|gwh|years?|mmcf|miles?|mboe)\b/g;
@@ -99,6 +104,6 @@ const finTabNetQaKey: Key = (text) => {
   const form = normalForm(text);
   const bare = normalForm(form.replace(/[()]/g, "").replace(fintabUnits, "").replace(/\s+/g, " "));
   const number = readNumber(bare);
-  if (number === null) return `text ${bare}`;
+  if (number === null || number.fraction) return `text ${bare}`;
   return `number ${Number((number.percent ? number.value / 100 : number.value).toPrecision(12))}`;
 };
