@@ -56,6 +56,7 @@ test.each([
     [],
     /run.yaml:3:33: supervised.mixture.lookups: [\s\S]*set data.nanoCharts.tools to in_context/,
   ],
+  ["a part that is none", 'environment: {module: ""}', [], /run.yaml:3:15: environment.module: /],
   [
     "a misspelled choice",
     "grpo: {loss: {kind: dpao}}",

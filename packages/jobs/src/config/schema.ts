@@ -68,6 +68,7 @@ export const jobConfigSchema: z.ZodType<JobConfig, unknown> = z
     supervised: supervisedSchema.optional().describe("What iapo sft does."),
   })
   .superRefine((config, context) => {
+    if (context.issues.length > 0) return; // a part that is wrong by itself may be no part at all
     for (const [path, message] of contradictions(config))
       context.addIssue({ code: "custom", path: [...path], message });
   });

@@ -239,7 +239,7 @@ describe("config.json", () => {
           tensorTable(config).every(({ shape }) => shape.every((size) => Number.isInteger(size) && size > 0)),
         ).toBe(true);
       }),
-      { numRuns: process.env.IAPO_FULL === "1" ? 2000 : 300 },
+      { numRuns: process.env.IAPO_FULL === "1" ? 10_000 : 300 },
     );
     expect(accepted).toBeGreaterThan(0);
   });
