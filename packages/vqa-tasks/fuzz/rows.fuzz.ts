@@ -54,6 +54,7 @@ const sound: Readonly<Record<DataFormat, Record<string, unknown>>> = {
     extra_info: { question: "?", tools_kwargs: { metadata: { source: "chartqa_v_bar", x_values_bbox: { A: box } } } },
   },
   tablevqabench: { qa_id: "nu-1", question: "?", gt: "A|B", image: "a.png" },
+  chartqa: { imgname: "a.png", query: "?", label: "5" },
   charxiv: { figure_id: 1, reasoning_q: "?", reasoning_a: "A", descriptive_q1: 1, descriptive_a1: "T", image: "a.png" },
   tabfact: { id: "1", table: "t.csv", statement: "s", label: 1, split: "" },
   wikitablequestions: { id: "nt-1", utterance: "?", context: "t.csv", targetValue: "a|b" },

@@ -67,6 +67,25 @@ test("CharXiv: the hub's columns, the repository's entries, numbers as answers",
   ]);
 });
 
+test("ChartQA: the repository's rows, and those of its copies on the hub", async () => {
+  const own = [
+    { imgname: "a.png", query: "How many?", label: "5" },
+    { imgname: "a.png", query: "Which?", label: "[Red, Blue]" },
+  ];
+  expect(await load("chartqa", "test_human.json", JSON.stringify(own))).toMatchObject({
+    reasons: [],
+    tasks: [
+      { id: "a.png/1", source: "chartqa", content: { answers: ["5"] } },
+      { id: "a.png/2", content: { answers: ["[Red, Blue]"] } },
+    ],
+  });
+  const image = { bytes: png.toString("base64"), path: null };
+  expect(await row("chartqa", { image, query: "How many?", label: ["5"], human_or_machine: 0 })).toMatchObject({
+    reasons: [],
+    tasks: [{ id: "row/1", content: { answers: ["5"] } }],
+  });
+});
+
 const chart = {
   id: "a",
   question: "Which?",

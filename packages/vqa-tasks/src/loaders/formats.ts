@@ -5,6 +5,7 @@ export const dataFormats = [
   "vtool_v1",
   "vtool_v2",
   "tablevqabench",
+  "chartqa",
   "charxiv",
   "tabfact",
   "wikitablequestions",

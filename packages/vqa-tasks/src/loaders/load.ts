@@ -4,6 +4,7 @@ import { VqaTasksError } from "../error.ts";
 import { checkTask, type VisualTask } from "../task.ts";
 import { shown } from "./below.ts";
 import type { DataFile } from "./files.ts";
+import { parseChartqaRow } from "./formats/chartqa.ts";
 import { parseCharxivRow } from "./formats/charxiv.ts";
 import { parseRefocusRow } from "./formats/refocus.ts";
 import { parseTabFactRow, parseTableVqaBenchRow, parseWikiTableQuestionsRow } from "./formats/tables.ts";
@@ -20,6 +21,7 @@ const parsers: Readonly<Record<DataFormat, RowParser>> = {
   vtool_v1: parseVtoolV1Row,
   vtool_v2: parseVtoolV2Row,
   tablevqabench: parseTableVqaBenchRow,
+  chartqa: parseChartqaRow,
   charxiv: parseCharxivRow,
   tabfact: parseTabFactRow,
   wikitablequestions: parseWikiTableQuestionsRow,
