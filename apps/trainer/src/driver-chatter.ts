@@ -1,5 +1,5 @@
 // What drivers say on standard error by themselves is no business of whoever runs a command, where it is known to mean nothing.
-import { closeSync, fstatSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, readSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isatty } from "node:tty";
@@ -8,29 +8,67 @@ import { isatty } from "node:tty";
 const CHATTER = /^Warning: maxDynamic\w+BuffersPerPipelineLayout artificially reduced .*\n/gm;
 
 /**
- * Runs `work`, in whose synchronous part drivers are loaded, while standard error goes into a file; what of it is not known chatter is then said.
- * Where standard error could not be given back as it was, as with a socket, nothing is held back.
+ * Does `work`, in which drivers are loaded, and takes known chatter off standard error: while it goes into a file of its own, or,
+ * where it is a file that was opened without appending, out of that file behind the driver. From a socket nothing can be taken back.
  */
-export function withoutChatter<T>(work: () => T): T {
+export async function withoutChatter<T>(work: () => Promise<T>): Promise<T> {
   const own = openAgain();
-  if (own === undefined) return work();
+  if (own === undefined) return withBlanks(work);
   const file = join(tmpdir(), `iapo-${process.pid}-${performance.now()}.txt`);
   let held: number;
   try {
     held = openSync(file, "wx+", 0o600);
   } catch {
     closeSync(own);
-    return work();
+    return await work();
   }
   putInPlace(held);
   try {
-    return work();
+    return await work();
   } finally {
     putInPlace(own);
     const said = readFileSync(held, "utf8").replace(CHATTER, "");
     for (const descriptor of [own, held]) closeSync(descriptor);
     rmSync(file, { force: true });
     if (said) writeSync(2, said);
+  }
+}
+
+/**
+ * For a file whose place of writing other programs may share, as behind `2> log`: what is written stays where it is, and chatter becomes blanks.
+ */
+async function withBlanks<T>(work: () => Promise<T>): Promise<T> {
+  const before = placeInFile();
+  try {
+    return await work();
+  } finally {
+    const after = placeInFile();
+    if (before !== undefined && after !== undefined && after > before) blank(before, after);
+  }
+}
+
+function blank(from: number, to: number): void {
+  try {
+    const file = openSync("/proc/self/fd/2", "r+");
+    const said = Buffer.alloc(Math.min(to - from, MOST_BYTES));
+    readSync(file, said, 0, said.length, from);
+    const kept = said.toString("latin1").replace(CHATTER, (line) => `${" ".repeat(line.length - 1)}\n`);
+    writeSync(file, Buffer.from(kept, "latin1"), 0, said.length, from);
+    closeSync(file);
+  } catch {
+    // it may be written and not read: then chatter stays
+  }
+}
+
+const MOST_BYTES = 2 ** 16;
+
+/** Where the next byte of standard error goes, where that is a file. */
+function placeInFile(): number | undefined {
+  try {
+    if (process.platform !== "linux" || !fstatSync(2).isFile()) return undefined;
+    return Number(/^pos:\s*(\d+)/m.exec(readFileSync("/proc/self/fdinfo/2", "utf8"))?.[1]);
+  } catch {
+    return undefined;
   }
 }
 

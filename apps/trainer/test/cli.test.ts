@@ -1,6 +1,6 @@
 // The command line through its real file, in processes of its own, on the real adapter.
 import { spawnSync } from "node:child_process";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { expectRefusal, iapo, main, start, temporaryFolder } from "./support/iapo.ts";
@@ -121,6 +121,17 @@ test("a good path is quiet in a terminal and in a pipe: not a line of the driver
   if (terminal.error) return; // no util-linux here
   expect(terminal.stdout).toMatch(/adapter/);
   expect(terminal.stdout).not.toMatch(/^Warning/m);
+});
+
+test("and into a file, which other programs go on to write", () => {
+  const folder = temporaryFolder();
+  const command = `${process.execPath} --conditions=@iapo/source ${main} doctor`;
+  for (const redirect of ["2>", "2>>"]) {
+    const log = join(folder, `log ${redirect}`);
+    const script = `{ echo before >&2; ${command} > /dev/null; echo behind >&2; } ${redirect} "$0"`;
+    spawnSync("bash", ["-c", script, log]);
+    expect(readFileSync(log, "utf8").replace(/^ +$/gm, "").replace(/\n+/g, "\n")).toBe("before\nbehind\n");
+  }
 });
 
 test("what a driver says that is not known is still said", () => {

@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { closeSync, existsSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test, vi } from "vitest";
+import { writingCommands } from "./support/commands.ts";
 import { canFillDisk, onFullDisk } from "./support/full-disk.ts";
 import { main, sharedFolder } from "./support/iapo.ts";
 import { smallRun } from "./support/small-run.ts";
@@ -13,11 +14,7 @@ vi.setConfig({ testTimeout: 300_000, hookTimeout: 180_000 });
 const full = process.env.IAPO_FULL === "1";
 const folder = sharedFolder();
 const run = join(folder, "run");
-const wtq = [join(import.meta.dirname, "fixtures/real/wtq"), "--format", "wikitablequestions"];
-const small = ["groups=1", "rollout.samples=2", "rollout.maxTokens=4", "evaluate="].flatMap((one) => [
-  "--set",
-  `grpo.${one}`,
-]);
+const commands = writingCommands(run);
 
 beforeAll(() => smallRun(run));
 
@@ -25,22 +22,18 @@ beforeAll(() => smallRun(run));
 type Case = readonly [size: string, args: readonly string[], left: readonly string[]];
 
 const quick: readonly Case[] = [
-  ["8k", ["export", run, "--out"], []],
-  ["8k", ["report", run, "--out"], []],
-  ["8k", ["data", "convert", ...wtq, "--out"], []],
-  ["8k", ["eval", "nano-student", "--limit", "1", "--max-tokens", "2", "--out"], ["made/eval.json"]],
-  ["8k", ["demo", "--steps", "1", "--charts", "2", "--out"], ["made/demo.json"]],
+  ["8k", commands.export, []],
+  ["8k", commands.report, []],
+  ["8k", commands.convert, []],
+  ["8k", commands.eval, ["made/eval.json"]],
+  ["8k", commands.demo, ["made/demo.json"]],
 ];
 const long: readonly Case[] = [
-  ["4k", ["data", "inspect", ...wtq, "--sheet"], []],
-  ["8k", ["data", "render", "nano", "--count", "2", "--out"], []],
-  ["4k", ["attribute", "nano-student", "--max-tokens", "8", "--out"], []],
-  ["8k", ["diagnose", "--charts", "1", "--out"], ["made/scores.jsonl"]],
-  [
-    "8k",
-    ["case-study", "--model", "nano-student", "--charts", "1", "--methods", "occlusion", "--out"],
-    ["made/case-study.jsonl"],
-  ],
+  ["4k", commands.inspect, []],
+  ["8k", commands.render, []],
+  ["4k", commands.attribute, []],
+  ["8k", commands.diagnose, ["made/scores.jsonl"]],
+  ["8k", commands["case-study"], ["made/case-study.jsonl"]],
 ];
 
 test.skipIf(!canFillDisk).each(full ? [...quick, ...long] : quick)(
@@ -58,9 +51,11 @@ test.skipIf(!canFillDisk).each(full ? [...quick, ...long] : quick)(
 );
 
 test.skipIf(!full)("a queue of runs names each that found no room, and makes them when there is", async () => {
-  const which = ["--only", "grpo", "--seeds", "1", "--steps", "1", "--tests", "2", "--split", "validation"];
   const copy = join(folder, "ablation");
-  const starved = await onFullDisk(["ablate", ...which, ...small, "--out"], { size: "24k", copy });
+  const starved = await onFullDisk(["ablate", "--split", "validation", ...commands.ablate.slice(1)], {
+    size: "24k",
+    copy,
+  });
   expect(starved.said).toMatch(/nano-student failed: [\s\S]*ENOSPC/);
   expect(starved.code).toBe(1);
   const whole =

@@ -3,7 +3,15 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Failure, type RolloutOptions, rollout } from "@iapo/grpo";
 import type { Environment, ImageRef, Policy, Task, Trace } from "@iapo/rollout-trace";
-import { type Journal, listSteps, openJournal, readRun, recoverSteps, writeStep } from "@iapo/rollout-trace/files";
+import {
+  type Journal,
+  listSteps,
+  makeDirectory,
+  openJournal,
+  readRun,
+  recoverSteps,
+  writeStep,
+} from "@iapo/rollout-trace/files";
 import { deriveSeed } from "@iapo/tensor-core";
 import { VqaTasksError } from "@iapo/vqa-tasks";
 import { z } from "zod";
@@ -42,6 +50,7 @@ type FailureRecord = z.infer<typeof failureSchema>;
  */
 export async function evaluateSet(evaluation: SetEvaluation): Promise<Answers> {
   const { directory, limit, batch, signal } = evaluation;
+  await makeDirectory(directory);
   const done = (await listSteps(directory)).length;
   await recoverSteps(directory, done);
   const failures = await openFailures(directory);

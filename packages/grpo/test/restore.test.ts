@@ -86,6 +86,29 @@ test("a checkpoint by another name is refused by a resume and by a reader", asyn
   expect(await fingerprint(directory)).toEqual(whole);
 });
 
+test("a flipped bit, wherever in whichever file of a checkpoint, is refused by the file's name", async () => {
+  const checkpoint = join(await copy("bits"), "checkpoints/step-000003");
+  const policy = await nanoPolicy(device);
+  const places = process.env.IAPO_FULL === "1" ? 48 : 6;
+  for (const name of await readdir(checkpoint)) {
+    const file = join(checkpoint, name);
+    const bytes = await readFile(file);
+    for (let place = 0; place <= places; place++) {
+      const at = Math.floor(((bytes.length - 1) * place) / places);
+      const damaged = Buffer.from(bytes);
+      damaged.writeUInt8(damaged.readUInt8(at) ^ (1 << (place % 8)), at);
+      await writeFile(file, damaged);
+      await expect(loadCheckpoint(policy, checkpoint), `${name}, byte ${at}`).rejects.toMatchObject({
+        code: "checkpoint",
+        message: expect.stringContaining(`${checkpoint}/`),
+      });
+    }
+    await writeFile(file, bytes);
+  }
+  await loadCheckpoint(policy, checkpoint);
+  policy.model.dispose();
+});
+
 test("a damaged old step is named before training goes on; one that is missing is told", async () => {
   const directory = await copy("old step");
   const file = join(directory, "steps/step-000000.jsonl");

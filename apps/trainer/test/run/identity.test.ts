@@ -165,6 +165,24 @@ test("another adapter with the same kernels is warned about, raises an alarm, an
   expect(readFileSync(join(moved, "steps/step-000001.jsonl"), "utf8")).toContain('"alarm/other_adapter":1');
 });
 
+test("nor is it resumed with other kernels", async () => {
+  const moved = at("other kernels");
+  cpSync(run, moved, { recursive: true });
+  const file = join(moved, "run.json");
+  const { kernelFamily, ...record } = JSON.parse(readFileSync(file, "utf8"));
+  writeFileSync(
+    file,
+    JSON.stringify({ ...record, kernelFamily: kernelFamily === "software" ? "hardware" : "software" }),
+  );
+  const before = fingerprintOf(moved, /^(?!starts)/);
+  await expectRefusal(
+    ["train", "--trust", "--resume", moved, "--set", "grpo.steps=2"],
+    1,
+    /run\.json: the run was made with the \w+ kernels \(.*\), this adapter takes the \w+ ones; resume it where it was made \(differs\)/,
+  );
+  expect(fingerprintOf(moved, /^(?!starts)/)).toEqual(before);
+});
+
 test("a folder with a config.yaml of the user's own is not taken for a run", async () => {
   const own = temporaryFolder();
   const text = `# mine\nextends: ${config}\nmodel: { directory: ${at("model")} }\n`;

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { runCli } from "../../src/cli.ts";
 import { VirtualTerminal } from "../progress/virtual-terminal.ts";
 import { fingerprint } from "../support/fingerprint.ts";
-import { canFillDisk, onFullDisk } from "../support/full-disk.ts";
+import { canFillDisk, onFullDisk, onReadOnlyDisk } from "../support/full-disk.ts";
 import { expectRefusal, iapo, start, temporaryFolder } from "../support/iapo.ts";
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
@@ -180,17 +180,31 @@ test("--dry-run says what would run and writes nothing", async () => {
   expect(readdirSync(folder)).toEqual([]);
 });
 
-test.skipIf(!canFillDisk)(
-  "a full disk ends the run with its reason; with room it goes on to the same bytes",
-  async () => {
-    const copy = join(root, "starved");
-    const starved = await onFullDisk(["train", config, "--resume", "--out"], { size: "10m", copy });
-    expect(starved.said).toMatch(
-      /^iapo: .*(checkpoints|steps).* cannot be written: .*ENOSPC.*make room on its disk, then resume/m,
-    );
+/** Each ends at another place: the lock, `config.yaml`, images or steps, the first checkpoint, the second one beside it. */
+const sizes = process.env.IAPO_FULL === "1" ? ["4k", "8k", "32k", "64k", "3m", "10m"] : ["10m"];
+
+test.skipIf(!canFillDisk).each(sizes)(
+  "a disk of %s that is full ends the run with its reason; with room it goes on to the same bytes",
+  async (size) => {
+    const copy = join(root, `starved-${size}`);
+    const starved = await onFullDisk(["train", config, "--resume", "--out"], { size, copy });
+    expect(starved.said).toMatch(/^iapo: .*disk\/made.* cannot be .*: .*ENOSPC.*make room on its disk/m);
     expect(starved.said).not.toMatch(/^ +at .*\.[tj]s:/m);
     expect(starved.code).toBe(1);
     expect(starved.again, starved.again!.said).toMatchObject({ code: 0 });
+    expect(fingerprint(copy)).toEqual(fingerprint(whole));
+  },
+);
+
+test.skipIf(!canFillDisk)(
+  "a directory that becomes read-only ends the run with its reason; when it can be written it goes on to the same bytes",
+  async () => {
+    const copy = join(root, "read-only");
+    const moment = "steps/step-000000.jsonl";
+    const stopped = await onReadOnlyDisk(["train", config, "--resume", "--out"], { moment, copy });
+    expect(stopped.said).toMatch(/^iapo: .*disk\/made.* cannot be .*: EROFS.*its disk is read-only: make it writable/m);
+    expect(stopped.said).not.toMatch(/^ +at .*\.[tj]s:/m);
+    expect(stopped).toMatchObject({ code: 1, out: "", again: { code: 0 } });
     expect(fingerprint(copy)).toEqual(fingerprint(whole));
   },
 );

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { GrpoError } from "../../src/error.ts";
 import {
   hashFile,
   hashModule,
@@ -90,6 +91,20 @@ test.each(["", "{", "[]", '{"version":1}', JSON.stringify({ version: 2, ...made,
     expect(readFileSync(join(folder, "run.json"), "utf8")).toBe(text);
   },
 );
+
+test("a flipped bit of run.json is refused, but where it changes what a resume may change", async () => {
+  const folder = await begun();
+  const file = join(folder, "run.json");
+  const bytes = readFileSync(file);
+  for (let at = 0; at < bytes.length; at++) {
+    const damaged = Buffer.from(bytes);
+    damaged.writeUInt8(damaged.readUInt8(at) ^ (1 << (at % 8)), at);
+    writeFileSync(file, damaged);
+    const opened = await openRunDirectory(folder, made, true).catch((error: unknown) => error);
+    if (opened instanceof GrpoError) expect(["differs", "invalid"]).toContain(opened.code);
+    else expect({ ...(await readRunRecord(folder)), adapter: made.adapter }, `byte ${at}`).toEqual(made);
+  }
+});
 
 test("of a run.json of another version, no more than the version is said", async () => {
   const folder = await begun();

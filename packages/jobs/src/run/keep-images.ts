@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Recipe } from "@iapo/grpo";
 import { type Image, imagesOfContent, type Trace } from "@iapo/rollout-trace";
-import { imagePath, makeDirectory, syncDirectory } from "@iapo/rollout-trace/files";
+import { imagePath, makeFolder } from "@iapo/rollout-trace/files";
 import { writeImage } from "@iapo/visual-tools/sharp";
 
 /** Keeps the images of tasks and tools of these traces, each once. */
@@ -14,19 +14,16 @@ async function keepImages(run: string, traces: readonly Trace[]): Promise<void> 
     for (const { image } of toolOutcomes) if (image) images.set(image.id, image);
   }
   const folder = dirname(imagePath(run, ""));
-  await makeDirectory(folder);
-  const added = await Promise.all(Array.from(images, ([id, image]) => addImage(imagePath(run, id), image)));
-  if (added.includes(true)) await syncDirectory(folder);
+  await makeFolder(folder);
+  await Promise.all(Array.from(images, ([id, image]) => keepImage(imagePath(run, id), image)));
 }
 
-/** Whether it was not there. */
-async function addImage(path: string, image: Image): Promise<boolean> {
+async function keepImage(path: string, image: Image): Promise<void> {
   const isKept = await stat(path).then(
     () => true,
     () => false,
   );
   if (!isKept) await writeImage(path, image);
-  return !isKept;
 }
 
 /** A recipe whose steps keep their images, before the step's file refers to them. */

@@ -13,6 +13,17 @@ export async function makeDirectory(path: string): Promise<string[]> {
   return make(resolve(path), false);
 }
 
+/** Makes a directory in one that is there: one that was deleted or moved while a process works in it is not made again. @throws TraceError `write_failed` */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (cause) {
+    if (await isDirectory(path)) return;
+    const { message } = cause as Error;
+    throw new TraceError("write_failed", `${path} cannot be made: ${message}; ${writeAdvice(cause)}`, { cause });
+  }
+}
+
 async function make(full: string, again: boolean): Promise<string[]> {
   try {
     await mkdir(full);

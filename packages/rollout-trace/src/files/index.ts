@@ -3,7 +3,7 @@ export { writeAdvice } from "./advice.ts";
 export { appendLine, writeFileAtomic } from "./atomic.ts";
 export { besideOf, isRunning, removeAbandoned } from "./beside.ts";
 export { checkStep } from "./check.ts";
-export { makeDirectory } from "./directories.ts";
+export { makeDirectory, makeFolder } from "./directories.ts";
 export { type Journal, openJournal } from "./journal.ts";
 export { imagePath, listSteps, publishStep, type StepFile, stepPath, syncDirectory } from "./paths.ts";
 export { readEntries, readRun, readStep, readTraces, type StepEntry, type TraceFilter } from "./read.ts";

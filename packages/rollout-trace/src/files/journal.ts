@@ -111,6 +111,7 @@ class OpenJournal<T extends object> implements Journal<T> {
       this.#handle ??= await openEnd(this.#path, this.#bytes);
       await writeAll(this.#handle, Buffer.concat(lines));
       await this.#handle.sync();
+      if ((await this.#handle.stat()).nlink === 0) throw new Error("it was deleted while it was in use");
     } catch (cause) {
       throw failed(this.#path, cause);
     }

@@ -7,7 +7,7 @@ import type { ImageRef } from "../image.ts";
 import type { StepLog } from "../step.ts";
 import { type Trace, traceVersion } from "../trace.ts";
 import { writeAdvice } from "./advice.ts";
-import { makeDirectory } from "./directories.ts";
+import { makeFolder } from "./directories.ts";
 import { sealLine } from "./lines.ts";
 import { packGroup } from "./pack.ts";
 import { isThere, partialPath, publishStep, stepPath, syncDirectory } from "./paths.ts";
@@ -67,8 +67,8 @@ export async function writeStep(
 }
 
 async function create(directory: string, path: string): Promise<FileHandle> {
+  await makeFolder(directory);
   try {
-    await makeDirectory(directory);
     return await open(path, "wx");
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "EEXIST") {

@@ -1,7 +1,6 @@
 // Raw images as PNG: bytes, files and data URLs.
-import { rename, rm, writeFile } from "node:fs/promises";
 import type { RawImage } from "@iapo/rollout-trace";
-import { besideOf } from "@iapo/rollout-trace/files";
+import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { checkImage } from "../image/pixels.ts";
 import { loadSharp } from "./load.ts";
 
@@ -19,15 +18,7 @@ export async function pngDataUrl(image: RawImage): Promise<string> {
   return `data:image/png;base64,${Buffer.from(await encodePng(image)).toString("base64")}`;
 }
 
-/** Writes a PNG file. It appears under its name only when it is whole. */
+/** Writes a PNG file. It appears under its name only when it is whole, durably. @throws TraceError `write_failed` */
 export async function writeImage(path: string, image: RawImage): Promise<void> {
-  const png = await encodePng(image);
-  const beside = besideOf(path);
-  try {
-    await writeFile(beside, png, { flush: true });
-    await rename(beside, path);
-  } catch (error) {
-    await rm(beside, { force: true });
-    throw error;
-  }
+  await writeFileAtomic(path, await encodePng(image));
 }
