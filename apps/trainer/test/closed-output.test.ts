@@ -14,7 +14,7 @@ const run = join(sharedFolder(), "run");
 beforeAll(() => smallRun(run));
 
 const { train, report, ...others } = writingCommands(run);
-const silent = [
+const silent: readonly (readonly string[])[] = [
   ["--help"],
   ["doctor"],
   ["recipes"],
@@ -39,7 +39,7 @@ async function unread(args: readonly string[], reads: 0 | 1) {
 
 const full = process.env.IAPO_FULL === "1";
 
-test.each(full ? all : quick)("iapo %s %s", async (...args) => {
+test.each((full ? all : quick).map((args) => [args]))("iapo %j", async (args) => {
   const place = temporaryFolder();
   const where = /^--(out|sheet)$/.test(args.at(-1) ?? "") ? [join(place, "made")] : [];
   const { code, err } = await unread([...args, ...where], full ? 1 : 0);

@@ -15,14 +15,15 @@ const { train, export: exporting, ...others } = writingCommands(run);
 
 test
   .skipIf(!canFillDisk)
-  .each(process.env.IAPO_FULL === "1" ? [train, exporting, ...Object.values(others)] : [train, exporting])(
-  "iapo %s %s",
-  async (...args) => {
-    const { code, out, said, left } = await onReadOnlyDisk(args, {});
-    expect(said).toMatch(
-      /^iapo: .*disk\/made.*EROFS.*its disk is read-only: make it writable, or choose another place.*\(\w+\)$/m,
-    );
-    expect(said).not.toMatch(/^ +at .*\.[tj]s:|load the model/m);
-    expect({ code, out, left }).toEqual({ code: 1, out: "", left: [] });
-  },
-);
+  .each(
+    (process.env.IAPO_FULL === "1" ? [train, exporting, ...Object.values(others)] : [train, exporting]).map((args) => [
+      args,
+    ]),
+  )("iapo %j", async (args) => {
+  const { code, out, said, left } = await onReadOnlyDisk(args, {});
+  expect(said).toMatch(
+    /^iapo: .*disk\/made.*EROFS.*its disk is read-only: make it writable, or choose another place.*\(\w+\)$/m,
+  );
+  expect(said).not.toMatch(/^ +at .*\.[tj]s:|load the model/m);
+  expect({ code, out, left }).toEqual({ code: 1, out: "", left: [] });
+});

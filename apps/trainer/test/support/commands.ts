@@ -9,8 +9,23 @@ export const oneStep: readonly string[] = few([
   ...["grpo.steps=1", "grpo.groups=1", "grpo.rollout.samples=2", "grpo.rollout.maxTokens=4", "grpo.evaluate="],
 ]);
 
+type Writing =
+  | "train"
+  | "sft"
+  | "export"
+  | "report"
+  | "convert"
+  | "render"
+  | "inspect"
+  | "eval"
+  | "demo"
+  | "attribute"
+  | "diagnose"
+  | "case-study"
+  | "ablate";
+
 /** @param run the directory of a run, for those that look at one */
-export function writingCommands(run: string) {
+export function writingCommands(run: string): Record<Writing, readonly string[]> {
   return {
     train: ["train", "nano-grpo", ...oneStep, "--out"],
     sft: ["sft", "nano-sft", ...few(["supervised.steps=1", "supervised.batchSize=2"]), "--out"],
@@ -25,5 +40,5 @@ export function writingCommands(run: string) {
     diagnose: ["diagnose", "--charts", "1", "--out"],
     "case-study": ["case-study", "--model", "nano-student", "--charts", "1", "--methods", "occlusion", "--out"],
     ablate: ["ablate", "--only", "grpo", "--seeds", "1", "--steps", "1", "--tests", "2", ...oneStep.slice(2), "--out"],
-  } as const satisfies Record<string, readonly string[]>;
+  };
 }
