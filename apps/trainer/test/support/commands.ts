@@ -5,7 +5,7 @@ const wtq = [join(import.meta.dirname, "../fixtures/real/wtq"), "--format", "wik
 const few = (settings: readonly string[]): string[] => settings.flatMap((one) => ["--set", one]);
 
 /** Settings of a GRPO run of one short step. */
-export const oneStep: readonly string[] = few([
+const oneStep: readonly string[] = few([
   ...["grpo.steps=1", "grpo.groups=1", "grpo.rollout.samples=2", "grpo.rollout.maxTokens=4", "grpo.evaluate="],
 ]);
 
