@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { readRun } from "@iapo/rollout-trace/files";
 import { expect, test, vi } from "vitest";
 import { runCli } from "../src/cli.ts";
+import { whatGrpoSees } from "../src/demo/regime.ts";
 import { fingerprint } from "./support/fingerprint.ts";
 import { expectRefusal, iapo, sharedFolder, temporaryFolder } from "./support/iapo.ts";
 
@@ -25,7 +26,7 @@ test("measures, trains, measures again: a table beside teacher and plain GRPO, a
   const { code, out, err } = await iapo([...charts, "--out", whole]);
   expect(code, err).toBe(0);
   const { columns } = resultOf(whole);
-  const grpo: Result = JSON.parse(readFileSync(join(import.meta.dirname, "../assets/demo-grpo.json"), "utf8"));
+  const grpo: Result = JSON.parse(readFileSync(join(import.meta.dirname, "../assets/demo-grpo-strict.json"), "utf8"));
   expect(grpo.columns.map(({ title }) => title)).toEqual(["GRPO, 20 steps", "GRPO, 44 steps"]);
   expect(columns.map(({ title }) => title)).toEqual([
     ...["before", "after", "teacher"],
@@ -41,12 +42,30 @@ test("measures, trains, measures again: a table beside teacher and plain GRPO, a
     expect(measured.metrics["reward/tool_misuse"]?.value).toBeCloseTo(rate("tool_misuse"), 12);
   }
   expect(out).toMatch(/^ +before +after +teacher /m);
+  expect(out).toContain(whatGrpoSees.strict);
   for (const rate of ["accuracy", "tool-call ratio", "call success", "misuse", "right names", "image changed"])
     expect(out).toMatch(
       new RegExp(`^${rate} +(\\d\\.\\d{3} \\[\\d\\.\\d{3}, \\d\\.\\d{3}\\] *|- *){${columns.length}}$`, "m"),
     );
   expect(readFileSync(join(whole, "report.html"), "utf8")).toMatch(/^<!doctype html>[\s\S]*<\/html>\s*$/i);
   expect(readdirSync(join(whole, "model"))).toEqual(expect.arrayContaining(["config.json", "model.safetensors"]));
+});
+
+test("in the blind regime a call of the wrong axis paints the same pixels, in training and on held-out charts, and it says what GRPO cannot see", async () => {
+  const directory = join(folder, "blind");
+  const { code, out, err } = await iapo([...charts, "--regime", "blind", "--out", directory]);
+  expect(code, err).toBe(0);
+  expect(out).toContain(whatGrpoSees.blind);
+  for (const run of ["before", "run/steps"]) {
+    let wrong = 0;
+    for await (const { rewards, toolOutcomes } of readRun(join(directory, run))) {
+      if (rewards.tool_misuse !== 1 || rewards.tool_names !== 1 || toolOutcomes[0]?.status !== "ok") continue;
+      wrong++;
+      expect(rewards.tool_changed).toBe(1);
+    }
+    expect(wrong, run).toBeGreaterThan(0);
+  }
+  expect(resultOf(directory)).toMatchObject({ options: { regime: "blind" } });
 });
 
 test.runIf(process.env.IAPO_FULL)(
@@ -123,6 +142,7 @@ test("refusals: one screen, and nothing is measured", async () => {
   await expectRefusal(["demo", "--real", join(empty, "none"), ...out], 1, /none cannot be read: ENOENT.*\(missing\)/);
   await expectRefusal(["demo", "--student", empty, ...out], 2, /is not a model directory: it holds no config\.json/);
   await expectRefusal(["demo", "--student", join(empty, "none"), ...out], 2, /there is no such model directory/);
+  await expectRefusal(["demo", "--regime", "half", ...out], 2, /Allowed choices are strict, blind/);
   await expectRefusal(["demo", "--recipe", "nano-grop", ...out], 2, /did you mean the recipe nano-grpo\?/);
   expect(existsSync(join(empty, "out"))).toBe(false);
 });

@@ -42,6 +42,29 @@ describe("the tool prompt", () => {
     });
   });
 
+  test("aliases: the tools in their order under their names, wherever the text says the tool's own or {name}; others are left out", async () => {
+    const [columns, rows] = ["focus_on_columns_with_mask", "focus_on_rows_with_mask"] as const;
+    const aliases = [
+      { tool: rows, name: "Rome" },
+      { tool: columns, name: "Oslo" },
+    ];
+    const blocks = toolPrompt({ ...(await input()), aliases }, tools);
+    const plain = toolPrompt(await input(), tools);
+    const text = (tool: string) => plain.find(({ id }) => id === `tool:${tool}`)!;
+    expect(blocks.filter(({ kind }) => kind === "tool")).toEqual([
+      { ...text(rows), text: (text(rows) as { text: string }).text.replaceAll(rows, "Rome") },
+      { ...text(columns), text: (text(columns) as { text: string }).text.replaceAll(columns, "Oslo") },
+    ]);
+    expect(blocks.filter(({ kind }) => kind !== "tool")).toEqual(plain.filter(({ kind }) => kind !== "tool"));
+    const template = parseTemplate(
+      `[[context]]\na\n[[tool ${columns}]]\n${columns}: {name}\n[[image]]\n[[query]]\n{question}\n[[observation]]\no\n[[failure]]\nf`,
+    );
+    const own = toolPrompt({ ...(await input()), aliases: aliases.slice(1) }, tools, template);
+    expect(own[1]).toEqual({ id: `tool:${columns}`, kind: "tool", tool: columns, text: `${columns}: Oslo\n` });
+    const call = async () => toolPrompt({ ...(await input()), aliases }, tools, template);
+    await expect(call()).rejects.toThrow(/the prompt defines no focus_on_rows_with_mask, which is to be called Rome/);
+  });
+
   test("what all questions share stands before the image and the query", async () => {
     const kinds = toolPrompt(await input(), tools).map(({ kind }) => kind);
     expect(kinds.indexOf("image")).toBe(kinds.length - 2);

@@ -3,7 +3,7 @@ import { toolOptionsSchema } from "@iapo/visual-tools/config";
 import { z } from "zod";
 import { type EnvironmentOptions, environmentPresets } from "./environment/options.ts";
 import { type DataFormat, dataFormats } from "./loaders/formats.ts";
-import { defaultNanoChartOptions, type NanoChartOptions } from "./nano/options.ts";
+import { defaultNanoChartOptions, effects, type NanoChartOptions } from "./nano/options.ts";
 import { type ChatOptions, defaultChatOptions } from "./scoring/chat.ts";
 import { endpointProblem, isSecretHeader } from "./scoring/endpoint-address.ts";
 import { defaultJudgeOptions, type JudgeOptions } from "./scoring/judge.ts";
@@ -193,6 +193,19 @@ export const nanoChartOptionsSchema: z.ZodType<NanoChartOptions, unknown> = z.st
     })
     .prefault({})
     .describe("Rates of demonstrations that are wrong on purpose, for iapo sft."),
+  style: z
+    .strictObject({
+      effects: z
+        .union([z.array(z.enum(effects)).min(1), z.literal("by_question")])
+        .default([...effects])
+        .describe("Effects they use: some of the three, or for each kind of question one."),
+      program: z
+        .enum(["call", "variable"])
+        .default(defaultNanoChartOptions.style.program)
+        .describe("One call in another, or a variable between them."),
+    })
+    .prefault({})
+    .describe("How demonstrations write what is right in more than one way, for iapo sft."),
 });
 
 export interface DataOptions {

@@ -12,12 +12,13 @@ const charts = await createNanoCharts({ seed: 3, names: "words", tools: "in_cont
 const environment = createEnvironment({ options: { prompt: "compact" } });
 const many = process.env.IAPO_FULL === "1" ? 400 : 60;
 
-/** What a name does, read from the prompt as a policy has to. */
+/** Which tool a name is, read from the prompt as a policy has to. */
 function definitions(task: VisualTask): Map<string, string> {
   const lines = environment.prompt(task).flatMap((block) => (block.kind === "tool" ? [block.text] : []));
-  return new Map(lines.map((line) => line.trim().split(": ") as [string, string]).map(([does, name]) => [name, does]));
+  return new Map(lines.map((line) => line.trim().split(": ") as [string, string]).map(([tool, name]) => [name, tool]));
 }
 
+const axisOf = (tool = ""): string | undefined => /_(rows|columns)_/.exec(tool)?.[1];
 const calleeOf = (program = ""): string => /display\((\w+)\(/.exec(program)?.[1] ?? "";
 
 test("prompts and programs of fixed tools are what they were before tools had names in context, to the character", async () => {
@@ -67,21 +68,17 @@ function checked<C extends { readonly task: VisualTask }>(chart: C): C {
   return chart;
 }
 
-test("definitions stand in the order of the names, by the tools' own ids; the full prompt says nothing of own names either", async () => {
+test("definitions stand in the order of the names, by the tools' own ids; the full prompt says what they do in its own words", async () => {
   const { task } = await charts.chart("train", 5);
   const { aliases } = task.content;
   for (const prompt of ["compact", "full"] as const) {
     const blocks = createEnvironment({ options: { prompt } }).prompt(task);
     const tools = blocks.flatMap((block) => (block.kind === "tool" ? [block] : []));
     expect(tools.map(({ id, tool }) => [id, tool])).toEqual(aliases!.map(({ tool }) => [`tool:${tool}`, tool]));
-    for (const [place, { text }] of tools.entries()) {
-      expect(text).toContain(aliases![place]!.name);
-      expect(text).not.toMatch(/focus_on_(rows|columns)_with/);
-    }
+    for (const [place, { text }] of tools.entries()) expect(text).toContain(aliases![place]!.name);
+    if (prompt === "full") for (const { text } of tools) expect(text).not.toMatch(/focus_on_(rows|columns)_with/);
   }
-  expect([...definitions(task).values()].sort()).toEqual(
-    ["columns", "rows"].flatMap((axis) => [`frames ${axis}`, `hides other ${axis}`, `tints ${axis}`]).sort(),
-  );
+  expect([...definitions(task)]).toEqual(aliases!.map(({ tool, name }) => [name, tool]));
 });
 
 test("the right tool is one whose definition fits the chart; a name of another chart, or a tool's own, is none", async () => {
@@ -89,8 +86,8 @@ test("the right tool is one whose definition fits the chart; a name of another c
     const { task, question } = await charts.chart("validation", index);
     const axis = task.content.orientation!;
     const names = JSON.stringify(question.names);
-    for (const [name, does] of definitions(task)) {
-      const called = does.endsWith("columns") ? "columns" : "rows";
+    for (const [name, definition] of definitions(task)) {
+      const called = axisOf(definition)!;
       const text = `\`\`\`python\ndisplay(${name}(image_1, ${names}, ${called}_bbox))\n\`\`\``;
       const { tool } = await environment.step(task, { text });
       expect(tool).toMatchObject({ status: "ok", changed: called === axis });
@@ -114,42 +111,60 @@ test("demonstrations call what the definitions say, right or wrong as asked; so 
   let wrong = 0;
   for (let index = 0; index < many; index++) {
     const { task, turns, fault } = await demonstrate(spoilt, "train", index);
-    const fits = definitions(task).get(calleeOf(turns[0]))?.endsWith(task.content.orientation!);
+    const fits = axisOf(definitions(task).get(calleeOf(turns[0]))) === task.content.orientation;
     expect(fits).toBe(fault === undefined);
     wrong += fits ? 0 : 1;
     const other = await renamed(charts, "train", index);
     const known = definitions(other.task);
-    expect(known.get(calleeOf(other.text))).toMatch(new RegExp(`${other.task.content.orientation}$`));
+    expect(axisOf(known.get(calleeOf(other.text)))).toBe(other.task.content.orientation);
     const shown = [...other.task.content.columns, ...other.task.content.rows].map(({ name }) => name);
     expect(shown.filter((name) => known.has(name))).toEqual([]);
   }
   expect(Math.abs(wrong / many - 0.4)).toBeLessThan(3 * Math.sqrt(0.24 / many));
 });
 
-test("lookups: all definitions in another order, or a program for the axis that is told; names of tools are of training alone", async () => {
-  const kinds = { list: 0, columns: 0, rows: 0 };
+test("lookups: two to six definitions in another order, under names of the split", async () => {
+  const counts = new Map<number, number>();
+  let moved = 0;
   for (let index = 0; index < many; index++) {
     const { task, query, text } = await lookup(charts, "validation", index);
     const known = definitions(task);
-    expect(charts.names.train).toEqual(expect.arrayContaining([...known.keys()]));
-    if (query.startsWith("List")) {
-      kinds.list++;
-      expect(
-        new Map(
-          text
-            .trim()
-            .split("\n")
-            .map((line) => line.split(": ").reverse() as [string, string]),
-        ),
-      ).toEqual(known);
-      continue;
-    }
-    const [axis = "", list = ""] = query.split("\n");
-    kinds[axis as "columns" | "rows"]++;
-    expect(known.get(calleeOf(text))?.endsWith(axis)).toBe(true);
-    expect(charts.names.validation).toEqual(expect.arrayContaining(JSON.parse(list) as string[]));
+    counts.set(known.size, (counts.get(known.size) ?? 0) + 1);
+    expect(charts.names.validation).toEqual(expect.arrayContaining([...known.keys()]));
+    expect(query).toBe("List the functions.\n");
+    const listed = text
+      .trim()
+      .split("\n")
+      .map((line) => line.split(": ").reverse() as [string, string]);
+    expect(new Map(listed)).toEqual(known);
+    moved += JSON.stringify(listed) === JSON.stringify([...known]) ? 0 : 1;
+    expect(await lookup(charts, "validation", index)).toEqual({ task, query, text });
   }
-  expect(Math.min(...Object.values(kinds))).toBeGreaterThan(many / 10);
+  expect([...counts.keys()].sort()).toEqual([2, 3, 4, 5, 6]);
+  expect(counts.get(2)).toBeGreaterThan(many / 4);
+  expect(moved).toBeGreaterThan(many / 2);
+});
+
+test("a style: some effects only, the effect of the question, a variable between; the same charts and names, and right all the same", async () => {
+  const plain = await createNanoCharts({ seed: 9 });
+  const styled = (style: object) => createNanoCharts({ ...nanoChartOptionsSchema.parse({ seed: 9, style }) });
+  const masks = await styled({ effects: ["mask"] });
+  const byQuestion = await styled({ effects: "by_question" });
+  const variables = await styled({ program: "variable" });
+  const effect = { value: "highlight", over: "mask", above: "draw" };
+  for (let index = 0; index < 30; index++) {
+    const own = await demonstrate(plain, "train", index);
+    const [first = ""] = own.turns;
+    const { task, turns } = await demonstrate(variables, "train", index);
+    expect(task).toEqual(own.task);
+    expect(turns[0]).toBe(first.replace(/display\((.*)\)\n/, "image = $1\ndisplay(image)\n"));
+    expect((await environment.step(task, { text: turns[0]! })).tool).toMatchObject({ status: "ok", changed: true });
+    expect((await demonstrate(masks, "train", index)).turns[0]).toBe(first.replace(/_with_\w+/, "_with_mask"));
+    expect((await renamed(masks, "test", index)).text).toContain("_with_mask(");
+    const asked = await demonstrate(byQuestion, "train", index);
+    expect(asked.turns[0]).toContain(`_with_${effect[asked.question.kind]}(`);
+  }
+  await expect(createNanoCharts({ style: { effects: [], program: "call" } })).rejects.toThrow(/at least one effect/);
 });
 
 test("options and tasks that make no sense are refused", async () => {

@@ -1,6 +1,9 @@
 // iapo demo
+
+import { Option } from "commander";
 import { demo } from "../demo/demo.ts";
 import { type DemoOptions, demoRecipe } from "../demo/options.ts";
+import { regimes } from "../demo/regime.ts";
 import { type AddCommand, wholeNumber } from "./command.ts";
 
 /** Enough for narrow intervals, and enough to see that everything works. */
@@ -21,12 +24,18 @@ export const addDemo: AddCommand = (program, run) => {
     )
     .option("--out <directory>", "where everything is written; default a new one, runs/demo")
     .option("--real <directory>", "real charts and tables of published sets in place of nano-charts")
+    .addOption(
+      new Option(
+        "--regime <name>",
+        "what a call of the wrong axis comes to: strict, it shows nothing; blind, as in the paper, it paints the same pixels; default the recipe's",
+      ).choices([...regimes]),
+    )
     .option("--recipe <config>", "what it is trained by", demoRecipe)
     .option("--student <directory>", "a Qwen2.5-VL directory in place of the nano student")
     .option("--teacher <directory>", "and in place of the nano teacher")
     .addHelpText(
       "after",
-      "\nExamples:\n  $ iapo demo\n  $ iapo demo --seed 2 --steps 20\n  $ iapo demo --real data --steps 2",
+      "\nExamples:\n  $ iapo demo\n  $ iapo demo --seed 2 --steps 20\n  $ iapo demo --regime blind\n  $ iapo demo --real data --steps 2",
     )
     .action((flags: Omit<DemoOptions, "charts"> & { charts?: number }) => {
       const charts = flags.charts ?? (flags.steps < TRIAL_STEPS ? FEW : MANY);

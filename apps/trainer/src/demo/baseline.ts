@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { estimateSchema, metricNames } from "@iapo/evaluation";
 import { z } from "zod";
+import type { Regime } from "./regime.ts";
 import type { Column } from "./table.ts";
 
 const schema = z.strictObject({
@@ -16,7 +17,14 @@ const schema = z.strictObject({
   ),
 });
 
-export async function baseline(): Promise<{ readonly columns: readonly Column[]; readonly note: string }> {
-  const file = new URL("../../assets/demo-grpo.json", import.meta.url);
-  return schema.parse(JSON.parse(await readFile(file, "utf8")));
+/** Regimes in which it was measured. */
+const files: Partial<Record<Regime, string>> = { strict: "demo-grpo-strict.json" };
+
+/** Undefined in a regime in which it was not measured. */
+export async function baseline(
+  regime: Regime,
+): Promise<{ readonly columns: readonly Column[]; readonly note: string } | undefined> {
+  const name = files[regime];
+  if (name === undefined) return undefined;
+  return schema.parse(JSON.parse(await readFile(new URL(`../../assets/${name}`, import.meta.url), "utf8")));
 }

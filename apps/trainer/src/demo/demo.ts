@@ -13,6 +13,7 @@ import { workIn } from "../run/work-in.ts";
 import { baseline } from "./baseline.ts";
 import { measureModel } from "./held-out.ts";
 import { type DemoOptions, demoRecipe } from "./options.ts";
+import { regimeOf, whatGrpoSees } from "./regime.ts";
 import { openSetup } from "./setup.ts";
 import { type Column, comparison } from "./table.ts";
 
@@ -30,7 +31,9 @@ async function runDemo(options: DemoOptions, directory: string, io: CliIo): Prom
   const { note, signal } = io;
   const { job, heldOut, what, remarks, student, teacher } = await openSetup(options, directory, note);
   await keepSettings(at("demo.json"), { ...options, out: undefined }, "a demo");
-  const grpo = options.real === undefined && options.recipe === demoRecipe ? await baseline() : undefined;
+  const regime = regimeOf(job.config.environment);
+  const isShipped = options.real === undefined && options.recipe === demoRecipe;
+  const grpo = isShipped && regime ? await baseline(regime) : undefined;
   const { count } = heldOut;
   const column = async (title: string, model: string): Promise<Column> => {
     using device = await openAdapter();
@@ -57,7 +60,8 @@ async function runDemo(options: DemoOptions, directory: string, io: CliIo): Prom
   await writeFileAtomic(at("result.json"), `${JSON.stringify({ options, columns }, null, 2)}\n`);
   const seconds = ((performance.now() - start) / 1000).toFixed(0);
   io.out(`\n${comparison(columns)}\n`);
-  for (const remark of [...remarks, ...(grpo ? [grpo.note] : [])]) io.out(remark);
+  const seen = regime ? [whatGrpoSees[regime]] : [];
+  for (const remark of [...remarks, ...seen, ...(grpo ? [grpo.note] : [])]) io.out(remark);
   io.out(`Rates of ${count} held-out ${what}, with 95 % bootstrap intervals; ${seconds} s in all.`);
   io.out(`Look at ${at("report.html")}: curves, and what calls rest on, student beside teacher.`);
   io.out(`The trained model is ${at("model")}; iapo replay ${at("run")} computes every step again.`);

@@ -1,4 +1,5 @@
 // What a demo is asked.
+import type { Regime } from "./regime.ts";
 
 export interface DemoOptions {
   readonly seed: number;
@@ -9,6 +10,8 @@ export interface DemoOptions {
   readonly out?: string | undefined;
   /** A directory of published sets, in place of nano-charts. */
   readonly real?: string | undefined;
+  /** Default: the recipe's own. */
+  readonly regime?: Regime | undefined;
   /** What it is trained by: a recipe or a configuration. */
   readonly recipe: string;
   /** In place of the nano student and teacher. */

@@ -6,6 +6,7 @@ import { TrainerError } from "../error.ts";
 import type { HeldOut } from "./held-out.ts";
 import type { DemoOptions } from "./options.ts";
 import { realTasks } from "./real.ts";
+import { regimeSetting } from "./regime.ts";
 
 export interface DemoSetup {
   /** The training, in `run` of the directory. */
@@ -25,10 +26,11 @@ export async function openSetup(
   directory: string,
   note: (text: string) => void,
 ): Promise<DemoSetup> {
-  const { seed, steps, student, teacher, real } = options;
+  const { seed, steps, student, teacher, real, regime } = options;
   const common = [
     `grpo.seed=${seed}`,
     `grpo.steps=${steps}`,
+    ...(regime === undefined ? [] : [regimeSetting(regime)]),
     "grpo.evaluate=", // the demo measures before and after by itself
     ...(student === undefined ? [] : [`model.directory=${student}`]),
     ...(teacher === undefined ? [] : [`teacher.directory=${teacher}`]),

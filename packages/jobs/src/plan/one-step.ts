@@ -112,7 +112,7 @@ function programFor({ content }: Task): string | undefined {
   const { orientation, columns, rows, aliases } = visual;
   const axis = orientation ?? (columns.length > 0 ? "columns" : "rows");
   const [first] = axis === "columns" ? columns : rows;
-  return first && toolProgram(axis, "mask", [first.name], aliases);
+  return first && toolProgram(axis, "mask", [first.name], { aliases });
 }
 
 class PhaseClock {

@@ -75,7 +75,13 @@ function underAliases<I extends ImageRef>(
   const definitions = new Map(blocks.flatMap((block) => (block.kind === "tool" ? [[block.tool, block] as const] : [])));
   const renamed = aliases.map(({ tool, name }) => {
     const block = definitions.get(tool);
-    if (block !== undefined) return { ...block, text: block.text.replaceAll(tool, name) };
+    if (block !== undefined) {
+      const { text } = block;
+      return {
+        ...block,
+        text: text.includes("{name}") ? text.replaceAll("{name}", name) : text.replaceAll(tool, name),
+      };
+    }
     throw new VisualToolsError("bad_tool", `the prompt defines no ${tool}, which is to be called ${name}`);
   });
   const first = blocks.findIndex(({ kind }) => kind === "tool");

@@ -87,7 +87,8 @@ function part({ mark, tool, text }: Section): TemplatePart[] {
 
 /**
  * Reads a template. Blocks follow one another in the order of the file; `[[query]]` may hold `{question}`, `{columns}` and
- * `{rows}`, `[[failure]]` may hold `{reason}`, `[[unchanged]]`, which may be left out, `{names}`; braces elsewhere are plain text.
+ * `{rows}`, `[[failure]]` may hold `{reason}`, `[[unchanged]]`, which may be left out, `{names}`; braces elsewhere are plain text. Where a task
+ * has aliases, `{name}` in `[[tool NAME]]` stands for that of the tool; without it, the alias stands wherever the text says NAME.
  *
  * @throws VisualToolsError `bad_template`, with the line, for an unknown mark or placeholder, an empty block, or where `image`,
  *   `query`, `observation` and `failure` are not there exactly once

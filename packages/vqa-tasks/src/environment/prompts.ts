@@ -2,7 +2,6 @@
 import type { PromptBlock } from "@iapo/rollout-trace";
 import {
   defaultTemplate,
-  type Orientation,
   parseTemplate,
   type TemplatePart,
   type Tool,
@@ -13,21 +12,22 @@ import {
 import type { VisualContent } from "../task.ts";
 import type { EnvironmentOptions } from "./options.ts";
 
-/** What each of the six does, in the order of their definitions. */
-const compactEffects: readonly (readonly [tool: string, axis: Orientation, effect: string])[] = [
-  ["focus_on_columns_with_highlight", "columns", "tints columns"],
-  ["focus_on_rows_with_highlight", "rows", "tints rows"],
-  ["focus_on_columns_with_mask", "columns", "hides other columns"],
-  ["focus_on_rows_with_mask", "rows", "hides other rows"],
-  ["focus_on_columns_with_draw", "columns", "frames columns"],
-  ["focus_on_rows_with_draw", "rows", "frames rows"],
-];
-
-/** With one line for each of the six tools. */
-const compactTemplate = (definition: (...of: (typeof compactEffects)[number]) => string): ToolTemplate =>
-  parseTemplate(`[[context]]
+/** One line for each of the six tools. Names stand apart from punctuation, so that a tokenizer cuts them as in a call. */
+const compactTemplate: ToolTemplate = parseTemplate(`[[context]]
 Focus on the bars of the question, then answer.
-${compactEffects.map((of) => `[[tool ${of[0]}]]\n${definition(...of)}\n`).join("")}[[image]]
+[[tool focus_on_columns_with_highlight]]
+focus_on_columns_with_highlight ( image_1, names, columns_bbox ) tints columns
+[[tool focus_on_rows_with_highlight]]
+focus_on_rows_with_highlight ( image_1, names, rows_bbox ) tints rows
+[[tool focus_on_columns_with_mask]]
+focus_on_columns_with_mask ( image_1, names, columns_bbox ) hides other columns
+[[tool focus_on_rows_with_mask]]
+focus_on_rows_with_mask ( image_1, names, rows_bbox ) hides other rows
+[[tool focus_on_columns_with_draw]]
+focus_on_columns_with_draw ( image_1, names, columns_bbox ) frames columns
+[[tool focus_on_rows_with_draw]]
+focus_on_rows_with_draw ( image_1, names, rows_bbox ) frames rows
+[[image]]
 [[query]]
 {columns}
 {question}
@@ -37,16 +37,17 @@ Edited.
 Failed.
 `);
 
-/** Names stand apart from punctuation, so that a tokenizer cuts them as in a call. */
-const compact = compactTemplate((tool, axis, effect) => `${tool} ( image_1, names, ${axis}_bbox ) ${effect}`);
-/** Names that mean nothing of themselves stand behind what they do, as in a glossary; that all are called alike is known. */
-const compactGlossary = compactTemplate((tool) => compactDefinition({ tool, name: tool }).trimEnd());
+/** What a tool does stands before the name that it has for one task, as in a glossary; that all are called alike is known. */
+const glossary: ToolTemplate = {
+  ...compactTemplate,
+  parts: compactTemplate.parts.map((part) =>
+    part.kind === "tool" ? { ...part, text: glossaryLine({ tool: part.tool, name: "{name}" }) } : part,
+  ),
+};
 
-/** The line that the compact prompt has for one of the six under another name. */
-export function compactDefinition({ tool, name }: ToolAlias): string {
-  const effect = compactEffects.find(([known]) => known === tool)?.[2];
-  if (effect === undefined) throw new Error(`${tool} is none of the six tools`);
-  return `${effect}: ${name}\n`;
+/** The compact prompt's definition of one of the six under another name. */
+export function glossaryLine({ tool, name }: ToolAlias): string {
+  return `${tool}: ${name}\n`;
 }
 
 export interface PromptTemplates {
@@ -61,11 +62,11 @@ export function templatesOf(
   tools: readonly Tool[],
   own: ToolTemplate | undefined,
 ): PromptTemplates {
-  const of = (short: ToolTemplate): ToolTemplate => {
-    const template = own ?? (prompt === "compact" ? compactTemplateOf(short, tools) : defaultTemplate);
+  const of = (compact: ToolTemplate): ToolTemplate => {
+    const template = own ?? (prompt === "compact" ? compactTemplateOf(compact, tools) : defaultTemplate);
     return questionFirst ? withQuestionFirst(template) : template;
   };
-  return { usual: of(compact), aliased: of(compactGlossary) };
+  return { usual: of(compactTemplate), aliased: of(glossary) };
 }
 
 function withQuestionFirst(template: ToolTemplate): ToolTemplate {

@@ -76,6 +76,7 @@ function checkOptions(options: NanoChartOptions): NanoChartOptions {
       "bars must be [fewest, most] within 3 to 6",
     ],
     [options.questions.length > 0, "questions must name at least one kind"],
+    [options.style.effects.length > 0, "style.effects must name at least one effect"],
     [
       Math.min(wrongAxis, noCall, malformed) >= 0 && wrongAxis + noCall + malformed <= 1,
       "the shares of quality must be 0 or more and sum to at most 1",

@@ -3,13 +3,15 @@
 import { type Image, identifyImage } from "@iapo/rollout-trace";
 import type { Boxes, Orientation, ToolAlias } from "@iapo/visual-tools";
 import { environmentPresets } from "../environment/options.ts";
-import { compactDefinition } from "../environment/prompts.ts";
+import { glossaryLine } from "../environment/prompts.ts";
 import { callableTools, interpreters } from "../environment/tools.ts";
 import { VqaTasksError } from "../error.ts";
 import { RandomStream } from "../random.ts";
 import type { VisualTask } from "../task.ts";
+import { canNameTools } from "./aliases.ts";
 import type { NanoChart, NanoCharts } from "./charts.ts";
-import type { DemonstrationQuality } from "./options.ts";
+import { type DemonstrationQuality, type DemonstrationStyle, type Effect, effects } from "./options.ts";
+import { type QuestionKind, questionText } from "./questions.ts";
 import type { NanoSplit } from "./tables.ts";
 
 export type DemonstrationFault = "wrong_axis" | "no_call" | "malformed";
@@ -48,21 +50,33 @@ export interface Renamed {
   readonly text: string;
 }
 
-const effects = ["highlight", "mask", "draw"] as const;
 const axes: readonly Orientation[] = ["columns", "rows"];
+const effectOf: Readonly<Record<QuestionKind, Effect>> = {
+  value: "highlight",
+  over: "mask",
+  above: "draw",
+};
 const { default: standard } = environmentPresets;
 const interpreterOf = interpreters(standard, callableTools(standard.tools, undefined));
 
-/** The fenced program that focuses on these names. @param aliases of the task */
+export interface ProgramOptions {
+  /** Of the task. */
+  readonly aliases?: readonly ToolAlias[] | undefined;
+  readonly form?: DemonstrationStyle["program"] | undefined;
+}
+
+/** The fenced program that focuses on these names. */
 export function toolProgram(
   axis: Orientation,
-  effect: (typeof effects)[number],
+  effect: Effect,
   names: readonly string[],
-  aliases?: readonly ToolAlias[],
+  { aliases, form = "call" }: ProgramOptions = {},
 ): string {
   const tool = `focus_on_${axis}_with_${effect}`;
   const callee = aliases?.find((alias) => alias.tool === tool)?.name ?? tool;
-  return `\`\`\`python\ndisplay(${callee}(image_1, ${JSON.stringify(names).replaceAll('","', '", "')}, ${axis}_bbox))\n\`\`\`\n`;
+  const call = `${callee}(image_1, ${nameList(names)}, ${axis}_bbox)`;
+  const lines = form === "call" ? [`display(${call})`] : [`image = ${call}`, "display(image)"];
+  return ["```python", ...lines, "```", ""].join("\n");
 }
 
 export function answerLine(answer: string): string {
@@ -75,11 +89,11 @@ export async function demonstrate(charts: NanoCharts, split: NanoSplit, index: n
   const random = new RandomStream(charts.options.seed, `nano-demonstrations/${split}`, index);
   const axis = chart.task.content.orientation ?? "columns";
   const fault = pickFault(charts.options.quality, random);
-  const effect = random.pick(effects);
+  const effect = effectFor(chart.question.kind, charts, random);
   const answer = answerLine(chart.question.answer);
   if (fault === "no_call") return { ...chart, fault, turns: [answer] };
   const called = fault === "wrong_axis" ? otherAxis(axis) : axis;
-  const program = toolProgram(called, effect, chart.question.names, chart.task.content.aliases);
+  const program = toolProgram(called, effect, chart.question.names, styleOf(charts, chart.task));
   return { ...chart, fault, turns: [fault === "malformed" ? spoil(program, random) : program, answer] };
 }
 
@@ -102,7 +116,7 @@ export async function caption(
     axis,
     random.pick(effects),
     shown.map(({ name }) => name),
-    content.aliases,
+    { aliases: content.aliases },
   );
   const { image } = interpreterOf(content).run(program, content).outcome;
   if (image === undefined) throw new Error(`the program of caption ${index} shows no image: ${program}`);
@@ -119,7 +133,7 @@ export function copy(charts: NanoCharts, split: NanoSplit, index: number): Copy 
   if (random.uniform() < 0.5 || tools === "in_context")
     return { query: `${list}\nList the names.\n`, text: `${list}\n` };
   return {
-    query: `${list}\n${questionAbout(asked, random)}\n`,
+    query: `${list}\n${questionAbout(asked, random).text}\n`,
     text: toolProgram(random.pick(axes), random.pick(effects), asked),
   };
 }
@@ -133,6 +147,7 @@ export async function renamed(charts: NanoCharts, split: NanoSplit, index: numbe
   const asked = askedOf(names, random);
   const shown = content.orientation ?? "columns";
   const axis = pickFault(charts.options.quality, random) === "wrong_axis" ? otherAxis(shown) : shown;
+  const question = questionAbout(asked, random);
   const under = (boxes: Boxes) => boxes.map((box, i) => ({ ...box, name: names[i]! }));
   return {
     task: {
@@ -141,36 +156,31 @@ export async function renamed(charts: NanoCharts, split: NanoSplit, index: numbe
         ...content,
         columns: under(content.columns),
         rows: under(content.rows),
-        question: questionAbout(asked, random),
+        question: question.text,
       },
     },
-    text: toolProgram(axis, random.pick(effects), asked, content.aliases),
+    text: toolProgram(axis, effectFor(question.kind, charts, random), asked, styleOf(charts, task)),
   };
 }
 
 /**
- * Lookup `index`: the tools of a training chart, which has no picture here. Half of them end in all definitions in another order, half in a
- * program for an axis that is told in words and for names of a split.
+ * Lookup `index`: two to six tools of a training chart under names of a split, and their definitions in another order. It has no picture.
  *
  * @throws VqaTasksError `invalid_config` for charts whose tools are fixed
  */
 export async function lookup(charts: NanoCharts, split: NanoSplit, index: number): Promise<Lookup> {
-  const { task, bars } = await charts.chart("train", index);
-  const { aliases } = task.content;
-  if (aliases === undefined)
+  const { task } = await charts.chart("train", index);
+  const tools = task.content.aliases;
+  if (tools === undefined)
     throw new VqaTasksError("invalid_config", "lookups are of tools in context: set nanoCharts.tools to in_context");
   const random = new RandomStream(charts.options.seed, `nano-lookups/${split}`, index);
-  if (random.uniform() < 0.5) {
-    const text = random.sample(aliases, aliases.length).map(compactDefinition).join("");
-    return { task, query: "List the functions.\n", text };
-  }
-  const names = random.sample(namesBeside(task.content, charts.names[split]), bars.length);
-  const axis = random.pick(axes);
-  const asked = askedOf(names, random);
+  const names = random.sample(charts.names[split].filter(canNameTools), tools.length);
+  const count = random.uniform() < 0.5 ? 2 : random.integer(3, tools.length);
+  const aliases = tools.slice(0, count).map(({ tool }, place) => ({ tool, name: names[place]! }));
   return {
-    task,
-    query: `${axis}\n${nameList(names)}\n${questionAbout(asked, random)}\n`,
-    text: toolProgram(axis, random.pick(effects), asked, aliases),
+    task: { ...task, content: { ...task.content, aliases } },
+    query: "List the functions.\n",
+    text: random.sample(aliases, count).map(glossaryLine).join(""),
   };
 }
 
@@ -179,6 +189,7 @@ function namesBeside({ aliases = [] }: VisualTask["content"], names: readonly st
   return names.filter((name) => !aliases.some((alias) => alias.name === name));
 }
 
+/** As Python and the compact prompt write it. */
 function nameList(names: readonly string[]): string {
   return `[${names.map((name) => JSON.stringify(name)).join(", ")}]`;
 }
@@ -189,9 +200,18 @@ function askedOf(names: readonly string[], random: RandomStream): string[] {
   return names.filter((name) => chosen.includes(name));
 }
 
-function questionAbout([first = "", second]: readonly string[], random: RandomStream): string {
-  if (second !== undefined) return `Is ${first} above ${second}?`;
-  return random.pick([`Value of ${first} to the nearest ten?`, `Is ${first} over 50?`]);
+function questionAbout(asked: readonly string[], random: RandomStream): { kind: QuestionKind; text: string } {
+  const kind = asked.length > 1 ? "above" : random.pick(["value", "over"] as const);
+  return { kind, text: questionText(kind, asked) };
+}
+
+function effectFor(kind: QuestionKind, { options }: NanoCharts, random: RandomStream): Effect {
+  const { effects: allowed } = options.style;
+  return allowed === "by_question" ? effectOf[kind] : random.pick(allowed);
+}
+
+function styleOf({ options }: NanoCharts, { content }: VisualTask): ProgramOptions {
+  return { aliases: content.aliases, form: options.style.program };
 }
 
 function pickFault(

@@ -18,7 +18,9 @@ export {
 export {
   cleanQuality,
   type DemonstrationQuality,
+  type DemonstrationStyle,
   defaultNanoChartOptions,
+  type Effect,
   type NanoChartOptions,
 } from "./options.ts";
 export type { Bar, NanoQuestion, QuestionKind } from "./questions.ts";

@@ -11,6 +11,17 @@ export interface DemonstrationQuality {
   readonly malformed: number;
 }
 
+export const effects = ["highlight", "mask", "draw"] as const;
+export type Effect = (typeof effects)[number];
+
+/** How demonstrations write what is right in more than one way. */
+export interface DemonstrationStyle {
+  /** Which of the three they use, drawn uniformly; or that of the question: highlight for a value, mask for over, draw for above. */
+  readonly effects: readonly Effect[] | "by_question";
+  /** `display(tool(...))`, or `image = tool(...)` and then `display(image)`. */
+  readonly program: "call" | "variable";
+}
+
 export interface NanoChartOptions {
   readonly seed: number;
   /** Width and height in pixels, 112 or more. */
@@ -30,6 +41,7 @@ export interface NanoChartOptions {
    */
   readonly tools: "fixed" | "in_context";
   readonly quality: DemonstrationQuality;
+  readonly style: DemonstrationStyle;
 }
 
 export const cleanQuality: DemonstrationQuality = { wrongAxis: 0, noCall: 0, malformed: 0 };
@@ -41,4 +53,5 @@ export const defaultNanoChartOptions: NanoChartOptions = {
   questions: ["value", "over", "above"],
   tools: "fixed",
   quality: cleanQuality,
+  style: { effects, program: "call" },
 };

@@ -39,20 +39,25 @@ export function askAbout(
   }
 }
 
+export function questionText(kind: QuestionKind, [first = "", second = ""]: readonly string[]): string {
+  if (kind === "value") return `Value of ${first} to the nearest ten?`;
+  return kind === "over" ? `Is ${first} over 50?` : `Is ${first} above ${second}?`;
+}
+
 function askValue(bars: readonly Bar[], random: RandomStream): NanoQuestion | undefined {
   // Values that end in 4, 5 or 6 lie within a pixel of the border between two tens.
   const clear = bars.filter(({ value }) => Math.abs((value % 10) - 5) > 1);
   if (clear.length === 0) return undefined;
   const { name, value } = random.pick(clear);
   const answer = String(Math.round(value / 10) * 10);
-  return { kind: "value", text: `Value of ${name} to the nearest ten?`, names: [name], answer };
+  return { kind: "value", text: questionText("value", [name]), names: [name], answer };
 }
 
 function askOver(bars: readonly Bar[], yes: boolean, random: RandomStream): NanoQuestion | undefined {
   const clear = bars.filter(({ value }) => Math.abs(value - 50) >= FROM_FIFTY && value > 50 === yes);
   if (clear.length === 0) return undefined;
   const { name } = random.pick(clear);
-  return { kind: "over", text: `Is ${name} over 50?`, names: [name], answer: yes ? "yes" : "no" };
+  return { kind: "over", text: questionText("over", [name]), names: [name], answer: yes ? "yes" : "no" };
 }
 
 /** The first bar of the question is the first of the chart, so that names are always told in one order. */
@@ -63,5 +68,5 @@ function askAbove(bars: readonly Bar[], yes: boolean, random: RandomStream): Nan
   );
   if (clear.length === 0) return undefined;
   const names = random.pick(clear).map((bar) => bar.name);
-  return { kind: "above", text: `Is ${names[0]} above ${names[1]}?`, names, answer: yes ? "yes" : "no" };
+  return { kind: "above", text: questionText("above", names), names, answer: yes ? "yes" : "no" };
 }

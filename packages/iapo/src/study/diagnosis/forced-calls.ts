@@ -20,7 +20,9 @@ export async function forcedCalls(
   const effect = at(effects, index % effects.length);
   const axis = task.content.orientation ?? "columns";
   const written = async (called: Orientation, names: readonly string[]) =>
-    transcribeEpisode(student, environment, task, [toolProgram(called, effect, names, task.content.aliases)]);
+    transcribeEpisode(student, environment, task, [
+      toolProgram(called, effect, names, { aliases: task.content.aliases }),
+    ]);
   return {
     id: task.id,
     blocks: environment.prompt(task),
