@@ -2,13 +2,13 @@
 import { spawn } from "node:child_process";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
+import { tryConsumers } from "../consumers/consumers.ts";
 import { checkArchitecture } from "./architecture.ts";
 import { checkBoundaries } from "./boundaries.ts";
 import { tryBrowser } from "./browser.ts";
 import { checkCitations, checkPaths } from "./citations.ts";
 import { checkConventions } from "./conventions.ts";
 import { checkLength, checkPackages, checkWords } from "./files.ts";
-import { tryTarballs } from "./tarballs.ts";
 import { readTree, type Tree } from "./tree.ts";
 
 export interface Step {
@@ -66,6 +66,6 @@ export const steps: Step[] = [
   { name: "pages of docs", budget: 0.1, run: treeCheck(checkCitations, checkPaths, checkArchitecture) },
   { name: "unused code (knip)", budget: 0.2, run: command("knip", "--no-config-hints") },
   { name: "publint", budget: 0.2, run: lintPackages },
-  { name: "packed tarballs", budget: 1, fullOnly: true, run: tryTarballs },
+  { name: "consumers of the packages", budget: 4, fullOnly: true, run: () => tryConsumers() },
   { name: "browser", budget: 1.5, fullOnly: true, run: tryBrowser },
 ];

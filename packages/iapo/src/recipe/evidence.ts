@@ -10,20 +10,20 @@ import { promptUnits } from "../scoring/units.ts";
 export type Evidence = Readonly<Record<string, readonly number[]>>;
 
 /** Of a call, [blocks] each: under `student_with_teacher` the scores of both, else the teacher's of the call and of its reference. */
-export interface CallEvidence extends Evidence {
+export type CallEvidence = Evidence & {
   readonly student_scores?: readonly number[];
   readonly teacher_scores?: readonly number[];
   readonly call_scores?: readonly number[];
   readonly reference_scores?: readonly number[];
   /** [1] of the call's tokens, under the teacher. */
   readonly call_log_prob?: readonly [number];
-}
+};
 
 /** What explaining a call gives; of a response without one, D alone. */
-export interface Explanation extends CallEvidence {
+export type Explanation = CallEvidence & {
   /** [1] D. */
   readonly divergence: readonly [number];
-}
+};
 
 /** The two explanations that D compares, [blocks] each, and whose they are. */
 export interface ComparedScores {
@@ -43,10 +43,10 @@ export function comparedScores(evidence: Evidence): ComparedScores | undefined {
 }
 
 /** Of a sample of a step in which lambda was above 0. */
-export interface PenaltyEvidence extends Explanation {
+export type PenaltyEvidence = Explanation & {
   /** [1] the weight in this step. */
   readonly lambda: readonly [number];
-}
+};
 
 /** Undefined where nothing was penalized: in the cold start, and for a dropped sample. */
 export function penaltyEvidence(evidence: Evidence | undefined): PenaltyEvidence | undefined {

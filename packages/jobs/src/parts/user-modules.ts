@@ -1,6 +1,6 @@
 // The user's own modules that a configuration names: environment, tools and functions. They are code, and run with all rights of this process.
 import { statSync } from "node:fs";
-import { registerHooks } from "node:module";
+import * as nodeModule from "node:module";
 import { loadExport } from "@iapo/grpo";
 import type { Tool, ToolOptions } from "@iapo/visual-tools";
 import type { JobConfig } from "../config/schema.ts";
@@ -42,7 +42,8 @@ let isHooked = false;
 export function resolveOwnPackages(): void {
   if (isHooked) return;
   isHooked = true;
-  registerHooks({
+  // Bun has no such hook: there a module finds what is installed beside it.
+  nodeModule.registerHooks?.({
     resolve(specifier, context, next) {
       try {
         return next(specifier, context);

@@ -1,9 +1,7 @@
 // The product's promise: where the packages are installed, and nowhere else, a user's own tool and reward are trained with, from a configuration.
-import type { ExecFileOptions } from "node:child_process";
 import { copyFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-
-type RunCommand = (file: string, args: string[], options: ExecFileOptions) => Promise<{ stdout: string }>;
+import type { Project } from "./project.ts";
 
 const reward = `import type { RewardFunction } from "@iapo/grpo";
 
@@ -38,19 +36,19 @@ if (steps.size !== 2 || samples !== 16) failed.push(steps.size + " steps of " + 
 console.log(JSON.stringify(failed));`;
 
 /** What does not hold, of a project that the packages are installed in. */
-export async function trainWithOwnModules(folder: string, run: RunCommand): Promise<string[]> {
+export async function trainWithOwnModules({ folder, run }: Project): Promise<string[]> {
   await copyFile("examples/own-tool/tools.ts", join(folder, "my-tools.ts"));
   await writeFile(join(folder, "my-reward.ts"), reward);
   await writeFile(join(folder, "my.yaml"), configuration);
   await writeFile(join(folder, "examine.js"), examine);
-  const iapo = (...args: string[]) => run("pnpm", ["exec", "iapo", ...args], { cwd: folder });
+  const iapo = (...args: string[]) => run(["pnpm", "exec", "iapo", ...args]);
   await iapo("train", "my.yaml", "--set", "grpo.steps=2", "--out", "run");
-  const { stdout } = await run("node", ["examine.js"], { cwd: folder });
+  const { stdout } = await run(["node", "examine.js"]);
   const failed = (JSON.parse(stdout) as string[]).map((what) => `a tool of one's own: ${what}`);
   const resume = (...more: string[]) => iapo("train", "run", "--resume", "--set", "grpo.steps=3", ...more);
   const refusal = await resume().then(
     () => "nothing",
-    ({ stderr = "" }: { stderr?: string }) => stderr,
+    (error: Error) => error.message,
   );
   if (!refusal.includes("untrusted")) failed.push(`a resume without --trust says ${refusal}, not untrusted`);
   await resume("--trust");
