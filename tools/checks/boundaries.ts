@@ -20,6 +20,7 @@ const mayImport: Record<string, string[]> = {
   "qwen-vl-model": ["tensor-core"],
   attribution: ["tensor-core"],
   "run-report": ["grpo", "attribution", "visual-tools"],
+  "run-view": ["run-report", "grpo"],
   grpo: ["tensor-core"],
   evaluation: ["grpo", "tensor-core", "visual-tools", "vqa-tasks"],
   iapo: ["grpo", "attribution", "tensor-core", "evaluation", "run-report", "visual-tools", "vqa-tasks"],
@@ -29,12 +30,20 @@ const mayImport: Record<string, string[]> = {
   ],
   trainer: [
     ...["jobs", "iapo", "grpo", "attribution", "tensor-core", "qwen-vl-model"],
-    ...["visual-tools", "vqa-tasks", "nano-vl", "run-config", "run-report", "evaluation"],
+    ...["visual-tools", "vqa-tasks", "nano-vl", "run-config", "run-report", "run-view", "evaluation"],
   ],
 };
 
 /** Packages that run where there is no GPU, and entries that do so in every package. */
-const gpuFreePackages = new Set(["visual-tools", "vqa-tasks", "rollout-trace", "nano-vl", "run-config", "run-report"]);
+const gpuFreePackages = new Set([
+  "visual-tools",
+  "vqa-tasks",
+  "rollout-trace",
+  "nano-vl",
+  "run-config",
+  "run-report",
+  "run-view",
+]);
 const gpuFreeEntries = new Set(["./processor", "./config", "./math", "./pictures", "./recipes", "./run-directory"]);
 /** Dawn's Node binding: whoever loads it has loaded GPU code. */
 const dawn = "webgpu";

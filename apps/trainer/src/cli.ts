@@ -17,6 +17,7 @@ import { addRecipes } from "./commands/recipes.ts";
 import { addReplay } from "./commands/replay.ts";
 import { addReport } from "./commands/report.ts";
 import { addSft, addTrain } from "./commands/train.ts";
+import { addView } from "./commands/view.ts";
 import { ExitCode, exitCodeOf, explain } from "./exit-codes.ts";
 import type { CliIo } from "./io.ts";
 import { printable } from "./printable.ts";
@@ -35,6 +36,7 @@ const commands: readonly AddCommand[] = [
   addReplay,
   addExport,
   addReport,
+  addView,
   addData,
   addDiagnose,
   addCaseStudy,
@@ -56,6 +58,7 @@ Examples:
   $ iapo diagnose                   before a run: which penalties separate faults from right calls
   $ iapo ablate --hours 4           the paper's experiments at nano scale, resumable
   $ iapo report runs/a              runs/a/report.html: curves, episodes, attributions
+  $ iapo view                       all runs in a browser, while they train
 
 Exit codes:
   0    done

@@ -13,6 +13,9 @@ export type {
   TurnData,
 } from "./page/data.ts";
 export { renderPage } from "./page/page.ts";
+export { alarmTable, colorKey, runDetails, table } from "./page/parts.ts";
+export { pageStyle } from "./page/style.ts";
+export { raisedAlarms } from "./report/alarms.ts";
 export {
   type CaseStudyCurve,
   caseStudyCharts,
@@ -20,11 +23,14 @@ export {
   readCaseStudy,
   type StudiedModel,
 } from "./report/case-study.ts";
+export { type ListedMetric, listedMetrics, metricChart, spreadChart } from "./report/charts.ts";
 export { writeFigures } from "./report/figures.ts";
 export { writeReport } from "./report/report-page.ts";
-export { bandOf, type Spread, spreadOf } from "./runs/configurations.ts";
-export { type LoadedRun, loadRun, loadRuns } from "./runs/loaded-run.ts";
-export { readTimings, type StepMetrics } from "./runs/run-files.ts";
+export { runData } from "./report/run-data.ts";
+export { bandOf, type Configuration, configurationsOf, type Spread, spreadOf } from "./runs/configurations.ts";
+export { finalMetrics, finalValue } from "./runs/final-metrics.ts";
+export { type LoadedRun, loadRun, loadRuns, type NamedRun, runNames } from "./runs/loaded-run.ts";
+export { readSmall, readTimings, type StepMetrics } from "./runs/run-files.ts";
 export { type BarChart, barChart } from "./svg/bars.ts";
 export {
   type ChartLayout,

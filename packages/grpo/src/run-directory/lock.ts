@@ -69,6 +69,26 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   };
 }
 
+/** Who is at work in a directory; undefined where nobody is. Of a process on another machine it is not known whether it still runs. */
+export interface Writer extends Pick<Holder, "host" | "pid" | "since"> {
+  readonly isHere: boolean;
+}
+
+/** Looks, and changes nothing. Locks of processes that have ended do not count. */
+export async function findWriter(directory: string): Promise<Writer | undefined> {
+  const names = await readdir(directory).catch((): string[] => []);
+  for (const name of names.filter((one) => lockPattern.test(one))) {
+    const holder = parse(await readFile(join(directory, name), "utf8").catch(() => ""));
+    if (holder && !hasEnded(holder)) {
+      const { host, pid, since } = holder;
+      return { host, pid, since, isHere: host === hostname() };
+    }
+  }
+  return undefined;
+}
+
+const lockPattern = /^writer-.*\.lock$/;
+
 function lockName({ host, pid }: Holder): string {
   return `writer-${host.replace(/[^\w.-]/g, "_")}-${pid}.lock`;
 }
@@ -83,7 +103,7 @@ async function removed(directory: string): Promise<boolean> {
 
 async function refuseOthers(directory: string, own: string | undefined): Promise<void> {
   for (const name of await readdir(directory)) {
-    if (name === own || !/^writer-.*\.lock$/.test(name)) continue;
+    if (name === own || !lockPattern.test(name)) continue;
     const file = join(directory, name);
     const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") return undefined; // it was released just now

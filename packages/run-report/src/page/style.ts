@@ -1,5 +1,6 @@
-/** The page's style sheet. */
-export const style = `
+// The style sheet of pages of runs.
+
+export const pageStyle: string = `
 :root { color-scheme: light dark; --paper: light-dark(#fbfbf9, #16181b); --card: light-dark(#fff, #1f2226); --ink: light-dark(#1c1c1c, #e6e4df);
   --soft: light-dark(#5d5d5d, #a5a39d); --line: light-dark(#deddd8, #383b40); --accent: light-dark(#0062a3, #6cb8ee); --bad: light-dark(#b3400a, #ff9d66);
   --good: light-dark(#00734f, #4fd3a6); }

@@ -1,10 +1,12 @@
 // Which metrics are drawn, under which names, in which order; what is not listed comes last, under its own name.
 import type { PageData } from "../page/data.ts";
+import { bandOf, type Configuration, curveOf } from "../runs/configurations.ts";
 import type { NamedRun } from "../runs/loaded-run.ts";
 import { pointsOf } from "../runs/run-files.ts";
 import type { LineChart, Point, Series } from "../svg/line-chart.ts";
 
-interface Listed {
+/** A metric that is drawn. */
+export interface ListedMetric {
   readonly metric: string;
   readonly title: string;
   readonly logarithmic?: boolean;
@@ -12,10 +14,10 @@ interface Listed {
   readonly share?: boolean;
 }
 
-const share = (metric: string, title: string): Listed => ({ metric, title, share: true });
-const plain = (metric: string, title: string): Listed => ({ metric, title });
+const share = (metric: string, title: string): ListedMetric => ({ metric, title, share: true });
+const plain = (metric: string, title: string): ListedMetric => ({ metric, title });
 
-const sections: readonly { readonly title: string; readonly metrics: readonly Listed[] }[] = [
+const sections: readonly { readonly title: string; readonly metrics: readonly ListedMetric[] }[] = [
   {
     title: "Task",
     metrics: [
@@ -81,37 +83,93 @@ const sections: readonly { readonly title: string; readonly metrics: readonly Li
 /** Names of metrics are taken from files: a page bounds them. */
 const [longestName, mostOthers] = [80, 60];
 
-/** Charts with at least one value; each run is a series, and its held-out values another one of the same color. */
-export function chartsOf(runs: readonly NamedRun[]): Pick<PageData, "charts" | "otherCharts"> {
-  const names = new Set(runs.flatMap(({ steps }) => steps.flatMap(({ metrics }) => Object.keys(metrics))));
+/** The metrics to be drawn of those that runs have, by section; `others` are bounded. A metric and its held-out twin, `val/...`, are one. */
+export function listedMetrics(names: ReadonlySet<string>): {
+  readonly sections: readonly { readonly title: string; readonly metrics: readonly ListedMetric[] }[];
+  readonly others: readonly ListedMetric[];
+} {
   const listed = new Set(sections.flatMap(({ metrics }) => metrics.flatMap(({ metric }) => [metric, `val/${metric}`])));
   const rest = new Set([...names].filter((name) => !listed.has(name)).map((name) => name.replace(/^val\//, "")));
   const others = [...rest].filter((name) => !/^alarm\/|\/(?:min|max)$/.test(name) && name.length <= longestName).sort();
-  const draw = (metrics: readonly Listed[]): LineChart[] =>
-    metrics.map((one) => metricChart(one, runs)).filter(({ series }) => series.length > 0);
+  const isThere = ({ metric }: ListedMetric): boolean => names.has(metric) || names.has(`val/${metric}`);
   return {
-    charts: sections
-      .map(({ title, metrics }) => ({ title, charts: draw(metrics) }))
-      .filter(({ charts }) => charts.length > 0),
-    otherCharts: draw(others.slice(0, mostOthers).map((name) => plain(name, name))),
+    sections: sections
+      .map(({ title, metrics }) => ({ title, metrics: metrics.filter(isThere) }))
+      .filter(({ metrics }) => metrics.length > 0),
+    others: others.slice(0, mostOthers).map((name) => plain(name, name)),
   };
 }
 
-function metricChart({ metric, title, logarithmic, share }: Listed, runs: readonly NamedRun[]): LineChart {
+/** Charts with at least one value. */
+export function chartsOf(runs: readonly NamedRun[]): Pick<PageData, "charts" | "otherCharts"> {
+  const listed = listedMetrics(
+    new Set(runs.flatMap(({ steps }) => steps.flatMap(({ metrics }) => Object.keys(metrics)))),
+  );
+  const draw = (metrics: readonly ListedMetric[]): LineChart[] =>
+    metrics.map((one) => metricChart(one, runs, thin)).filter(({ series }) => series.length > 0);
+  return {
+    charts: listed.sections
+      .map(({ title, metrics }) => ({ title, charts: draw(metrics) }))
+      .filter(({ charts }) => charts.length > 0),
+    otherCharts: draw(listed.others),
+  };
+}
+
+/** Each run is a series, and its held-out values another one of the same color. `reduce` may thin the values of training out. */
+export function metricChart(
+  listed: ListedMetric,
+  runs: readonly NamedRun[],
+  reduce: (points: readonly Point[]) => readonly Point[] = (points) => points,
+): LineChart {
+  const { metric } = listed;
   const series = runs.flatMap(({ name, steps }, color): Series[] => [
-    { name, color, points: thin(pointsOf(steps, metric)) },
+    { name, color, points: reduce(pointsOf(steps, metric)) },
     { name: `${name}, held out`, color, sparse: true, points: pointsOf(steps, `val/${metric}`) },
   ]);
-  const known = series.filter(({ points }) => points.some(({ y }) => y !== null));
-  const isPositive = known.every(({ points }) => points.every(({ y }) => y === null || y > 0));
+  return chartOf(
+    listed,
+    series.filter(({ points }) => points.some(({ y }) => y !== null)),
+  );
+}
+
+/** Each configuration is a series: the mean over its seeds, with a band of one deviation to either side. */
+export function spreadChart(listed: ListedMetric, configurations: readonly Configuration[]): LineChart {
+  const series = configurations.flatMap((configuration, color): Series[] => {
+    const name =
+      configuration.runs.length > 1
+        ? `${configuration.name} (${configuration.runs.length} seeds, ±1 sd)`
+        : configuration.name;
+    const points = (metric: string): Point[] => {
+      const band = bandOf(curveOf(configuration, metric));
+      return listed.share ? band.map(withinShares) : band;
+    };
+    return [
+      { name, color, points: points(listed.metric) },
+      { name: `${name}, held out`, color, sparse: true, points: points(`val/${listed.metric}`) },
+    ];
+  });
+  return chartOf(
+    listed,
+    series.filter(({ points }) => points.length > 0),
+  );
+}
+
+function chartOf({ metric, title, logarithmic, share }: ListedMetric, series: readonly Series[]): LineChart {
+  const isPositive = series.every(({ points }) => points.every(({ y }) => y === null || y > 0));
   return {
     title,
     xLabel: "step",
     yLabel: metric,
-    series: known,
+    series,
     logarithmic: logarithmic === true && isPositive,
     ...(share && { include: [0, 1] }),
   };
+}
+
+/** The band around a share does not leave 0 to 1. */
+function withinShares({ low, high, ...point }: Point): Point {
+  if (low === undefined || high === undefined) return point;
+  return { ...point, low: Math.max(0, low), high: Math.min(1, high) };
 }
 
 const mostPoints = 300;

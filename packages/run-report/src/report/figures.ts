@@ -3,12 +3,13 @@ import { join } from "node:path";
 import { makeDirectory, removeAbandoned, writeFileAtomic } from "@iapo/rollout-trace/files";
 import { toCsv, toMarkdown } from "@iapo/rollout-trace/text";
 import { formatNumber } from "../numbers.ts";
-import { bandOf, type Configuration, configurationsOf, curveOf, spreadOf } from "../runs/configurations.ts";
+import { type Configuration, configurationsOf, curveOf, spreadOf } from "../runs/configurations.ts";
 import { finalMetrics, finalValue } from "../runs/final-metrics.ts";
 import type { LoadedRun } from "../runs/loaded-run.ts";
-import type { LineChart, Point } from "../svg/line-chart.ts";
+import type { LineChart } from "../svg/line-chart.ts";
 import { panels } from "../svg/panels.ts";
 import { caseStudyCharts, readCaseStudy } from "./case-study.ts";
+import { spreadChart } from "./charts.ts";
 
 interface Panel {
   readonly metric: string;
@@ -51,35 +52,18 @@ function curveFigures(configurations: readonly Configuration[]): Record<string, 
   const files: Record<string, string> = {};
   const rows: (string | number | undefined)[][] = [];
   for (const [name, metrics] of Object.entries(figures)) {
-    const charts = metrics.map(({ metric, title }): LineChart => {
-      const curves = configurations.map((configuration) => ({ configuration, curve: curveOf(configuration, metric) }));
-      for (const { configuration, curve } of curves)
-        for (const { step, mean, deviation, count } of curve)
-          rows.push([configuration.name, metric, step, mean, deviation, count]);
-      const series = curves.map(({ configuration, curve }, color) => ({
-        name: seedsLabel(configuration),
-        color,
-        points: bandOf(curve).map(withinShares),
-      }));
-      const known = series.filter(({ points }) => points.length > 0);
-      return { title, xLabel: "step", yLabel: metric, series: known, include: [0, 1] };
+    const charts = metrics.map((panel): LineChart => {
+      for (const configuration of configurations)
+        for (const { step, mean, deviation, count } of curveOf(configuration, panel.metric))
+          rows.push([configuration.name, panel.metric, step, mean, deviation, count]);
+      const { series, ...chart } = spreadChart({ ...panel, share: true }, configurations);
+      return { ...chart, series: series.filter(({ sparse }) => !sparse) }; // of training alone
     });
     const drawn = charts.filter(({ series }) => series.length > 0);
     if (drawn.length > 0) files[`${name}.svg`] = panels(drawn).toString();
   }
   if (rows.length > 0) files["curves.csv"] = toCsv(["configuration", "metric", "step", "mean", "sd", "n"], rows);
   return files;
-}
-
-/** The band around a share does not leave 0 to 1. */
-function withinShares({ low, high, ...point }: Point): Point {
-  if (low === undefined || high === undefined) return point;
-  const isShare = point.y !== null && point.y >= 0 && point.y <= 1;
-  return isShare ? { ...point, low: Math.max(0, low), high: Math.min(1, high) } : { ...point, low, high };
-}
-
-function seedsLabel({ name, runs }: Configuration): string {
-  return runs.length > 1 ? `${name} (${runs.length} seeds, ±1 sd)` : name;
 }
 
 /** Final values: mean, standard deviation and number of seeds of each configuration. */

@@ -34,20 +34,22 @@ export async function loadRuns(
   directories: readonly string[],
   onReading: (directory: string) => void = () => {},
 ): Promise<LoadedRun[]> {
+  const names = runNames(directories);
   const runs: LoadedRun[] = [];
-  for (const [directory, name] of namesOf(directories)) {
+  for (const [i, directory] of directories.entries()) {
     onReading(directory);
-    runs.push(await loadRun(directory, name));
+    runs.push(await loadRun(directory, names[i] ?? directory));
   }
   return runs;
 }
 
-function namesOf(directories: readonly string[]): [directory: string, name: string][] {
+/** A name for each directory: its own, with as many of those above it as distinguish it. */
+export function runNames(directories: readonly string[]): string[] {
   const paths = directories.map((directory) => resolve(directory).split(/[\\/]/));
   const longest = Math.max(...paths.map(({ length }) => length));
   for (let length = 1; length < longest; length++) {
     const tails = paths.map((parts) => parts.slice(-length).join("/"));
-    if (new Set(tails).size === paths.length) return directories.map((directory, i) => [directory, tails[i] ?? ""]);
+    if (new Set(tails).size === paths.length) return tails;
   }
-  return directories.map((directory, i) => [directory, `${basename(directory)} (${i + 1})`]); // one directory named twice
+  return directories.map((directory, i) => `${basename(directory)} (${i + 1})`); // one directory named twice
 }

@@ -1,0 +1,44 @@
+// iapo view
+import { once } from "node:events";
+import { openViewer } from "@iapo/run-view";
+import { InvalidArgumentError } from "commander";
+import { ExitCode } from "../exit-codes.ts";
+import type { AddCommand } from "./command.ts";
+
+const examples = `
+Examples:
+  $ iapo view                        all runs below runs/
+  $ iapo view runs/a runs/b          these two, side by side
+  $ iapo view runs/ablation          a folder of runs, or of folders of runs
+  $ iapo view --port 8080            at http://127.0.0.1:8080/ each time
+  $ iapo view --host 0.0.0.0         for other machines too, by an address with a token (IAPO_VIEW_TOKEN, else a random one)
+  $ ssh -L 8080:127.0.0.1:8080 gpu   better: a tunnel to iapo view --port 8080 on the machine that trains`;
+
+export const addView: AddCommand = (program, run) => {
+  program
+    .command("view")
+    .description("look at runs in a browser, while they train: curves, episodes with their images, steps, comparisons")
+    .argument("[paths...]", "runs, evaluations, or folders of them (default: runs)")
+    .option("--port <number>", "to listen on (default: one that is free)", portNumber)
+    .option("--host <address>", "to listen on; for any but this machine's own, addresses have a token", "127.0.0.1")
+    .addHelpText("after", examples)
+    .action((paths: string[], { port, host }: { port?: number; host: string }) =>
+      run(async (io) => {
+        const token = process.env.IAPO_VIEW_TOKEN || undefined;
+        const directories = paths.length > 0 ? paths : ["runs"];
+        const viewer = await openViewer({ directories, host, port, token });
+        io.out(viewer.url);
+        io.note(`${viewer.runs} runs found; Ctrl+C ends it`);
+        if (!io.signal.aborted) await once(io.signal, "abort");
+        await viewer.close();
+        return ExitCode.done;
+      }),
+    );
+};
+
+function portNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 65_535 || text.trim() === "")
+    throw new InvalidArgumentError("It must be a whole number from 0 to 65535.");
+  return value;
+}

@@ -1,0 +1,35 @@
+// Parts that pages of runs are made of.
+import { html, type Markup } from "@iapo/rollout-trace/text";
+import { seriesStyle } from "../svg/palette.ts";
+import type { RunData, Table } from "./data.ts";
+
+/** Numbers are to be read down a column; the first cell of a row names it. */
+export function table({ columns, rows }: Table): Markup {
+  return html`<div class="table" tabindex="0"><table><thead><tr>${columns.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead><tbody>${rows.map(
+    (cells) => html`<tr>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`,
+  )}</tbody></table></div>`;
+}
+
+/** Undefined where none was raised. */
+export function alarmTable({ name, alarms: raised }: Pick<RunData, "name" | "alarms">): Markup | undefined {
+  if (raised.length === 0) return undefined;
+  const items = raised.map(
+    (alarm) => html`<tr><td>${alarm.step}</td><td class="alarm">${alarm.name}</td><td>${alarm.meaning}</td></tr>`,
+  );
+  return html`<h2 class="alarm">Alarms of ${name}</h2><div class="table" tabindex="0"><table class="texts"><thead><tr><th scope="col">Step</th><th scope="col">Alarm</th><th scope="col">Meaning</th></tr></thead><tbody>${items}</tbody></table></div>`;
+}
+
+/** Which color is whose. */
+export function colorKey(names: readonly string[]): Markup {
+  const entries = names.map((name, i) => {
+    const { color, className, dashes } = seriesStyle(i);
+    return html`<li><svg viewBox="0 0 22 10" aria-hidden="true"><g class="${className}"><line x1="0" x2="22" y1="5" y2="5" stroke="${color}" stroke-width="4"${dashes && html` stroke-dasharray="8 3"`}/></g></svg>${name}</li>`;
+  });
+  return html`<ul class="key">${entries}</ul>`;
+}
+
+/** Facts of a run, its time by part, its configuration. */
+export function runDetails({ name, facts, timings, config }: RunData): Markup {
+  const entries = facts.map(([term, value]) => html`<dt>${term}</dt><dd>${value}</dd>`);
+  return html`<h2>${name}</h2><div class="columns"><div><dl>${entries}</dl>${timings.rows.length > 0 && html`<h3>Time by part</h3>${table(timings)}`}</div><div><h3>Configuration</h3><pre tabindex="0">${config}</pre></div></div>`;
+}

@@ -1,0 +1,2 @@
+// Style sheets are bundled, and are no modules.
+declare module "*.css";

@@ -1,0 +1,13 @@
+// What the pages do in the browser. They are whole without it, but for the curves.
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+import "uplot/dist/uPlot.min.css";
+import { startCurves } from "./curves.ts";
+import { startKeys } from "./keys.ts";
+import { startLive } from "./live.ts";
+import { startTheme } from "./theme.ts";
+
+startTheme();
+startKeys();
+const curves = startCurves();
+startLive((runs) => curves?.refresh(runs));

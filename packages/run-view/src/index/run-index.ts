@@ -1,0 +1,135 @@
+// The index of one folder of step files: read once, kept on disk, and brought up to date as files come, change and go.
+import { stepFiles } from "@iapo/rollout-trace/files";
+import type { IndexFile } from "./index-file.ts";
+import { MetricColumns } from "./metric-columns.ts";
+import { type FileState, fileState, isSameFile, readStepEntry, type StepEntry } from "./step-entry.ts";
+
+/** A step as it is held: its metrics are in the columns. */
+export interface IndexedStep extends Omit<StepEntry, "metrics" | "images"> {
+  readonly path: string;
+  /** Whether a checkpoint holds it: another may still take its place when the run is resumed. */
+  readonly isPublished: boolean;
+  readonly images: ReadonlySet<string>;
+}
+
+export interface Refreshed {
+  /** Steps that were added or replaced. */
+  readonly changed: readonly number[];
+  /** Steps that are no more: the run was resumed from a checkpoint before them. */
+  readonly gone: readonly number[];
+}
+
+export class RunIndex {
+  readonly columns: MetricColumns = new MetricColumns();
+  readonly #folder: string;
+  readonly #file: IndexFile;
+  readonly #steps = new Map<number, IndexedStep>();
+  #sorted: readonly IndexedStep[] | undefined;
+  #refreshing: Promise<Refreshed> | undefined;
+  #kept: Map<number, StepEntry> | undefined;
+  #pending = 0;
+
+  /**
+   * @param folder of the step files
+   * @param file where the index is kept
+   */
+  constructor(folder: string, file: IndexFile) {
+    this.#folder = folder;
+    this.#file = file;
+  }
+
+  /** Ascending. */
+  get steps(): readonly IndexedStep[] {
+    this.#sorted ??= [...this.#steps.values()].sort((a, b) => a.step - b.step);
+    return this.#sorted;
+  }
+
+  /** Files that are still to be read. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  step(step: number): IndexedStep | undefined {
+    return this.#steps.get(step);
+  }
+
+  /** Compares what is held with the files. Calls while one is at work get its result. @throws TraceError where the folder cannot be listed */
+  refresh(): Promise<Refreshed> {
+    this.#refreshing ??= this.#refresh().finally(() => {
+      this.#refreshing = undefined;
+    });
+    return this.#refreshing;
+  }
+
+  async close(): Promise<void> {
+    await this.#refreshing?.catch(() => undefined);
+    await this.#file.close();
+  }
+
+  async #refresh(): Promise<Refreshed> {
+    const listed = await stepFiles(this.#folder);
+    // A step is published when its file has its final name; both names are there while it is made again.
+    const files = new Map(
+      listed.toSorted((a, b) => Number(b.partial) - Number(a.partial)).map((file) => [file.step, file]),
+    );
+    const gone = [...this.#steps.keys()].filter((step) => !files.has(step));
+    for (const step of gone) this.#delete(step);
+    const changed: number[] = [];
+    const kept = this.#kept ?? (files.size > 0 ? await this.#file.load() : undefined);
+    this.#kept = kept;
+    this.#pending = files.size;
+    for (const { step, path, partial } of files.values()) {
+      const isNew = await this.#take({ step, path, isPublished: !partial }, kept);
+      if (isNew) changed.push(step);
+      this.#pending--;
+    }
+    this.#kept?.clear(); // what was kept is taken by now, or of no use
+    return { changed, gone };
+  }
+
+  /** Whether it is new. */
+  async #take(
+    place: Pick<IndexedStep, "step" | "path" | "isPublished">,
+    kept: ReadonlyMap<number, StepEntry> | undefined,
+  ): Promise<boolean> {
+    const { step, path, isPublished } = place;
+    const held = this.#steps.get(step);
+    if (held?.isPublished && held.path === path && held.damage === undefined) return false; // a published step does not change
+    let state: FileState;
+    try {
+      state = await fileState(path);
+    } catch {
+      return false; // renamed or deleted just now: the next look finds out
+    }
+    if (held && isSameFile(held.file, state)) {
+      if (held.path !== path) this.#hold({ ...held, path, isPublished });
+      return false;
+    }
+    const known = kept?.get(step);
+    if (known && isSameFile(known.file, state)) {
+      this.#add(known, place);
+      return true;
+    }
+    const entry = await readStepEntry(path, step);
+    if (entry.damage !== undefined && !isPublished) return false; // it is being written
+    await this.#file.add(entry);
+    this.#add(entry, place);
+    return true;
+  }
+
+  #add({ metrics, images, ...entry }: StepEntry, place: Pick<IndexedStep, "path" | "isPublished">): void {
+    this.columns.set({ step: entry.step, metrics });
+    this.#hold({ ...entry, ...place, images: new Set(images) });
+  }
+
+  #hold(step: IndexedStep): void {
+    this.#steps.set(step.step, step);
+    this.#sorted = undefined;
+  }
+
+  #delete(step: number): void {
+    this.#steps.delete(step);
+    this.columns.delete(step);
+    this.#sorted = undefined;
+  }
+}
