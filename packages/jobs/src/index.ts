@@ -19,6 +19,7 @@ export { type Plan, type PlanOptions, type Probe, planJob } from "./plan/plan.ts
 export type { TeacherWay } from "./plan/teacher-ways.ts";
 export { type Verdict, verdictOf } from "./plan/verdict.ts";
 export { type ReplayOptions, type ReplayResult, replayRun } from "./replay/replay.ts";
+export { type TokenTexts, tokenTextsOf } from "./replay/token-texts.ts";
 export { checkJob, type JobCheck } from "./run/check.ts";
 export type { JobEvents, JobResult } from "./run/execute-job.ts";
 export { isInterrupt } from "./run/interrupt.ts";

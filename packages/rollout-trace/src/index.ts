@@ -17,6 +17,7 @@ export { traceJsonSchema } from "./json-schema.ts";
 export type { Interruptible, Policy, RefusedInput, Scribe, Session } from "./policy.ts";
 export { type ImageBlock, type PromptBlock, promptBlockSchema, type TextBlock, type TextBlockKind } from "./prompt.ts";
 export {
+  type ReplayComparison,
   type ReplayDifference,
   type ReplayedSample,
   type ReplayedUpdate,

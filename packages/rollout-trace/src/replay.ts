@@ -53,6 +53,12 @@ export interface ReplayDifference {
   readonly message: string;
 }
 
+/** A number that is compared, equal or not. */
+export type ReplayComparison = Omit<ReplayDifference, "message"> & {
+  /** Which of several: the part of a reward, the turn of an advantage. */
+  readonly detail: string;
+};
+
 export interface ReplayReport {
   readonly samples: number;
   readonly updates: number;
@@ -65,9 +71,15 @@ export interface ReplayReport {
 /**
  * rewards → shaped rewards → advantages → loss, each from the recomputed one before.
  * @param tolerance absolute for numbers below 1, else relative
+ * @param onCompared hears each number
  */
-export async function replayStep(step: Step, functions: ReplayFunctions, tolerance = 1e-6): Promise<ReplayReport> {
-  const comparison = new Comparison(step.step, tolerance);
+export async function replayStep(
+  step: Step,
+  functions: ReplayFunctions,
+  tolerance = 1e-6,
+  onCompared: (comparison: ReplayComparison) => void = () => {},
+): Promise<ReplayReport> {
+  const comparison = new Comparison(step.step, tolerance, onCompared);
   const logs = new Map(step.log.samples.map((log) => [nameOf(log), log]));
   const traces = new Map(step.traces.map((trace) => [nameOf(trace), trace]));
   comparison.sameNames([...traces.keys()], [...logs.keys()]);
@@ -191,10 +203,12 @@ class Comparison {
   largest = 0;
   readonly #step: number;
   readonly #tolerance: number;
+  readonly #onCompared: (comparison: ReplayComparison) => void;
 
-  constructor(step: number, tolerance: number) {
+  constructor(step: number, tolerance: number, onCompared: (comparison: ReplayComparison) => void) {
     this.#step = step;
     this.#tolerance = tolerance;
+    this.#onCompared = onCompared;
   }
 
   sameNames(traces: readonly string[], logs: readonly string[]): void {
@@ -210,6 +224,7 @@ class Comparison {
     replayed: number | undefined,
     detail = "",
   ): void {
+    this.#onCompared({ ...place, detail, logged, replayed });
     const difference = distance(logged, replayed);
     this.largest = Math.max(this.largest, difference);
     if (this.first !== undefined || difference <= this.#tolerance) return;

@@ -46,7 +46,7 @@ test("it holds what the step files say", async () => {
   expect(index.columns.steps(["reward/outcome"])).toEqual(
     [0, 1, 2].map((step) => ({ step, metrics: { "reward/outcome": step / 10 } })),
   );
-  expect([...held!.images]).toEqual(["a".repeat(64)]);
+  expect([...held!.images.keys()]).toEqual(["a".repeat(64)]);
   await index.close();
 });
 

@@ -1,6 +1,7 @@
 // iapo view
 import { once } from "node:events";
-import { openViewer } from "@iapo/run-view";
+import { replayRun, type TokenTexts, tokenTextsOf } from "@iapo/jobs";
+import { type Helpers, openViewer } from "@iapo/run-view";
 import { InvalidArgumentError } from "commander";
 import { ExitCode } from "../exit-codes.ts";
 import type { AddCommand } from "./command.ts";
@@ -26,7 +27,7 @@ export const addView: AddCommand = (program, run) => {
       run(async (io) => {
         const token = process.env.IAPO_VIEW_TOKEN || undefined;
         const directories = paths.length > 0 ? paths : ["runs"];
-        const viewer = await openViewer({ directories, host, port, token });
+        const viewer = await openViewer({ directories, host, port, token, ...helpers });
         io.out(viewer.url);
         io.note(`${viewer.runs} runs found; Ctrl+C ends it`);
         if (!io.signal.aborted) await once(io.signal, "abort");
@@ -35,6 +36,26 @@ export const addView: AddCommand = (program, run) => {
       }),
     );
 };
+
+/** A step's own functions are never loaded here: `iapo replay --trust` does that. */
+const helpers: Helpers = {
+  replay: async (run, step, onCompared) => {
+    await replayRun(run, { step, onCompared });
+  },
+  tokenTexts: latest(tokenTextsOf),
+};
+
+/** Keeps the result for the last few runs: a large tokenizer takes a second to load. */
+function latest(load: (run: string) => Promise<TokenTexts | undefined>): typeof load {
+  const kept = new Map<string, Promise<TokenTexts | undefined>>();
+  return (run) => {
+    const found = kept.get(run) ?? load(run);
+    kept.delete(run);
+    kept.set(run, found);
+    for (const oldest of kept.keys()) if (kept.size > 2) kept.delete(oldest);
+    return found;
+  };
+}
 
 function portNumber(text: string): number {
   const value = Number(text);

@@ -1,5 +1,12 @@
 // Every step of a run recomputed from its file without a GPU, from rewards to the loss; it stops at the first that differs.
-import { replayStep, type Step, TraceError, type TurnRenderer, verifyTrace } from "@iapo/rollout-trace";
+import {
+  type ReplayComparison,
+  replayStep,
+  type Step,
+  TraceError,
+  type TurnRenderer,
+  verifyTrace,
+} from "@iapo/rollout-trace";
 import { listSteps, readStep, readTraces, type StepFile } from "@iapo/rollout-trace/files";
 import { JobsError } from "../error.ts";
 import { readRecordedRun } from "../run/recorded-run.ts";
@@ -16,6 +23,8 @@ export interface ReplayOptions {
   /** Whether the modules may be loaded that the run names: they run with all rights of this process. */
   readonly trust?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Hears each number that is compared, logged and computed again. */
+  readonly onCompared?: ((comparison: ReplayComparison) => void) | undefined;
   readonly onStep?: ((step: number, found: Omit<ReplayResult, "steps">) => void) | undefined;
 }
 
@@ -46,7 +55,12 @@ export async function replayRun(directory: string, options: ReplayOptions = {}):
     const step = await readWhole(file);
     const verified = renderer ? await verifyStep(step, renderer, file) : 0;
     await prepare(step);
-    const { samples, updates, largestDifference, difference } = await replayStep(step, functions, tolerance);
+    const { samples, updates, largestDifference, difference } = await replayStep(
+      step,
+      functions,
+      tolerance,
+      options.onCompared,
+    );
     if (difference) throw new JobsError("differs", `${file.path}: ${difference.message}`);
     options.onStep?.(file.step, { samples, updates, largestDifference, verified });
     total.samples += samples;

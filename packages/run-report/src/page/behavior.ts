@@ -16,7 +16,6 @@ export function behavior(): void {
   });
 
   browseGroups();
-  for (const chart of all<SVGSVGElement>("svg[data-domain]")) readOut(chart);
 
   function browseGroups(): void {
     const links = all<HTMLAnchorElement>("#groups nav a");
@@ -81,64 +80,5 @@ export function behavior(): void {
     });
     const linked = links.findIndex(({ hash }) => hash === location.hash);
     show(Math.max(0, linked), false);
-  }
-
-  /** The values nearest to the pointer, or to the place that the arrow keys have moved to. */
-  function readOut(chart: SVGSVGElement): void {
-    const numbers = (text: string | undefined): number[] => (text ?? "").split(" ").map(Number);
-    const [left, right, top, bottom] = numbers(chart.dataset.frame) as [number, number, number, number];
-    const [x0, x1, y0, y1] = numbers(chart.dataset.domain) as [number, number, number, number];
-    const series = [...chart.querySelectorAll<SVGGElement>("g.series[data-name]")].map((group) => ({
-      name: group.dataset.name ?? "",
-      points: [...group.querySelectorAll("polyline")].flatMap((line) => [...line.points].map(({ x, y }) => ({ x, y }))),
-    }));
-    const places = [...new Set(series.flatMap(({ points }) => points.map(({ x }) => x)))].sort((a, b) => a - b);
-    const figure = chart.closest("figure");
-    const output = figure?.querySelector("output");
-    if (!output || places.length === 0) return;
-    const cursor = document.createElementNS("http://www.w3.org/2000/svg", "line");
-    for (const [name, value] of Object.entries({ y1: top, y2: bottom, class: "cursor" }))
-      cursor.setAttribute(name, String(value));
-    const valueAt = (y: number): number => {
-      const share = (bottom - y) / (bottom - top);
-      return chart.dataset.scale === "log" ? y0 * (y1 / y0) ** share : y0 + share * (y1 - y0);
-    };
-    const show = (place: number): void => {
-      const x = places[place] as number;
-      cursor.setAttribute("x1", String(x));
-      cursor.setAttribute("x2", String(x));
-      chart.append(cursor);
-      const step = Math.round(x0 + ((x - left) / (right - left)) * (x1 - x0));
-      const found = series.flatMap(({ name, points }) => {
-        const point = points.find((one) => one.x === x);
-        return point ? [`${name} ${Number(valueAt(point.y).toPrecision(3))}`] : [];
-      });
-      output.textContent = `step ${step}: ${found.join(", ")}`;
-    };
-    const hide = (): void => {
-      cursor.remove();
-      output.textContent = "";
-    };
-    let current = 0;
-    chart.addEventListener("pointermove", (event) => {
-      const box = chart.getBoundingClientRect();
-      const x = ((event.clientX - box.left) / box.width) * chart.viewBox.baseVal.width;
-      current = places.reduce(
-        (best, place, i) => (Math.abs(place - x) < Math.abs((places[best] as number) - x) ? i : best),
-        0,
-      );
-      show(current);
-    });
-    chart.addEventListener("pointerleave", hide);
-    chart.addEventListener("focus", () => show(current));
-    chart.addEventListener("blur", hide);
-    chart.addEventListener("keydown", (event) => {
-      const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
-      if (by === 0) return;
-      event.preventDefault();
-      current = Math.min(places.length - 1, Math.max(0, current + by));
-      show(current);
-    });
-    chart.setAttribute("tabindex", "0");
   }
 }

@@ -63,12 +63,18 @@ export interface GroupData {
 export interface BlockData {
   readonly kind: string;
   readonly name: string;
+  /** What a model's tool call rests on this block, of all blocks: signed, absolute values adding up to 1. By the model's name. */
+  readonly shares?: readonly (readonly [name: string, value: number])[] | undefined;
   /** Of an image there is none. */
   readonly text?: string | undefined;
 }
 
 export interface SampleData {
   readonly sample: number;
+  /** Where it is shown alone. */
+  readonly href?: string | undefined;
+  /** From rewards to the advantage, a sentence each. */
+  readonly arithmetic?: readonly string[] | undefined;
   readonly turns: readonly TurnData[];
   readonly rewards: readonly (readonly [name: string, value: number])[];
   readonly penalty?: number | undefined;
@@ -79,8 +85,21 @@ export interface SampleData {
   readonly numbers: readonly (readonly [name: string, value: number])[];
 }
 
+/** A sampled token. */
+export interface TokenData {
+  readonly text: string;
+  readonly logProb: number;
+  /** Under the policy in training over that of the rollout, at its last update. */
+  readonly ratio?: number | undefined;
+  readonly advantage?: number | undefined;
+}
+
 export interface TurnData {
   readonly text: string;
+  /** Of the text, where they are known one by one. */
+  readonly pieces?: readonly TokenData[] | undefined;
+  /** Where the whole text is, when this is not all of it. */
+  readonly wholeText?: string | undefined;
   readonly tokens: number;
   readonly meanLogProb: number;
   readonly advantage?: number | undefined;
@@ -90,6 +109,8 @@ export interface TurnData {
 export interface ToolData {
   readonly status: string;
   readonly reason?: string | undefined;
+  /** Line of the program at which it failed, counted from 1 after the opening fence. */
+  readonly failedLine?: number | undefined;
   readonly tools: readonly string[];
   readonly keys: readonly string[];
   readonly unknownKeys: readonly string[];

@@ -4,13 +4,14 @@ import { html, Markup } from "@iapo/rollout-trace/text";
 import { type LineChart, lineChart } from "../svg/line-chart.ts";
 import { behavior } from "./behavior.ts";
 import type { PageData } from "./data.ts";
+import { enhance } from "./enhance.ts";
 import { groupBrowser } from "./groups.ts";
 import { alarmTable, colorKey, runDetails, table } from "./parts.ts";
 import { pageStyle } from "./style.ts";
 
 /** The report of one or several runs as an HTML document. */
 export function renderPage(data: PageData): string {
-  const script = `(${behavior.toString()})();`;
+  const script = `(${enhance.toString()})(document);(${behavior.toString()})();`;
   const policy = `default-src 'none'; img-src data:; style-src '${hashOf(pageStyle)}'; script-src '${hashOf(script)}'; base-uri 'none'; form-action 'none'`;
   const sections = [
     { id: "curves", title: "Curves" },

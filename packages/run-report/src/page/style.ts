@@ -1,9 +1,10 @@
 // The style sheet of pages of runs.
+import { tokenStyle } from "./tokens.ts";
 
 export const pageStyle: string = `
 :root { color-scheme: light dark; --paper: light-dark(#fbfbf9, #16181b); --card: light-dark(#fff, #1f2226); --ink: light-dark(#1c1c1c, #e6e4df);
   --soft: light-dark(#5d5d5d, #a5a39d); --line: light-dark(#deddd8, #383b40); --accent: light-dark(#0062a3, #6cb8ee); --bad: light-dark(#b3400a, #ff9d66);
-  --good: light-dark(#00734f, #4fd3a6); }
+  --good: light-dark(#00734f, #4fd3a6); --more: light-dark(#0072b2, #56a8e0); --less: light-dark(#d55e00, #f08a3e); }
 :root[data-theme="light"] { color-scheme: light; }
 :root[data-theme="dark"] { color-scheme: dark; }
 * { box-sizing: border-box; }
@@ -71,6 +72,15 @@ img.small { width: 300px; image-rendering: pixelated; }
 .tag { display: inline-block; font-size: 12px; border: 1px solid var(--line); border-radius: 10px; padding: 0 8px; color: var(--soft); overflow-wrap: anywhere; }
 .tag.good { color: var(--good); border-color: currentColor; }
 .tag.bad { color: var(--bad); border-color: currentColor; }
+.slider { position: relative; width: fit-content; max-width: 100%; }
+.slider .before { position: absolute; inset: 0; height: 100%; clip-path: inset(0 0 0 var(--at)); }
+.edited input { width: 220px; max-width: 100%; }
+.arithmetic { margin: 6px 0; padding: 0; list-style: none; font-variant-numeric: tabular-nums; }
+.block { padding: 0 6px; border-radius: 4px; margin: 3px 0; }
+mark { background: color-mix(in srgb, var(--bad) 25%, transparent); color: inherit; }
+.colors { border: 0; padding: 0; margin: 8px 0; display: flex; flex-wrap: wrap; gap: 2px 14px; }
+.colors legend { float: left; padding: 0 14px 0 0; color: var(--soft); }
+${tokenStyle}
 .s0 :is(line, polyline) { stroke: light-dark(#0072b2, #56a8e0); }
 .s0 :is(rect, circle, polygon) { fill: light-dark(#0072b2, #56a8e0); }
 .s1 :is(line, polyline) { stroke: light-dark(#d55e00, #f08a3e); }

@@ -48,13 +48,37 @@ function rank(name: string): number {
   return /student|call/i.test(name) ? 0 : /teacher|reference/i.test(name) ? 1 : 2;
 }
 
+/** For each block of the first prompt, the shares of the vectors that belong together, by their names; where vectors are for its units. */
+export function blockShares(
+  log: SampleLog,
+  trace: Trace<ImageRef>,
+): readonly (readonly (readonly [name: string, value: number])[])[] {
+  const blocks = promptBlocks(trace);
+  const [chart] = evidenceParts(log, trace).charts;
+  const units = unitKinds
+    .map((kind) =>
+      partition(
+        blocks,
+        blocks.map((_, block) => block),
+        { kind },
+      ),
+    )
+    .find(({ names }) => names.length === chart?.labels.length);
+  if (!chart || !units) return [];
+  return Array.from(units.unitOfToken, (unit) =>
+    chart.series.flatMap(({ name, values }) => {
+      const value = values[unit];
+      return value === null || value === undefined ? [] : [[name.replace(/ scores?$/, ""), value] as const];
+    }),
+  );
+}
+
+const unitKinds = ["per_tool", "by_type"] as const;
+
 /** Names of the prompt's units where there are so many under one of the partitions; else numbers from 0. */
 function unitLabels(trace: Trace<ImageRef>, count: number): readonly string[] {
   const blocks = promptBlocks(trace);
-  const candidates = [
-    ...(["per_tool", "by_type"] as const).map((kind) => partition(blocks, [], { kind }).names),
-    blocks.map(({ id }) => id),
-  ];
+  const candidates = [...unitKinds.map((kind) => partition(blocks, [], { kind }).names), blocks.map(({ id }) => id)];
   const names = candidates.find(({ length }) => length === count)?.map((name) => name.replace(/^tool:/, ""));
   return names ?? Array.from({ length: count }, (_, i) => String(i));
 }

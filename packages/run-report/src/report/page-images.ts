@@ -1,7 +1,7 @@
 // The images of a run, read without trust, as a page holds them.
-import { type ImageRef, identifyImage } from "@iapo/rollout-trace";
+import { type ImageRef, identifyImage, type RawImage } from "@iapo/rollout-trace";
 import { imagePath } from "@iapo/rollout-trace/files";
-import { pngDataUrl, readImage } from "@iapo/visual-tools/sharp";
+import { encodePng, pngDataUrl, readImage } from "@iapo/visual-tools/sharp";
 
 /** Images for a page as PNG data URIs, until `budget` bytes of them are taken. */
 export class PageImages {
@@ -30,8 +30,19 @@ export class PageImages {
   }
 }
 
+async function readAsUri(run: string, ref: ImageRef): Promise<string | undefined> {
+  const image = await readKept(run, ref);
+  return image && (await pngDataUrl(image));
+}
+
+/** The image as a fresh PNG of its pixels, read without trust. Undefined where the file is none, or another one than its name says. */
+export async function readKeptPng(run: string, ref: ImageRef): Promise<Buffer | undefined> {
+  const image = await readKept(run, ref).catch(() => undefined);
+  return image && Buffer.from(await encodePng(image));
+}
+
 /** Undefined where the file holds another image than its name says; a trace may ask for no more pixels than the reader takes at all. */
-async function readAsUri(run: string, { id, width, height }: ImageRef): Promise<string | undefined> {
+async function readKept(run: string, { id, width, height }: ImageRef): Promise<RawImage | undefined> {
   const image = await readImage(imagePath(run, id), { maxPixels: width * height, keepAlpha: true });
-  return (await identifyImage(image)).id === id ? await pngDataUrl(image) : undefined;
+  return (await identifyImage(image)).id === id ? image : undefined;
 }

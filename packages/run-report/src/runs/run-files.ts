@@ -47,28 +47,43 @@ export function pointsOf(steps: readonly StepMetrics[], metric: string): { x: nu
 
 /** Seconds of each step by part. A step that was done again counts by its last line; what is no such line is passed over. */
 export async function readTimings(run: string): Promise<Map<number, Readonly<Record<string, number>>>> {
-  return readMeasured(run, /^timing_s\//);
+  return new Map((await readMeasured(run)).map(({ step, timings }) => [step, timings]));
 }
 
 /** `memory/...` of each step. As {@link readTimings}. */
 export async function readMemory(run: string): Promise<Map<number, Readonly<Record<string, number>>>> {
-  return readMeasured(run, /^(?=memory\/)/);
+  return new Map((await readMeasured(run)).map(({ step, memory }) => [step, memory]));
 }
 
-/** Values by step and by what of their names stands behind `prefix`. */
-async function readMeasured(run: string, prefix: RegExp): Promise<Map<number, Readonly<Record<string, number>>>> {
+/** What a line of `timings.jsonl` says of its step. */
+export interface Measured {
+  readonly step: number;
+  /** Seconds by part, in the order of the work. */
+  readonly timings: Readonly<Record<string, number>>;
+  /** `memory/...` */
+  readonly memory: Readonly<Record<string, number>>;
+}
+
+const lineSchema = z.record(z.string(), z.number());
+
+/** Undefined for what is no such line. */
+export function measuredOf(line: string): Measured | undefined {
+  const parsed = lineSchema.safeParse(jsonOrUndefined(line));
+  if (!parsed.success || parsed.data.step === undefined) return undefined;
+  const { step, ...values } = parsed.data;
+  const entries = Object.entries(values);
+  const timings = entries.filter(([name]) => name.startsWith("timing_s/"));
+  const memory = entries.filter(([name]) => name.startsWith("memory/"));
+  return {
+    step,
+    timings: Object.fromEntries(timings.map(([name, seconds]) => [name.replace("timing_s/", ""), seconds])),
+    memory: Object.fromEntries(memory),
+  };
+}
+
+async function readMeasured(run: string): Promise<Measured[]> {
   const text = (await readSmall(join(run, "timings.jsonl"))) ?? "";
-  const measured = new Map<number, Record<string, number>>();
-  for (const line of text.split("\n")) {
-    const parsed = z.record(z.string(), z.number()).safeParse(jsonOrUndefined(line));
-    if (!parsed.success || parsed.data.step === undefined) continue;
-    const entries = Object.entries(parsed.data).filter(([name]) => prefix.test(name));
-    measured.set(
-      parsed.data.step,
-      Object.fromEntries(entries.map(([name, value]) => [name.replace(prefix, ""), value])),
-    );
-  }
-  return measured;
+  return text.split("\n").flatMap((line) => measuredOf(line) ?? []);
 }
 
 /** A kill may have cut the last line. */

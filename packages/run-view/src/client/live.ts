@@ -52,7 +52,7 @@ export function startLive(onChange: (runs: readonly string[]) => void): void {
 }
 
 /** Replaces each part that is another one now; what has the focus, or is being chosen, stays. */
-async function refreshParts(): Promise<void> {
+export async function refreshParts(): Promise<void> {
   const parts = [...document.querySelectorAll<HTMLElement>("[data-live]")];
   if (parts.length === 0) return;
   const response = await fetch(location.href, { headers: { accept: "text/html" } });

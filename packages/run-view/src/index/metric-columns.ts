@@ -23,6 +23,16 @@ export class MetricColumns {
       this.#steps.push(step);
       this.#places.set(step, place);
     } else for (const column of this.#columns.values()) if (place < column.length) column[place] = absent;
+    this.#write(place, metrics);
+  }
+
+  /** Adds to what is said of a step; nothing where the step is not there. */
+  add({ step, metrics }: StepMetrics): void {
+    const place = this.#places.get(step);
+    if (place !== undefined) this.#write(place, metrics);
+  }
+
+  #write(place: number, metrics: StepMetrics["metrics"]): void {
     for (const [name, value] of Object.entries(metrics)) {
       let column = this.#columns.get(name);
       if (!column) {
@@ -43,6 +53,14 @@ export class MetricColumns {
     for (const [i, one] of this.#steps.entries()) this.#places.set(one, i);
   }
 
+  /** All of a step. */
+  of(step: number): StepMetrics["metrics"] {
+    const place = this.#places.get(step);
+    const metrics: Record<string, number | null> = {};
+    if (place !== undefined) for (const [name, column] of this.#columns) read(metrics, name, column[place]);
+    return metrics;
+  }
+
   /** The values of some metrics, as steps that have nothing else. */
   steps(names: readonly string[]): StepMetrics[] {
     this.#sort();
@@ -52,10 +70,7 @@ export class MetricColumns {
     });
     return this.#steps.map((step, i) => {
       const metrics: Record<string, number | null> = {};
-      for (const [name, column] of columns) {
-        const value = column[i] ?? absent;
-        if (!Number.isNaN(value)) metrics[name] = value === gap ? null : value;
-      }
+      for (const [name, column] of columns) read(metrics, name, column[i]);
       return { step, metrics };
     });
   }
@@ -74,4 +89,8 @@ export class MetricColumns {
     for (const [i, one] of this.#steps.entries()) this.#places.set(one, i);
     this.#isSorted = true;
   }
+}
+
+function read(metrics: Record<string, number | null>, name: string, value: number = absent): void {
+  if (!Number.isNaN(value)) metrics[name] = value === gap ? null : value;
 }

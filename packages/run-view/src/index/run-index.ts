@@ -1,15 +1,19 @@
 // The index of one folder of step files: read once, kept on disk, and brought up to date as files come, change and go.
+import { dirname, join } from "node:path";
+import type { ImageRef } from "@iapo/rollout-trace";
 import { stepFiles } from "@iapo/rollout-trace/files";
 import type { IndexFile } from "./index-file.ts";
 import { MetricColumns } from "./metric-columns.ts";
 import { type FileState, fileState, isSameFile, readStepEntry, type StepEntry } from "./step-entry.ts";
+import { TimingsTail } from "./timings-tail.ts";
 
 /** A step as it is held: its metrics are in the columns. */
 export interface IndexedStep extends Omit<StepEntry, "metrics" | "images"> {
   readonly path: string;
   /** Whether a checkpoint holds it: another may still take its place when the run is resumed. */
   readonly isPublished: boolean;
-  readonly images: ReadonlySet<string>;
+  /** By id. */
+  readonly images: ReadonlyMap<string, ImageRef>;
 }
 
 export interface Refreshed {
@@ -23,6 +27,7 @@ export class RunIndex {
   readonly columns: MetricColumns = new MetricColumns();
   readonly #folder: string;
   readonly #file: IndexFile;
+  readonly #timings: TimingsTail;
   readonly #steps = new Map<number, IndexedStep>();
   #sorted: readonly IndexedStep[] | undefined;
   #refreshing: Promise<Refreshed> | undefined;
@@ -36,12 +41,18 @@ export class RunIndex {
   constructor(folder: string, file: IndexFile) {
     this.#folder = folder;
     this.#file = file;
+    this.#timings = new TimingsTail(join(dirname(folder), "timings.jsonl"));
   }
 
   /** Ascending. */
   get steps(): readonly IndexedStep[] {
     this.#sorted ??= [...this.#steps.values()].sort((a, b) => a.step - b.step);
     return this.#sorted;
+  }
+
+  /** Seconds by part; undefined where nothing was said of them yet. */
+  timings(step: number): Readonly<Record<string, number>> | undefined {
+    return this.#timings.get(step)?.timings;
   }
 
   /** Files that are still to be read. */
@@ -84,7 +95,9 @@ export class RunIndex {
       this.#pending--;
     }
     this.#kept?.clear(); // what was kept is taken by now, or of no use
-    return { changed, gone };
+    const measured = await this.#timings.read();
+    for (const step of measured) this.columns.add({ step, metrics: this.#timings.get(step)?.memory ?? {} });
+    return { changed: [...new Set([...changed, ...measured.filter((step) => this.#steps.has(step))])], gone };
   }
 
   /** Whether it is new. */
@@ -118,8 +131,8 @@ export class RunIndex {
   }
 
   #add({ metrics, images, ...entry }: StepEntry, place: Pick<IndexedStep, "path" | "isPublished">): void {
-    this.columns.set({ step: entry.step, metrics });
-    this.#hold({ ...entry, ...place, images: new Set(images) });
+    this.columns.set({ step: entry.step, metrics: { ...metrics, ...this.#timings.get(entry.step)?.memory } });
+    this.#hold({ ...entry, ...place, images: new Map(images.map((image) => [image.id, image])) });
   }
 
   #hold(step: IndexedStep): void {

@@ -1,8 +1,9 @@
 // What the index keeps of a step: enough for curves, for the table of episodes and for searching it; all else is read from the step's file.
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import type { ImageRef, SampleLog, Trace } from "@iapo/rollout-trace";
+import { type ImageRef, imageRef, imageRefSchema, type SampleLog, type Trace } from "@iapo/rollout-trace";
 import { readEntries } from "@iapo/rollout-trace/files";
+import { meanAdvantage } from "@iapo/run-report";
 import { z } from "zod";
 
 const sampleSchema = z.strictObject({
@@ -11,7 +12,7 @@ const sampleSchema = z.strictObject({
   outcome: z.number().nullable(),
   penalty: z.number().nullable(),
   shaped: z.number().nullable(),
-  /** Of the first turn. */
+  /** Of the first turn; the mean where each token has one. */
   advantage: z.number().nullable(),
   /** Of the first tool program. */
   status: z.string(),
@@ -40,8 +41,8 @@ export const stepEntrySchema = z.strictObject({
   file: fileSchema,
   metrics: z.record(z.string(), z.number().nullable()),
   groups: z.array(groupSchema),
-  /** Ids of the images that its traces name. */
-  images: z.array(z.string()),
+  /** Those that its traces name. */
+  images: z.array(imageRefSchema),
   /** Why not all of the file could be read; what came before is here. */
   damage: z.string().optional(),
 });
@@ -68,7 +69,7 @@ export async function readStepEntry(path: string, step: number): Promise<StepEnt
   const file = await fileState(path);
   let metrics: StepEntry["metrics"] = {};
   const groups: GroupEntry[] = [];
-  const images = new Set<string>();
+  const images = new Map<string, ImageRef>();
   const logs = new Map<string, SampleLog>();
   let damage: string | undefined;
   try {
@@ -81,10 +82,10 @@ export async function readStepEntry(path: string, step: number): Promise<StepEnt
     damage = (error as Error).message;
   }
   for (const { group, samples } of groups) for (const one of samples) addLog(one, logs.get(`${group} ${one.sample}`));
-  return { step, file, metrics, groups, images: [...images], ...(damage !== undefined && { damage }) };
+  return { step, file, metrics, groups, images: [...images.values()], ...(damage !== undefined && { damage }) };
 }
 
-function addTrace(trace: Trace<ImageRef>, groups: GroupEntry[], images: Set<string>): void {
+function addTrace(trace: Trace<ImageRef>, groups: GroupEntry[], images: Map<string, ImageRef>): void {
   const { group, task, blocks, turns, toolOutcomes, rewards, sample } = trace;
   let own = groups.at(-1);
   if (own?.group !== group) {
@@ -97,8 +98,8 @@ function addTrace(trace: Trace<ImageRef>, groups: GroupEntry[], images: Set<stri
     };
     groups.push(own);
   }
-  for (const block of blocks) if (block.kind === "image") images.add(block.image.id);
-  for (const { image } of toolOutcomes) if (image) images.add(image.id);
+  for (const block of blocks) if (block.kind === "image") images.set(block.image.id, imageRef(block.image));
+  for (const { image } of toolOutcomes) if (image) images.set(image.id, imageRef(image));
   const [first] = toolOutcomes;
   own.samples.push({
     sample,
@@ -125,7 +126,7 @@ function addLog(entry: SampleEntry, log: SampleLog | undefined): void {
   if (!log) return;
   entry.penalty = log.penalty;
   entry.shaped = log.shapedReward;
-  entry.advantage = log.advantages[0] ?? null;
+  entry.advantage = meanAdvantage(log.advantages[0]) ?? null;
 }
 
 const known = z.object({ question: z.string() });

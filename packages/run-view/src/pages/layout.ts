@@ -2,7 +2,7 @@
 import { html, type Markup, type Part } from "@iapo/rollout-trace/text";
 import { address } from "./address.ts";
 
-export type Place = "runs" | "curves";
+export type Place = "runs" | "curves" | "episodes" | "steps" | "compare" | "studies";
 
 export interface Page {
   readonly title: string;
@@ -15,6 +15,10 @@ export interface Page {
 const places: readonly (readonly [Place, path: string, title: string, key: string])[] = [
   ["runs", "/", "Runs", "r"],
   ["curves", "/curves", "Curves", "c"],
+  ["episodes", "/episodes", "Episodes", "e"],
+  ["steps", "/steps", "Steps", "s"],
+  ["compare", "/compare", "Compare", "m"],
+  ["studies", "/studies", "Studies", "u"],
 ];
 
 export function layout({ title, place, chosen, body }: Page): string {

@@ -29,12 +29,12 @@ export async function runPage(run: ViewedRun): Promise<string> {
     body: [
       live(
         "state",
-        html`<p>${stateTag(run)} ${index.steps.length} steps · <a href="${address("/curves", { run: chosen })}">curves</a></p>${run.problem && html`<p class="alarm">${run.problem}</p>`}`,
+        html`<p>${stateTag(run)} ${index.steps.length} steps · <a href="${address("/curves", { run: chosen })}">curves</a> · <a href="${address("/episodes", { run: chosen })}">episodes</a> · <a href="${address("/steps", { run: name })}">steps</a></p>${run.problem && html`<p class="alarm">${run.problem}</p>`}`,
       ),
       live("raised", [
         alarmTable({ name, alarms }),
         damaged.length > 0 &&
-          html`<h2 class="alarm">Damaged steps</h2>${damaged.map(({ step, damage }) => html`<p class="note">step ${step}: ${damage}</p>`)}`,
+          html`<h2 class="alarm">Damaged steps</h2>${damaged.map(({ step, damage }) => html`<p class="note"><a href="${address("/step", { run: name, step })}">step ${step}</a>: ${damage}</p>`)}`,
       ]),
       live(
         "finals",

@@ -20,18 +20,18 @@ export function runsPage(runs: readonly ViewedRun[]): string {
   const shown = figures.filter(([metric]) => runs.some((run) => lastValue(run, metric) !== undefined));
   const row = (run: ViewedRun): Markup => html`<tr>
 <td><label class="pick"><input type="checkbox" name="run" value="${run.name}" data-keep="${run.name}"> <span class="hidden">choose</span></label> <a href="${address("/run", { run: run.name })}">${run.name}</a></td>
-<td>${stateTag(run)}</td><td>${progress(run)}</td>${shown.map(([metric]) => html`<td>${valueText(lastValue(run, metric))}</td>`)}
-<td>${alarmsOf(run).length || ""}</td><td>${age(run)}</td></tr>`;
+<td>${stateTag(run)}</td><td>${progress(run)}</td>${shown.map(([metric]) => html`<td class="n">${valueText(lastValue(run, metric))}</td>`)}
+<td class="n">${alarmsOf(run).length || ""}</td><td>${age(run)}</td></tr>`;
   const list =
     runs.length === 0
       ? html`<p class="note">There is no run yet. One shows here as soon as it has its first file.</p>`
-      : html`<div class="table" tabindex="0"><table class="list"><thead><tr><th scope="col">run</th><th scope="col">state</th><th scope="col">steps</th>${shown.map(([, title]) => html`<th scope="col">${title}</th>`)}<th scope="col">alarms</th><th scope="col">last step</th></tr></thead><tbody>${runs.map(row)}</tbody></table></div>`;
+      : html`<div class="table" tabindex="0"><table class="list runs"><thead><tr><th scope="col">run</th><th scope="col">state</th><th scope="col">steps</th>${shown.map(([, title]) => html`<th scope="col" class="n">${title}</th>`)}<th scope="col" class="n">alarms</th><th scope="col">last step</th></tr></thead><tbody>${runs.map(row)}</tbody></table></div>`;
   return layout({
     title: "Runs",
     place: "runs",
     chosen: [],
     body: html`<form action="/curves" method="get">${live("runs", list)}
-<p class="bar"><button type="submit">Curves of the chosen</button></p></form>
+<p class="bar"><button type="submit">Curves of the chosen</button><button type="submit" formaction="/compare">Compare the chosen</button><button type="submit" formaction="/episodes">Episodes of the chosen</button></p></form>
 ${live(
   "alarms",
   runs.map((run) => alarmTable({ name: run.name, alarms: alarmsOf(run).slice(-12) })),

@@ -8,9 +8,10 @@ import { serve } from "@hono/node-server";
 import { RunViewError } from "../error.ts";
 import { Library } from "../runs/library.ts";
 import { createApp } from "./app.ts";
+import type { Helpers } from "./app-parts.ts";
 import { loadAssets } from "./assets.ts";
 
-export interface ViewerOptions {
+export interface ViewerOptions extends Helpers {
   /** Runs, evaluations, or folders of them. */
   readonly directories: readonly string[];
   /** Default 127.0.0.1. Any other is reached with a token only. */
@@ -39,7 +40,7 @@ export async function openViewer(options: ViewerOptions): Promise<Viewer> {
     throw new RunViewError("argument", "a token has at least 16 letters, digits, - and _");
   const assets = await loadAssets();
   const library = await Library.open(directories);
-  const app = createApp({ library, assets, guard: { host, token } });
+  const app = createApp({ library, assets, guard: { host, token }, directories, helpers: options });
   const server = serve({ fetch: app.fetch, hostname: host, port }) as Server;
   try {
     await once(server, "listening");

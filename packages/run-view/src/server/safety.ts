@@ -20,7 +20,6 @@ const headers: Readonly<Record<string, string>> = {
   "referrer-policy": "no-referrer",
   "cross-origin-resource-policy": "same-origin",
   "cross-origin-opener-policy": "same-origin",
-  "cache-control": "no-store",
 };
 
 export interface Guard {
@@ -37,6 +36,7 @@ export function guard({ host, token }: Guard): MiddlewareHandler {
     if (response) context.res = response;
     else await next();
     for (const [name, value] of Object.entries(headers)) context.res.headers.set(name, value);
+    if (!context.res.headers.has("cache-control")) context.res.headers.set("cache-control", "no-store");
   };
 }
 
