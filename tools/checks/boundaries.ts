@@ -62,9 +62,10 @@ function checkPackage(tree: Tree, owner: Package): string[] {
   const inTests = { ...shipped, ...owner.manifest.devDependencies, ...tree.rootManifest.devDependencies };
   return owner.sources.flatMap((file) => {
     const isSource = file.startsWith(`${owner.folder}/src/`);
+    const isBundled = file.startsWith(`${owner.folder}/src/client/`); // what it imports goes into a bundle when the package is built
     return tree.importsOf(file).flatMap((found) => {
       const problem = isSource
-        ? sourceImport(owner, file, found, allowed, shipped)
+        ? sourceImport(owner, file, found, allowed, isBundled ? inTests : shipped)
         : testImport(owner, file, found, inTests);
       return problem === undefined ? [] : [`${file}:${found.line}: ${problem}`];
     });

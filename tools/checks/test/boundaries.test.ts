@@ -46,8 +46,10 @@ test("an import that is not declared, in sources and in tests", () => {
   ]);
 });
 
-test("a development dependency does not serve the sources", () => {
+test("a development dependency does not serve the sources, but for those that are bundled", () => {
   expect(problems({ "packages/grpo/src/index.ts": 'import "vitest";' })).toHaveLength(1);
+  expect(problems({ "packages/grpo/src/client/main.ts": 'import "vitest";' })).toEqual([]);
+  expect(problems({ "packages/grpo/src/client/main.ts": 'import "left-pad";' })).toHaveLength(1);
 });
 
 test("rollout-trace imports zod only", () => {

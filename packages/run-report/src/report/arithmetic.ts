@@ -42,7 +42,7 @@ const outcomeOf = ({ trace, log }: Scored): number =>
 const divergenceOf = ({ log }: Scored): number => log.evidence?.divergence?.[0] ?? 0;
 const weightOf = (log: SampleLog): number => log.evidence?.lambda?.[0] ?? 0;
 
-/** In the order of docs/method.md: GRPO, its variants, RLOO, and IAPO's ways to normalize. */
+/** GRPO, its variants and RLOO, and IAPO's ways to normalize (docs/method.md D.1, F10). */
 const rules: readonly Rule[] = [
   (sample, group) => normalized(shapedOf(sample), group.map(shapedOf), group.map(shapedOf)),
   (sample, group) => {
