@@ -1,5 +1,7 @@
 // iapo view
 import { once } from "node:events";
+import { setPriority } from "node:os";
+import { setFlagsFromString } from "node:v8";
 import { replayRun, type TokenTexts, tokenTextsOf } from "@iapo/jobs";
 import { type Helpers, openViewer } from "@iapo/run-view";
 import { InvalidArgumentError } from "commander";
@@ -25,6 +27,8 @@ export const addView: AddCommand = (program, run) => {
     .addHelpText("after", examples)
     .action((paths: string[], { port, host }: { port?: number; host: string }) =>
       run(async (io) => {
+        setPriority(10); // training goes first
+        setFlagsFromString("--semi-space-growth-factor=1"); // garbage of pages may wait for 128 MB else
         const token = process.env.IAPO_VIEW_TOKEN || undefined;
         const directories = paths.length > 0 ? paths : ["runs"];
         const viewer = await openViewer({ directories, host, port, token, ...helpers });

@@ -21,7 +21,8 @@ export function enhance(root: ParentNode): void {
     const frame = document.createElement("div");
     frame.className = "slider";
     const range = document.createElement("input");
-    Object.assign(range, { type: "range", min: "0", max: "100", value: "50" });
+    const start = edited.closest(".chosen") ? "50" : "100"; // beside others it is the edited image that is looked at
+    Object.assign(range, { type: "range", min: "0", max: "100", value: start });
     range.setAttribute("aria-label", "from the original (right) to the edited image (left)");
     const apply = (): void => frame.style.setProperty("--at", `${range.value}%`);
     range.addEventListener("input", apply);

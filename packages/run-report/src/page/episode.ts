@@ -45,11 +45,11 @@ ${evidence.map((chart) => html`<details open><summary>${chart.title}</summary>${
 
 function turnView(turn: TurnData, index: number, images: ImageAddress, before: ImageData | undefined): Markup {
   const { text, pieces, tokens, meanLogProb, advantage, tool, wholeText } = turn;
-  return html`<p class="note">Turn ${index + 1}: ${tokens} tokens, mean log-prob ${formatNumber(meanLogProb)}${
+  return html`<div class="turn"><p class="note">Turn ${index + 1}: ${tokens} tokens, mean log-prob ${formatNumber(meanLogProb)}${
     advantage !== undefined && html`, advantage ${formatNumber(advantage)}`
   }</p><pre tabindex="0">${
     pieces ? tokensView(pieces) : text === "" ? "(nothing)" : programText(text, tool?.failedLine)
-  }</pre>${wholeText !== undefined && html`<p class="note"><a href="${wholeText}">the whole text</a></p>`}${tool && toolView(tool, images, before)}`;
+  }</pre>${wholeText !== undefined && html`<p class="note"><a href="${wholeText}">the whole text</a></p>`}${tool && toolView(tool, images, before)}</div>`;
 }
 
 /** The text with the line marked at which its program failed. */

@@ -26,9 +26,9 @@ export function isRight({ outcome }: TaskSide): boolean {
 /** In the order of the first run's tasks. */
 export function compareTasks(one: ViewedRun, other: ViewedRun): ComparedTask[] {
   const [own, others] = [tasksOf(one), tasksOf(other)];
-  return [...own].flatMap(([task, side]): ComparedTask[] => {
-    const against = others.get(task);
-    return against ? [{ task, question: side.group.question, sides: [side, against] }] : [];
+  return [...own].flatMap(([key, side]): ComparedTask[] => {
+    const against = others.get(key);
+    return against ? [{ task: side.group.task, question: side.group.question, sides: [side, against] }] : [];
   });
 }
 

@@ -41,7 +41,7 @@ figcaption { padding: 6px 10px 0; font-weight: 600; font-size: 14px; display: fl
 .asked { max-width: 360px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; text-align: left; }
 .asked a { color: inherit; text-decoration: none; }
 .view .table:not(:has(.texts)) td:first-child { min-width: 0; }
-.runs td:first-child { min-width: 200px; overflow-wrap: anywhere; }
+.view .table .runs td:first-child { min-width: 150px; overflow-wrap: anywhere; }
 input[type="number"] { width: 86px; }
 .mark { font-weight: 700; color: var(--soft); }
 .mark.good { color: var(--good); }
