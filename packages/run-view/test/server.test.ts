@@ -44,11 +44,11 @@ function ask(url: string, headers: Record<string, string> = {}, method = "GET"):
   });
 }
 
-/** Until all steps are read. */
+/** Until all steps of both runs are read. */
 async function ready({ url }: Viewer): Promise<void> {
   for (;;) {
     const { text } = await ask(url);
-    if (!text.includes("reading,") && text.includes("min ago") !== text.includes(" s ago")) return;
+    if (!text.includes("reading,") && text.match(/ ago</g)?.length === 2) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

@@ -21,7 +21,7 @@ export interface Change {
   readonly steps: readonly number[];
 }
 
-/** Notices of the file system come at once, but not on every disk: all is looked at now and then. */
+/** Notices of the file system come at once, but not on every disk: runs at work are looked at often, others and new ones now and then. */
 const [settleMilliseconds, lookMilliseconds, searchMilliseconds] = [100, 1500, 10_000] as const;
 
 export class Library {
@@ -80,6 +80,8 @@ export class Library {
     for (const [name, { index }] of this.#runs)
       if (!names.has(name)) {
         this.#runs.delete(name);
+        this.#watchers.get(name)?.close();
+        this.#watchers.delete(name);
         await index.close();
       }
     for (const one of found) {
@@ -98,8 +100,9 @@ export class Library {
   #schedule(): void {
     if (this.#isClosed) return;
     this.#look = setTimeout(async () => {
-      if (performance.now() - this.#lastSearch > searchMilliseconds) await this.#search().catch(() => undefined);
-      await this.refresh();
+      const isAll = performance.now() - this.#lastSearch > searchMilliseconds;
+      if (isAll) await this.#search().catch(() => undefined);
+      for (const run of this.runs) if (isAll || run.state.state === "training") await this.#refresh(run);
       this.#schedule();
     }, lookMilliseconds);
   }

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { hostname } from "node:os";
 import { serve } from "@hono/node-server";
 import { RunViewError } from "../error.ts";
 import { Library } from "../runs/library.ts";
@@ -53,7 +54,8 @@ export async function openViewer(options: ViewerOptions): Promise<Viewer> {
     );
   }
   const { port: bound } = server.address() as AddressInfo;
-  const shown = host.includes(":") ? `[${host}]` : host;
+  const name = host === "0.0.0.0" || host === "::" ? hostname() : host;
+  const shown = name.includes(":") ? `[${name}]` : name;
   void library.refresh();
   return {
     url: `http://${shown}:${bound}/${token === undefined ? "" : `?token=${token}`}`,

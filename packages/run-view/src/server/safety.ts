@@ -2,6 +2,7 @@
 // here (so the `Host` is checked), or by a request that it makes the browser send (so writing asks for the page's own origin).
 import { createHash, timingSafeEqual } from "node:crypto";
 import { isIP } from "node:net";
+import { hostname } from "node:os";
 import type { Context, MiddlewareHandler } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
 
@@ -59,10 +60,10 @@ function nameOf(host: string): string | undefined {
     .toLowerCase();
 }
 
-/** Names of this machine that no one else can give it: numbers, and `localhost`. With a token, whatever was listened on too. */
+/** Names of this machine that no one else can give it: numbers, and `localhost`. With a token, its own name and what was listened on too. */
 function isKnown(name: string, host: string, token: string | undefined): boolean {
   if (name === "localhost" || name === "127.0.0.1" || name === "::1") return true;
-  return token !== undefined && (isIP(name) !== 0 || name === host.toLowerCase());
+  return token !== undefined && (isIP(name) !== 0 || [host, hostname()].some((own) => own.toLowerCase() === name));
 }
 
 /** Undefined where the request may go on. The address with the token is opened once; then a cookie has it. */
