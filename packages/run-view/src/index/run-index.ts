@@ -23,6 +23,11 @@ export interface Refreshed {
   readonly gone: readonly number[];
 }
 
+type Place = Pick<IndexedStep, "step" | "path" | "isPublished">;
+
+/** A look at a file waits for the disk. */
+const lookedAtOnce = 64;
+
 export class RunIndex {
   readonly columns: MetricColumns = new MetricColumns();
   readonly #folder: string;
@@ -89,10 +94,15 @@ export class RunIndex {
     const kept = this.#kept ?? (files.size > 0 ? await this.#file.load() : undefined);
     this.#kept = kept;
     this.#pending = files.size;
-    for (const { step, path, partial } of files.values()) {
-      const isNew = await this.#take({ step, path, isPublished: !partial }, kept);
-      if (isNew) changed.push(step);
-      this.#pending--;
+    const places = [...files.values()].map(({ step, path, partial }) => ({ step, path, isPublished: !partial }));
+    for (let first = 0; first < places.length; first += lookedAtOnce) {
+      const some = places.slice(first, first + lookedAtOnce);
+      const states = await Promise.all(some.map((place) => this.#lookAt(place)));
+      for (const [i, place] of some.entries()) {
+        const state = states[i];
+        if (state && (await this.#take(place, state, kept))) changed.push(place.step);
+        this.#pending--;
+      }
     }
     this.#kept?.clear(); // what was kept is taken by now, or of no use
     const measured = await this.#timings.read();
@@ -100,20 +110,17 @@ export class RunIndex {
     return { changed: [...new Set([...changed, ...measured.filter((step) => this.#steps.has(step))])], gone };
   }
 
+  /** Undefined where there is nothing to be done: a published step does not change; one that is renamed or deleted just now is found by the next look. */
+  async #lookAt({ step, path }: Place): Promise<FileState | undefined> {
+    const held = this.#steps.get(step);
+    if (held?.isPublished && held.path === path && held.damage === undefined) return undefined;
+    return fileState(path).catch(() => undefined);
+  }
+
   /** Whether it is new. */
-  async #take(
-    place: Pick<IndexedStep, "step" | "path" | "isPublished">,
-    kept: ReadonlyMap<number, StepEntry> | undefined,
-  ): Promise<boolean> {
+  async #take(place: Place, state: FileState, kept: ReadonlyMap<number, StepEntry> | undefined): Promise<boolean> {
     const { step, path, isPublished } = place;
     const held = this.#steps.get(step);
-    if (held?.isPublished && held.path === path && held.damage === undefined) return false; // a published step does not change
-    let state: FileState;
-    try {
-      state = await fileState(path);
-    } catch {
-      return false; // renamed or deleted just now: the next look finds out
-    }
     if (held && isSameFile(held.file, state)) {
       if (held.path !== path) this.#hold({ ...held, path, isPublished });
       return false;
@@ -130,7 +137,7 @@ export class RunIndex {
     return true;
   }
 
-  #add({ metrics, images, ...entry }: StepEntry, place: Pick<IndexedStep, "path" | "isPublished">): void {
+  #add({ metrics, images, ...entry }: StepEntry, place: Place): void {
     this.columns.set({ step: entry.step, metrics: { ...metrics, ...this.#timings.get(entry.step)?.memory } });
     this.#hold({ ...entry, ...place, images: new Map(images.map((image) => [image.id, image])) });
   }
