@@ -2,6 +2,8 @@
 import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { replayRun, tokenTextsOf } from "@iapo/jobs";
+import type { ReplayComparison } from "@iapo/rollout-trace";
 import { readStep, writeStep } from "@iapo/rollout-trace/files";
 import { openSafetensors } from "@iapo/tensor-core/safetensors";
 import { beforeAll, expect, test } from "vitest";
@@ -41,6 +43,32 @@ test("a run replays to what was logged, and its traces are what the model's proc
   const { log } = await readStep(join(run, "steps/step-000000.jsonl"));
   expect(log.samples.some(({ advantages }) => advantages[0] !== 0)).toBe(true); // so something was compared
   expect((await iapo(["replay", run, "--trust", "--step", "1"])).out).toMatch(/^1 steps replay: .* of 6 samples/);
+});
+
+test("each number is told, logged beside recomputed; and tokens have their texts by the run's own tokenizer only", async () => {
+  const told: ReplayComparison[] = [];
+  await replayRun(run, { step: 0, trust: true, onCompared: (one) => void told.push(one) });
+  const { traces, log } = await readStep(join(run, "steps/step-000000.jsonl"));
+  const turns = traces.reduce((sum, trace) => sum + trace.turns.length, 0);
+  const count = (what: string): number => told.filter((one) => one.what === what).length;
+  expect([count("shapedReward"), count("advantage"), count("loss")]).toEqual([
+    traces.length,
+    turns,
+    log.updates.length,
+  ]);
+  expect(told.find(({ what }) => what === "loss")?.logged).toBe(log.updates[0]?.loss);
+
+  const texts = await tokenTextsOf(run);
+  for (const { tokens, lossMask, text } of traces.flatMap((trace) => trace.turns)) {
+    const pieces = texts!(tokens.filter((_, i) => lossMask[i] === 1));
+    expect(pieces).toHaveLength(lossMask.filter((sampled) => sampled === 1).length);
+    expect(pieces.join("").startsWith(text)).toBe(true);
+  }
+  const other = copyOf(run);
+  const record = join(other, "run.json");
+  const [, hash] = /"model\/tokenizer\.json": "(\w+)"/.exec(readFileSync(record, "utf8"))!;
+  writeFileSync(record, readFileSync(record, "utf8").replace(hash!, "0".repeat(64)));
+  expect(await tokenTextsOf(other)).toBeUndefined();
 });
 
 test("the user's own functions are not loaded unless they are trusted", async () => {

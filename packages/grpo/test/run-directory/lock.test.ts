@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { lockDirectory } from "../../src/run-directory/index.ts";
+import { findWriter, lockDirectory } from "../../src/run-directory/index.ts";
 import { temporaryFolder } from "../support/folder.ts";
 
 function leave(folder: string, holder: object): void {
@@ -31,6 +31,20 @@ test("the lock of a process that has ended is taken over", async () => {
   leave(folder, { host: hostname(), pid, since, began: null });
   await (await lockDirectory(folder)).release();
   expect(readdirSync(folder)).toEqual([]);
+});
+
+test("who is at work is found by looking: while a lock is held, not of a process that has ended, and elsewhere by its word", async () => {
+  const folder = temporaryFolder();
+  expect(await findWriter(join(folder, "none"))).toBeUndefined();
+  const lock = await lockDirectory(folder);
+  expect(await findWriter(folder)).toMatchObject({ pid: process.pid, host: hostname(), isHere: true });
+  await lock.release();
+  expect(await findWriter(folder)).toBeUndefined();
+  leave(folder, { host: hostname(), pid: spawnSync("true").pid, since, began: null });
+  expect(await findWriter(folder)).toBeUndefined();
+  expect(readdirSync(folder)).toHaveLength(1); // it stays: whoever only looks changes nothing
+  leave(folder, { host: "elsewhere", pid: 7, since, began: null });
+  expect(await findWriter(folder)).toEqual({ pid: 7, host: "elsewhere", since, isHere: false });
 });
 
 test("what it has left half-written, beside and in the folders of a run, is removed; all else stays", async () => {
