@@ -108,7 +108,7 @@ test("a server that is down, slow, garbled or wrong is an error that says so; wh
   const slow = await serve(() => {});
   await expectRefusal(evalArgs(slow, join(folder, "slow"), ...quick), 1, /timeout.*\(endpoint\)/);
   const garbled = await serve((_request, response) => void response.end("<html>busy</html>"));
-  await expectRefusal(evalArgs(garbled, join(folder, "garbled"), ...quick), 1, /not valid JSON.*\(endpoint\)/);
+  await expectRefusal(evalArgs(garbled, join(folder, "garbled"), ...quick), 1, /is no JSON.*\(endpoint\)/);
   const other = await serve((_request, response) => void response.end('{"error":"no such model"}'));
   await expectRefusal(
     evalArgs(other, join(folder, "other"), ...quick),
