@@ -21,22 +21,44 @@ const odd = fc.oneof(
 const content = fc.oneof(
   { weight: 3, arbitrary: text },
   fc.array(
-    fc.record({ type: fc.constantFrom("text", "output_text", "image_url"), text: fc.oneof(text, fc.constant(null)) }),
+    fc.record(
+      {
+        type: fc.constantFrom("text", "output_text", "image_url", "refusal", "thinking"),
+        text: fc.oneof(text, fc.constant(null), fc.record({ value: text })),
+        refusal: text,
+      },
+      { requiredKeys: ["type", "text"] },
+    ),
+    { maxLength: 3 },
   ),
+  { weight: 2, arbitrary: fc.constantFrom(null, "", "<think>so far", "so</think>\n") },
   odd,
 );
 const seldom = fc.oneof({ weight: 6, arbitrary: fc.constant(undefined) }, odd);
-const message = fc.record({ content, refusal: seldom, reasoning_content: seldom });
+const message = fc.record({ content, refusal: seldom, reasoning_content: seldom, thinking: seldom });
+/** Ends of replies as different makers name them. */
+const ends = [
+  "stop",
+  "stop",
+  "end_turn",
+  "length",
+  "MAX_TOKENS",
+  "error",
+  "abort",
+  "content_filter",
+  "SAFETY",
+  "tool_calls",
+];
 const choice = fc.record({
   message: fc.oneof({ weight: 6, arbitrary: message }, odd),
-  finish_reason: fc.oneof(fc.constantFrom("stop", "stop", "length", "error", "content_filter"), seldom),
+  finish_reason: fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...ends) }, seldom),
   error: seldom,
 });
 const answer = fc.oneof(
   {
     weight: 9,
     arbitrary: fc.record({
-      choices: fc.oneof({ weight: 6, arbitrary: fc.array(choice, { maxLength: 2 }) }, odd),
+      choices: fc.oneof({ weight: 9, arbitrary: fc.array(choice, { maxLength: 2 }) }, odd),
       error: fc.oneof(
         { weight: 5, arbitrary: seldom },
         fc.record({ code: fc.oneof(fc.nat(600), text), message: text }),
@@ -56,7 +78,7 @@ fc.assert(
         choices: [{ finish_reason?: unknown; message: { refusal?: unknown } }];
       };
       const [{ finish_reason: reason, message }] = choices;
-      if (error || reason === "content_filter" || reason === "error" || message.refusal)
+      if (error || ["content_filter", "SAFETY", "error", "abort"].includes(String(reason)) || message.refusal)
         throw new Error(`a reply out of ${JSON.stringify(value)}`);
       counts.reply = (counts.reply ?? 0) + 1;
     } else {
