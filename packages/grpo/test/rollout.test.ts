@@ -2,6 +2,7 @@
 
 import { type Environment, type Image, identifyImage, type Policy, type Turn, verifyTrace } from "@iapo/rollout-trace";
 import { type Device, deriveSeed, noGrad, openDevice } from "@iapo/tensor-core";
+import { withFailingAllocations } from "@iapo/tensor-core/testing";
 import type { VisualContent, VisualTask } from "@iapo/vqa-tasks";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { GrpoError, type RolloutOptions, rollout, traceRenderer } from "../src/index.ts";
@@ -38,6 +39,27 @@ test.each([{ dtype: "f32" }, { dtype: "bf16" }, { dtype: "f32", lora: true }] as
     policy.model.dispose();
   },
 );
+
+test("memory that runs out under way: fewer groups at once, the same traces to the bit, and no byte stays", async () => {
+  const policy = await nanoPolicy(device, {});
+  const tasks = await chartTasks(3);
+  const expected = await rollout(policy, environment, tasks, options, place);
+  const warnings: string[] = [];
+  let made: typeof expected | undefined;
+  const again = async (): Promise<void> => {
+    const onWarning = (text: string): unknown => warnings.push(text);
+    made = await rollout(policy, environment, tasks, { ...options, onWarning }, place);
+  };
+  const { allocations } = await withFailingAllocations(device, { from: Number.POSITIVE_INFINITY }, again);
+  for (const from of [1, Math.floor(allocations / 2), allocations]) {
+    await withFailingAllocations(device, { from, count: 1 }, again);
+    expect(made, `allocation ${from}`).toEqual(expected);
+  }
+  expect(warnings).toEqual(
+    Array.from({ length: 3 }, () => expect.stringMatching(/^memory ran out with 3 .* 2 at once/)),
+  );
+  policy.model.dispose();
+});
 
 /** The chart environment with a fault in the episodes of one sample of each group; which sample it is shows in the order of steps. */
 function faulty(fault: (call: number) => Promise<void> | void): Environment<VisualContent> {

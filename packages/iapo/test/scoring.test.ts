@@ -1,8 +1,9 @@
 // Calls in recorded turns, and their block scores by real models on the GPU.
-import type { BlockMethod } from "@iapo/attribution";
+import type { BlockAttribution, BlockMethod } from "@iapo/attribution";
 import { baseDirectory } from "@iapo/nano-vl";
 import { loadProcessor, type Processor } from "@iapo/qwen-vl-model/processor";
 import { type Device, openDevice } from "@iapo/tensor-core";
+import { withFailingAllocations } from "@iapo/tensor-core/testing";
 import type { VisualTask } from "@iapo/vqa-tasks";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { iapoPresets } from "../src/config.ts";
@@ -87,6 +88,19 @@ describe.each(methods)("$kind", (method) => {
       const [alone] = await scoreCalls(student.model, [call], units, method);
       expect(alone).toEqual(scored[i]);
     }
+  });
+
+  test("where memory runs out, calls are scored in halves, to the same bits", async () => {
+    const calls = callsOf();
+    const units = unitsOf(calls[0]!);
+    let made: BlockAttribution[] = [];
+    const score = async (): Promise<void> => {
+      made = await scoreCalls(student.model, calls, units, method);
+    };
+    await score();
+    const expected = made;
+    await withFailingAllocations(device, { from: 100, count: 2 }, score);
+    expect(made).toEqual(expected);
   });
 
   test("D is 0 where the teacher is the student, and above 0 for others, also of another hidden size", async () => {

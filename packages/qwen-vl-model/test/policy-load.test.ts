@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Device, openDevice } from "@iapo/tensor-core";
+import { type Device, openDevice, planningDevice } from "@iapo/tensor-core";
+import { withFailingAllocations } from "@iapo/tensor-core/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { knownConfigs, writeConfig } from "../src/config.ts";
 import { QwenVLPolicy } from "../src/index.ts";
@@ -101,5 +102,18 @@ test("a large model is refused on a software adapter beside a graphics card, a s
     });
   } finally {
     rmSync(large, { recursive: true });
+  }
+});
+
+test("a load in which any allocation fails leaves nothing", async () => {
+  const every = process.env.IAPO_FULL === "1" ? 1 : 8;
+  for (const own of [device, planningDevice(device.facts)]) {
+    const load = async (): Promise<void> => {
+      const { model } = await QwenVLPolicy.load(own, { directory, initialize: 3 }, { lora: { rank: 2, alpha: 4 } });
+      model.dispose();
+    };
+    const { allocations } = await withFailingAllocations(own, { from: Number.POSITIVE_INFINITY }, load);
+    for (let from = 1; from <= allocations; from += every)
+      expect(await withFailingAllocations(own, { from }, load)).toEqual({ allocations: from, failed: true });
   }
 });

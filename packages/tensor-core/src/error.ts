@@ -28,3 +28,10 @@ export class TensorError extends Error {
     this.code = code;
   }
 }
+
+/** Whether memory ran out, also where a package has put that into an error of its own. */
+export function isOutOfMemory(error: unknown): boolean {
+  for (let found = error; found instanceof Error; found = found.cause)
+    if (found instanceof TensorError && found.code === "out_of_memory") return true;
+  return false;
+}

@@ -6,7 +6,7 @@ export { Device, type Dispatch } from "./device/device.ts";
 export { type AdapterFacts, type KernelFamily, typicalCard } from "./device/facts.ts";
 export { adapterAdvice, adapterNames, type DeviceOptions, openDevice, planningDevice } from "./device/open.ts";
 export { type DType, fromBf16, type HostArray, toBf16 } from "./dtype.ts";
-export { TensorError, type TensorErrorCode } from "./error.ts";
+export { isOutOfMemory, TensorError, type TensorErrorCode } from "./error.ts";
 export type { MemoryReport } from "./memory/pool.ts";
 export { scope, withTag } from "./memory/scope.ts";
 export * from "./ops/index.ts";

@@ -26,6 +26,7 @@ export interface RolloutOptions {
   /** Groups that are generated together; the next ones follow while rewards of these may still be pending. Default all. */
   readonly groupsAtOnce?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /** Where in a run the rollout stands. */

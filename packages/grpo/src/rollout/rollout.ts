@@ -1,6 +1,7 @@
 // Groups of responses to tasks: turns are generated together, the environment takes each one as soon as it ends, rewards may come late.
 import { setImmediate } from "node:timers/promises";
 import type { Environment, Image, Policy, Session, Task, Trace, Turn, TurnInput } from "@iapo/rollout-trace";
+import { isOutOfMemory } from "@iapo/tensor-core";
 import { GrpoError } from "../error.ts";
 import { Episode } from "./episode.ts";
 import { type Asked, openSession } from "./open-session.ts";
@@ -16,7 +17,8 @@ export interface Rollout<Content = unknown> {
 }
 
 /**
- * Rolls every task out `samples` times. A response is a function of its task, its seed and the policy, whatever else runs beside it.
+ * Rolls every task out `samples` times. A response is a function of its task, its seed and the policy, whatever else runs beside it: where memory
+ * runs out, half as many groups are begun again together, and a single one once more.
  * @throws GrpoError `rollout` where an episode fails and `onFailure` is `stop`; the reason of `signal` where it aborts; what the policy throws
  * but for inputs that it cannot encode
  */
@@ -27,20 +29,30 @@ export async function rollout<Content>(
   options: RolloutOptions,
   place: RolloutPlace,
 ): Promise<Rollout<Content>> {
-  const { samples, groupsAtOnce = tasks.length, signal } = options;
-  const groups = tasks.map((task, group) =>
-    Array.from({ length: samples }, (_, sample) => {
-      const at = { step: place.step, group: (place.firstGroup ?? 0) + group, sample, policyVersion: policy.version };
+  const { samples, signal } = options;
+  const groups: Episode<Content>[][] = [];
+  const begin = (task: Task<Content>, i: number): Episode<Content>[] => {
+    const group = (place.firstGroup ?? 0) + groups.length + i;
+    return Array.from({ length: samples }, (_, sample) => {
+      const at = { step: place.step, group, sample, policyVersion: policy.version };
       return new Episode(environment, task, at, options.timeoutMs);
-    }),
-  );
-  for (let start = 0; start < groups.length; start += groupsAtOnce) {
-    const asked: Asked[] = [];
-    for (const episodes of groups.slice(start, start + groupsAtOnce)) {
-      await setImmediate(undefined, { signal }).catch(() => signal?.throwIfAborted());
-      asked.push(...firstInputs(environment, episodes));
+    });
+  };
+  let { groupsAtOnce: atOnce = tasks.length } = options;
+  let isLastTry = false;
+  while (groups.length < tasks.length) {
+    const some = tasks.slice(groups.length, groups.length + atOnce).map(begin);
+    try {
+      await runTogether({ policy, options, place }, environment, some);
+      groups.push(...some);
+    } catch (error) {
+      if (!isOutOfMemory(error) || isLastTry) throw error;
+      isLastTry = some.length === 1;
+      atOnce = Math.ceil(some.length / 2);
+      options.onWarning?.(
+        `memory ran out with ${some.length} groups at once: they are begun again, ${atOnce} at once; set rollout.groupsAtOnce to save the time`,
+      );
     }
-    await runSession({ policy, options, place }, asked);
   }
   const finished = groups.map((episodes) => Promise.all(episodes.map((episode) => finish(episode, options))));
   const traces = await unlessAborted(Promise.all(finished), signal);
@@ -48,6 +60,16 @@ export async function rollout<Content>(
     groups: traces.map((group) => group.filter((trace) => trace !== undefined)),
     failures: groups.flat().flatMap(({ failure }) => failure ?? []),
   };
+}
+
+async function runTogether(run: Run, environment: Environment, groups: readonly (readonly Episode[])[]): Promise<void> {
+  const { signal } = run.options;
+  const asked: Asked[] = [];
+  for (const episodes of groups) {
+    await setImmediate(undefined, { signal }).catch(() => signal?.throwIfAborted());
+    asked.push(...firstInputs(environment, episodes));
+  }
+  await runSession(run, asked);
 }
 
 /** Nothing where the environment fails at the prompt. */

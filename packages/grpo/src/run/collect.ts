@@ -87,7 +87,7 @@ async function rollOut<Content>(parts: CollectParts<Content>, place: Place, firs
       policy,
       environment,
       tasks,
-      { ...options.rollout, signal },
+      { ...options.rollout, signal, onWarning: (message) => policy.device.warn(message) },
       { step, firstGroup, seed: (...at) => deriveSeed(options.seed, "rollout", step, ...at) },
     ),
   );

@@ -52,7 +52,7 @@ export interface GrpoParts<Content = unknown> {
 export function grpoRecipe<Content>(given: GrpoParts<Content>, options: GrpoOptions): Recipe {
   const parts = withDistillation(given, options);
   const learner = new Learner(parts.policy, parts.learner);
-  const reference = options.loss.kl ? parts.policy.reference() : undefined;
+  const reference = options.loss.kl ? referenceOf(parts.policy, learner) : undefined;
   const order = new TaskOrder(parts.tasks, deriveSeed(options.seed, "order"));
   const scorers = scorersOf(parts, options);
   return {
@@ -84,6 +84,16 @@ function scorersOf<Content>(
 ): Scorers {
   const how = { device: policy.device, microBatchTokens: update?.microBatchTokens, maxTokens };
   return { policy: tokenScorer({ model: policy }, how), teacher: teacher && tokenScorer(teacher, how) };
+}
+
+/** After an error, nothing of either is left. */
+function referenceOf(policy: TrainablePolicy, learner: Learner): ReturnType<TrainablePolicy["reference"]> {
+  try {
+    return policy.reference();
+  } catch (error) {
+    learner.dispose();
+    throw error;
+  }
 }
 
 interface StepParts<Content> extends CollectParts<Content> {

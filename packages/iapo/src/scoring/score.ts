@@ -1,6 +1,7 @@
 // Block scores of calls, by one model.
 import { attributeGroups, type BlockAttribution, type BlockMethod, type Partition } from "@iapo/attribution";
 import { at } from "../at.ts";
+import { inHalves } from "../in-halves.ts";
 import type { AttributionModel, Call } from "./model.ts";
 
 /**
@@ -29,20 +30,20 @@ export async function scoreGroups(
   groups: readonly CallGroup[],
   method: BlockMethod,
 ): Promise<(BlockAttribution | undefined)[][]> {
-  const distinct = groups.map(({ calls }) => {
+  const distinct = groups.flatMap(({ calls }, group) => {
     const byName = new Map<string, Call>();
     for (const call of calls) if (call && !byName.has(nameOf(call))) byName.set(nameOf(call), call);
-    return byName;
+    return Array.from(byName, ([name, call]) => ({ group, name, call }));
   });
-  const scored = [...distinct.entries()].filter(([, calls]) => calls.size > 0);
-  const results = await attributeGroups(
-    model,
-    scored.map(([i, calls]) => ({ input: [...calls.values()], partition: at(groups, i).units })),
-    method,
-  );
+  const results = await inHalves(model.device, distinct, async (some) => {
+    const scored = Array.from(Map.groupBy(some, ({ group }) => group), ([group, own]) => ({
+      input: own.map(({ call }) => call),
+      partition: at(groups, group).units,
+    }));
+    return (await attributeGroups(model, scored, method)).flat();
+  });
   const found = groups.map(() => new Map<string, BlockAttribution>());
-  for (const [k, [i, calls]] of scored.entries())
-    for (const [place, name] of [...calls.keys()].entries()) at(found, i).set(name, at(at(results, k), place));
+  for (const [i, { group, name }] of distinct.entries()) at(found, group).set(name, at(results, i));
   return groups.map(({ calls }, i) => calls.map((call) => call && at(found, i).get(nameOf(call))));
 }
 

@@ -4,6 +4,7 @@ import { deriveSeed } from "@iapo/tensor-core";
 import { at } from "../at.ts";
 import type { IapoSettings } from "../config/types.ts";
 import { IapoError } from "../error.ts";
+import { inHalves } from "../in-halves.ts";
 import type { Call } from "../scoring/model.ts";
 import { scoreGroups } from "../scoring/score.ts";
 import { blockMethod, partitionOptions } from "../scoring/settings.ts";
@@ -59,7 +60,7 @@ export class TeacherCalls {
     missing: readonly (readonly [key: string, prompt: Prompt])[],
     found: Map<string, ScoredCall>,
   ): Promise<void> {
-    const turns = await this.#write(missing);
+    const turns = await inHalves(this.#teacher.model.device, missing, (some) => this.#write(some));
     const calls = await this.#score(
       missing.map(([, prompt]) => prompt),
       turns,

@@ -66,18 +66,20 @@ async function recipeOf(config: JobConfig, parts: JobParts): Promise<Recipe & As
     const student = policy.differentiable();
     const cache = teacherSettings?.cache ?? join(directory, "teacher-calls");
     const { onWarning } = parts;
-    const recipe = iapoRecipe({ ...base, student, teacher, cache, onWarning }, { ...options, iapo });
-    return closing(recipe, async () => teacher.dispose());
+    const close = async (): Promise<void> => teacher.dispose();
+    return closing(() => iapoRecipe({ ...base, student, teacher, cache, onWarning }, { ...options, iapo }), close);
   }
   if (baselineOptions) {
     const { close, ...functions } = await openBaseline(baselineOptions, config, directory);
-    return closing(grpoRecipe({ ...base, ...functions }, options), close);
+    return closing(() => grpoRecipe({ ...base, ...functions }, options), close);
   }
-  if (!teacher) return closing(grpoRecipe(base, options));
-  requireSameTokens(policy, teacher.writer.policy);
-  const scored = { ...base, scoringTeacher: { model: teacher.writer.policy, use: teacher.use } };
-  const recipe = distillation
-    ? distillationRecipe({ ...scored, student: policy.differentiable() }, { ...options, distillation })
-    : grpoRecipe(scored, options);
-  return closing(recipe, async () => teacher.dispose());
+  if (!teacher) return closing(() => grpoRecipe(base, options));
+  const close = async (): Promise<void> => teacher.dispose();
+  return closing(() => {
+    requireSameTokens(policy, teacher.writer.policy);
+    const scored = { ...base, scoringTeacher: { model: teacher.writer.policy, use: teacher.use } };
+    return distillation
+      ? distillationRecipe({ ...scored, student: policy.differentiable() }, { ...options, distillation })
+      : grpoRecipe(scored, options);
+  }, close);
 }

@@ -46,8 +46,18 @@ export interface BuiltJob {
   readonly evaluate?: TrainOptions["evaluate"];
 }
 
-/** A recipe that frees itself, and then what it was made of. */
-export function closing(recipe: Recipe, also: () => Promise<void> = async () => {}): Recipe & AsyncDisposable {
+/** A recipe that frees itself, and then what it was made of; where it cannot be made, that at once. */
+export async function closing(
+  make: () => Recipe,
+  also: () => Promise<void> = async () => {},
+): Promise<Recipe & AsyncDisposable> {
+  let recipe: Recipe;
+  try {
+    recipe = make();
+  } catch (error) {
+    await also();
+    throw error;
+  }
   return {
     ...recipe,
     async [Symbol.asyncDispose]() {

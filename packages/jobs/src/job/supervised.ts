@@ -47,7 +47,8 @@ export function supervisedSpec({ model, data, environment, supervised }: JobConf
         length,
       });
       const learner = learnerOptions(optimizer);
-      const recipe = closing(supervisedRecipe({ policy, examples, learner }, { seed, batch, microBatchTokens }));
+      const options = { seed, batch, microBatchTokens };
+      const recipe = await closing(() => supervisedRecipe({ policy, examples, learner }, options));
       const { validation } = tasks;
       if (!evaluate || !validation) return { recipe };
       const rollout = { samples: 1, sampling: { temperature: 1 }, maxTokens: evaluate.maxTokens, signal };

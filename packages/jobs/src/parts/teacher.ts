@@ -35,7 +35,12 @@ export function openTeacherOf(
 export async function openTeacher(device: Device, source: TeacherSource, loading: Loading): Promise<ScoringWriter> {
   const { recompute = true } = source;
   const policy = await QwenVLPolicy.load(device, source, { ...loading, recompute, frozen: true });
-  return { ...(await teacherOf(policy, source, loading)), dispose: () => policy.model.dispose() };
+  try {
+    return { ...(await teacherOf(policy, source, loading)), dispose: () => policy.model.dispose() };
+  } catch (error) {
+    policy.model.dispose();
+    throw error;
+  }
 }
 
 /**

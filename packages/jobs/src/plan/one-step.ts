@@ -46,35 +46,52 @@ export async function oneStep(
   kind: JobSpec["kind"],
   { warmUp = 0, signal = new AbortController().signal }: OneStepOptions = {},
 ): Promise<OneStep> {
-  const isPlan = device.gpu === undefined;
-  const local = withoutEndpoints(config, isPlan);
+  const local = withoutEndpoints(config, device.gpu === undefined);
   const job = specOf(kind, local);
   const directory = await mkdtemp(join(tmpdir(), "iapo-plan-"));
   try {
     const policy = await QwenVLPolicy.load(device, local.model, { seed: job.seed, signal });
-    const clock = new PhaseClock(device);
-    const { environment, openTasks } = await episodesOf(local);
-    const parts: JobParts = {
-      ...{ directory, device, policy, parity: true },
-      tasks: await openTasks({ signal }),
-      environment: isPlan && kind === "train" ? alwaysCalling(environment) : environment,
-      signal,
-      onPhase: (name) => clock.turnTo(name),
-      onWarning: () => {},
-    };
-    const { recipe } = await job.build(parts);
-    await using _ = recipe;
-    await device.idle();
-    const bytesByPart = device.memory().byTag;
-    const step = local.iapo?.coldStartSteps ?? 0; // a step in which the teacher has its say
-    for (let i = 0; i < warmUp; i++) await recipe.step({ step, cursor: 0, signal });
-    await recipe.step({ step, cursor: 0, signal, onPhase: (name) => clock.begin(name) });
-    await device.idle();
-    policy.model.dispose();
-    return { bytesByPart, phases: clock.end() };
+    try {
+      return await stepOf(policy, local, job, { directory, warmUp, signal });
+    } finally {
+      policy.model.dispose();
+    }
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+async function stepOf(
+  policy: QwenVLPolicy,
+  config: JobConfig,
+  job: JobSpec,
+  {
+    directory,
+    warmUp,
+    signal,
+  }: Required<OneStepOptions> & { readonly directory: string; readonly signal: AbortSignal },
+): Promise<OneStep> {
+  const { device } = policy;
+  const isPlan = device.gpu === undefined;
+  const clock = new PhaseClock(device);
+  const { environment, openTasks } = await episodesOf(config);
+  const parts: JobParts = {
+    ...{ directory, device, policy, parity: true },
+    tasks: await openTasks({ signal }),
+    environment: isPlan && job.kind === "train" ? alwaysCalling(environment) : environment,
+    signal,
+    onPhase: (name) => clock.turnTo(name),
+    onWarning: () => {},
+  };
+  const { recipe } = await job.build(parts);
+  await using _ = recipe;
+  await device.idle();
+  const bytesByPart = device.memory().byTag;
+  const step = config.iapo?.coldStartSteps ?? 0; // a step in which the teacher has its say
+  for (let i = 0; i < warmUp; i++) await recipe.step({ step, cursor: 0, signal });
+  await recipe.step({ step, cursor: 0, signal, onPhase: (name) => clock.begin(name) });
+  await device.idle();
+  return { bytesByPart, phases: clock.end() };
 }
 
 /** The user's own tools and functions are left out: a plan may be of a stranger's run. Verdicts cost no GPU memory; a run's cache of calls is not for a plan to fill. On paper no program is written: all of a turn is explained. */

@@ -3,7 +3,7 @@ import { type Device, deriveSeed, randomWords, type Seed } from "@iapo/tensor-co
 import { rowsOf } from "../checked.ts";
 import type { QwenVLConfig } from "../config/types.ts";
 import { writeValues } from "./load.ts";
-import { type RunDType, Weights } from "./weights.ts";
+import { type RunDType, type Weight, Weights } from "./weights.ts";
 
 export interface InitializeOptions {
   readonly dtype?: RunDType;
@@ -27,20 +27,32 @@ export function initializeWeights(
 ): Weights {
   const { dtype = "f32", deviation = 0.02 } = options;
   const weights = Weights.allocate(device, config, dtype, options.trainable);
-  for (const weight of weights) {
-    const { name, run, master } = weight;
-    const vector = weight.shape.length === 1;
-    const spread = deviation === "fan_in" ? 1 / Math.sqrt(run.size / rowsOf(weight)) : deviation;
-    for (let start = 0; start < run.size; start += PIECE) {
-      const count = Math.min(PIECE, run.size - start);
-      const values = vector
-        ? new Float32Array(count).fill(name.endsWith(".bias") ? 0 : 1)
-        : normals(count, deriveSeed(...seed, name, start), spread);
-      writeValues(run, values, start, dtype);
-      if (master && master !== run) writeValues(master, values, start, "f32");
-    }
+  try {
+    for (const weight of weights) fillRandom(weight, seed, dtype, deviation);
+  } catch (error) {
+    weights.dispose();
+    throw error;
   }
   return weights;
+}
+
+function fillRandom(
+  weight: Weight,
+  seed: Seed,
+  dtype: RunDType,
+  deviation: NonNullable<InitializeOptions["deviation"]>,
+): void {
+  const { name, run, master } = weight;
+  const vector = weight.shape.length === 1;
+  const spread = deviation === "fan_in" ? 1 / Math.sqrt(run.size / rowsOf(weight)) : deviation;
+  for (let start = 0; start < run.size; start += PIECE) {
+    const count = Math.min(PIECE, run.size - start);
+    const values = vector
+      ? new Float32Array(count).fill(name.endsWith(".bias") ? 0 : 1)
+      : normals(count, deriveSeed(...seed, name, start), spread);
+    writeValues(run, values, start, dtype);
+    if (master && master !== run) writeValues(master, values, start, "f32");
+  }
 }
 
 /** Box and Muller on the CPU: the same bits on every machine. */

@@ -2,7 +2,7 @@
 
 import { politely } from "#host";
 import { byteLengthOf, type DType, type HostArray, toBf16 } from "../dtype.ts";
-import { TensorError } from "../error.ts";
+import { isOutOfMemory, TensorError } from "../error.ts";
 import { BufferPool, LARGE, type MemoryReport, type PooledBuffer } from "../memory/pool.ts";
 import type { Kernel } from "../submit/kernel.ts";
 import { type KernelTime, Profiler } from "../submit/profiler.ts";
@@ -267,7 +267,7 @@ export class Device {
     try {
       return await this.#completed(work, discard);
     } catch (error) {
-      if (!(error instanceof TensorError) || error.code !== "out_of_memory") throw error;
+      if (!isOutOfMemory(error)) throw error;
     }
     this.trim();
     return await this.#completed(work, discard);

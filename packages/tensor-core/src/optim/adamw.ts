@@ -2,7 +2,7 @@
 import { at } from "../checked.ts";
 import type { Device } from "../device/device.ts";
 import { TensorError } from "../error.ts";
-import { withTag } from "../memory/scope.ts";
+import { scope, withTag } from "../memory/scope.ts";
 import { aligned } from "../ops/aligned.ts";
 import { fill } from "../ops/fill.ts";
 import { grid } from "../ops/wgsl.ts";
@@ -55,7 +55,7 @@ export class AdamW {
   readonly #epsilon: number;
   readonly #weightDecay: number;
 
-  /** Throws `argument` for no parameters or a constant out of range, `dtype` and `shape` for a master or run copy that does not fit. */
+  /** Throws `argument` for no parameters or a constant out of range, `dtype` and `shape` for a master or run copy that does not fit, `out_of_memory`. */
   constructor(parameters: readonly OptimizedParameter[], options: AdamWOptions = {}) {
     const { betas = [0.9, 0.999], epsilon = 1e-8, weightDecay = 0.01 } = options;
     const first = parameters[0];
@@ -70,10 +70,14 @@ export class AdamW {
     this.#epsilon = epsilon;
     this.#weightDecay = weightDecay;
     const zeros = (like: Tensor): Tensor => fill(like.device, like.shape, 0, like);
-    this.moments = withTag("optimizer", () =>
-      parameters.map(({ master }) => ({ first: zeros(master), second: zeros(master) })),
+    const made = withTag("optimizer", () =>
+      scope(() => ({
+        moments: parameters.map(({ master }) => ({ first: zeros(master), second: zeros(master) })),
+        counter: fill(this.#device, [4], 0),
+      })),
     );
-    this.counter = withTag("optimizer", () => fill(this.#device, [4], 0));
+    this.moments = made.moments;
+    this.counter = made.counter;
   }
 
   /** Records one step. `gradients` are f32, one per parameter, sharded alike; they are only read. Throws `shape` or `argument`. */
