@@ -44,3 +44,9 @@ const code = await runCli(process.argv.slice(2), {
   terminal: terminalOf(process.stderr),
 });
 process.exitCode ??= code;
+// Who interrupts does not wait for what a GPU still has to do.
+if (stop.signal.aborted) {
+  const said = [process.stdout, process.stderr].map((stream) => new Promise((resolve) => stream.write("", resolve)));
+  await Promise.all(said);
+  process.exit();
+}

@@ -83,6 +83,28 @@ test.skipIf(!existsSync("/proc/self/stat")).each(process.env.IAPO_FULL === "1" ?
   },
 );
 
+test.skipIf(process.env.IAPO_FULL !== "1" || !existsSync("/proc/self/stat"))(
+  "the first update of long prompts, whose kernels are new, ends with code 130 within two seconds",
+  async () => {
+    const { child, ended } = start(["train", at("long.yaml"), "--out", at("first-update"), "--json"]);
+    const pid = child.pid!;
+    let after = Number.NaN;
+    const before = new Promise<number>((resolve) => {
+      child.stdout!.on("data", async (chunk) => {
+        if (!/"phase":"update"/.test(String(chunk))) return;
+        await sleep(500);
+        resolve(processorTime(pid)!);
+        child.kill("SIGINT");
+      });
+    });
+    const looking = setInterval(() => (after = processorTime(pid) ?? after), 20);
+    const { code, out } = await ended;
+    clearInterval(looking);
+    expect([code, JSON.parse(out.trim().split("\n").at(-1)!)]).toMatchObject([130, { event: "end", step: 0 }]);
+    expect(after - (await before)).toBeLessThan(LONGEST);
+  },
+);
+
 test("more groups than any step could hold are an error at once", async () => {
   const begun = process.cpuUsage();
   await expectRefusal(

@@ -201,3 +201,25 @@ test("a step that is not finite changes nothing and is counted", async () => {
   learner.dispose();
   policy.model.dispose();
 });
+
+test("a signal ends a step before its gradients are there: nothing has changed, nothing stays, and the step can be made again", async () => {
+  const policy = await nanoPolicy(device);
+  const learner = new Learner(policy, { learningRate });
+  const groups = await scoredGroups(policy);
+  const { pieces } = prepareMiniBatch(learner, groups, { loss: lossPreset("grpo"), microBatchTokens: 600 })!;
+  const before = device.memory().liveBytes;
+  const stop = new AbortController();
+  const leaving = learner.step(pieces, stop.signal);
+  stop.abort(new Error("enough"));
+  await expect(leaving).rejects.toThrow("enough");
+  expect(device.memory().liveBytes).toBe(before);
+  expect([learner.steps, policy.version]).toEqual([0, 0]);
+  const made = await learner.step(pieces, new AbortController().signal);
+
+  const again = new Learner(await nanoPolicy(device), { learningRate });
+  expect(await again.step(pieces)).toEqual(made);
+  for (const one of [learner, again]) {
+    one.dispose();
+    (one.policy as typeof policy).model.dispose();
+  }
+});

@@ -1,6 +1,6 @@
 // When recorded work is handed to the GPU: early after a wait, in larger parts while the GPU has work.
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { add, type Device, openDevice, scope } from "../src/index.ts";
+import { add, type Device, matmul, openDevice, scope, type Tensor } from "../src/index.ts";
 
 let device: Device;
 beforeAll(async () => {
@@ -33,4 +33,55 @@ async function count(count: number): Promise<{ value: number; submittedAt: numbe
 test("the first submission after a wait is small, each next one twice as large up to what uniforms have room for", async () => {
   expect(await count(1000)).toEqual({ value: 1000, submittedAt: [32, 96, 224, 480, 736, 992, 1000] });
   expect((await count(40)).submittedAt, "the wait was a reading").toEqual([32, 40]);
+});
+
+test("what is recorded whole is submitted behind it, writes in their places; readings and trims within see what came before", async () => {
+  const events: string[] = [];
+  const { queue } = device.gpu!;
+  const submit = queue.submit.bind(queue);
+  const spy = vi.spyOn(queue, "submit").mockImplementation((buffers) => {
+    events.push("submit");
+    return submit(buffers);
+  });
+  using target = device.tensor([1, 2], [2]);
+  const record = (): readonly [Tensor, Promise<ArrayLike<number>>] => {
+    let sum = add(target, 0);
+    for (let i = 0; i < 300; i++) sum = add(sum, 1);
+    target.write(Float32Array.of(10, 20));
+    const values = scope(() => add(sum, target)).values();
+    device.trim();
+    for (let i = 0; i < 300; i++) sum = add(sum, target);
+    target.write(Float32Array.of(0, 0));
+    events.push("recorded");
+    return [sum, values];
+  };
+  const [held, read] = scope(() => device.recordWhole(record));
+  using sum = held;
+  expect(Array.from(await read)).toEqual([311, 322]);
+  expect([...(await sum.values())]).toEqual([301 + 3000, 302 + 6000]);
+  expect([...(await target.values())]).toEqual([0, 0]);
+  events.length = 0;
+  using plain = scope(() =>
+    device.recordWhole(() => {
+      let x = add(target, 1);
+      for (let i = 1; i < 600; i++) x = add(x, 1);
+      events.push("recorded");
+      return x;
+    }),
+  );
+  expect([...new Set(events)]).toEqual(["recorded", "submit"]);
+  expect([...(await plain.values())]).toEqual([600, 600]);
+  spy.mockRestore();
+});
+
+test("a device that is closed while it works does not hold up the thread", async () => {
+  const own = await openDevice();
+  const a = own.empty([512, 512]);
+  for (let i = 0; i < 200; i++) matmul(a, a).dispose();
+  own.flush();
+  const begun = process.cpuUsage();
+  const start = performance.now();
+  own.close();
+  expect(performance.now() - start, JSON.stringify(process.cpuUsage(begun))).toBeLessThan(500);
+  expect(own.closed).toBe(true);
 });

@@ -3,6 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import type { Environment, Image, Policy, Session, Task, Trace, Turn, TurnInput } from "@iapo/rollout-trace";
 import { isOutOfMemory } from "@iapo/tensor-core";
 import { GrpoError } from "../error.ts";
+import { unlessAborted } from "../unless-aborted.ts";
 import { Episode } from "./episode.ts";
 import { type Asked, openSession } from "./open-session.ts";
 import type { Failure, RolloutOptions, RolloutPlace } from "./options.ts";
@@ -187,19 +188,6 @@ function temperatureOf(active: readonly Active[], { sampling }: RolloutOptions):
   if (others.length === 0) return first;
   const all = [first, ...others].join(" and ");
   throw new GrpoError("argument", `turns that are generated together ask for temperatures ${all}`);
-}
-
-/** So that a tool or a judge that hangs does not hold up a run that is to stop. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  signal?.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = (): void => reject(signal?.reason);
-  signal?.addEventListener("abort", abort);
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal?.removeEventListener("abort", abort);
-  }
 }
 
 async function finish<Content>(

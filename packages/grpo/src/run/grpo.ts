@@ -125,7 +125,12 @@ async function grpoStep<Content>(parts: StepParts<Content>, place: Place): Promi
   const seed = deriveSeed(options.seed, "update", place.step);
   parts.order.prepare(cursor, options.groups);
   const batches = await watch.time("update", () =>
-    updatePolicy(learner, taught, { ...update, loss, customLoss: parts.loss, distillation: teacher }, seed),
+    updatePolicy(
+      learner,
+      taught,
+      { ...update, loss, customLoss: parts.loss, distillation: teacher, signal: place.signal },
+      seed,
+    ),
   );
   policy.device.trimPhase();
   const traces = samples.map(({ trace }) => trace);

@@ -37,7 +37,7 @@ export function supervisedRecipe(
       const watch = new Stopwatch(onPhase);
       const batch = await watch.time("data", () => order.take(cursor, run.batch, signal));
       order.prepare(cursor + run.batch, run.batch);
-      const outcome = await watch.time("update", () => supervisedStep(learner, batch, run.microBatchTokens));
+      const outcome = await watch.time("update", () => supervisedStep(learner, batch, run.microBatchTokens, signal));
       policy.device.trimPhase();
       const metrics = {
         "train/loss": outcome.loss,
@@ -62,6 +62,7 @@ export async function supervisedStep(
   learner: Learner,
   examples: readonly Trajectory[],
   microBatchTokens: number = Number.POSITIVE_INFINITY,
+  signal?: AbortSignal,
 ): Promise<StepOutcome> {
   const count = examples.reduce((sum, { turns }) => turns.reduce((all, { logProbs }) => all + logProbs.length, sum), 0);
   const alone = examples.map((example) => [example]);
@@ -74,7 +75,7 @@ export async function supervisedStep(
       },
     }),
   );
-  return learner.step(pieces);
+  return learner.step(pieces, signal);
 }
 
 /**

@@ -39,7 +39,10 @@ export interface TrainOptions extends Partial<Pick<RunRecord, "code" | "content"
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Hears what the run is at: rollout, update, evaluate, checkpoint and the like. */
   readonly onPhase?: ((phase: string) => void) | undefined;
-  /** Stops the run after the step at work, or within its rollouts; a checkpoint is written. */
+  /**
+   * Stops the run within the step at work, and writes a checkpoint of those before; where weights have changed within the step, the last one
+   * stands.
+   */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -103,6 +106,7 @@ class Training {
     while (this.#state.step < steps && !signal?.aborted) {
       const clock = new Stopwatch(onPhase);
       const made = await this.#stepOrAbort();
+      if (!made && this.#recipe.learner.steps !== this.#state.optimizerSteps) return this.#savedState;
       if (!made) break;
       const isBest = await this.#finishStep(made, clock);
       if (isBest === undefined) return this.#savedState;
@@ -121,7 +125,7 @@ class Training {
     return this.#state;
   }
 
-  /** Undefined where the signal has stopped the step: nothing has changed then. */
+  /** Undefined where the signal has stopped the step: nothing has changed then, but where a mini-batch of its update was done already. */
   async #stepOrAbort(): Promise<RecipeStep | undefined> {
     const { signal, onPhase } = this.#options;
     const { step, cursor } = this.#state;

@@ -16,6 +16,7 @@ import {
 } from "@iapo/tensor-core";
 import { GrpoError } from "../error.ts";
 import type { PredictingRows, TrainablePolicy } from "../policy.ts";
+import { unlessAborted } from "../unless-aborted.ts";
 
 /** A part of a mini-batch that is computed in one pass. */
 export interface Piece {
@@ -79,13 +80,16 @@ export class Learner {
     );
   }
 
-  /** Makes one step; the policy's version rises unless it was skipped. Whether it is applied is decided on the GPU: nothing waits. */
-  async step(pieces: readonly Piece[]): Promise<StepOutcome> {
+  /**
+   * Makes one step; the policy's version rises unless it was skipped. Whether it is applied is decided on the GPU.
+   * @throws the reason of the signal where it aborts before the gradients are there: nothing has changed then
+   */
+  async step(pieces: readonly Piece[], signal?: AbortSignal): Promise<StepOutcome> {
     const { maxNorm = 1 } = this.#options;
     this.#example = pieces[0]?.groups[0]?.[0];
     const learningRate = this.#options.learningRate(this.steps);
     const { device } = this.policy;
-    const { gradients, outputs } = await device.retryOutOfMemory(() => this.gradients(pieces), disposeAll);
+    const { gradients, outputs } = await device.retryOutOfMemory(() => this.gradients(pieces, signal), disposeAll);
     const constants = device.tensor([pieces.every(({ finite = true }) => finite) ? 0 : Number.NaN], []);
     const mustBeFinite = [...outputs.flatMap(tensorsOf), constants];
     const clip = clipByGlobalNorm(gradients, maxNorm, mustBeFinite);
@@ -118,14 +122,19 @@ export class Learner {
     return flags.every((flag) => flag === 1);
   }
 
-  /** Gradients of the sum of the pieces' losses, one per parameter; the caller disposes what is returned. */
-  async gradients(pieces: readonly Piece[]): Promise<Gradients> {
+  /**
+   * Gradients of the sum of the pieces' losses, one per parameter; the caller disposes what is returned.
+   * @throws the reason of the signal, for which the device is waited for
+   */
+  async gradients(pieces: readonly Piece[], signal?: AbortSignal): Promise<Gradients> {
     const made: { gradients: Tensor[]; outputs: PieceOutputs[] } = { gradients: [], outputs: [] };
+    const { device } = this.policy;
     try {
       for (const piece of pieces) {
-        if (made.outputs.length > 0) await this.policy.device.relieve();
-        this.#addGradients(piece, made);
+        await unlessAborted(device.relieve(), signal);
+        device.recordWhole(() => this.#addGradients(piece, made));
       }
+      if (signal) await unlessAborted(device.idle(), signal);
       return made;
     } catch (error) {
       disposeAll(made);

@@ -36,6 +36,7 @@ export interface UpdateOptions {
   readonly microBatchTokens?: number | undefined;
   /** A teacher's distributions in the loss. */
   readonly distillation?: UpdateDistillation | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface UpdateDistillation {
@@ -61,7 +62,10 @@ export interface MiniBatch extends PreparedBatch {
   readonly computed: PolicyLoss | undefined;
 }
 
-/** Trains on the groups; a mini-batch without a token that counts is left out. */
+/**
+ * Trains on the groups; a mini-batch without a token that counts is left out.
+ * @throws the reason of the signal; mini-batches that are done stay so
+ */
 export async function updatePolicy(
   learner: Learner,
   groups: readonly ScoredGroup[],
@@ -75,7 +79,7 @@ export async function updatePolicy(
     for (let start = 0; start < order.length; start += miniBatch) {
       const batch = prepareMiniBatch(learner, order.slice(start, start + miniBatch), options);
       if (!batch) continue;
-      const outcome = await learner.step(batch.pieces);
+      const outcome = await learner.step(batch.pieces, options.signal);
       done.push({
         ...batch,
         outcome,

@@ -36,10 +36,13 @@ export async function scoreGroups(
     return Array.from(byName, ([name, call]) => ({ group, name, call }));
   });
   const results = await inHalves(model.device, distinct, async (some) => {
-    const scored = Array.from(Map.groupBy(some, ({ group }) => group), ([group, own]) => ({
-      input: own.map(({ call }) => call),
-      partition: at(groups, group).units,
-    }));
+    const scored = Array.from(
+      Map.groupBy(some, ({ group }) => group),
+      ([group, own]) => ({
+        input: own.map(({ call }) => call),
+        partition: at(groups, group).units,
+      }),
+    );
     return (await attributeGroups(model, scored, method)).flat();
   });
   const found = groups.map(() => new Map<string, BlockAttribution>());

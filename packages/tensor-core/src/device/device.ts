@@ -4,6 +4,7 @@ import { politely } from "#host";
 import { byteLengthOf, type DType, type HostArray, toBf16 } from "../dtype.ts";
 import { isOutOfMemory, TensorError } from "../error.ts";
 import { BufferPool, LARGE, type MemoryReport, type PooledBuffer } from "../memory/pool.ts";
+import { refusePromise } from "../memory/scope.ts";
 import type { Kernel } from "../submit/kernel.ts";
 import { type KernelTime, Profiler } from "../submit/profiler.ts";
 import { type Binding, Recorder } from "../submit/recorder.ts";
@@ -188,16 +189,17 @@ export class Device {
   }
 
   writeBytes(storage: Storage, offset: number, values: ArrayBufferView): void {
-    this.flush(); // recorded commands may still use this buffer's former contents
+    this.check();
     const target = storage.buffer.gpu;
-    if (!target || !this.gpu) return;
+    const recorder = this.#recorder;
+    if (!target || !recorder) return;
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     const whole = bytes.byteLength & ~3;
-    if (whole > 0) this.gpu.queue.writeBuffer(target, offset, plain(bytes.subarray(0, whole)));
+    if (whole > 0) recorder.write(target, offset, plain(bytes.subarray(0, whole)));
     if (whole < bytes.byteLength) {
       const tail = new Uint8Array(4);
       tail.set(bytes.subarray(whole));
-      this.gpu.queue.writeBuffer(target, offset + whole, tail);
+      recorder.write(target, offset + whole, tail);
     }
   }
 
@@ -214,7 +216,7 @@ export class Device {
     });
     try {
       recorder.copy(source, offset, staging, 0, size);
-      recorder.flush();
+      recorder.submitHeld();
       await politely(staging.mapAsync(MAP_READ));
       recorder.drained();
       this.check();
@@ -235,7 +237,7 @@ export class Device {
 
   /** Destroys buffers that are kept for reuse. */
   trim(): void {
-    this.#recorder?.flush();
+    this.#recorder?.submitHeld();
     if (this.pool.trim().length > 0) this.#recorder?.dropBindGroups();
   }
 
@@ -245,18 +247,27 @@ export class Device {
    */
   trimPhase(): void {
     if (this.pool.report().idleBytes < PHASE_IDLE) return;
-    this.#recorder?.flush();
+    this.#recorder?.submitHeld();
     if (this.pool.trim(LARGE).length > 0) this.#recorder?.dropBindGroups();
   }
 
   /**
+   * Runs `fn`, which is synchronous. On a software adapter nothing of it is submitted before all is recorded: lavapipe does not compile a kernel
+   * while others run, and the thread would wait that long.
+   */
+  recordWhole<T>(fn: () => T): T {
+    return this.facts.software && this.#recorder ? this.#recorder.hold(() => refusePromise(fn(), "recordWhole")) : fn();
+  }
+
+  /**
    * Between parts of long work: where more than 70 % of the budget is reserved, waits for the GPU and frees what is idle. What is freed while
-   * the GPU is behind is there again only once it has caught up.
+   * the GPU is behind is there again only once it has caught up. A software adapter is waited for in any case, so that little is under way when
+   * someone wants to leave.
    */
   async relieve(): Promise<void> {
-    if (this.pool.reservedBytes <= RELIEF_SHARE * this.pool.budget) return;
-    await this.idle();
-    this.trim();
+    const isFull = this.pool.reservedBytes > RELIEF_SHARE * this.pool.budget;
+    if (isFull || this.facts.software) await this.idle();
+    if (isFull) this.trim();
   }
 
   /**
@@ -318,13 +329,23 @@ export class Device {
     return profiler.finish();
   }
 
-  /** Destroys the device; tensors on it are gone. A `GPUDevice` that was passed in stays its owner's. */
+  /**
+   * Destroys the device, once work that is under way has ended: the thread does not wait for that. Tensors on it are gone. A `GPUDevice` that was
+   * passed in stays its owner's.
+   */
   close(): void {
     if (this.#closed) return;
     this.pool.trim();
     this.#closed = true;
     this.#recorder?.dispose();
-    if (this.#ownsGpu) this.gpu?.destroy();
+    const { gpu } = this;
+    if (!gpu || !this.#ownsGpu) return;
+    if (!this.#recorder?.isBusy) gpu.destroy();
+    else
+      politely(gpu.queue.onSubmittedWorkDone()).then(
+        () => gpu.destroy(),
+        () => {}, // it was lost
+      );
   }
 
   [Symbol.dispose](): void {

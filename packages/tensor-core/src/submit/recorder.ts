@@ -39,9 +39,13 @@ export class Recorder {
   #dropped = 0;
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
+  /** What the queue is given later, in order; undefined: at once. */
+  #held: (() => void)[] | undefined;
   #slot = 0;
   #slots = FIRST_SLOTS;
   profiler: Profiler | undefined;
+  /** Whether something was submitted that nobody has waited for. */
+  isBusy = false;
   /** Dispatches since the device was opened. */
   dispatches = 0;
 
@@ -98,17 +102,57 @@ export class Recorder {
   flush(): void {
     this.#closePass();
     if (!this.#encoder) return;
-    if (this.#slot > 0)
-      this.#gpu.queue.writeBuffer(this.#arena, 0, this.#uniforms.buffer, 0, this.#slot * UNIFORM_SLOT);
+    const { queue } = this.#gpu;
+    const bytes = this.#slot * UNIFORM_SLOT;
+    const uniforms = this.#held ? this.#uniforms.buffer.slice(0, bytes) : this.#uniforms.buffer;
     this.profiler?.resolve(this.#encoder);
-    this.#gpu.queue.submit([this.#encoder.finish()]);
+    const commands = this.#encoder.finish();
+    this.#hand(() => {
+      if (bytes > 0) queue.writeBuffer(this.#arena, 0, uniforms, 0, bytes);
+      queue.submit([commands]);
+      this.isBusy = true;
+    });
     this.#encoder = undefined;
     this.#slot = 0;
+  }
+
+  /** Writes behind all that was recorded. */
+  write(to: WebGpu<"GPUBuffer">, offset: number, bytes: Uint8Array<ArrayBuffer>): void {
+    this.flush();
+    const own = this.#held ? bytes.slice() : bytes;
+    this.#hand(() => this.#gpu.queue.writeBuffer(to, offset, own));
+  }
+
+  /** Runs `fn`; what it records is submitted behind it. */
+  hold<T>(fn: () => T): T {
+    if (this.#held) return fn();
+    this.flush();
+    this.#held = [];
+    try {
+      return fn();
+    } finally {
+      this.flush();
+      const held = this.#held;
+      this.#held = undefined;
+      for (const act of held) act();
+    }
+  }
+
+  /** Submits all that was recorded, also what is held. */
+  submitHeld(): void {
+    this.flush();
+    for (const act of this.#held?.splice(0) ?? []) act();
+  }
+
+  #hand(act: () => void): void {
+    if (this.#held) this.#held.push(act);
+    else act();
   }
 
   /** The GPU has nothing to do: so the next submission is a short one. */
   drained(): void {
     this.#slots = FIRST_SLOTS;
+    this.isBusy = false;
   }
 
   /** Forgets bind groups: their buffers are gone. */
