@@ -1,6 +1,7 @@
 // A policy on several sets, and what it came to in one file.
 import { readFile } from "node:fs/promises";
 import type { Environment, Policy } from "@iapo/rollout-trace";
+import { problemOf } from "@iapo/rollout-trace";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import type { MissingSet, OpenSet } from "@iapo/vqa-tasks/sources";
 import { z } from "zod";
@@ -99,7 +100,7 @@ export async function readResults(file: string): Promise<EvaluationResults["sets
     return resultsSchema.parse(JSON.parse(await readFile(file, "utf8"))).sets;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    const problem = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
+    const problem = problemOf(cause);
     throw new EvaluationError("invalid", `${file} is not the result of an evaluation: ${problem}; delete it`, {
       cause,
     });

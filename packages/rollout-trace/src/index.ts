@@ -15,6 +15,7 @@ export {
 } from "./image.ts";
 export { traceJsonSchema } from "./json-schema.ts";
 export type { Interruptible, Policy, RefusedInput, Scribe, Session } from "./policy.ts";
+export { problemOf } from "./problem.ts";
 export { type ImageBlock, type PromptBlock, promptBlockSchema, type TextBlock, type TextBlockKind } from "./prompt.ts";
 export {
   type ReplayComparison,

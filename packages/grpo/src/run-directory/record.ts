@@ -1,6 +1,7 @@
 // `run.json`: what a run was made with. One schema, one reader, one writer.
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { problemOf } from "@iapo/rollout-trace";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { z } from "zod";
 import { GrpoError } from "../error.ts";
@@ -60,9 +61,9 @@ export async function findRunRecord(directory: string): Promise<RunRecord | unde
     const { version: _, ...record } = schema.parse(JSON.parse(await readFile(path, "utf8")));
     return record;
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
+    const { code } = cause as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    const problem = cause instanceof z.ZodError ? z.prettifyError(cause) : message;
+    const problem = problemOf(cause);
     throw new GrpoError("invalid", `${path} is not the file of a run: ${problem}`, { cause });
   }
 }

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { problemOf } from "@iapo/rollout-trace";
 import { makeDirectory, removeAbandoned, writeFileAtomic } from "@iapo/rollout-trace/files";
 import { z } from "zod";
 import { IapoError } from "../error.ts";
@@ -82,7 +83,7 @@ export class CallCache {
       return call;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-      const reason = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
+      const reason = problemOf(error);
       this.#onWarning(`${file} is not a cached call of a teacher, and is made again: ${reason}`);
       return undefined;
     }

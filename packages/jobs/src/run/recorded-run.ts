@@ -1,5 +1,6 @@
 // A run that was made, read from its directory: the settings that decided what it computed, and where its parts lie.
 import { type RunRecord, readRunRecord, runPaths } from "@iapo/grpo/run-directory";
+import { problemOf } from "@iapo/rollout-trace";
 import { z } from "zod";
 import { jobConfig } from "../config/load.ts";
 import type { JobConfig } from "../config/schema.ts";
@@ -27,7 +28,7 @@ export async function readRecordedRun(directory: string): Promise<RecordedRun> {
     const kind = kindSchema.parse(command);
     return { directory, kind, config: jobConfig.check(settings), record, steps, checkpoints };
   } catch (cause) {
-    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
+    const reason = problemOf(cause);
     throw new JobsError("invalid", `${directory} holds no run of a job: ${reason}`, {
       cause,
     });

@@ -1,5 +1,6 @@
 // The case study of a run (paper 4.2, Figure 3): misused tools, and what calls rest on, over the steps, with the teacher to compare with.
 import { join } from "node:path";
+import { problemOf } from "@iapo/rollout-trace";
 import { z } from "zod";
 import { RunReportError } from "../error.ts";
 import { readSmall } from "../runs/run-files.ts";
@@ -51,7 +52,7 @@ export async function readCaseStudy(run: string): Promise<CaseStudyCurve | undef
   try {
     return schema.parse(JSON.parse(text));
   } catch (cause) {
-    const problem = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
+    const problem = problemOf(cause);
     throw new RunReportError("invalid", `${path} is not a case study: ${problem}`, { cause });
   }
 }

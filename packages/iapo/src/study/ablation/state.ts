@@ -1,5 +1,6 @@
 // Where the queue stands, in one file that is there whole or not at all.
 import { readFile, stat } from "node:fs/promises";
+import { problemOf } from "@iapo/rollout-trace";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { z } from "zod";
 import { IapoError } from "../../error.ts";
@@ -37,7 +38,7 @@ export class QueueState {
       return new QueueState(file, schema.parse(JSON.parse(await readFile(file, "utf8"))).jobs);
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code === "ENOENT") return new QueueState(file, {});
-      const problem = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
+      const problem = problemOf(cause);
       const advice = "delete it: runs that are done are looked at again, and not made again";
       throw new IapoError("invalid", `${file} is not the state of a queue: ${problem}; ${advice}`, { cause });
     }

@@ -1,6 +1,7 @@
 // The choice of a diagnosis, looked at on tables that had no part in it: where many settings are compared, the best one looks too good.
 import { readFile, stat } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
+import { problemOf } from "@iapo/rollout-trace";
 import type { NanoSplit } from "@iapo/vqa-tasks/nano";
 import { z } from "zod";
 import { labelOf } from "../../diagnose/diagnose.ts";
@@ -53,7 +54,7 @@ async function parse(file: string): Promise<z.infer<typeof fileSchema>> {
     if (found.size > MOST_BYTES) throw new Error(`it has ${found.size} bytes`);
     return fileSchema.parse(JSON.parse(await readFile(file, "utf8")));
   } catch (cause) {
-    const problem = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
+    const problem = problemOf(cause);
     throw new IapoError("invalid", `${file} is not the result of a diagnosis: ${problem}`, { cause });
   }
 }
