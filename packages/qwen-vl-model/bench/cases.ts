@@ -4,9 +4,9 @@ import type { Arrays, Case, Probe, Workload } from "../../../tools/bench/harness
 import { type KnownConfigName, knownConfigs } from "../src/config.ts";
 import { QwenVLModel } from "../src/model/model.ts";
 import { packGroups } from "../src/model/pack.ts";
-import { optimizerOf, trainableParameters, trainStep } from "../src/training/step.ts";
 import { Weights } from "../src/weights/weights.ts";
 import { type GroupShape, groupOf } from "../test/support/group.ts";
+import { optimizerOf, trainStep } from "../test/support/train-step.ts";
 
 export type ModelName = Extract<KnownConfigName, "nano" | "mini">;
 
@@ -76,7 +76,7 @@ function operations(model: ModelName, shape: GroupShape): number {
     config,
     Weights.allocate(device, config, "f32", () => true),
   );
-  const optimizer = optimizerOf(trainableParameters(counted));
+  const optimizer = optimizerOf(counted);
   const before = device.flops;
   const batch = packGroups(config, [groupOf(config, shape)]);
   trainStep(counted, optimizer, batch, ({ logProb }) => negate(mean(logProb)), { learningRate: 0 }).dispose();

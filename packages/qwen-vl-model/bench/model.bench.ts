@@ -8,9 +8,9 @@ import type { GeneratedTurn } from "../src/generation/request.ts";
 import { Session } from "../src/generation/session.ts";
 import { QwenVLModel } from "../src/model/model.ts";
 import { packGroups } from "../src/model/pack.ts";
-import { optimizerOf, trainableParameters, trainStep } from "../src/training/step.ts";
 import { initializeWeights } from "../src/weights/initialize.ts";
 import { groupOf, unshared } from "../test/support/group.ts";
+import { optimizerOf, trainStep } from "../test/support/train-step.ts";
 import { type ModelCase, workload } from "./cases.ts";
 import { onPolicy, sameGradients, sameProbabilities, slope } from "./checks.ts";
 
@@ -43,7 +43,7 @@ function update(device: Device, model: QwenVLModel, { kind, shape }: ModelCase, 
   const group = groupOf(model.config, shape);
   const [together, separate] = [[group], unshared(group)].map((groups) => packGroups(model.config, groups));
   const batch = apart ? separate! : together!;
-  const optimizer = optimizerOf(trainableParameters(model));
+  const optimizer = optimizerOf(model);
   const run = (): void => {
     trainStep(model, optimizer, batch, ({ logProb }) => negate(mean(logProb)), { learningRate: 0 }).dispose();
   };

@@ -15,19 +15,17 @@ import {
   exportModel,
   joinSequences,
   loadWeights,
-  optimizerOf,
   packGroups,
-  planModel,
   QwenVLModel,
   type Sequence,
   Session,
   TEXT_PROJECTIONS,
-  trainableParameters,
-  trainStep,
   turnSequence,
 } from "../src/index.ts";
 import { ropePositions } from "../src/processor/positions.ts";
+import { planModel } from "../test/support/plan.ts";
 import { PIECE, proceduralBf16, proceduralPixels, rangeOf } from "../test/support/procedural.ts";
+import { optimizerOf, trainStep } from "../test/support/train-step.ts";
 
 const config = { ...knownConfigs["3B"], dtype: "bfloat16" as const };
 const GRID = [1, 8, 8] as const;
@@ -109,7 +107,7 @@ async function run(directory: string): Promise<object> {
   });
   await rm(published, { recursive: true });
   model.adapter = Adapter.create(device, config, LORA, [3, 7]);
-  const optimizer = optimizerOf(trainableParameters(model));
+  const optimizer = optimizerOf(model);
 
   const sequence = prompt();
   const session = await phase("prefill", () => Session.open(model, [sequence]));

@@ -29,21 +29,13 @@ export {
 } from "./model/pack.ts";
 export { joinSequences, turnSequence } from "./model/response.ts";
 export type { TextForwardOptions } from "./model/text.ts";
-export {
-  type ModelPlan,
-  type PlannedPhase,
-  planModel,
-  runWorkload,
-  type Workload,
-  workloadGroup,
-} from "./plan/plan.ts";
+export { type Workload, workloadGroup } from "./plan/workload.ts";
 export { ImageStore } from "./policy/image-store.ts";
 export { type LoadPolicyOptions, modelDirectory } from "./policy/load.ts";
 export { type PolicyOptions, QwenVLPolicy, type ScorableTraces } from "./policy/policy.ts";
 export { createScribe } from "./policy/scribe.ts";
 export type { PolicySession } from "./policy/session.ts";
 export { type GenerateOptions, type LoadModelOptions, loadModel, QwenVL } from "./qwen-vl.ts";
-export { optimizerOf, type StepOptions, trainableParameters, trainStep } from "./training/step.ts";
 export { type ExportOptions, exportModel } from "./weights/export.ts";
 export { type InitializeOptions, initializeWeights } from "./weights/initialize.ts";
 export { checkWeights, type LoadProgress, type LoadWeightsOptions, loadWeights } from "./weights/load.ts";

@@ -13,7 +13,6 @@ import {
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { knownConfigs, loadConfig } from "../src/config.ts";
 import type { QwenVLModel } from "../src/model/model.ts";
-import { optimizerOf, trainableParameters, trainStep } from "../src/training/step.ts";
 import { exportModel } from "../src/weights/export.ts";
 import { loadWeights } from "../src/weights/load.ts";
 import { refreshRunCopy, Weights } from "../src/weights/weights.ts";
@@ -21,6 +20,7 @@ import { groupBatch } from "./support/batch.ts";
 import { type Golden, loadGolden } from "./support/golden.ts";
 import { loadNano, nanoDirectory } from "./support/nano.ts";
 import { temporaryDirectory } from "./support/temporary.ts";
+import { optimizerOf, trainStep } from "./support/train-step.ts";
 
 let device: Device;
 let golden: Golden;
@@ -35,7 +35,7 @@ afterAll(() => {
 
 async function train(model: QwenVLModel, steps: number): Promise<number[]> {
   const batch = groupBatch(model, golden);
-  const optimizer = optimizerOf(trainableParameters(model));
+  const optimizer = optimizerOf(model);
   const losses: number[] = [];
   for (let step = 0; step < steps; step++) {
     using loss = trainStep(model, optimizer, batch, ({ logProb }) => negate(mean(logProb)), { learningRate: 1e-3 });

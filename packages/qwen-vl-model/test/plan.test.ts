@@ -3,8 +3,8 @@ import { type Device, openDevice } from "@iapo/tensor-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { knownConfigs } from "../src/config.ts";
 import { QwenVLModel } from "../src/model/model.ts";
-import { planModel, runWorkload, type Workload } from "../src/plan/plan.ts";
 import { initializeWeights } from "../src/weights/initialize.ts";
+import { planModel, runWorkload, type Workload } from "./support/plan.ts";
 
 let device: Device;
 beforeAll(async () => {

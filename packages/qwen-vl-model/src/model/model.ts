@@ -16,7 +16,7 @@ import { rowsOf } from "../checked.ts";
 import type { QwenVLConfig } from "../config/types.ts";
 import { towerOf } from "../families/towers.ts";
 import type { Adapter } from "../lora/adapter.ts";
-import { Weights } from "../weights/weights.ts";
+import { type TrainableWeight, Weights } from "../weights/weights.ts";
 import { type TextLayout, type UploadedLayout, uploadTextLayout } from "./layout.ts";
 import type { ModelParameters } from "./linear.ts";
 import type { PackedBatch } from "./pack.ts";
@@ -51,6 +51,11 @@ export class QwenVLModel {
 
   get parameters(): ModelParameters {
     return { weights: this.weights, adapter: this.adapter };
+  }
+
+  /** What is trained: the adapter where one is on, else the weights that have masters. */
+  get trainable(): readonly TrainableWeight[] {
+    return this.adapter ? this.adapter.parameters : this.weights.trainable;
   }
 
   get embeddings(): Tensor {

@@ -18,7 +18,6 @@ import type { PassOptions } from "../generation/pass.ts";
 import { QwenVLModel } from "../model/model.ts";
 import { type PackedBatch, packGroups } from "../model/pack.ts";
 import type { Processor } from "../processor/processor.ts";
-import { trainableParameters } from "../training/step.ts";
 import type { WeightSource } from "../weights/source.ts";
 import { refreshRunCopy, type TrainableWeight, type Weight, Weights } from "../weights/weights.ts";
 import { ImageStore, imagesOf } from "./image-store.ts";
@@ -104,7 +103,7 @@ export class QwenVLPolicy implements Policy, Scribe {
 
   /** The adapter's matrices where one is on, else the weights that have masters. */
   get parameters(): readonly TrainableWeight[] {
-    return trainableParameters(this.model);
+    return this.model.trainable;
   }
 
   /** Rewrites run copies from masters that were set from outside, such as from a checkpoint. */

@@ -24,7 +24,6 @@ import { projectionsOf } from "../../src/lora/targets.ts";
 import { QwenVLModel } from "../../src/model/model.ts";
 import { type PromptGroup, packGroups, type Sequence } from "../../src/model/pack.ts";
 import { joinSequences, turnSequence } from "../../src/model/response.ts";
-import { planModel, runWorkload, type Workload } from "../../src/plan/plan.ts";
 import { ropePositions } from "../../src/processor/positions.ts";
 import { textRotaryTables } from "../../src/processor/rotary.ts";
 import { exportModel } from "../../src/weights/export.ts";
@@ -33,6 +32,7 @@ import { verifyExport } from "../../src/weights/verify-export.ts";
 import { Weights } from "../../src/weights/weights.ts";
 import { activeAdapter } from "../support/adapter.ts";
 import { type Golden, loadGolden } from "../support/golden.ts";
+import { planModel, runWorkload, type Workload } from "../support/plan.ts";
 import { imagesOf, paddedRow, proceduralModel, qwen3Directory, sequenceOf } from "../support/qwen3-vl.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 

@@ -4,19 +4,17 @@ import type { QwenVLConfig } from "../../src/config/types.ts";
 import {
   Adapter,
   joinSequences,
-  optimizerOf,
   packGroups,
   QwenVLModel,
   type ResponseSequence,
   type Sequence,
   Session,
   TEXT_PROJECTIONS,
-  trainableParameters,
-  trainStep,
   Weights,
 } from "../../src/index.ts";
 import { type EncodedImage, nextPositionOf } from "../../src/model/pack.ts";
 import { ropePositions } from "../../src/processor/positions.ts";
+import { optimizerOf, trainStep } from "./train-step.ts";
 
 export interface VariedSteps {
   readonly steps: number;
@@ -36,7 +34,7 @@ export async function variedSteps(
 ): Promise<MemoryReport[]> {
   const model = new QwenVLModel(config, Weights.allocate(device, config, "bf16"));
   model.adapter = Adapter.create(device, config, { rank: 16, alpha: 32, targets: TEXT_PROJECTIONS }, [0, 0]);
-  const optimizer = optimizerOf(trainableParameters(model));
+  const optimizer = optimizerOf(model);
   const { vision, tokens: special } = config;
   let [images, state] = [0, 1];
   const upTo = (most: number): number => {

@@ -8,37 +8,23 @@ import {
   negate,
   planningDevice,
 } from "@iapo/tensor-core";
-import type { QwenVLConfig } from "../config/types.ts";
-import { Session } from "../generation/session.ts";
-import { Adapter, type AdapterOptions } from "../lora/adapter.ts";
-import { QwenVLModel } from "../model/model.ts";
-import {
-  type EncodedImage,
-  nextPositionOf,
-  type PromptGroup,
-  packGroups,
-  type ResponseSequence,
-  type Sequence,
-} from "../model/pack.ts";
-import { ropePositions } from "../processor/positions.ts";
-import type { ImageGrid } from "../processor/smart-resize.ts";
-import { optimizerOf, trainableParameters, trainStep } from "../training/step.ts";
-import { type RunDType, Weights } from "../weights/weights.ts";
+import type { QwenVLConfig } from "../../src/config/types.ts";
+import { Session } from "../../src/generation/session.ts";
+import { Adapter, type AdapterOptions } from "../../src/lora/adapter.ts";
+import { QwenVLModel } from "../../src/model/model.ts";
+import { packGroups, type Sequence } from "../../src/model/pack.ts";
+import { type Workload as Sizes, workloadGroup } from "../../src/plan/workload.ts";
+import { type RunDType, Weights } from "../../src/weights/weights.ts";
+import { optimizerOf, trainStep } from "./train-step.ts";
 
-/** One prompt and its responses. */
-export interface Workload {
+export interface Workload extends Sizes {
   readonly dtype: RunDType;
-  readonly promptTokens: number;
-  /** Images of the prompt, in patches; their tokens come on top of `promptTokens`. */
-  readonly images: readonly ImageGrid[];
-  readonly responses: number;
-  readonly responseTokens: number;
   /** What is trained; absent: nothing. */
   readonly train?: "full" | "text" | AdapterOptions;
   readonly checkpoint?: boolean;
 }
 
-export interface PlannedPhase {
+interface PlannedPhase {
   readonly name: "load" | "generate" | "update";
   /** Most GPU bytes in use at once. */
   readonly peakBytes: number;
@@ -46,7 +32,7 @@ export interface PlannedPhase {
   readonly flops: number;
 }
 
-export interface ModelPlan {
+interface ModelPlan {
   /** Bytes by part once the model stands ready: weights, masters, adapter, optimizer. */
   readonly bytesByPart: MemoryReport["byTag"];
   readonly phases: readonly PlannedPhase[];
@@ -80,7 +66,7 @@ export async function runWorkload(model: QwenVLModel, workload: Workload): Promi
   await phase("load", () => {
     if (typeof workload.train === "object") model.adapter = Adapter.create(device, config, workload.train, [0, 0]);
   });
-  const optimizer = workload.train ? optimizerOf(trainableParameters(model)) : undefined;
+  const optimizer = workload.train ? optimizerOf(model) : undefined;
   const bytesByPart = device.memory().byTag;
   const group = workloadGroup(config, workload);
   await phase("generate", () => generate(device, model, group.prompt, workload));
@@ -98,17 +84,6 @@ export async function runWorkload(model: QwenVLModel, workload: Workload): Promi
   return { bytesByPart, phases, peakBytes: Math.max(...phases.map(({ peakBytes }) => peakBytes)) };
 }
 
-/** A workload's prompt and responses, in tokens of no meaning; every response token is a target. */
-export function workloadGroup(config: QwenVLConfig, workload: Omit<Workload, "dtype">): PromptGroup {
-  const { promptTokens, images, responses, responseTokens } = workload;
-  const prompt = sequenceOf(config, promptTokens, images, 0);
-  const response = {
-    ...sequenceOf(config, responseTokens, [], nextPositionOf(prompt)),
-    targets: new Uint8Array(responseTokens).fill(1),
-  };
-  return { prompt, responses: new Array<ResponseSequence>(responses).fill(response) };
-}
-
 async function generate(
   device: Device,
   model: QwenVLModel,
@@ -124,23 +99,4 @@ async function generate(
     stop: { ids: [], maxTokens: responseTokens },
   });
   await device.idle();
-}
-
-/** Tokens of no meaning: `count` of text, then the images. */
-function sequenceOf(config: QwenVLConfig, count: number, grids: readonly ImageGrid[], start: number): Sequence {
-  const { vision, tokens: special } = config;
-  const width = vision.inChannels * vision.patchSize ** 2;
-  const images = grids.map(
-    (grid, i): EncodedImage => ({
-      id: `plan ${i}`,
-      grid,
-      frames: 1,
-      values: new Float32Array(grid[0] * grid[1] * grid[2] * width),
-    }),
-  );
-  const ids = Array.from({ length: count }, (_, i) => i % Math.min(special.image, 64));
-  for (const [t, h, w] of grids)
-    ids.push(...new Array<number>((t * h * w) / vision.spatialMergeSize ** 2).fill(special.image), 0);
-  const tokens = Int32Array.from(ids);
-  return { tokens, images, positions: ropePositions(tokens, grids, special, vision.spatialMergeSize, start).positions };
 }
