@@ -4,7 +4,7 @@ import { type Environment, type Image, identifyImage, type Policy, type Turn, ve
 import { type Device, deriveSeed, noGrad, openDevice } from "@iapo/tensor-core";
 import { withFailingAllocations } from "@iapo/tensor-core/testing";
 import type { VisualContent, VisualTask } from "@iapo/vqa-tasks";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { GrpoError, type RolloutOptions, rollout, traceRenderer } from "../src/index.ts";
 import { chartTasks, environment, nanoPolicy } from "./support/nano.ts";
 
@@ -12,6 +12,7 @@ let device: Device;
 beforeAll(async () => {
   device = await openDevice();
 });
+afterEach(() => expect(device.memory().byTag).toEqual({})); // a rollout leaves nothing, however it ends
 afterAll(() => device.close());
 
 const options: RolloutOptions = { samples: 4, sampling: { temperature: 1 }, maxTokens: 12 };

@@ -100,12 +100,12 @@ interface Active {
 /** Runs episodes from their prompts to their end; those that go on with a prompt of their own get a session of their own. */
 async function runSession(run: Run, prompts: readonly Asked[]): Promise<void> {
   const { session, opened } = await openSession(run.policy, prompts, run.options.signal);
-  stopAtFailure(
-    run,
-    prompts.flatMap(({ episodes }) => episodes),
-  );
-  if (!session) return;
   try {
+    stopAtFailure(
+      run,
+      prompts.flatMap(({ episodes }) => episodes),
+    );
+    if (!session) return;
     let active: Active[] = opened.flatMap(({ input, episodes }) => episodes.map((episode) => ({ episode, input })));
     const samples = active.length / opened.length;
     while (active.length > 0) {
@@ -118,7 +118,7 @@ async function runSession(run: Run, prompts: readonly Asked[]): Promise<void> {
       active = await appendInputs(run, session, active, next);
     }
   } finally {
-    session.close();
+    session?.close();
   }
 }
 
