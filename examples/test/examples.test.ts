@@ -1,5 +1,5 @@
 // Each example runs as its first line says: programs by node, configurations by `iapo train`.
-import { globSync, mkdtempSync, rmSync } from "node:fs";
+import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readRun } from "@iapo/rollout-trace/files";
@@ -15,7 +15,11 @@ test.each(programs)("%s runs", { timeout: 300_000 }, async (program) => {
   expect(await runProgram(join(root, program))).not.toBe("");
 });
 
-test.each(configurations)("%s trains", { timeout: 300_000 }, async (configuration) => {
+/** Only the GPU computes a loss of one's own. */
+const hasReplay = (configuration: string): boolean =>
+  !/^ +loss:/m.test(readFileSync(join(root, configuration), "utf8"));
+
+test.each(configurations)("%s trains, and its steps replay", { timeout: 300_000 }, async (configuration) => {
   const directory = mkdtempSync(join(tmpdir(), "iapo-example-"));
   onTestFinished(() => rmSync(directory, { recursive: true }));
   const out = join(directory, "run");
@@ -26,4 +30,5 @@ test.each(configurations)("%s trains", { timeout: 300_000 }, async (configuratio
   const steps = new Set<number>();
   for await (const { step } of readRun(join(out, "steps"))) steps.add(step);
   expect(steps).toEqual(new Set([0, 1]));
+  if (hasReplay(configuration)) expect(await runCli(["replay", out, "--trust"], io), said.join("\n")).toBe(0);
 });
