@@ -1,12 +1,17 @@
 // The rivals' formulas, on numbers written down here; that they train and replay, examples.test.ts tells.
+import { globSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { AdvantageFunction } from "@iapo/grpo";
-import { expect, test } from "vitest";
+import { checkJob, openJob } from "@iapo/jobs";
+import { expect, onTestFinished, test } from "vitest";
 import { disagreement, parsedCall } from "../rivals/agreement.ts";
 import credit from "../rivals/credit-transfer.ts";
 import deepEyes from "../rivals/deep-eyes.ts";
 import { advantage as opsd } from "../rivals/opsd.ts";
 import pixelReasoner, { bonus } from "../rivals/pixel-reasoner.ts";
 import { dependency, advantage as vppo, weightsOf } from "../rivals/vppo.ts";
+import { root } from "./blocks.ts";
 
 type Sample = Parameters<AdvantageFunction>[0][number];
 
@@ -107,4 +112,36 @@ test("credit transfer: a failing response is not blamed for a call that has succ
   expect(same?.[0]).toBe(0);
   expect(same?.[1]).toBeLessThan(0);
   expect(other?.[0]).toBeLessThan(0);
+});
+
+test.each(globSync("examples/rivals/*.yaml", { cwd: root }).sort())("%s is tried without a device", async (file) => {
+  const { tasks } = await checkJob(openJob(join(root, file)));
+  expect(tasks).toBeGreaterThan(0);
+});
+
+test("a check calls penalty and advantage with scorers, on a response with a call and on one without", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "iapo-rivals-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  let tried = 0;
+  const check = (source: string) => {
+    const module = join(folder, `penalty-${tried++}.mjs`); // a module is loaded once
+    writeFileSync(module, source);
+    const set = [`grpo.functions.penalty=${module}`, `grpo.functions.advantage=${module}#advantage`];
+    return checkJob(openJob("nano-opd-token", { set: [...set, "distillation=", "teacher.directory=nano-teacher"] }));
+  };
+  const penalty = (given: string): string => `
+    export default async (groups, step, { policy, teacher }) => {
+      const traces = groups.flat();
+      const changed = await policy.logProbs(traces.map((trace) => ({ trace, prompt: [{ id: "more", kind: "context", text: "More.\\n" }, ...trace.blocks.slice(0, 3)] })));
+      const texts = await teacher.firstTurns(traces);
+      const calls = traces.map(({ toolOutcomes }) => toolOutcomes.some(({ status }) => status === "ok"));
+      if (!calls.includes(true) || !calls.includes(false)) throw new Error("one has a call");
+      if (texts.length !== 2 || changed.some((own, i) => own.length !== traces[i].turns[0].logProbs.length)) throw new Error("lengths");
+      return groups.map((own) => own.map(() => 0));
+    };
+    export const advantage = (samples) => samples.map(({ trace, evidence }) => trace.turns.map(({ logProbs }, turn) => ${given}));
+  `;
+  await check(penalty("(turn === 0 ? [...evidence.policy_log_probs] : 0)"));
+  await expect(check(penalty("[...logProbs, 1]"))).rejects.toThrow(/turn 0 has \d+ sampled tokens, but \d+ advantages/);
+  await expect(check(penalty("[...logProbs].fill(NaN)"))).rejects.toThrow(/has the advantage NaN at token 0/);
 });

@@ -3,14 +3,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { QwenVLPolicy } from "@iapo/qwen-vl-model";
-import type { Environment, Task } from "@iapo/rollout-trace";
+import type { Environment } from "@iapo/rollout-trace";
 import type { Device, MemoryReport } from "@iapo/tensor-core";
-import { visualContentSchema } from "@iapo/vqa-tasks/config";
-import { toolProgram } from "@iapo/vqa-tasks/nano";
 import type { JobConfig } from "../config/schema.ts";
 import type { JobParts, JobSpec } from "../job/spec.ts";
 import { specOf } from "../open-job.ts";
 import { episodesOf } from "../parts/environment.ts";
+import { programFor } from "../parts/example-program.ts";
 
 export interface Phase {
   readonly name: string;
@@ -120,16 +119,6 @@ function alwaysCalling(environment: Environment): Environment {
     step: (task, turn, earlier = []) =>
       environment.step(task, earlier.length === 0 ? { text: programFor(task) ?? turn.text } : turn, earlier),
   };
-}
-
-/** Undefined for a task of the user's own environment, whose programs are not known. */
-function programFor({ content }: Task): string | undefined {
-  const visual = visualContentSchema.safeParse(content).data;
-  if (!visual) return undefined;
-  const { orientation, columns, rows, aliases } = visual;
-  const axis = orientation ?? (columns.length > 0 ? "columns" : "rows");
-  const [first] = axis === "columns" ? columns : rows;
-  return first && toolProgram(axis, "mask", [first.name], { aliases });
 }
 
 class PhaseClock {
