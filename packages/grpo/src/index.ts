@@ -9,6 +9,7 @@ export type { Metrics } from "./metrics/rollout-metrics.ts";
 export type { Parameter, PredictingRows, ScorableTraces, Scorer, TrainablePolicy } from "./policy.ts";
 export type { Failure, FailurePolicy, RolloutOptions, RolloutPlace } from "./rollout/options.ts";
 export { type Rollout, rollout } from "./rollout/rollout.ts";
+export { withTurnRewards } from "./rollout/turn-rewards.ts";
 export { type EvaluateOptions, evaluatePolicy } from "./run/evaluate.ts";
 export { type GrpoParts, grpoRecipe } from "./run/grpo.ts";
 export { loadExport, loadFunction } from "./run/module.ts";

@@ -90,6 +90,26 @@ test("it is trained with, evaluated, resumed and replayed; another module is ano
   await expect(runJob(job(3, directory, true), { resume: true })).resolves.toMatchObject({ done: true, step: 3 });
 });
 
+test("rewards of turns are added to the outcome, kept as its parts, and replayed; one that is no number fails its episode", async () => {
+  const rewarding = module
+    .replace("rewards: { outcome: first.text.length + text.length }", "rewards: { outcome: 0.5 }")
+    .replace("return { done:", "return { reward: text.length, done:")
+    .replace("return { next:", "return { reward: 0.25 * text.length, next:");
+  const { file, directory } = project(rewarding);
+  const set = ["grpo.steps=1", "grpo.evaluate=", "grpo.rollout.onFailure=drop"];
+  const { done } = await runJob(openJob(file, { set, directory }));
+  expect(done).toBe(true);
+  for await (const { turns, rewards } of readRun(join(directory, "steps"))) {
+    const [first = 0, second = 0] = turns.map(({ text }) => text.length);
+    expect(rewards).toEqual({ turn_0: 0.25 * first, turn_1: second, outcome: 0.5 + 0.25 * first + second });
+  }
+  expect(await replayRun(directory, { trust: true })).toMatchObject({ samples: 4, largestDifference: 0 });
+
+  const broken = project(rewarding.replace("reward: text.length", "reward: NaN"));
+  const failing = runJob(openJob(broken.file, { set: [...set, "grpo.steps=3"], directory: broken.directory }));
+  await expect(failing).rejects.toThrow(/all episodes failed, .*the reward turn_1 is NaN/);
+});
+
 test.each([
   ["export default 1;", /own\.ts: what it exports is no function of options, but number/],
   ["export default () => { throw new Error('no words'); };", /own\.ts: it throws no words/],

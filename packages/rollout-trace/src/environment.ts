@@ -13,6 +13,8 @@ export interface StepResult {
   readonly next?: TurnInput | undefined;
   /** The episode is over. Rewards that take long, such as a judge's, may come later: nothing waits for them but the end of the rollout. */
   readonly done?: { readonly rewards: Rewards | PromiseLike<Rewards> } | undefined;
+  /** What this turn was worth by itself: added to the episode's outcome, and kept as its part `turn_0`, `turn_1`, ... */
+  readonly reward?: number | undefined;
   /** What the tool program of this turn came to, where it was read as one. */
   readonly tool?: ToolOutcome | undefined;
 }

@@ -14,6 +14,7 @@ import {
   traceVersion,
 } from "@iapo/rollout-trace";
 import type { Failure } from "./options.ts";
+import { withTurnRewards } from "./turn-rewards.ts";
 
 export interface EpisodePlace {
   readonly step: number;
@@ -35,6 +36,7 @@ export class Episode<Content = unknown> {
   readonly #turns: Turn[] = [];
   readonly #earlier: EarlierTurn[] = [];
   readonly #toolOutcomes: ToolOutcome[] = [];
+  readonly #turnRewards: (number | undefined)[] = [];
   #rewards: Promise<Rewards | undefined> = Promise.resolve(undefined);
 
   constructor(
@@ -94,12 +96,13 @@ export class Episode<Content = unknown> {
     };
   }
 
-  #follow({ next, done, tool }: StepResult, turn: Turn, maxTurns: number): TurnInput | undefined {
+  #follow({ next, done, reward, tool }: StepResult, turn: Turn, maxTurns: number): TurnInput | undefined {
+    this.#turnRewards.push(reward);
     if (tool) this.#toolOutcomes.push(tool);
     this.#earlier.push({ text: turn.text, tool });
     if (done) {
       this.#rewards = this.#inTime(Promise.resolve(done.rewards), "its rewards")
-        .then(checkRewards)
+        .then((rewards) => checkRewards(withTurnRewards(rewards, this.#turnRewards)))
         .catch((error) => this.fail(error));
       return undefined;
     }

@@ -1,5 +1,5 @@
 // The rewards of a trace of the user's own environment: it takes the recorded turns once more.
-import { type RewardFunction, withOwnReward } from "@iapo/grpo";
+import { type RewardFunction, withOwnReward, withTurnRewards } from "@iapo/grpo";
 import {
   contentWithImages,
   type EarlierTurn,
@@ -24,9 +24,11 @@ export function stepAgain(
     const stored = await contentWithImages(task.content, (image) => keptImage(directory, image));
     const whole = { ...task, content: environment.contentSchema.parse(stored) };
     const earlier: EarlierTurn[] = [];
+    const ofTurns: (number | undefined)[] = [];
     for (const { text } of turns) {
-      const { done, tool } = await environment.step(whole, { text }, [...earlier]);
-      if (done) return await done.rewards;
+      const { done, reward, tool } = await environment.step(whole, { text }, [...earlier]);
+      ofTurns.push(reward);
+      if (done) return withTurnRewards(await done.rewards, ofTurns);
       earlier.push({ text, tool });
     }
     const { step, group, sample } = place;
