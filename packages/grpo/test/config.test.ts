@@ -82,6 +82,7 @@ test.each<[object, ConfigurationFacts, "errors" | "warnings", string]>([
   [{ update: { miniBatch: 9 } }, {}, "warnings", "update.miniBatch"],
   [{ evaluate: { every: 1, tasks: 10 } }, { heldOut: 9 }, "warnings", "evaluate.tasks"],
   [{ loss: { kind: "reinforce" }, update: { epochs: 2 } }, {}, "warnings", "loss.kind"],
+  [{ loss: { kl: { where: "reward" } } }, {}, "warnings", "loss.kl.estimator"],
   [{ loss: { kind: "sapo", clip: { high: 0.3 } } }, {}, "warnings", "loss.clip"],
   [{ loss: { kind: "cispo", dualClip: 3 } }, {}, "warnings", "loss.dualClip"],
   [{ loss: { kind: "dapo", gate: { positive: 2 } } }, {}, "warnings", "loss.gate"],

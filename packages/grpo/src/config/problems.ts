@@ -34,6 +34,9 @@ type Rule = readonly [broken: boolean, path: string, message: string];
 /** Above this, AdamW, which moves each weight by about the learning rate in a step, changes weights of a model by their own size. */
 const HIGH_LEARNING_RATE = 1e-2;
 
+/** Those whose value is k1. */
+const UNBIASED_AS_REWARD: readonly string[] = ["k1", "k1_k2"];
+
 /** What a GRPO run of these settings cannot do. */
 export function configurationProblems(settings: GrpoSettings, facts: ConfigurationFacts = {}): ConfigurationProblems {
   const { errors, warnings } = optimizerProblems(settings.optimizer);
@@ -114,6 +117,11 @@ function warningRules(settings: GrpoSettings, facts: ConfigurationFacts): Rule[]
       evaluate !== undefined && heldOut !== undefined && evaluate.tasks > heldOut,
       "evaluate.tasks",
       `is ${evaluate?.tasks}, but there are ${heldOut} held-out tasks: those are used`,
+    ],
+    [
+      loss.kl?.where === "reward" && !UNBIASED_AS_REWARD.includes(loss.kl.estimator),
+      "loss.kl.estimator",
+      `is ${loss.kl?.estimator}: as a reward only k1 has the gradient of the KL divergence, others have a biased one`,
     ],
     [
       loss.kind === "reinforce" && (epochs > 1 || miniBatch < groups),

@@ -1,6 +1,6 @@
 // What a step of distillation by sequence says. Read from the step's log, so that a file of it gives the same.
 import { at } from "../at.ts";
-import { faultAuc } from "../recipe/fault-auc.ts";
+import { faultAuc, judgedCalls } from "../recipe/fault-auc.ts";
 import type { LoggedStep } from "../recipe/metrics.ts";
 import { sequenceCost, sequenceEvidence } from "./sequence.ts";
 import type { SequenceDistillation } from "./settings.ts";
@@ -17,10 +17,7 @@ export function sequenceMetrics({ traces, log }: LoggedStep, settings: SequenceD
   const [first] = found;
   if (!first) return {};
   const calls = found.filter(({ own }) => own.call_log_prob !== undefined);
-  const judged = calls.flatMap(({ trace: { group, rewards }, cost: value }) =>
-    rewards.tool_misuse === undefined ? [] : [{ group, isFault: rewards.tool_misuse === 1, value }],
-  );
-  const auc = faultAuc(judged);
+  const auc = faultAuc(judgedCalls(calls.map(({ trace, cost }) => ({ trace, value: cost }))));
   return {
     "distillation/lambda": first.own.lambda[0],
     "distillation/penalty/mean": found.reduce((sum, { cost }) => sum + cost, 0) / found.length,

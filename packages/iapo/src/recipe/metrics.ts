@@ -7,7 +7,7 @@ import { blockMasses } from "../penalty/divergence.ts";
 import { lambdaAt } from "../penalty/lambda.ts";
 import { kindOfUnit } from "../scoring/units.ts";
 import { blockNames, type ComparedScores, comparedScores, penaltyEvidence } from "./evidence.ts";
-import { faultAuc } from "./fault-auc.ts";
+import { faultAuc, judgedCalls } from "./fault-auc.ts";
 
 export interface LoggedStep {
   readonly traces: readonly Trace<ImageRef>[];
@@ -70,14 +70,8 @@ function massesByKind(calls: readonly ExplainedCall[], settings: IapoSettings): 
   return Object.fromEntries(Array.from(sums, ([name, sum]) => [name, sum / calls.length]));
 }
 
-/** Calls of the wrong axis beside those of the right one with the right names, as far as the environment judges either. */
 function aucMetric(calls: readonly ExplainedCall[]): Record<string, number> {
-  const judged = calls.flatMap(({ trace: { group, rewards }, value }) => {
-    const { tool_misuse: misuse, tool_names: names = 1 } = rewards;
-    const isKnown = misuse === 1 || (misuse === 0 && names === 1);
-    return isKnown ? [{ group, isFault: misuse === 1, value }] : [];
-  });
-  const auc = faultAuc(judged);
+  const auc = faultAuc(judgedCalls(calls));
   return auc === undefined ? {} : { "iapo/auc": auc };
 }
 
