@@ -1,11 +1,9 @@
 // A judge whose verdicts are kept beside the traces: asked once, also over several sittings.
-import { createJudge, type Judge, openVerdicts } from "@iapo/vqa-tasks/scoring";
+import { createJudge, type Judge, type JudgeOptions, openVerdicts } from "@iapo/vqa-tasks/scoring";
 
-export interface JudgeSettings {
-  readonly endpoint: string;
-  readonly model: string;
-  readonly apiKey?: string | undefined;
-}
+/** An address and a model's name; what else is left out is as `createJudge` has it. */
+export type JudgeSettings = Pick<JudgeOptions, "endpoint" | "model"> &
+  Partial<Omit<JudgeOptions, "recorded" | "record">>;
 
 export async function openJudge(settings: JudgeSettings, file: string): Promise<{ judge: Judge } & AsyncDisposable> {
   const { recorded, record, close } = await openVerdicts(file);

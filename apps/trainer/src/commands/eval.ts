@@ -31,6 +31,7 @@ Examples:
   $ iapo eval models/student                                   256 nano-charts, sampled at T = 1
   $ iapo eval models/3b --sets paper --data data               the paper's Table 1
   $ iapo eval models/student --tasks mine/tasks.jsonl           own questions (rows: README of @iapo/vqa-tasks)
+  $ iapo eval models/after --config my.yaml                    a configuration's own held-out tasks, tools and judge
   $ iapo eval --endpoint http://localhost:8000/v1 --name qwen --sets h_bar,v_bar --data data --limit 50`;
 
 export const addEval: AddCommand = (program, run) => {
@@ -56,6 +57,13 @@ export const addEval: AddCommand = (program, run) => {
         .default("default"),
     )
     .addOption(new Option("--prompt <kind>", "default: compact for nano, full for others").choices(["full", "compact"]))
+    .addOption(
+      new Option(
+        "--config <file>",
+        "environment, tools and judge of a configuration or a run's directory; its held-out tasks where no others are named",
+      ).conflicts(["preset", "prompt", "judge", "judgeName"]),
+    )
+    .option("--trust", "of a run's directory: load the modules that it names")
     .option("--judge <url>", "score answers by a model behind this address, in place of the rule of their set")
     .option("--judge-name <model>", "its name there");
   endpointOptions(command)
@@ -82,7 +90,7 @@ function endpointOptions(command: Command): Command {
 /** @throws TrainerError `argument` */
 function optionsOf(model: string | undefined, given: Given): EvalOptions {
   const { endpoint, name, concurrency, timeout, retries, judge, judgeName, ...rest } = given;
-  const sets = given.sets ?? (given.tasks === undefined ? (["nano"] as const) : []);
+  const sets = given.sets ?? ((given.tasks ?? given.config) === undefined ? (["nano"] as const) : []);
   return { ...rest, sets, model: modelOf(model, given), judge: judgeOf(judge, judgeName) };
 }
 

@@ -5,7 +5,6 @@ import {
   type EvaluationPaths,
   endpointPolicy,
   evaluateSets,
-  type JudgeSettings,
   type Measured,
   metricTable,
   openEvaluation,
@@ -13,13 +12,12 @@ import {
   tableOneText,
   writeResults,
 } from "@iapo/evaluation";
-import { checkModelDirectory, environmentOf, modelHash } from "@iapo/jobs";
+import { checkModelDirectory, modelHash } from "@iapo/jobs";
 import { QwenVLPolicy } from "@iapo/qwen-vl-model";
-import type { Environment, Policy } from "@iapo/rollout-trace";
-import { type EnvironmentPreset, environmentPresets } from "@iapo/vqa-tasks";
+import type { Policy } from "@iapo/rollout-trace";
+import type { Device } from "@iapo/tensor-core";
 import type { DataFormat } from "@iapo/vqa-tasks/loaders";
 import type { NanoSplit } from "@iapo/vqa-tasks/nano";
-import type { Judge } from "@iapo/vqa-tasks/scoring";
 import {
   type MissingSet,
   type OpenSet,
@@ -33,8 +31,16 @@ import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 import { workIn } from "../run/work-in.ts";
+import {
+  type EpisodeFlags,
+  type Episodes,
+  episodesOfFlags,
+  episodesOfJob,
+  heldOutSet,
+  openEvaluatedJob,
+} from "./episodes.ts";
 
-export interface EvalOptions {
+export interface EvalOptions extends EpisodeFlags {
   readonly model: EvaluatedModel;
   readonly sets: readonly SetName[];
   /** Of nano-charts. */
@@ -52,10 +58,9 @@ export interface EvalOptions {
   readonly limit: number | undefined;
   readonly maxTokens: number;
   readonly batch: number;
-  readonly preset: EnvironmentPreset;
-  /** Default: `compact` for nano-charts, `full` for all else. */
-  readonly prompt: "full" | "compact" | undefined;
-  readonly judge: JudgeSettings | undefined;
+  /** A configuration whose environment and judge are in the place of the options'; its held-out tasks are a set where no other is named. */
+  readonly config: string | undefined;
+  readonly trust?: true | undefined;
   readonly json?: true | undefined;
 }
 
@@ -67,7 +72,11 @@ const NANO_TASKS = 256;
 export async function evaluate(options: EvalOptions, io: CliIo): Promise<number> {
   const { model, sets } = options;
   const name = "directory" in model ? basename(resolve(model.directory)) : model.model;
+  const job = options.config === undefined ? undefined : openEvaluatedJob(options.config, options.trust);
+  const episodes = job ? await episodesOfJob(job) : episodesOfFlags(options);
   const opened = await Promise.all(sets.map((set) => openSet(set, options)));
+  if (job && sets.length === 0 && options.tasks === undefined)
+    opened.push(await heldOutSet(job, options.limit ?? NANO_TASKS));
   if (options.tasks !== undefined) {
     const { tasks: path, format, images } = options;
     opened.push(await openOwnSet({ path, format, images, onLeftOut: (words) => io.note(words) }));
@@ -78,12 +87,16 @@ export async function evaluate(options: EvalOptions, io: CliIo): Promise<number>
   if (present.length === 0) throw new TrainerError("missing", `none of the sets ${sets.join(", ")} can be evaluated`);
 
   const directory = options.out ?? `runs/eval-${name.replace(/[^\w.-]/g, "-")}`;
-  const settings = await settingsOf(options, present);
-  if ("directory" in model) (await openAdapter()).close(); // without an adapter nothing is begun
-  return workIn(directory, io, async () => {
+  const settings = await settingsOf(options, present, episodes);
+  const source =
+    "directory" in model
+      ? { device: await openAdapter(), directory: model.directory } // without an adapter nothing is begun
+      : endpointPolicy({ ...model, maxTokens: options.maxTokens });
+  using _ = "device" in source ? source.device : undefined;
+  return await workIn(directory, io, async () => {
     const paths = await openEvaluation(directory, settings);
-    const measured = await withPolicy(options, (policy) => measureSets(policy, present, options, paths, io));
-    const results = await writeResults(paths, name, measured, missing, scoringOf(options, present));
+    const measured = await withPolicy(source, (policy) => measureSets(policy, present, episodes, options, paths, io));
+    const results = await writeResults(paths, name, measured, missing, scoringOf(episodes, present));
     if (options.json) io.out(JSON.stringify(results, null, 2));
     else {
       for (const [set, values] of measured)
@@ -96,8 +109,8 @@ export async function evaluate(options: EvalOptions, io: CliIo): Promise<number>
 }
 
 /** How answers are scored, by name of the set. */
-function scoringOf({ judge }: EvalOptions, sets: readonly OpenSet[]): Record<string, string> {
-  return Object.fromEntries(sets.map(({ name, rule }) => [name, judge ? "judge" : rule]));
+function scoringOf({ scoring }: Episodes, sets: readonly OpenSet[]): Record<string, string> {
+  return Object.fromEntries(sets.map((set) => [set.name, scoring(set)]));
 }
 
 async function openSet(set: SetName, { split, seed, limit, data }: EvalOptions): Promise<OpenSet | MissingSet> {
@@ -105,10 +118,9 @@ async function openSet(set: SetName, { split, seed, limit, data }: EvalOptions):
 }
 
 /** What decides the answers: a directory of an evaluation goes on only with the same. */
-async function settingsOf(options: EvalOptions, sets: readonly OpenSet[]): Promise<object> {
-  const { model, n, temperature, seed, limit = null, maxTokens, batch, preset, prompt = null } = options;
+async function settingsOf(options: EvalOptions, sets: readonly OpenSet[], episodes: Episodes): Promise<object> {
+  const { model, n, temperature, seed, limit = null, maxTokens, batch } = options;
   if ("directory" in model) await checkModelDirectory(model.directory);
-  const judge = options.judge && { endpoint: options.judge.endpoint, model: options.judge.model };
   return {
     version: 1,
     model: "directory" in model ? await modelHash(model.directory) : { endpoint: model.endpoint, name: model.model },
@@ -116,16 +128,18 @@ async function settingsOf(options: EvalOptions, sets: readonly OpenSet[]): Promi
     sampling: { n, temperature, seed, maxTokens },
     limit,
     batch,
-    environment: { preset, prompt },
-    scoring: scoringOf(options, sets),
-    judge: judge ?? null,
+    ...episodes.settings,
+    scoring: scoringOf(episodes, sets),
   };
 }
 
-async function withPolicy<T>({ model, maxTokens }: EvalOptions, work: (policy: Policy) => Promise<T>): Promise<T> {
-  if (!("directory" in model)) return work(endpointPolicy({ ...model, maxTokens }));
-  using device = await openAdapter();
-  const policy = await QwenVLPolicy.load(device, { directory: model.directory }, { frozen: true });
+async function withPolicy<T>(
+  source: Policy | { readonly device: Device; readonly directory: string },
+  work: (policy: Policy) => Promise<T>,
+): Promise<T> {
+  if (!("device" in source)) return work(source);
+  const { device, directory } = source;
+  const policy = await QwenVLPolicy.load(device, { directory }, { frozen: true });
   try {
     return await work(policy);
   } finally {
@@ -136,13 +150,14 @@ async function withPolicy<T>({ model, maxTokens }: EvalOptions, work: (policy: P
 async function measureSets(
   policy: Policy,
   sets: readonly OpenSet[],
+  episodes: Episodes,
   options: EvalOptions,
   paths: EvaluationPaths,
   { note, signal }: CliIo,
 ): Promise<Map<string, Measured>> {
-  await using judge = options.judge && (await openJudge(options.judge, paths.verdicts));
+  await using judge = episodes.judge && (await openJudge(episodes.judge, paths.verdicts));
   const inEnvironment = await Promise.all(
-    sets.map(async (set) => ({ ...set, environment: await environmentOfSet(set.name, options, judge?.judge) })),
+    sets.map(async (set) => ({ ...set, environment: await episodes.environment(set.name, judge?.judge) })),
   );
   return await evaluateSets(policy, inEnvironment, paths, {
     ...options,
@@ -151,14 +166,4 @@ async function measureSets(
     signal,
     onProgress: note,
   });
-}
-
-function environmentOfSet(
-  set: string,
-  { preset, prompt, judge: settings }: EvalOptions,
-  judge: Judge | undefined,
-): Promise<Environment> {
-  const base = environmentPresets[preset];
-  const scoring = { ...base.scoring, scoring: settings ? ("judge" as const) : ("by_set" as const) };
-  return environmentOf({ ...base, scoring, prompt: prompt ?? (set === "nano" ? "compact" : "full") }, judge);
 }
