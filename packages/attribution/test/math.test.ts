@@ -219,3 +219,24 @@ test.each([
 ])("refuses %s", (_, call) => {
   expect(call).toThrow(AttributionError);
 });
+
+test("signed masses: a sign is a place of its own; both halves together are the unsigned masses", () => {
+  expect([...distribution([3, -1], { normalizer: "signedL1", smoothing: 0 })]).toEqual([0.75, 0, 0, 0.25]);
+  expect([...distribution([0, 0], { normalizer: "signedL1" })]).toEqual([0.25, 0.25, 0.25, 0.25]);
+  fc.assert(
+    fc.property(fc.array(fc.double({ min: -9, max: 9, noNaN: true }), { minLength: 1, maxLength: 9 }), (scores) => {
+      const [signed, plain] = (["signedL1", "absL1"] as const).map((normalizer) =>
+        distribution(scores, { normalizer }),
+      );
+      expect(signed!.reduce((sum, mass) => sum + mass, 0)).toBeCloseTo(1, 12);
+      for (const [k, mass] of plain!.entries()) expect(signed![k]! + signed![k + scores.length]!).toBeCloseTo(mass, 12);
+    }),
+  );
+  const kl = (a: number[], b: number[]) =>
+    divergence(
+      "kl_student_teacher",
+      ...([a, b].map((s) => distribution(s, { normalizer: "signedL1" })) as [never, never]),
+    );
+  expect(kl([3, -1], [3, -1])).toBe(0);
+  expect(kl([3, -1], [-3, -1])).toBeGreaterThan(4);
+});

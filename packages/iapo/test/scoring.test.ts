@@ -7,7 +7,16 @@ import { withFailingAllocations } from "@iapo/tensor-core/testing";
 import type { VisualTask } from "@iapo/vqa-tasks";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { iapoPresets } from "../src/config.ts";
-import { type Call, callDivergence, findCall, promptUnits, scoreCalls, scoreGroups } from "../src/index.ts";
+import {
+  type Call,
+  type CallTarget,
+  callDivergence,
+  findCall,
+  promptUnits,
+  scoreCalls,
+  scoreGroups,
+} from "../src/index.ts";
+import { callParts } from "../src/scoring/call-parts.ts";
 import { chartPrompt, chartTasks, type Nano, nanoModel, programFor, turnsOf } from "./support/models.ts";
 
 let device: Device;
@@ -30,7 +39,7 @@ afterAll(() => {
 });
 
 describe("the call of a turn", () => {
-  const spanOf = (text: string, target: "code" | "turn1" = "code"): string | undefined => {
+  const spanOf = (text: string, target: CallTarget = "code"): string | undefined => {
     const [turn] = turnsOf(student, task, [text]);
     const call = findCall(turn!, target, student.model);
     return call && processor.tokenizer.decode(turn!.tokens.filter((_, i) => call.targets[i] === 1));
@@ -50,6 +59,44 @@ describe("the call of a turn", () => {
     const span = spanOf(text);
     // The end token of an unclosed block belongs to it.
     expect(span?.replace("<|im_end|>", "")).toEqual(program);
+  });
+
+  test.each([
+    ['focus_on_rows_with_mask(image_1, ["a"], rows_bbox)', "focus_on_rows_with_mask", '(image_1, ["a"], rows_bbox)'],
+    ['x = mask (image_1, ["f(x)"], {"a": (1)})\nx', "mask", '(image_1, ["f(x)"], {"a": (1)})'],
+    ['display(mask(draw(image_1, "a"), "b"))', "maskdraw", '((image_1, "a"), "b")'],
+    ["display(image_1)", "", ""],
+    ['mask(image_1, "a # (', "mask", '(image_1, "a # ('],
+    ["# mask(a)\nx = (1)", "", ""],
+    ["mask(a)(b)", "mask", "(a)"],
+  ])("names and arguments of %s", (code, name, given) => {
+    const parts = callParts(code);
+    const of = (part: number): string => [...code].filter((_, i) => parts[i] === part).join("");
+    expect([of(1), of(2)]).toEqual([name, given]);
+  });
+
+  test("name and argument tokens are explained apart, from the same passes", async () => {
+    const [turn] = turnsOf(student, task, [programFor(task)]);
+    const [code, name, given] = (["code", "call_name", "call_arguments"] as const).map(
+      (target) => findCall(turn!, target, student.model)!,
+    );
+    const units = promptUnits(chartPrompt(task), turn!, { kind: "by_type" });
+    const scored = await scoreCalls(student.model, [code!, name!, given!], units, { kind: "occlusion" });
+    const places = [...code!.targets.keys()].filter((i) => code!.targets[i] === 1);
+    for (const [i, call] of [name!, given!].entries()) {
+      const own = places.flatMap((place, k) => (call.targets[place] ? [k] : []));
+      expect(own.length).toBeGreaterThan(0);
+      for (const [unit, tokens] of scored[i + 1]!.targetScores!.entries())
+        expect([...tokens]).toEqual(own.map((k) => scored[0]!.targetScores![unit]![k]));
+    }
+  });
+
+  test("a program that calls no tool is explained whole", () => {
+    const text = "```python\ndisplay(image_1)\n```";
+    expect(spanOf(text, "call_name")).toBe(spanOf(text, "code"));
+    expect(spanOf(`\`\`\`python\n${"focus_on_rows_with_mask(image_1)"}\n\`\`\``, "call_name")).toContain(
+      "focus_on_rows",
+    );
   });
 
   test("turn1 is all that was written; the prompt is never part of a call", () => {

@@ -3,10 +3,11 @@ import { AttributionError } from "../error.ts";
 import type { Numbers } from "./token-scores.ts";
 
 /**
- * `absL1`: |s| / sum |s|, scale free, without the sign; `relu`: max(s, 0) / their sum; `softmax`: of s / temperature, which depends on the
+ * `absL1`: |s| / sum |s|, scale free, without the sign; `signedL1`: the same over twice as many entries, those above 0 of every unit and then those
+ * below, so that a sign is a place of its own; `relu`: max(s, 0) / their sum; `softmax`: of s / temperature, which depends on the
  * scale of the scores; `softmax_z`: of z-scores (population deviation) / temperature.
  */
-export type Normalizer = "absL1" | "relu" | "softmax" | "softmax_z";
+export type Normalizer = "absL1" | "signedL1" | "relu" | "softmax" | "softmax_z";
 
 export interface DistributionOptions {
   /** Default `absL1`. */
@@ -18,14 +19,13 @@ export interface DistributionOptions {
 }
 
 /**
- * A distribution `[units]` that sums to 1. Where nothing is left to normalize (all scores 0, or for `relu` none above 0) it is uniform.
+ * A distribution `[units]`, `[2 units]` for `signedL1`, that sums to 1. Where nothing is left to normalize (all scores 0, or for `relu` none above 0) it is uniform.
  * @throws AttributionError `argument` for scores that are not finite, for none, and for options out of range
  */
 export function distribution(scores: Numbers, options: DistributionOptions = {}): Float64Array {
   const { normalizer = "absL1", temperature = 1, smoothing = 1e-3 } = options;
-  const count = scores.length;
   const values = Float64Array.from(scores);
-  if (count === 0 || !values.every(Number.isFinite)) {
+  if (values.length === 0 || !values.every(Number.isFinite)) {
     throw new AttributionError("argument", `scores must be finite numbers, at least one, not [${[...values]}]`);
   }
   if (!(temperature > 0 && smoothing >= 0 && smoothing <= 1)) {
@@ -36,6 +36,7 @@ export function distribution(scores: Numbers, options: DistributionOptions = {})
   }
   const weights = weightsOf(values, normalizer, temperature);
   const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const count = weights.length;
   return weights.map((weight) => (1 - smoothing) * (total > 0 ? weight / total : 1 / count) + smoothing / count);
 }
 
@@ -43,6 +44,8 @@ function weightsOf(scores: Float64Array, normalizer: Normalizer, temperature: nu
   switch (normalizer) {
     case "absL1":
       return scaled(scores.map(Math.abs));
+    case "signedL1":
+      return scaled(Float64Array.of(...scores, ...scores.map((score) => -score)).map((score) => Math.max(score, 0)));
     case "relu":
       return scaled(scores.map((score) => Math.max(score, 0)));
     case "softmax":

@@ -41,9 +41,11 @@ export const iapoSettingsSchema: z.ZodType<IapoSettings, unknown> = z
     method: z.enum(["grad_x_input", "ig", "grad_norm", "occlusion"]).optional().describe("How a call is attributed."),
     ...methodKeys.shape,
     target: z
-      .enum(["code", "turn1"])
+      .enum(["code", "call_name", "call_arguments", "turn1"])
       .optional()
-      .describe("The tokens that are explained: the program, or all of the first turn."),
+      .describe(
+        "The tokens that are explained: the program, its tools' names, their arguments, or all of the first turn.",
+      ),
     partition: z
       .enum(["per_tool", "by_type", "contiguous", "tool_groups"])
       .optional()
@@ -53,7 +55,7 @@ export const iapoSettingsSchema: z.ZodType<IapoSettings, unknown> = z
       .optional()
       .describe("Names of tools by group, for partition tool_groups."),
     normalize: z
-      .enum(["absL1", "relu", "softmax", "softmax_z"])
+      .enum(["absL1", "signedL1", "relu", "softmax", "softmax_z"])
       .optional()
       .describe("From block scores to a distribution."),
     temperature: positive.optional().describe("Of normalize softmax and softmax_z."),

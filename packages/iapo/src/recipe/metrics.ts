@@ -62,7 +62,7 @@ function massesByKind(calls: readonly ExplainedCall[], settings: IapoSettings): 
     const kinds = blockNames(trace, settings).map(kindOfUnit);
     for (const [i, own] of [scores.call, scores.reference].entries()) {
       blockMasses(own, settings).forEach((mass, block) => {
-        const name = `iapo/block_mass/${kinds[block]}/${scores.names[i]}`;
+        const name = `iapo/block_mass/${kinds[block % kinds.length]}/${scores.names[i]}`;
         sums.set(name, (sums.get(name) ?? 0) + mass);
       });
     }

@@ -2,12 +2,16 @@
 import type { ImageRef, Turn } from "@iapo/rollout-trace";
 import { findProgram } from "@iapo/visual-tools";
 import { IapoError } from "../error.ts";
+import { callParts } from "./call-parts.ts";
 import type { AttributionModel, Call } from "./model.ts";
 
 const opening = "```python";
 
-/** `code`: the fenced block that the environment reads as the tool program; `turn1`: all that the first turn says. */
-export type CallTarget = "code" | "turn1";
+/**
+ * `code`: the fenced block that the environment reads as the tool program; `call_name`, `call_arguments`: of it the names of called tools, or
+ * their arguments, the whole of one that calls none; `turn1`: all that the first turn says.
+ */
+export type CallTarget = "code" | "call_name" | "call_arguments" | "turn1";
 
 /**
  * The call of a turn, or undefined where there is none: no fenced block, or nothing but white space in it. A block without a
@@ -18,7 +22,7 @@ export function findCall(
   target: CallTarget,
   model: Pick<AttributionModel, "tokenBytes">,
 ): Call | undefined {
-  const targets = target === "turn1" ? turn.lossMask : programTokens(turn, model);
+  const targets = target === "turn1" ? turn.lossMask : programTokens(turn, target, model);
   return targets?.includes(1) ? { turn, targets } : undefined;
 }
 
@@ -39,6 +43,7 @@ export function firstTurn<T>({ turns }: { readonly turns: readonly T[] }): T {
 
 function programTokens(
   { tokens, lossMask }: Turn<ImageRef>,
+  target: Exclude<CallTarget, "turn1">,
   model: Pick<AttributionModel, "tokenBytes">,
 ): Uint8Array | undefined {
   const startOf = new Int32Array(tokens.length).fill(-1);
@@ -52,5 +57,10 @@ function programTokens(
   const found = findProgram(text) ?? firstBlock(text);
   if (found === undefined || text.slice(found.start, found.end).trim() === "") return undefined;
   const { start, end } = found;
-  return Uint8Array.from(startOf, (at) => Number(at >= start && at < end));
+  const whole = Uint8Array.from(startOf, (at) => Number(at >= start && at < end));
+  if (target === "code") return whole;
+  const parts = callParts(text.slice(start, end));
+  const wanted = target === "call_name" ? 1 : 2;
+  const chosen = whole.map((isIn, i) => Number(isIn === 1 && parts[(startOf[i] ?? 0) - start] === wanted));
+  return chosen.includes(1) ? chosen : whole;
 }
