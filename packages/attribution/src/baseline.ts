@@ -1,6 +1,18 @@
 // What stands for "nothing there" (docs/method.md H.2).
 
-import { concat, gatherRows, mean, multiply, noGrad, RowIndex, reshape, scope, type Tensor } from "@iapo/tensor-core";
+import {
+  add,
+  concat,
+  gatherRows,
+  mean,
+  multiply,
+  noGrad,
+  overwriteRows,
+  RowIndex,
+  reshape,
+  scope,
+  type Tensor,
+} from "@iapo/tensor-core";
 import { matrixShape } from "./checked.ts";
 import { AttributionError } from "./error.ts";
 import type { DifferentiableModel, Embedded } from "./model.ts";
@@ -11,6 +23,16 @@ import type { DifferentiableModel, Embedded } from "./model.ts";
  * no quadrature looks, so that its use is warned about.
  */
 export type Baseline = "mean" | "mean_by_kind" | "pad" | "zero";
+
+/**
+ * Of occlusion of several prompts at once: text as for `mean`; an image becomes that of the next prompt (`other_image`), or the mean of those of
+ * all others, place by place (`mean_image`). The mean of an image's own rows still tells what kind of image it is; these do not.
+ */
+export type BatchBaseline = "other_image" | "mean_image";
+
+export function isBatchBaseline(baseline: Baseline | BatchBaseline): baseline is BatchBaseline {
+  return baseline === "other_image" || baseline === "mean_image";
+}
 
 /** A baseline row for each prompt token, `[promptTokens, width]`. @throws AttributionError `baseline` where the model has no padding token */
 export function baselineRows(model: DifferentiableModel<never>, embedded: Embedded, baseline: Baseline): Tensor {
@@ -47,8 +69,56 @@ export function baselineRows(model: DifferentiableModel<never>, embedded: Embedd
   );
 }
 
+/** The rows of a prompt's first image, `[imageTokens, width]`; undefined where it has none. On no tape; the caller disposes them. */
+export function imageRows({ embeddings, imageOfToken }: Embedded): Tensor | undefined {
+  const rows = tokensOfImage(imageOfToken, 0);
+  if (rows.length === 0) return undefined;
+  const [tokens] = matrixShape(embeddings);
+  return noGrad(() => scope(() => gatherRows(embeddings, RowIndex.of(embeddings.device, rows, tokens))));
+}
+
+/**
+ * Baseline rows `[promptTokens, width]` with images of other prompts, of which at least one is needed where there is an image. Where an image has
+ * more rows or fewer, they are taken from the same share of the way.
+ */
+export function batchBaselineRows(
+  { embeddings, imageOfToken, meanEmbedding }: Embedded,
+  others: readonly Tensor[],
+): Tensor {
+  const images = imageOfToken.reduce((most, image) => Math.max(most, image), -1) + 1;
+  if (images > 0 && others.length === 0)
+    throw new AttributionError(
+      "baseline",
+      "a baseline of other images needs another prompt with an image beside this one",
+    );
+  const { device } = embeddings;
+  const [tokens] = matrixShape(embeddings);
+  return noGrad(() =>
+    scope(() => {
+      let rows = gatherRows(meanEmbedding, RowIndex.of(device, new Int32Array(tokens), 1));
+      for (let image = 0; image < images; image++) {
+        const own = tokensOfImage(imageOfToken, image);
+        const shown = others.map((other) => stretched(other, own.length)).reduce((sum, one) => add(sum, one));
+        rows = overwriteRows(rows, multiply(shown, 1 / others.length), RowIndex.of(device, own, tokens));
+      }
+      return rows;
+    }),
+  );
+}
+
+/** `count` rows of an image, from the same share of the way each. */
+function stretched(image: Tensor, count: number): Tensor {
+  const [rows] = matrixShape(image);
+  const places = Int32Array.from({ length: count }, (_, i) => Math.floor((i * rows) / count));
+  return gatherRows(image, RowIndex.of(image.device, places, rows));
+}
+
+function tokensOfImage(imageOfToken: Int32Array, image: number): number[] {
+  return Array.from(imageOfToken.keys()).filter((token) => imageOfToken[token] === image);
+}
+
 function meanOfImage({ embeddings, imageOfToken }: Embedded, image: number): Tensor {
   const [tokens, width] = matrixShape(embeddings);
-  const rows = Array.from(imageOfToken.keys()).filter((token) => imageOfToken[token] === image);
+  const rows = tokensOfImage(imageOfToken, image);
   return reshape(mean(gatherRows(embeddings, RowIndex.of(embeddings.device, rows, tokens)), 0), [1, width]);
 }

@@ -1,7 +1,7 @@
 // Which input tokens and prompt blocks a generated span rests on.
 // @module
 export { attributeBlocks, attributeGroups, attributeTokens, type PartitionedInput } from "./attribute.ts";
-export type { Baseline } from "./baseline.ts";
+export { type Baseline, type BatchBaseline, isBatchBaseline } from "./baseline.ts";
 export { type FaithfulnessCurve, type FaithfulnessOptions, faithfulness } from "./faithfulness.ts";
 export { type AttributionJson, attributionToJson, attributionVersion } from "./json.ts";
 export * from "./math/index.ts";

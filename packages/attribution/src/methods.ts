@@ -1,5 +1,5 @@
 // The attribution methods as values, and what each gives. A combination that makes no sense has no type.
-import type { Baseline } from "./baseline.ts";
+import type { Baseline, BatchBaseline } from "./baseline.ts";
 import type { BlockReduce, QuadratureKind, TokenReduce } from "./math/index.ts";
 
 /** Gradient x embedding, the method of the IAPO paper (docs/method.md F4 and F5). */
@@ -32,8 +32,8 @@ export interface GradientNorm {
 /** S(prompt) - S(prompt without the block); its scores are a block's, no token's, so nothing is left to reduce. */
 export interface Occlusion {
   readonly kind: "occlusion";
-  /** Default `mean_by_kind`. */
-  readonly baseline?: Baseline;
+  /** Default `mean_by_kind`. One of the batch makes scores depend on the prompts that are explained together, and on their order. */
+  readonly baseline?: Baseline | BatchBaseline;
   /** Rows of one packed pass; default 16384. */
   readonly rowsPerPass?: number;
 }

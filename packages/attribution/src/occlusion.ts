@@ -1,6 +1,6 @@
 // Occlusion of several prompts at once: as many as fit are embedded and scored together.
 import type { Tensor } from "@iapo/tensor-core";
-import { baselineRows } from "./baseline.ts";
+import { type BatchBaseline, baselineRows, batchBaselineRows, imageRows, isBatchBaseline } from "./baseline.ts";
 import { at } from "./checked.ts";
 import { type Partition, tokensOfUnits } from "./math/index.ts";
 import type { BlockAttribution, Occlusion } from "./methods.ts";
@@ -20,6 +20,11 @@ export async function occlusionOfAll<Group extends { readonly partition: Partiti
   open: (group: Group) => { readonly value: Embedded },
   { baseline = "mean_by_kind", rowsPerPass = defaultRowsPerPass }: Occlusion,
 ): Promise<BlockAttribution[][]> {
+  const images = isBatchBaseline(baseline) ? groups.map((group) => imageOf(open(group).value)) : [];
+  const rowsFor = (embedded: Embedded, place: number): Tensor =>
+    isBatchBaseline(baseline)
+      ? batchBaselineRows(embedded, othersOf(images, place, baseline))
+      : baselineRows(model, embedded, baseline);
   const results: BlockAttribution[][] = [];
   let together: Opened[] = [];
   let rows = 0;
@@ -29,14 +34,14 @@ export async function occlusionOfAll<Group extends { readonly partition: Partiti
     [together, rows] = [[], 0];
   };
   try {
-    for (const group of groups) {
+    for (const [place, group] of groups.entries()) {
       const embedded = open(group).value;
       const prompt = { embedded, replaced: tokensOfUnits(group.partition), names: group.partition.names };
       const own = rowsOfAll(prompt);
       let made: Tensor;
       try {
         if (together.length > 0 && rows + own > rowsPerPass) await score();
-        made = baselineRows(model, embedded, baseline);
+        made = rowsFor(embedded, place);
       } catch (error) {
         embedded.dispose();
         throw error;
@@ -48,7 +53,23 @@ export async function occlusionOfAll<Group extends { readonly partition: Partiti
     return results;
   } finally {
     for (const prompt of together) prompt.dispose();
+    for (const image of images) image?.dispose();
   }
+}
+
+/** Of a prompt that is embedded for its image alone. */
+function imageOf(embedded: Embedded): Tensor | undefined {
+  try {
+    return imageRows(embedded);
+  } finally {
+    embedded.dispose();
+  }
+}
+
+/** Images in the place of that of prompt `place`: the next prompt's that has one, or those of all others. */
+function othersOf(images: readonly (Tensor | undefined)[], place: number, baseline: BatchBaseline): Tensor[] {
+  const others = [...images.slice(place + 1), ...images.slice(0, place)].filter((image) => image !== undefined);
+  return baseline === "other_image" ? others.slice(0, 1) : others;
 }
 
 function disposeAll(...held: readonly { dispose(): void }[]): void {

@@ -113,6 +113,48 @@ describe.each(cells)("%s, %s", (size, dtype) => {
     expect(device.memory().liveBytes).toBe(liveBytes);
   });
 
+  test("an image in the place of another: its own rows for its twin, another's for others, whatever the passes", async () => {
+    const shape = { words: 12, images: 1, responses: [4] };
+    const [small, large] = [
+      groupOf(config, { ...shape, grid: [1, 4, 4] }),
+      groupOf(config, { ...shape, grid: [1, 4, 8] }),
+    ];
+    const other = {
+      ...large,
+      prompt: {
+        ...large.prompt,
+        images: large.prompt.images.map((image) => ({ ...image, id: "other", values: image.values.map((v) => v + 1) })),
+      },
+    };
+    const split = (input: typeof small) => ({
+      input,
+      partition: {
+        names: ["text", "image"],
+        unitOfToken: Int16Array.from(input.prompt.tokens, (id) => Number(id === config.tokens.image)),
+      },
+    });
+    const scoresOf = async (
+      groups: readonly (typeof small)[],
+      baseline: "other_image" | "mean_image",
+      rowsPerPass = 16_384,
+    ) =>
+      (await attributeGroups(model, groups.map(split), { kind: "occlusion", baseline, rowsPerPass })).map(
+        ([only]) => only!.blockScores[1]!,
+      );
+    const twins = await scoresOf([large, large], "other_image");
+    expect(twins).toEqual([0, 0]);
+    const [next, , last] = await scoresOf([large, other, small], "other_image");
+    expect(next).not.toBe(0);
+    expect((await scoresOf([large, other], "mean_image"))[0]).toBe(next);
+    expect((await scoresOf([small, large], "other_image"))[0]).toBe(last);
+    expect(await scoresOf([large, other, small], "mean_image", 1)).toEqual(
+      await scoresOf([large, other, small], "mean_image"),
+    );
+    const { liveBytes } = device.memory();
+    await expect(scoresOf([large], "mean_image")).rejects.toThrow(/another prompt with an image/);
+    expect(device.memory().liveBytes).toBe(liveBytes);
+  });
+
   test("what each target token loses adds up to what the call loses", async () => {
     for (const { blockScores, targetScores } of await attributeBlocks(model, group, units, { kind: "occlusion" })) {
       expect(targetScores).toHaveLength(5);

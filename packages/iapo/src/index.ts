@@ -25,6 +25,7 @@ export {
 export type { DefinitionScores, Mean } from "./case-study/definitions.ts";
 export {
   type DiagnosedCell,
+  type DiagnosedState,
   type DiagnoseOptions,
   type Diagnosis,
   diagnose,
@@ -36,14 +37,23 @@ export {
 } from "./diagnose/diagnose.ts";
 export {
   type CallKind,
+  type ChartByModel,
   type ChartScores,
   type DiagnoseChart,
   type DiagnoseModels,
   type Explained,
   type ExplainOptions,
   explainCharts,
+  type ModelScores,
 } from "./diagnose/explain.ts";
-export { type CellSettings, type DiagnoseGrid, defaultGrid, methodLabel } from "./diagnose/grid.ts";
+export {
+  type AttributionCell,
+  type CellSettings,
+  type DiagnoseGrid,
+  defaultGrid,
+  type LogProbPenalty,
+  methodLabel,
+} from "./diagnose/grid.ts";
 export { diagnosisSvg } from "./diagnose/picture.ts";
 export { type Estimate, pairedAuc, pooledAuc } from "./diagnose/statistics.ts";
 export { diagnosisTable } from "./diagnose/table.ts";

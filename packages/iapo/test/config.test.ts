@@ -54,6 +54,7 @@ test.each([
   { method: "grad_norm", normalize: "softmax_z", temperature: 2 },
   { partition: "tool_groups", toolGroups: { columns: ["a", "b"], rows: ["c"] } },
   { lambdaSchedule: { kind: "constant" }, noCallPenalty: 1.5 },
+  { preset: "anchored", baseline: "other_image", target: "call_name", normalize: "signedL1" },
   { preset: "anchored", tolerance: { kind: "gap", atLeast: 0.03 } },
   { preset: "anchored", partition: "per_tool", compare: "teacher_with_own_call", teacherTemperature: 1 },
   { preset: "anchored", compare: "student_with_teacher", teacherTarget: "teacher_call", teacherTemperature: 0.5 },
@@ -98,6 +99,11 @@ describe("refused", () => {
       "teacherTemperature: the teacher writes no call of its own where compare is student_with_teacher, student_call",
     ],
     [{ tolerance: { kind: "gate", above: 0.1 } }, "tolerance: normalization joint takes none; decoupled does"],
+    [
+      { preset: "anchored", compare: "teacher_with_own_call", baseline: "mean_image" },
+      "baseline: mean_image depends on the step's other prompts",
+    ],
+    [{ method: "ig", baseline: "other_image" }, "baseline: method ig takes no other_image"],
     [{ tolerance: { kind: "gate" } }, "tolerance.above: Invalid input"],
     [{ lamda: 1 }, 'Unrecognized key: "lamda"'],
   ])("%j", (given, message) => {

@@ -6,6 +6,8 @@ import { describe, expect, test } from "vitest";
 import { iapoPresets, iapoSettingsSchema } from "../src/config.ts";
 import {
   type ChartScores,
+  callDivergence,
+  type DiagnosedState,
   type DiagnoseGrid,
   type DiagnoseOptions,
   diagnose,
@@ -104,18 +106,24 @@ const grid: DiagnoseGrid = {
   ],
   partitions: [{ partition: "per_tool" }],
   normalizers: ["absL1", "relu"],
-  teacherTargets: ["student_call", "teacher_call"],
+  comparisons: [
+    { compare: "student_with_teacher", teacherTarget: "student_call" },
+    { compare: "student_with_teacher", teacherTarget: "teacher_call" },
+  ],
+  logProb: false,
 };
+const asItIs = (explained: DiagnosedState["explained"]): DiagnosedState[] => [{ name: "as it is", explained }];
 
 /** Student and teacher agree on right calls; `axis` and `names` say how far they lie apart on faulty ones. */
 function chart(i: number, axis: number, names: number, own = true): ChartScores {
   const scores = (shift: number) => Float64Array.of(1 + shift, 2, 3);
-  const student = { right: scores(0), wrong_axis: scores(0), wrong_names: scores(0) };
+  const student = { right: scores(0), other_right: scores(0), wrong_axis: scores(0), wrong_names: scores(0) };
   const jitter = 0.01 + 0.001 * i;
   return {
     student,
     teacher: {
       right: scores(jitter),
+      other_right: scores(jitter / 2),
       wrong_axis: scores(axis + jitter),
       wrong_names: scores(names),
       ...(own && { own: scores(2) }),
@@ -127,18 +135,18 @@ describe("cells", () => {
   const charts = Array.from({ length: 12 }, (_, i) => i);
   /** Occlusion tells both faults apart; gradient x embedding finds wrong names cheaper than right ones. */
   const explained = [[charts.map((i) => chart(i, 0.5, 0.4))], [charts.map((i) => chart(i, 0.5, 0))]];
-  const diagnosis = diagnose(explained, grid, options);
+  const diagnosis = diagnose(asItIs(explained), grid, options);
 
   test("every combination, with the areas that the scores were made for", () => {
     expect(diagnosis.cells.map(({ settings }) => labelOf(settings))).toEqual([
-      "occlusion, student_call, per_tool, absL1",
-      "occlusion, student_call, per_tool, relu",
-      "occlusion, teacher_call, per_tool, absL1",
-      "occlusion, teacher_call, per_tool, relu",
-      "grad_x_input dot, student_call, per_tool, absL1",
-      "grad_x_input dot, student_call, per_tool, relu",
-      "grad_x_input dot, teacher_call, per_tool, absL1",
-      "grad_x_input dot, teacher_call, per_tool, relu",
+      "occlusion, student_with_teacher, student_call, per_tool, absL1",
+      "occlusion, student_with_teacher, student_call, per_tool, relu",
+      "occlusion, student_with_teacher, teacher_call, per_tool, absL1",
+      "occlusion, student_with_teacher, teacher_call, per_tool, relu",
+      "grad_x_input dot, student_with_teacher, student_call, per_tool, absL1",
+      "grad_x_input dot, student_with_teacher, student_call, per_tool, relu",
+      "grad_x_input dot, student_with_teacher, teacher_call, per_tool, absL1",
+      "grad_x_input dot, student_with_teacher, teacher_call, per_tool, relu",
     ]);
     const [occlusion, , teacherCall, , gradient] = diagnosis.cells;
     expect(occlusion!.faults.wrong_axis.paired).toEqual({ auc: 1, low: 1, high: 1 });
@@ -154,8 +162,8 @@ describe("cells", () => {
     const p = [1 / 6, 1 / 3, 1 / 2].map((share) => 0.999 * share + 0.001 / 3);
     const q = [1.01 / 6.01, 2 / 6.01, 3 / 6.01].map((share) => 0.999 * share + 0.001 / 3);
     const expected = p.reduce((sum, share, k) => sum + share * Math.log(share / q[k]!), 0);
-    const single = diagnose([[[chart(0, 0.5, 0.4)]], [[chart(0, 0.5, 0)]]], grid, options);
-    expect(single.cells[0]!.right).toBeCloseTo(expected, 12);
+    const single = diagnose(asItIs([[[chart(0, 0.5, 0.4)]], [[chart(0, 0.5, 0)]]]), grid, options);
+    expect(single.cells[0]!.faults.wrong_axis.right).toBeCloseTo(expected, 12);
   });
 
   test("the cell that tells both apart is recommended, and its settings are a configuration", () => {
@@ -171,27 +179,100 @@ describe("cells", () => {
 
   test("a fault that is cheaper is warned about; where no cell is certain, none is recommended", () => {
     expect(diagnosis.warnings).toHaveLength(2);
-    expect(diagnosis.warnings[0]).toMatch(/^grad_x_input dot, student_call.*wrong names costs less.*AUC 0\.00/);
-    const poor = diagnose([[], [explained[1]![0]!]].slice(1), { ...grid, methods: grid.methods.slice(1) }, options);
+    expect(diagnosis.warnings[0]).toMatch(
+      /^grad_x_input dot, student_with_teacher, student_call.*wrong names costs less.*AUC 0\.00/,
+    );
+    const poor = diagnose(asItIs([[explained[1]![0]!]]), { ...grid, methods: grid.methods.slice(1) }, options);
     expect(poor.recommended).toBeNull();
     expect(poor.warnings.at(-1)).toMatch(/no setting/);
   });
 
   test("charts without a call of the teacher's own are left out of teacher_call alone", () => {
     const some = charts.map((i) => chart(i, 0.5, 0.4, i < 5));
-    const cells = diagnose([[some], [some]], grid, options).cells;
+    const cells = diagnose(asItIs([[some], [some]]), grid, options).cells;
     expect(cells.map((cell) => cell.charts)).toEqual([12, 12, 5, 5, 12, 12, 5, 5]);
     const none = charts.map((i) => chart(i, 0.5, 0.4, false));
-    expect(diagnose([[none], [none]], grid, options).cells).toHaveLength(4);
-    expect(() => diagnose([[[]], [[]]], grid, options)).toThrow(/at least one chart/);
+    expect(diagnose(asItIs([[none], [none]]), grid, options).cells).toHaveLength(4);
+    expect(() => diagnose(asItIs([[[]], [[]]]), grid, options)).toThrow(/at least one chart/);
+  });
+
+  test("the worst state of the student decides: a cell that fails in one is not recommended, and the table names it", () => {
+    const turned = [[charts.map((i) => chart(i, -0.5, 0.4))], explained[1]!];
+    const drifted = diagnose([...asItIs(explained), { name: "biased to rows", explained: turned }], grid, options);
+    const [occlusion] = drifted.cells;
+    expect(drifted.states).toEqual(["as it is", "biased to rows"]);
+    expect(occlusion!.states.map(({ wrong_axis }) => [wrong_axis.state, wrong_axis.paired.auc])).toEqual([
+      ["as it is", 1],
+      ["biased to rows", expect.closeTo(1, 9)],
+    ]);
+    // With the roles of the calls changed the fault is the cheaper one.
+    const swapped = charts.map((i) => {
+      const { student, teacher } = chart(i, 0.5, 0.4);
+      return { student, teacher: { ...teacher, right: teacher.wrong_axis!, wrong_axis: teacher.right! } };
+    });
+    const found = diagnose(
+      [...asItIs(explained), { name: "biased to rows", explained: [[swapped], explained[1]!] }],
+      grid,
+      options,
+    );
+    expect(found.cells[0]!.faults.wrong_axis).toMatchObject({ state: "biased to rows", paired: { auc: 0 } });
+    expect(found.cells[0]!.faults.wrong_names.state).toBe("biased to rows");
+    expect(found.recommended).toBeNull();
+    expect(found.warnings[0]).toMatch(/^occlusion, student_with_teacher.*: biased to rows, a call with the wrong axis/);
+    expect(diagnosisTable(found)).toMatch(/^the student as it is; biased to rows$/m);
+    expect(diagnosisTable(found)).toMatch(/^occlusion, .*0\.00 \[0\.00, 0\.00\] +biased to rows/m);
+  });
+
+  test("anchored cells and the log-prob read the teacher alone: by hand, and the same in every state", () => {
+    const anchored: DiagnoseGrid = {
+      ...grid,
+      methods: grid.methods.slice(0, 1),
+      normalizers: ["absL1"],
+      comparisons: [{ compare: "teacher_with_own_call" }, { compare: "teacher_with_best_of_group" }],
+      logProb: true,
+    };
+    const logProbs = { right: -1, other_right: -1.5, wrong_axis: -3, wrong_names: -2 };
+    const scored = charts.map((i) => ({ ...chart(i, 0.5, 0.4), logProbs }));
+    const biased = scored.map((one) => ({ ...one, student: { ...one.student, right: Float64Array.of(9, 0, 0) } }));
+    const states = [...asItIs([[scored]]), { name: "biased", explained: [[biased]] }];
+    const found = diagnose(states, anchored, options);
+    expect(found.cells.map(({ settings }) => labelOf(settings))).toEqual([
+      "occlusion, teacher_with_own_call, per_tool, absL1",
+      "occlusion, teacher_with_best_of_group, per_tool, absL1",
+      "teacher_log_prob",
+    ]);
+    const [own, best, logProb] = found.cells;
+    for (const { states: both } of found.cells)
+      expect({ ...both[1]!.wrong_axis, state: "as it is" }).toEqual(both[0]!.wrong_axis);
+    const { teacher } = scored[0]!;
+    const single = diagnose(asItIs([[[scored[0]!]]]), anchored, options);
+    expect(single.cells[0]!.faults.wrong_axis.mean).toBe(
+      callDivergence(teacher.wrong_axis!, teacher.own!, { ...iapoPresets.occlusion }),
+    );
+    expect(single.cells[1]!.faults.wrong_names.mean).toBe(
+      callDivergence(teacher.wrong_names!, teacher.right!, { ...iapoPresets.occlusion }),
+    );
+    // The best call costs nothing: of the two right ones the other is judged.
+    expect(single.cells[1]!.faults.wrong_axis.right).toBe(
+      callDivergence(teacher.other_right!, teacher.right!, { ...iapoPresets.occlusion }),
+    );
+    expect(best!.faults.wrong_axis.right).toBeGreaterThan(0);
+    expect([best!.faults.wrong_axis.paired.auc, logProb!.faults.wrong_names.mean]).toEqual([1, 2]);
+    expect(own!.charts).toBe(12);
+    // The log-prob is a rival to look at, and no setting of this package.
+    expect(found.recommended).toBe(1);
+    const unscored = diagnose.bind(undefined, asItIs([[[chart(0, 0.5, 0.4)]]]), anchored, options);
+    expect(unscored).toThrow(/not scored by the teacher/);
   });
 
   test("as JSON, table and picture it says the same", () => {
     expect(JSON.parse(JSON.stringify(diagnosis))).toEqual(diagnosis);
     const table = diagnosisTable(diagnosis).split("\n");
-    expect(table[3]).toMatch(/^occlusion, student_call, per_tool, absL1 .* 1\.00 \[1\.00, 1\.00\] .* \*$/);
-    expect(table[7]).toMatch(/^grad_x_input dot, student_call.* 0\.00 \[0\.00, 0\.00\].* !$/);
-    expect(table).toContain("* recommended: occlusion, student_call, per_tool, absL1");
+    expect(table[4]).toMatch(
+      /^occlusion, student_with_teacher, student_call, per_tool, absL1 .* 1\.00 \[1\.00, 1\.00\] .* \*$/,
+    );
+    expect(table[8]).toMatch(/^grad_x_input dot, student_with_teacher, student_call.* 0\.00 \[0\.00, 0\.00\].* !$/);
+    expect(table).toContain("* recommended: occlusion, student_with_teacher, student_call, per_tool, absL1");
     const picture = diagnosisSvg(diagnosis);
     expect(picture.match(/<rect /g)).toHaveLength(1 + 2 * diagnosis.cells.length);
     expect(picture.match(/>0\.00 !</g)).toHaveLength(2);

@@ -34,7 +34,11 @@ const grid: DiagnoseGrid = {
   ],
   partitions: [{ partition: "per_tool" }, { partition: "tool_groups", toolGroups }],
   normalizers: ["absL1"],
-  teacherTargets: ["student_call", "teacher_call"],
+  comparisons: [
+    { compare: "student_with_teacher", teacherTarget: "student_call" },
+    { compare: "student_with_teacher", teacherTarget: "teacher_call" },
+  ],
+  logProb: false,
 };
 const options: DiagnoseOptions = {
   target: "code",
@@ -73,9 +77,12 @@ async function chartOf(index: number): Promise<DiagnoseChart> {
     toolProgram(axis === "columns" ? "rows" : "columns", "mask", question.names),
     toolProgram(axis, "mask", others.slice(0, question.names.length)),
     toolProgram(axis, "draw", question.names),
+    toolProgram(axis, "highlight", question.names),
   ];
-  const [right, wrong_axis, wrong_names, own] = turnsOf(student, task, texts).map((turn) => ({ turns: [turn] }));
-  const calls = { right: right!, wrong_axis: wrong_axis!, wrong_names: wrong_names! };
+  const [right, wrong_axis, wrong_names, own, other_right] = turnsOf(student, task, texts).map((turn) => ({
+    turns: [turn],
+  }));
+  const calls = { right: right!, other_right: other_right!, wrong_axis: wrong_axis!, wrong_names: wrong_names! };
   return { id: task.id, blocks: chartPrompt(task), calls, teacherCall: own! };
 }
 
@@ -85,7 +92,7 @@ describe("diagnosis", { timeout: 120_000 }, () => {
     const seen: number[] = [];
     const models = { student: student.model, teacher: teacher.model };
     const explained = await explainCharts(models, all, grid, { target: "code", onChart: (done) => seen.push(done) });
-    const { cells } = diagnose(explained, grid, options);
+    const { cells } = diagnose([{ name: "as it is", explained }], grid, options);
     expect(seen).toEqual([1, 2]);
     expect(cells).toHaveLength(8);
     const chart = all[1]!;
@@ -109,23 +116,19 @@ describe("diagnosis", { timeout: 120_000 }, () => {
       const { student: own, teacher: other } = explained[1]![0]![i]!;
       return sum + callDivergence(own.wrong_axis, other.wrong_axis!, penalty) / 2;
     }, 0);
-    const cell = cells.find(({ settings }) => settings.method === "grad_x_input")!;
+    const cell = cells.find(({ settings }) => "method" in settings && settings.method === "grad_x_input")!;
     expect(cell.faults.wrong_axis.mean).toBeCloseTo(mean, 12);
     expect(mean).toBeGreaterThan(0);
   });
 
   test("a teacher equal to the student says nothing about its own calls: D 0, all areas at chance, no recommendation", async () => {
     const models = { student: student.model, teacher: student.model };
-    const target: DiagnoseGrid = { ...grid, methods: grid.methods.slice(1), teacherTargets: ["student_call"] };
-    const found = diagnose(
-      await explainCharts(models, [await chartOf(2)], target, { target: "code" }),
-      target,
-      options,
-    );
-    for (const { right, faults } of found.cells) {
-      expect(right).toBe(0);
-      for (const { mean, paired, pooled } of Object.values(faults)) {
-        expect([mean, paired.auc, pooled.auc]).toEqual([0, 0.5, 0.5]);
+    const target: DiagnoseGrid = { ...grid, methods: grid.methods.slice(1), comparisons: grid.comparisons.slice(0, 1) };
+    const explained = await explainCharts(models, [await chartOf(2)], target, { target: "code" });
+    const found = diagnose([{ name: "as it is", explained }], target, options);
+    for (const { faults } of found.cells) {
+      for (const { right, mean, paired, pooled } of Object.values(faults)) {
+        expect([right, mean, paired.auc, pooled.auc]).toEqual([0, 0, 0.5, 0.5]);
       }
     }
     expect(found.recommended).toBeNull();

@@ -4,8 +4,10 @@ import type { DiagnoseFlags } from "../diagnose/diagnose.ts";
 import { type AddCommand, wholeNumber } from "./command.ts";
 
 const help = `
-On each chart three calls are set down: the right one, one on the wrong axis, one with other names. AUC is how often the penalty of
-the fault is above that of the right call: 1 always, 0.5 chance, below 0.5 a policy is paid for the fault.
+On each chart calls are set down: two right ones, one on the wrong axis, one with other names. AUC is how often the penalty of
+the fault is above that of the right call: 1 always, 0.5 chance, below 0.5 a policy is paid for the fault. The student is judged as it
+is, and biased to each axis and to no call by a few supervised steps; the table has its worst state, in which a recommended setting
+tells both faults apart too.
 
 Examples:
   $ iapo diagnose                                                       the shipped models, 200 charts

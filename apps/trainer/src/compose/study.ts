@@ -1,4 +1,5 @@
 // What a study of models looks at: student and teacher by name or configuration, nano-charts, and the environment of their episodes.
+import { type OptimizerSettings, optimizerSettingsSchema } from "@iapo/grpo/config";
 import { iapoPresets } from "@iapo/iapo/config";
 import type { StudySubject } from "@iapo/iapo/study";
 import { checkModelDirectory, environmentOf, type Job, namedModel, openJob, requireTrust } from "@iapo/jobs";
@@ -25,6 +26,8 @@ export interface Study extends StudySubject {
   readonly teacher: ModelSource | undefined;
   /** Of a turn: the configuration's, or what nano models need. */
   readonly maxTokens: number;
+  /** Likewise. */
+  readonly optimizer: OptimizerSettings;
 }
 
 /** Answers are compared by rule: what is studied are calls. @throws TrainerError `config`, `missing`, `invalid` */
@@ -52,6 +55,7 @@ export async function openStudy({ source, student, teacher, trust, seed }: Study
     environment: await environmentOf(options),
     iapo: config?.iapo ?? iapoPresets.occlusion,
     maxTokens: config?.grpo.rollout.maxTokens ?? 48,
+    optimizer: config?.grpo.optimizer ?? optimizerSettingsSchema.parse({ learningRate: 4e-4, weightDecay: 0 }),
   };
 }
 

@@ -63,7 +63,7 @@ async function runDemo(options: DemoOptions, directory: string, io: CliIo): Prom
   const seen = regime ? [whatGrpoSees[regime]] : [];
   for (const remark of [...remarks, ...seen, ...(grpo ? [grpo.note] : [])]) io.out(remark);
   io.out(`Rates of ${count} held-out ${what}, with 95 % bootstrap intervals; ${seconds} s in all.`);
-  io.out(`Look at ${at("report.html")}: curves, and what calls rest on, student beside teacher.`);
+  io.out(`Look at ${at("report.html")}: curves, and what calls rest on.`);
   io.out(`The trained model is ${at("model")}; iapo replay ${at("run")} computes every step again.`);
   return ExitCode.done;
 }

@@ -19,4 +19,4 @@ export interface DemoOptions {
   readonly teacher?: string | undefined;
 }
 
-export const demoRecipe = "nano-iapo-occlusion";
+export const demoRecipe = "nano-iapo-anchored";

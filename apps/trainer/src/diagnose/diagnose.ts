@@ -8,10 +8,14 @@ import {
   diagnoseModels,
   type EarlierChoice,
   readChoice,
+  scoringModels,
+  type TrainableStudent,
 } from "@iapo/iapo/study";
 import { openTeacher } from "@iapo/jobs";
+import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { ModelSource } from "@iapo/qwen-vl-model/config";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
+import type { Device } from "@iapo/tensor-core";
 import type { NanoSplit } from "@iapo/vqa-tasks/nano";
 import { openAdapter } from "../adapter.ts";
 import { openStudy, type Study, type StudyFlags } from "../compose/study.ts";
@@ -75,25 +79,34 @@ async function make(
   using device = await openAdapter();
   const student = await openTeacher(device, study.student, io);
   const teacher = await openTeacher(device, teacherSource, io);
+  const pace = createPace(io.note, charts * scoringModels, "charts").done;
+  let done = 0;
   try {
     if (student.writer.id === teacher.writer.id)
       io.note("student and teacher have the same weights: about the student's own calls they cannot differ");
     return await diagnoseModels(
       study,
-      { student, teacher },
+      { student, teacher, trainable: () => trainable(device, study.student, io) },
       {
         split,
         charts,
+        optimizer: study.optimizer,
         maxTokens: study.maxTokens,
         file: join(directory, "scores.jsonl"),
         signal: io.signal,
-        onChart: createPace(io.note, charts, "charts").done,
+        onChart: (isNew) => pace(++done, isNew),
       },
     );
   } finally {
     student.dispose();
     teacher.dispose();
   }
+}
+
+/** Loaded once more: a few steps change its weights. */
+async function trainable(device: Device, source: ModelSource, { signal }: CliIo): Promise<TrainableStudent> {
+  const policy = await QwenVLPolicy.load(device, source, { signal });
+  return { policy, model: policy.differentiable(), dispose: () => policy.model.dispose() };
 }
 
 function choiceText({ setting, split, there, here }: Choice): string {

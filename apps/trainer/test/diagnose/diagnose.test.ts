@@ -19,7 +19,7 @@ test("every cell with both areas; a killed one goes on; its choice is reported o
   const args = ["diagnose", ...models, "--charts", "2", "--out", out];
   const running = start(args);
   const firstScores = new Promise<void>((resolve) => {
-    running.child.stderr?.on("data", (text: Buffer) => String(text).includes("1 of 2 charts") && resolve());
+    running.child.stderr?.on("data", (text: Buffer) => String(text).includes("1 of 10 charts") && resolve());
   });
   await firstScores;
   running.child.kill("SIGKILL");
@@ -28,17 +28,20 @@ test("every cell with both areas; a killed one goes on; its choice is reported o
   expect(kept.length).toBe(1);
 
   const { code, out: table, err } = await iapo(args);
-  expect(err).not.toMatch(/1 of 2/);
+  expect(err).not.toMatch(/\b1 of 10/);
   expect(code).toBe(0);
   expect(read(out, "scores.jsonl").startsWith(kept[0]!)).toBe(true);
   expect(table).toMatch(/^2 charts, kl_student_teacher, target code; 95 % intervals/);
   const { diagnosis, charts } = JSON.parse(read(out, "diagnosis.json"));
   expect(charts).toEqual({ seed: 1, split: "validation", count: 2 });
-  expect(diagnosis.cells).toHaveLength(4 * 3 * 3 * 2);
-  for (const { right, faults } of diagnosis.cells) {
-    expect(right).toBeGreaterThanOrEqual(0);
+  expect(diagnosis.cells).toHaveLength(4 * 3 * 4 * 4 + 1);
+  expect(diagnosis.states).toEqual(["as it is", "biased to columns", "biased to rows", "biased to no call"]);
+  for (const { faults, states } of diagnosis.cells) {
+    expect(states).toHaveLength(4);
     for (const fault of ["wrong_axis", "wrong_names"]) {
+      expect(faults[fault].right).toBeGreaterThanOrEqual(0);
       const { auc, low, high } = faults[fault].paired;
+      expect(states.every((state: typeof faults) => state[fault].paired.auc >= auc)).toBe(true);
       expect([0, 0.25, 0.5, 0.75, 1].some((value) => Math.abs(auc - value) < 1e-12)).toBe(true);
       expect(low <= auc && auc <= high).toBe(true);
     }

@@ -1,4 +1,5 @@
 // The strict schema of IAPO's settings: a preset, with single keys in its place.
+import type { BatchBaseline } from "@iapo/attribution";
 import { toleranceSchema } from "@iapo/grpo/config";
 import { z } from "zod";
 import { compareLabel, writesCalls } from "./compare.ts";
@@ -8,6 +9,8 @@ import type { CompareSettings, IapoSettings, MethodSettings, PartitionSettings }
 
 const positive = z.number().gt(0);
 const presets = ["paper", "occlusion", "anchored"] as const satisfies readonly IapoPreset[];
+
+const batchBaselines = ["other_image", "mean_image"] as const satisfies readonly BatchBaseline[];
 
 /** Keys that only some methods take. */
 const methodKeys = z.strictObject({
@@ -20,9 +23,11 @@ const methodKeys = z.strictObject({
     .optional()
     .describe("From a block's tokens to one number: grad_x_input, ig, grad_norm."),
   baseline: z
-    .enum(["mean", "mean_by_kind", "pad", "zero"])
+    .enum(["mean", "mean_by_kind", "pad", "zero", ...batchBaselines])
     .optional()
-    .describe("The embedding that stands for an absent one: ig, occlusion."),
+    .describe(
+      "What stands for an absent block: ig, occlusion; of occlusion also the next prompt's image, or the mean image of the step's other prompts.",
+    ),
   quadrature: z
     .enum(["gauss_legendre", "midpoint", "trapezoid"])
     .optional()
@@ -143,6 +148,14 @@ export const iapoSettingsSchema: z.ZodType<IapoSettings, unknown> = z
       refuse("teacherTemperature", `the teacher writes no call of its own where compare is ${compareLabel(compared)}`);
     if (shared.tolerance.kind !== "none" && shared.normalization !== "decoupled")
       refuse("tolerance", `normalization ${shared.normalization} takes none; decoupled does`);
+    const isOfBatch = batchBaselines.some((one) => one === baseline);
+    if (isOfBatch && name === "ig")
+      refuse("baseline", `method ig takes no ${baseline}: it explains one prompt at a time`);
+    if (isOfBatch && writesCalls(compared))
+      refuse(
+        "baseline",
+        `${baseline} depends on the step's other prompts, and a call of the teacher's own is explained once for all steps`,
+      );
     const cut: PartitionSettings =
       partition === "tool_groups" ? { partition, toolGroups: toolGroups ?? {} } : { partition };
     return { ...shared, ...cut, ...compared, ...method };
@@ -151,12 +164,13 @@ export const iapoSettingsSchema: z.ZodType<IapoSettings, unknown> = z
 /** A method with what it takes; defaults are those of docs/method.md F5, F6 and H.2. */
 function methodSettings(method: IapoSettings["method"], given: MethodKeys): MethodSettings {
   const { tokenReduce = "dot", blockReduce = "mean", baseline = "mean_by_kind" } = given;
+  const ofOnePrompt = baseline === "other_image" || baseline === "mean_image" ? "mean_by_kind" : baseline; // it was refused
   switch (method) {
     case "grad_x_input":
       return { method, tokenReduce, blockReduce };
     case "ig":
       return {
-        ...{ method, tokenReduce, blockReduce, baseline },
+        ...{ method, tokenReduce, blockReduce, baseline: ofOnePrompt },
         quadrature: given.quadrature ?? "gauss_legendre",
         steps: given.steps ?? 32,
       };

@@ -1,5 +1,5 @@
 // What a configuration can say about attribution and its use as a penalty (names and defaults: docs/method.md F and I).
-import type { Baseline } from "@iapo/attribution";
+import type { Baseline, BatchBaseline } from "@iapo/attribution";
 import type { BlockReduce, Divergence, Normalizer, QuadratureKind, TokenReduce } from "@iapo/attribution/math";
 import type { Tolerance } from "@iapo/grpo/math";
 import type { CallTarget } from "../scoring/span.ts";
@@ -40,7 +40,7 @@ export type MethodSettings =
       readonly steps: number;
     }
   | { readonly method: "grad_norm"; readonly blockReduce: BlockReduce }
-  | { readonly method: "occlusion"; readonly baseline: Baseline };
+  | { readonly method: "occlusion"; readonly baseline: Baseline | BatchBaseline };
 
 /** How the prompt is cut into blocks: see `PartitionOptions` of `@iapo/attribution/math`. */
 export type PartitionSettings =

@@ -1,19 +1,26 @@
 // The settings that a diagnosis compares.
 import type { Normalizer } from "@iapo/attribution/math";
-import type { MethodSettings, PartitionSettings } from "../config/types.ts";
+import { compareLabel } from "../config/compare.ts";
+import type { CompareSettings, MethodSettings, PartitionSettings } from "../config/types.ts";
 
-type TeacherTarget = "student_call" | "teacher_call";
+/** A penalty without attribution: D is minus the log-prob of the call's tokens under the teacher. */
+export interface LogProbPenalty {
+  readonly compare: "teacher_log_prob";
+}
 
-/** What differs from cell to cell: keys of a configuration as they can stand in a file. */
-export type CellSettings = MethodSettings &
-  PartitionSettings & { readonly normalize: Normalizer; readonly teacherTarget: TeacherTarget };
+/** What a call is explained by: keys of a configuration as they can stand in a file. */
+export type AttributionCell = MethodSettings & PartitionSettings & CompareSettings & { readonly normalize: Normalizer };
 
-/** Every combination is a cell. */
+/** What differs from cell to cell. */
+export type CellSettings = AttributionCell | LogProbPenalty;
+
+/** Every combination is a cell; `logProb` adds one of its own. */
 export interface DiagnoseGrid {
   readonly methods: readonly MethodSettings[];
   readonly partitions: readonly PartitionSettings[];
   readonly normalizers: readonly Normalizer[];
-  readonly teacherTargets: readonly TeacherTarget[];
+  readonly comparisons: readonly CompareSettings[];
+  readonly logProb: boolean;
 }
 
 /**
@@ -32,8 +39,14 @@ export function defaultGrid(toolGroups: Readonly<Record<string, readonly string[
       { partition: "by_type" },
       ...(Object.keys(toolGroups).length > 0 ? [{ partition: "tool_groups", toolGroups } as const] : []),
     ],
-    normalizers: ["absL1", "relu", "softmax_z"],
-    teacherTargets: ["student_call", "teacher_call"],
+    normalizers: ["absL1", "signedL1", "relu", "softmax_z"],
+    comparisons: [
+      { compare: "student_with_teacher", teacherTarget: "student_call" },
+      { compare: "student_with_teacher", teacherTarget: "teacher_call" },
+      { compare: "teacher_with_own_call" },
+      { compare: "teacher_with_best_of_group" },
+    ],
+    logProb: true,
   };
 }
 
@@ -45,4 +58,13 @@ export function methodLabel(settings: MethodSettings): string {
   if ("blockReduce" in settings && settings.blockReduce !== "mean") parts.push(settings.blockReduce);
   if ("baseline" in settings && settings.baseline !== "mean_by_kind") parts.push(`baseline ${settings.baseline}`);
   return parts.join(", ");
+}
+
+/** What a cell explains and compares, without partition and normalizer. */
+export function comparisonLabel(settings: CellSettings): string {
+  return isAttribution(settings) ? `${methodLabel(settings)}, ${compareLabel(settings)}` : settings.compare;
+}
+
+export function isAttribution(settings: CellSettings): settings is AttributionCell {
+  return settings.compare !== "teacher_log_prob";
 }

@@ -1,10 +1,10 @@
 // A diagnosis as a heat map: orange where a fault costs more than the right call, blue where it costs less, white at chance.
 import { colorOf, hex, svg, text } from "@iapo/attribution/pictures";
 import { type DiagnosedCell, type Diagnosis, type Fault, faults, isCheaper } from "./diagnose.ts";
-import { methodLabel } from "./grid.ts";
+import { comparisonLabel, isAttribution } from "./grid.ts";
 
 const box = { width: 74, height: 30 };
-const labels = 240;
+const labels = 330;
 const top = 96;
 const gap = 24;
 
@@ -13,7 +13,7 @@ const titles: Readonly<Record<Fault, string>> = {
   wrong_names: "wrong names above right call",
 };
 
-/** An SVG document: a row per method and teacher target, a column per partition and normalizer, a panel per fault; in the boxes, AUC on the same chart. */
+/** An SVG document: a row per method and comparison, a column per partition and normalizer, a panel per fault; in the boxes, AUC on the same chart in the student's worst state. */
 export function diagnosisSvg({ cells, charts, recommended }: Diagnosis): string {
   const rows = [...new Set(cells.map(rowOf))];
   const columns = [...new Set(cells.map(columnOf))];
@@ -36,7 +36,7 @@ export function diagnosisSvg({ cells, charts, recommended }: Diagnosis): string 
     }),
   ]);
   const names = rows.map((row, r) => text(labels - 10, top + (r + 0.5) * box.height + 4, row, 'text-anchor="end"'));
-  const legend = `AUC of penalty D on ${charts} charts: 1 always costs more, 0.5 chance, below 0.5 (!) the reward can be hacked; framed: recommended`;
+  const legend = `AUC of penalty D on ${charts} charts, in the student's worst state: 1 always costs more, 0.5 chance, below 0.5 (!) the reward can be hacked; framed: recommended`;
   const height = top + rows.length * box.height + 16;
   return svg(left(1) + panel + 16, height, "How well the penalty tells faulty calls from right ones", [
     text(16, 20, legend, 'font-size="12"'),
@@ -65,9 +65,9 @@ function boxOf(
 }
 
 function rowOf({ settings }: DiagnosedCell): string {
-  return `${methodLabel(settings)}, ${settings.teacherTarget}`;
+  return comparisonLabel(settings);
 }
 
 function columnOf({ settings }: DiagnosedCell): string {
-  return `${settings.partition}/${settings.normalize}`;
+  return isAttribution(settings) ? `${settings.partition}/${settings.normalize}` : "/";
 }

@@ -14,8 +14,9 @@ export {
   studyModels,
 } from "./case-study/study-models.ts";
 export { caseStudyCsv, caseStudyTable } from "./case-study/table.ts";
+export type { TrainableStudent } from "./diagnosis/biased-student.ts";
 export { compareWithChoice, type EarlierChoice, readChoice } from "./diagnosis/choice.ts";
-export { diagnoseModels, type ModelDiagnosisOptions } from "./diagnosis/diagnose-models.ts";
+export { diagnoseModels, type ModelDiagnosisOptions, scoringModels } from "./diagnosis/diagnose-models.ts";
 export type { Choice, DiagnosisFile } from "./diagnosis/file.ts";
 export { forcedCalls } from "./diagnosis/forced-calls.ts";
 export type { DiagnosedModels } from "./diagnosis/score-charts.ts";

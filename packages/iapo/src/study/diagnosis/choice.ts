@@ -11,7 +11,7 @@ import type { Choice, DiagnosisFile } from "./file.ts";
 const estimate = z.object({ auc: z.number(), low: z.number(), high: z.number() });
 const separation = z.object({ paired: estimate });
 const fileSchema = z.object({
-  version: z.literal(1),
+  version: z.literal(2),
   models: z.object({ student: z.string(), teacher: z.string() }),
   charts: z.object({ split: z.enum(["train", "validation", "test"]) }),
   diagnosis: z.object({

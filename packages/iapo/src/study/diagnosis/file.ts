@@ -6,7 +6,7 @@ import type { Estimate } from "../../diagnose/statistics.ts";
 
 /** What `diagnosis.json` holds. */
 export interface DiagnosisFile {
-  readonly version: 1;
+  readonly version: 2;
   readonly models: { readonly student: string; readonly teacher: string };
   readonly charts: { readonly seed: number; readonly split: NanoSplit; readonly count: number };
   readonly diagnosis: Diagnosis;

@@ -1,4 +1,4 @@
-// Calls that nobody sampled: on each chart the right one, one on the wrong axis, one with wrong names.
+// Calls that nobody sampled: on each chart two right ones, one on the wrong axis, one with wrong names.
 import { transcribeEpisode } from "@iapo/grpo";
 import type { Environment, Scribe } from "@iapo/rollout-trace";
 import type { Orientation } from "@iapo/visual-tools";
@@ -19,15 +19,14 @@ export async function forcedCalls(
 ): Promise<Omit<DiagnoseChart, "teacherCall">> {
   const effect = at(effects, index % effects.length);
   const axis = task.content.orientation ?? "columns";
-  const written = async (called: Orientation, names: readonly string[]) =>
-    transcribeEpisode(student, environment, task, [
-      toolProgram(called, effect, names, { aliases: task.content.aliases }),
-    ]);
+  const written = async (called: Orientation, names: readonly string[], by = effect) =>
+    transcribeEpisode(student, environment, task, [toolProgram(called, by, names, { aliases: task.content.aliases })]);
   return {
     id: task.id,
     blocks: environment.prompt(task),
     calls: {
       right: await written(axis, question.names),
+      other_right: await written(axis, question.names, at(effects, (index + 1) % effects.length)),
       wrong_axis: await written(otherAxis(axis), question.names),
       wrong_names: await written(axis, otherNames(bars, question.names)),
     },
