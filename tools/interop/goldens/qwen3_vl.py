@@ -28,7 +28,7 @@ TOKENS = dict(bos_token_id=0, eos_token_id=1, pad_token_id=0)
 MODELS = {
     "nano": Qwen3VLConfig(
         tie_word_embeddings=True,
-        dtype="float32",
+        dtype="bfloat16",
         **IDS,
         text_config=dict(
             hidden_size=48, num_hidden_layers=5, num_attention_heads=4, num_key_value_heads=2, head_dim=16,
@@ -206,6 +206,7 @@ def one_row(model, name, case, parts, grids, rows):
         "labels": torch.tensor(labels),
         "grids": torch.tensor(grids),
         "position_ids": run["position_ids"][-3:, 0],
+        **({} if rows else {"pixels": pix.reshape(len(pix), 3, 2, -1)[:, :, 0].reshape(len(pix), -1)}),
         "patch_embed": kept(hooks.seen["patch_embed"]),
         "merged": kept(run["merged"]),
         "cos": kept(cos[0, :, :half]),
@@ -387,8 +388,9 @@ def main():
     # The file as transformers writes it: names of tensors, and the shape of its configuration.
     names = {name: sorted(f"{key} {list(value.shape)}" for key, value in model.state_dict().items()) for name, model in (("nano", nano), ("mini", mini))}  # fmt: skip
     (OUT / "tensors.json").write_text(json.dumps(names, indent=0) + "\n")
-    for name, model in (("nano", nano), ("mini", mini)):
-        (OUT / f"{name}.json").write_text(model.config.to_json_string(use_diff=False))
+    (OUT / "mini.json").write_text(mini.config.to_json_string(use_diff=False))
+    # The weights are bfloat16 numbers, so that nothing is lost.
+    nano.to(torch.bfloat16).save_pretrained(OUT / "nano")
     images()
 
 

@@ -111,10 +111,12 @@ export class DifferentiableQwenVL {
       scope(() => {
         const uploaded = model.upload(batch);
         const { rows, deep } = model.embed(uploaded);
-        if (deep.length > 0) expectTextBehindImages(group, model.config.tokens.image);
+        const sites = model.config.vision.deepstackBlocks; // also without images: all groups of a pass are equally wide
+        if (sites.length > 0) expectTextBehindImages(group, model.config.tokens.image);
         const inPrompt = this.#index(batch.imageRows, count);
-        const added = deep.map((features) => overwriteRows(fill(model.device, [count, H], 0), features, inPrompt));
-        const asText = (row: Tensor): Tensor => sideBySide([row, ...deep.map(() => fill(model.device, [1, H], 0))]);
+        const zeros = (rows: number): Tensor[] => sites.map(() => fill(model.device, [rows, H], 0));
+        const added = zeros(count).map((none, k) => (deep[k] ? overwriteRows(none, deep[k], inPrompt) : none));
+        const asText = (row: Tensor): Tensor => sideBySide([row, ...zeros(1)]);
         return {
           rows,
           embeddings: sideBySide([gatherRows(rows, this.#index(range(0, count), batch.tokens.length)), ...added]),

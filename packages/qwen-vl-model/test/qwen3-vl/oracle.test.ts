@@ -14,10 +14,11 @@ import {
   record,
   scope,
   type Tensor,
+  toBf16,
 } from "@iapo/tensor-core";
 import { relativeDifference } from "@iapo/tensor-core/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { knownConfigs, parseConfig, tensorTable } from "../../src/config.ts";
+import { knownConfigs, loadConfig, parseConfig, tensorTable } from "../../src/config.ts";
 import { positionLayout } from "../../src/families/qwen3-vl/position-layout.ts";
 import { familyOf } from "../../src/families/registry.ts";
 import { Session } from "../../src/generation/session.ts";
@@ -27,6 +28,7 @@ import { attend } from "../../src/model/text.ts";
 import { ropePositions } from "../../src/processor/positions.ts";
 import { textRotaryTables } from "../../src/processor/rotary.ts";
 import type { ImageGrid } from "../../src/processor/smart-resize.ts";
+import { loadWeights } from "../../src/weights/load.ts";
 import { byToken } from "../support/by-token.ts";
 import { type Golden, loadGolden } from "../support/golden.ts";
 import { labeled } from "../support/labeled.ts";
@@ -104,8 +106,9 @@ test.each(["nano", "mini"] as const)(
   "%s: configuration and names of tensors are those that transformers writes",
   async (name) => {
     const known = knownConfigs[`qwen3-vl-${name}`];
-    const json: unknown = JSON.parse(await readFile(join(qwen3Directory, `${name}.json`), "utf8"));
-    expect(parseConfig(json)).toEqual(known);
+    const file = name === "nano" ? "nano/config.json" : "mini.json";
+    const json: unknown = JSON.parse(await readFile(join(qwen3Directory, file), "utf8"));
+    expect(parseConfig(json)).toEqual({ ...known, dtype: name === "nano" ? "bfloat16" : "float32" });
     const names: Record<string, string[]> = JSON.parse(await readFile(join(qwen3Directory, "tensors.json"), "utf8"));
     const { checkpointName } = familyOf(known);
     const ours = tensorTable(known).map((tensor) => `${checkpointName(tensor.name)} [${tensor.shape.join(", ")}]`);
@@ -113,6 +116,19 @@ test.each(["nano", "mini"] as const)(
     expect(ours.sort()).toEqual(theirs.sort());
   },
 );
+
+test("the checkpoint that transformers wrote holds the weights of the formula", async () => {
+  const directory = join(qwen3Directory, "nano");
+  const config = await loadConfig(directory);
+  const weights = await loadWeights(device, config, directory);
+  expect(weights.dtype).toBe("bf16");
+  for (const { name, shape, run } of weights) {
+    const expected = proceduralBf16(name, smallRangeOf(name, shape), 0, run.size);
+    const values = await run.values();
+    expect(values instanceof Uint16Array ? values : toBf16(values as Float32Array), name).toEqual(expected);
+  }
+  weights.dispose();
+});
 
 describe.each(["nano", "mini"] as const)("%s", (name) => {
   let model: QwenVLModel;
