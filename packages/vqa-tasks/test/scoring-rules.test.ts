@@ -247,12 +247,16 @@ test.each(["exact", "wikitablequestions", "charxiv", "tabfact", "fintabnetqa"] a
 );
 
 test("relaxed: numbers that one answer is right for are as near as two tolerances, or hundredths of one another", () => {
-  const number = fc
+  const decimal = fc
     .tuple(fc.double({ min: 0.01, max: 1e5, noNaN: true }), fc.constantFrom("", "%"))
     .map(([value, sign]) => ({
       value: Number(value.toPrecision(4)),
       text: `${Number(value.toPrecision(4))}${sign}`,
     }));
+  const fraction = fc
+    .tuple(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1, max: 50 }))
+    .map(([over, under]) => ({ value: over / under, text: `${over}/${under}` }));
+  const number = fc.oneof({ weight: 3, arbitrary: decimal }, fraction);
   const near = (a: number, b: number): boolean => Math.max(a, b) / Math.min(a, b) <= 1.05 / 0.95 + 1e-9;
   fc.assert(
     fc.property(number, number, number, (answer, a, b) => {
