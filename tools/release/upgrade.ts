@@ -1,4 +1,4 @@
-// A consumer's project on the last version, and on the next: the same configuration trains to the same bytes, and a run goes on.
+// A consumer's project on the last version, and on the next: the same configuration trains to the same bytes; a run of the last version is read, and goes on by the version that made it only.
 import { createHash } from "node:crypto";
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -27,14 +27,17 @@ export class Upgrade {
     return new Upgrade(made, registry, base, await trained(made, "before"));
   }
 
-  /** Installs the newest, trains again and goes on with the first run. @throws Error where other weights come out */
+  /** Installs the newest, trains again and reads the first run. @throws Error where other weights come out */
   async finish(): Promise<string> {
     await install(this.#project, "npm", ["@iapo/trainer@latest"], this.#registry, this.#base);
     const after = await trained(this.#project, "after");
     if (after !== this.#before) throw new Error(`the next version trains to other weights: ${this.#before}, ${after}`);
-    await iapo(this.#project, "train", "before", "--resume", "--set", "grpo.steps=3");
+    await iapo(this.#project, "report", "before");
+    const resumed = await iapo(this.#project, "train", "before", "--resume", "--set", "grpo.steps=3").catch(String);
+    if (typeof resumed !== "string" || !resumed.includes("made by other versions"))
+      throw new Error("a run of another version goes on, and nothing is said of it");
     const { stdout } = await this.#project.run(["npx", "--no-install", "iapo", "--version"]);
-    return `upgraded to ${stdout.trim()}: the same weights, ${after}; a run of the last version goes on`;
+    return `upgraded to ${stdout.trim()}: the same weights, ${after}; a run of the last version is read`;
   }
 }
 

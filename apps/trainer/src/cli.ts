@@ -12,6 +12,7 @@ import { addDiagnose } from "./commands/diagnose.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addEval } from "./commands/eval.ts";
 import { addExport } from "./commands/export.ts";
+import { addInit } from "./commands/init.ts";
 import { addPlan } from "./commands/plan.ts";
 import { addRecipes } from "./commands/recipes.ts";
 import { addReplay } from "./commands/replay.ts";
@@ -27,6 +28,7 @@ import { versionText } from "./version.ts";
 const commands: readonly AddCommand[] = [
   addDoctor,
   addDemo,
+  addInit,
   addRecipes,
   addPlan,
   addSft,
@@ -51,6 +53,7 @@ Examples:
   $ iapo demo                       a student before and after IAPO, beside its teacher
   $ iapo --quiet demo --seed 2      the result only
   $ iapo train nano-grpo            a shipped recipe, into runs/nano-grpo
+  $ iapo init my-charts             a project of your own: configuration, rows for your data
   $ iapo recipes                    all recipes; iapo recipes show NAME prints one
   $ iapo train my.yaml --set grpo.steps=20 --out runs/a
   $ iapo train --resume runs/a      goes on with a run that was stopped

@@ -7,6 +7,8 @@ export interface CliIo {
   readonly color?: ((text: string) => void) | undefined;
   /** Progress and errors, for standard error. */
   note(text: string): void;
+  /** What a person answers; absent where nobody can be asked. */
+  readonly ask?: ((question: string) => Promise<string>) | undefined;
   /** Aborted when the user interrupts. */
   readonly signal: AbortSignal;
   /** Standard error, where it is a terminal and progress is wanted. */

@@ -1,4 +1,5 @@
 // What the binary does on a Node that is new enough. An interrupt lets the command end in order; a second one ends the process at once.
+import { createInterface } from "node:readline/promises";
 import type { WriteStream } from "node:tty";
 import { runCli } from "./cli.ts";
 import { ExitCode } from "./exit-codes.ts";
@@ -35,11 +36,22 @@ function terminalOf(stream: WriteStream): Terminal | undefined {
   };
 }
 
+/** One question at a time, on the terminal. */
+async function ask(question: string): Promise<string> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await terminal.question(question, { signal: stop.signal });
+  } finally {
+    terminal.close();
+  }
+}
+
 const showsColors = process.stdout.isTTY && process.stdout.hasColors() && !process.env.NO_COLOR;
 const code = await runCli(process.argv.slice(2), {
   ...(showsColors && { color: (text: string) => void process.stdout.write(`${text}\n`) }),
   out: (text) => void process.stdout.write(`${text}\n`),
   note: (text) => void process.stderr.write(`${text}\n`),
+  ...(process.stdin.isTTY && process.stderr.isTTY && { ask }),
   signal: stop.signal,
   terminal: terminalOf(process.stderr),
 });
