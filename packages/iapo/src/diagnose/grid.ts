@@ -43,8 +43,8 @@ export function defaultGrid(toolGroups: Readonly<Record<string, readonly string[
     comparisons: [
       { compare: "student_with_teacher", teacherTarget: "student_call" },
       { compare: "student_with_teacher", teacherTarget: "teacher_call" },
+      { compare: "teacher_with_best_of_group" }, // of equals the first is recommended, and this one costs less
       { compare: "teacher_with_own_call" },
-      { compare: "teacher_with_best_of_group" },
     ],
     logProb: true,
   };
