@@ -23,7 +23,7 @@ interface Result {
 }
 
 test("measures, trains, measures again: a table beside teacher and plain GRPO, a page, a model", async () => {
-  const { code, out, err } = await iapo([...charts, "--out", whole]);
+  const { code, out, err } = await iapo([...charts, "--regime", "strict", "--out", whole]);
   expect(code, err).toBe(0);
   const { columns } = resultOf(whole);
   const grpo: Result = JSON.parse(readFileSync(join(import.meta.dirname, "../assets/demo-grpo-strict.json"), "utf8"));
@@ -51,9 +51,9 @@ test("measures, trains, measures again: a table beside teacher and plain GRPO, a
   expect(readdirSync(join(whole, "model"))).toEqual(expect.arrayContaining(["config.json", "model.safetensors"]));
 });
 
-test("in the blind regime a call of the wrong axis paints the same pixels, in training and on held-out charts, and it says what GRPO cannot see", async () => {
+test("by default the regime is blind: a call of the wrong axis paints the same pixels, in training and on held-out charts, and it says what GRPO cannot see", async () => {
   const directory = join(folder, "blind");
-  const { code, out, err } = await iapo([...charts, "--regime", "blind", "--out", directory]);
+  const { code, out, err } = await iapo([...charts, "--out", directory]);
   expect(code, err).toBe(0);
   expect(out).toContain(whatGrpoSees.blind);
   for (const run of ["before", "run/steps"]) {
@@ -65,7 +65,14 @@ test("in the blind regime a call of the wrong axis paints the same pixels, in tr
     }
     expect(wrong, run).toBeGreaterThan(0);
   }
-  expect(resultOf(directory)).toMatchObject({ options: { regime: "blind" } });
+  const { columns } = resultOf(directory);
+  const grpo: Result = JSON.parse(readFileSync(join(import.meta.dirname, "../assets/demo-grpo-blind.json"), "utf8"));
+  expect(columns.slice(3)).toEqual(grpo.columns);
+  expect(columns.map(({ title }) => title)).toEqual([
+    ...["before", "after", "teacher"],
+    ...["GRPO, 30 steps", "GRPO, 44 steps"],
+  ]);
+  expect(resultOf(directory)).toMatchObject({ options: { regime: "blind", recipe: "nano-iapo-anchored" } });
 });
 
 test.runIf(process.env.IAPO_FULL)(
@@ -78,18 +85,22 @@ test.runIf(process.env.IAPO_FULL)(
       notes.push(text);
       if (text.includes("before: 16 of 16")) stop.abort();
     };
-    const code = await runCli([...charts, "--out", out], { out: () => {}, note, signal: stop.signal });
+    const code = await runCli([...charts, "--regime", "strict", "--out", out], {
+      out: () => {},
+      note,
+      signal: stop.signal,
+    });
     expect(code, notes.join("\n")).toBe(130);
     expect(notes.at(-1)).toMatch(`interrupted; the same command with --out ${out} goes on where it stopped`);
     expect(existsSync(join(out, "run"))).toBe(false);
     const traces = readFileSync(join(out, "before/step-000000.jsonl"));
     await expectRefusal(
-      [...charts, "--seed", "2", "--out", out],
+      [...charts, "--regime", "strict", "--seed", "2", "--out", out],
       1,
       /a demo of another seed.*another --out \(settings\)/,
     );
 
-    expect((await iapo([...charts, "--out", out])).code).toBe(0);
+    expect((await iapo([...charts, "--regime", "strict", "--out", out])).code).toBe(0);
     expect(readFileSync(join(out, "before/step-000000.jsonl"))).toEqual(traces);
     expect(fingerprint(join(out, "run"))).toEqual(fingerprint(join(whole, "run")));
     expect(Object.keys(fingerprint(join(out, "run"))).join()).toMatch(/checkpoints\/step-000001\/.*steps\/step-000000/);

@@ -2,7 +2,13 @@
 import { grpoSettingsSchema } from "@iapo/grpo/config";
 import { describe, expect, test } from "vitest";
 import { baselineOptionsSchema, distillationSchema, iapoPresets, iapoSettingsSchema } from "../src/config.ts";
-import { type ExperimentRecipe, nanoRecipes, paperRecipes, recipes } from "../src/recipes/index.ts";
+import {
+  type ExperimentRecipe,
+  nanoAnchoredRecipes,
+  nanoRecipes,
+  paperRecipes,
+  recipes,
+} from "../src/recipes/index.ts";
 
 /** With all defaults in their places. */
 function resolve({ config: { grpo, iapo, distillation, baseline } }: ExperimentRecipe) {
@@ -42,7 +48,7 @@ describe.each([...recipes.values()])("$name", (one) => {
 
 test("names are unique; no two are the same experiment, and sixteen are at nano scale", () => {
   expect(nanoRecipes).toHaveLength(16);
-  expect(recipes.size).toBe(nanoRecipes.length + 7 + paperRecipes.length);
+  expect(recipes.size).toBe(nanoRecipes.length + 7 + nanoAnchoredRecipes.length + 3 + paperRecipes.length);
   const settings = [...recipes.values()].map(({ config }) => JSON.stringify(config));
   expect(new Set(settings).size).toBe(recipes.size);
   expect(new Set([...recipes.values()].map(({ title }) => title)).size).toBe(recipes.size - 1); // ToRL, at both sizes
@@ -50,7 +56,7 @@ test("names are unique; no two are the same experiment, and sixteen are at nano 
 
 test("nano recipes are comparable: all have the same loop, student, charts and prompt", () => {
   const { model, data, environment } = recipe("nano-grpo").config;
-  for (const one of nanoRecipes) {
+  for (const one of [...nanoRecipes, ...nanoAnchoredRecipes]) {
     expect(resolve(one).grpo).toEqual(resolved("nano-grpo").grpo);
     expect(one.config).toMatchObject({ model, data, environment });
   }

@@ -3,21 +3,21 @@ import type { TaskSource } from "@iapo/grpo";
 import { chartExamples } from "@iapo/jobs";
 import type { Environment, Scribe, Trajectory } from "@iapo/rollout-trace";
 import { createEnvironment } from "@iapo/vqa-tasks";
-import { createNanoCharts, type NanoCharts } from "@iapo/vqa-tasks/nano";
+import { createNanoCharts, type NanoChartOptions, type NanoCharts } from "@iapo/vqa-tasks/nano";
 import type { Stage } from "./stages.ts";
 
 /** Bars have names of one word, which are one token each; the prompt is the short one. */
 export async function nanoWorld(
   seed: number,
-  quality?: Stage["quality"],
+  options: Partial<Pick<NanoChartOptions, "quality" | "tools" | "style">> = {},
 ): Promise<{ charts: NanoCharts; environment: Environment }> {
-  const charts = await createNanoCharts({ seed, names: "words", ...(quality && { quality }) });
+  const charts = await createNanoCharts({ seed, names: "words", ...options });
   return { charts, environment: createEnvironment({ options: { prompt: "compact" } }) };
 }
 
 /** Examples of a stage. */
 export async function stageExamples(scribe: Scribe, seed: number, stage: Stage): Promise<TaskSource<Trajectory>> {
-  const { name, mixture } = stage;
-  const world = await nanoWorld(seed, stage.quality);
+  const { name, mixture, quality, charts } = stage;
+  const world = await nanoWorld(seed, { quality, ...charts });
   return chartExamples({ scribe, ...world, seed, name, mixture, length: stage.steps * stage.batch });
 }

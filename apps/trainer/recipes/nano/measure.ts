@@ -4,12 +4,17 @@ import { loadModel, QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Policy, Trace } from "@iapo/rollout-trace";
 import { type Device, deriveSeed } from "@iapo/tensor-core";
 import { nanoWorld } from "./examples.ts";
+import type { Stage } from "./stages.ts";
 
 /** As the README of nano-vl shows it. */
-export async function measureDirectory(device: Device, directory: string): Promise<Record<string, number>> {
+export async function measureDirectory(
+  device: Device,
+  directory: string,
+  world?: Stage["charts"],
+): Promise<Record<string, number>> {
   const { model, processor } = await loadModel(device, directory);
   try {
-    return await measure(new QwenVLPolicy(model, processor), { seed: 1000, charts: 448 });
+    return await measure(new QwenVLPolicy(model, processor), { seed: 1000, charts: 448, world });
   } finally {
     model.dispose();
   }
@@ -20,12 +25,13 @@ interface MeasureOptions {
   /** One sampled episode each. */
   readonly charts: number;
   readonly split?: "validation" | "test";
+  readonly world: Stage["charts"];
 }
 
 /** Rates in 0..1. Of all episodes, but where a name says of which. */
 async function measure(policy: Policy, options: MeasureOptions): Promise<Record<string, number>> {
-  const { seed, charts: count, split = "validation" } = options;
-  const { charts, environment } = await nanoWorld(seed);
+  const { seed, charts: count, split = "validation", world } = options;
+  const { charts, environment } = await nanoWorld(seed, world);
   const tasks = await Promise.all(Array.from({ length: count }, async (_, i) => (await charts.chart(split, i)).task));
   const { groups } = await rollout(
     policy,

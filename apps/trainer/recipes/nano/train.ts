@@ -1,6 +1,6 @@
 // Makes a nano model by supervised stages, from random weights, or the larger teacher from the shipped one; stages that a directory already holds
 // are not repeated.
-//   node --conditions=@iapo/source apps/trainer/recipes/nano/train.ts student|teacher|teacher-large <work directory>
+//   node --conditions=@iapo/source apps/trainer/recipes/nano/train.ts student|teacher|teacher-large|context-teacher <work directory>
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -30,7 +30,7 @@ for (const stage of stagesOf[role]) await runStage(stage);
 
 const target = join(work, `${role}-model`);
 if (!existsSync(target)) await exportAsBf16(policy.model, target);
-console.log(JSON.stringify(await measureDirectory(device, target), null, 2));
+console.log(JSON.stringify(await measureDirectory(device, target, stagesOf[role].at(-1)?.charts), null, 2));
 
 function isRole(name: string): name is Role {
   return Object.hasOwn(stagesOf, name);
@@ -39,15 +39,18 @@ function isRole(name: string): name is Role {
 async function beginning(of: Role): Promise<QwenVLModel> {
   const config = await loadConfig(baseDirectory);
   const seed = deriveSeed(SEED, "nano-vl");
-  if (of !== "teacher-large") {
+  if (of === "student" || of === "teacher") {
     const weights = initializeWeights(device, config, seed, { trainable: () => true, deviation: "fan_in" });
     return new QwenVLModel(config, weights);
   }
-  const teacher = new QwenVLModel(config, await loadWeights(device, config, teacherDirectory, { dtype: "f32" }));
+  const trainable = () => of !== "teacher-large";
+  const weights = await loadWeights(device, config, teacherDirectory, { dtype: "f32", trainable });
+  const teacher = new QwenVLModel(config, weights);
+  if (of !== "teacher-large") return teacher;
   const large = largeConfig(config);
-  const weights = await grownWeights(device, teacher, large, seed);
+  const grown = await grownWeights(device, teacher, large, seed);
   teacher.dispose();
-  return new QwenVLModel(large, weights);
+  return new QwenVLModel(large, grown);
 }
 
 /** Rounds the f32 weights on the way. */

@@ -1,7 +1,7 @@
 // iapo ablate
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { nanoRecipes } from "@iapo/iapo/recipes";
+import { nanoAnchoredRecipes, nanoRecipes } from "@iapo/iapo/recipes";
 import { nearest } from "@iapo/run-config";
 import { InvalidArgumentError, Option } from "commander";
 import type { AblateFlags } from "../ablate/ablate.ts";
@@ -59,7 +59,7 @@ export const addAblate: AddCommand = (program, run) => {
 
 /** With or without the `nano-` that all begin with. */
 function configurations(text: string): readonly string[] {
-  const names = nanoRecipes.map(({ name }) => name);
+  const names = [...nanoRecipes, ...nanoAnchoredRecipes].map(({ name }) => name);
   const short = names.map((known) => known.replace(/^nano-/, ""));
   return list(text).map((given) => {
     const name = names.find((known) => known === given || known === `nano-${given}`);

@@ -17,14 +17,9 @@ const schema = z.strictObject({
   ),
 });
 
-/** Regimes in which it was measured. */
-const files: Partial<Record<Regime, string>> = { strict: "demo-grpo-strict.json" };
-
-/** Undefined in a regime in which it was not measured. */
 export async function baseline(
   regime: Regime,
-): Promise<{ readonly columns: readonly Column[]; readonly note: string } | undefined> {
-  const name = files[regime];
-  if (name === undefined) return undefined;
-  return schema.parse(JSON.parse(await readFile(new URL(`../../assets/${name}`, import.meta.url), "utf8")));
+): Promise<{ readonly columns: readonly Column[]; readonly note: string }> {
+  const file = new URL(`../../assets/demo-grpo-${regime}.json`, import.meta.url);
+  return schema.parse(JSON.parse(await readFile(file, "utf8")));
 }

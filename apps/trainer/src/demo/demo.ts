@@ -12,8 +12,8 @@ import { runWithProgress } from "../run/run-job.ts";
 import { workIn } from "../run/work-in.ts";
 import { baseline } from "./baseline.ts";
 import { measureModel } from "./held-out.ts";
-import { type DemoOptions, demoRecipe } from "./options.ts";
-import { regimeOf, whatGrpoSees } from "./regime.ts";
+import type { DemoOptions } from "./options.ts";
+import { demoOf, regimeOf, whatGrpoSees } from "./regime.ts";
 import { openSetup } from "./setup.ts";
 import { type Column, comparison } from "./table.ts";
 
@@ -32,8 +32,8 @@ async function runDemo(options: DemoOptions, directory: string, io: CliIo): Prom
   const { job, heldOut, what, remarks, student, teacher } = await openSetup(options, directory, note);
   await keepSettings(at("demo.json"), { ...options, out: undefined }, "a demo");
   const regime = regimeOf(job.config.environment);
-  const isShipped = options.real === undefined && options.recipe === demoRecipe;
-  const grpo = isShipped && regime ? await baseline(regime) : undefined;
+  const isOurs = options.real === undefined && regime !== undefined && options.recipe === demoOf[regime].recipe;
+  const grpo = isOurs ? await baseline(regime) : undefined;
   const { count } = heldOut;
   const column = async (title: string, model: string): Promise<Column> => {
     using device = await openAdapter();

@@ -10,7 +10,7 @@ export interface DemoOptions {
   readonly out?: string | undefined;
   /** A directory of published sets, in place of nano-charts. */
   readonly real?: string | undefined;
-  /** Default: the recipe's own. */
+  /** Left out: the recipe's own. */
   readonly regime?: Regime | undefined;
   /** What it is trained by: a recipe or a configuration. */
   readonly recipe: string;
@@ -18,5 +18,3 @@ export interface DemoOptions {
   readonly student?: string | undefined;
   readonly teacher?: string | undefined;
 }
-
-export const demoRecipe = "nano-iapo-anchored";

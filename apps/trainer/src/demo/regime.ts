@@ -11,6 +11,12 @@ export function regimeSetting(regime: Regime): string {
   return `environment.tools.strictOrientation=${strictOrientation[regime]}`;
 }
 
+/** What a demo of each is trained by, and for how many steps, unless it is said. */
+export const demoOf: Readonly<Record<Regime, { readonly recipe: string; readonly steps: number }>> = {
+  strict: { recipe: "nano-iapo-occlusion", steps: 20 },
+  blind: { recipe: "nano-iapo-anchored", steps: 30 },
+};
+
 /** Undefined between the two. */
 export function regimeOf({ tools }: Pick<EnvironmentOptions, "tools">): Regime | undefined {
   return regimes.find((regime) => tools.strictOrientation === strictOrientation[regime]);

@@ -18,7 +18,7 @@ function modelsHere(name: string): string[] {
 }
 
 test.each([...recipes.keys()])("%s", async (name) => {
-  const command = name === "nano-sft" ? "sft" : "train";
+  const command = recipes.get(name)?.config.supervised ? "sft" : "train";
   const settings = modelsHere(name);
   const ended = await iapo([command, name, "--dry-run", ...settings]);
   expect(ended.err).toBe("");
@@ -54,4 +54,7 @@ test("a name that is none, and a teacher that another recipe has not made yet, s
   const made =
     /make it first: iapo train nano-make-teacher-grpo; iapo export runs\/nano-make-teacher-grpo --out models\/nano-make-teacher-grpo/;
   await expectRefusal(["train", "nano-teacher-grpo", "--dry-run"], 2, made);
+  const taught =
+    /make it first: iapo sft nano-make-teacher-masks; iapo export runs\/nano-make-teacher-masks --out models/;
+  await expectRefusal(["train", "nano-anchored-teacher-masks", "--dry-run"], 2, taught);
 });

@@ -2,7 +2,7 @@
 // Their steps are equal, so that they can be compared; a queue gives each its seeds. docs/results.md has what they came to.
 import { type ExperimentRecipe, madeModel, type RecipeConfig } from "./types.ts";
 
-const grpo: RecipeConfig = {
+export const grpo: RecipeConfig = {
   model: { directory: "nano-student", dtype: "f32" },
   data: { nanoCharts: { seed: 1, names: "words" } },
   environment: { prompt: "compact" },
@@ -28,7 +28,7 @@ const paperPreset = { preset: "paper", coldStartSteps: 0 } as const;
  */
 const occlusionPreset = { preset: "occlusion", teacherTarget: "teacher_call", lambda: 0.1 } as const;
 
-const anchored: ExperimentRecipe = {
+export const anchored: ExperimentRecipe = {
   name: "nano-iapo-anchored",
   title: "IAPO, anchored: the teacher explains the student's call and the likeliest call of its group",
   source: "docs/method.md F12",
@@ -62,7 +62,7 @@ const methods: readonly ExperimentRecipe[] = [
 ];
 
 /** Of a teacher that is made first. */
-const trainedTeacher = "nano-make-teacher-grpo";
+export const trainedTeacher = "nano-make-teacher-grpo";
 
 /** The shipped teacher, supervised and then trained by 16 steps of GRPO, is that of all others. */
 const teachers: readonly ExperimentRecipe[] = [

@@ -37,7 +37,7 @@ export interface RecipeConfig {
   /** Of a baseline whose verifier is a language model. */
   readonly verifier?: { readonly endpoint: string; readonly model: string };
   /** Of `iapo sft`, in place of all of them. */
-  readonly supervised?: { readonly [key: string]: unknown };
+  readonly supervised?: { readonly steps: number; readonly [key: string]: unknown };
 }
 
 export interface ExperimentRecipe {

@@ -8,7 +8,7 @@ import { shippedModels } from "./shipped.ts";
 function howItIsMade(path: string): string | undefined {
   const name = basename(path);
   if (!recipes.has(name) || !path.endsWith(resolve("/", madeModel(name)))) return undefined;
-  return `make it first: iapo train ${name}; iapo export runs/${name} --out ${madeModel(name)}`;
+  return `make it first: iapo ${recipes.get(name)?.config.supervised ? "sft" : "train"} ${name}; iapo export runs/${name} --out ${madeModel(name)}`;
 }
 
 const model = {

@@ -2,12 +2,12 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { grpoSettingsSchema } from "@iapo/grpo/config";
-import { type ExperimentRecipe, type RecipeModel, recipes } from "../../recipes/index.ts";
+import { type ExperimentRecipe, nanoAnchoredRecipes, type RecipeModel, recipes } from "../../recipes/index.ts";
 import { nanoRecipes } from "../../recipes/nano.ts";
 import { type AblationJob, modelName, modelPath } from "./places.ts";
 
 export interface JobOptions {
-  /** Names of nano recipes; all where it is left out. */
+  /** Names of nano recipes; the sixteen where it is left out. */
   readonly only?: readonly string[] | undefined;
   readonly seeds: readonly number[];
   /** In place of the recipes' number of steps. */
@@ -21,7 +21,9 @@ export interface JobOptions {
 /** Preparations first, then by seed, so that a queue that is stopped early has all configurations. */
 export function ablationJobs(options: JobOptions): AblationJob[] {
   const { only } = options;
-  const chosen = only ? nanoRecipes.filter(({ name }) => only.includes(name)) : nanoRecipes;
+  const chosen = only
+    ? [...nanoRecipes, ...nanoAnchoredRecipes].filter(({ name }) => only.includes(name))
+    : nanoRecipes;
   const [firstSeed = 1] = options.seeds;
   const needed = new Set(chosen.flatMap(({ needs = [] }) => needs));
   const preparations = [...recipes.values()].filter(({ name }) => needed.has(name));
@@ -42,7 +44,9 @@ function jobOf(recipe: ExperimentRecipe, seed: number, options: JobOptions, isPr
       ...config,
       model: placed(config.model, options),
       ...(teacher && { teacher }),
-      grpo: { ...config.grpo, seed, steps },
+      ...(config.supervised
+        ? { supervised: { ...config.supervised, seed, steps } }
+        : { grpo: { ...config.grpo, seed, steps } }),
     },
     needs: needs === undefined ? undefined : `${needs}-seed-${options.seeds[0]}`,
     unavailable: [config.model, ...(needs === undefined && config.teacher ? [config.teacher] : [])].flatMap((model) =>
@@ -51,7 +55,9 @@ function jobOf(recipe: ExperimentRecipe, seed: number, options: JobOptions, isPr
   };
 }
 
+/** What is learned from examples has its own number. */
 function stepsOf({ config }: ExperimentRecipe, { steps }: JobOptions): number {
+  if (config.supervised) return config.supervised.steps;
   return steps ?? grpoSettingsSchema.parse(config.grpo).steps;
 }
 

@@ -112,9 +112,11 @@ async function train(
   await makeDirectory(join(directory, "configurations"));
   const file = join(directory, "configurations", `${id}.yaml`);
   await writeFileAtomic(file, stringify(config));
-  const assignments = [...set, `grpo.steps=${steps}`].flatMap((one) => ["--set", one]);
+  // Assignments are for the runs that are compared; how a model is made from examples is not theirs.
+  const [kind, assigned] = config.supervised ? ["sft", []] : ["train", [...set, `grpo.steps=${steps}`]];
+  const assignments = assigned.flatMap((one) => ["--set", one]);
   const lines = progressLines(id, note);
-  const args = ["train", file, "--out", runDirectoryOf(directory, id), "--resume", "--json", ...assignments];
+  const args = [kind, file, "--out", runDirectoryOf(directory, id), "--resume", "--json", ...assignments];
   return command(options, args, signal, (line) => {
     if (lines(line)) onStep().catch(() => {}); // a reading that fails is made again after the next step
   });
