@@ -1,6 +1,7 @@
 // The update on a nano model, of random weights and as it is shipped: ratios of 1, split gradients, epochs and mini-batches, steps that are
 // not finite.
 import { type Device, deriveSeed, dot, multiply, negate, openDevice, sum, type Tensor } from "@iapo/tensor-core";
+import { withFailingAllocations } from "@iapo/tensor-core/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   Learner,
@@ -222,4 +223,16 @@ test("a signal ends a step before its gradients are there: nothing has changed, 
     one.dispose();
     (one.policy as typeof policy).model.dispose();
   }
+});
+
+test("a step in which any of the last allocations fails, those of the optimizer among them, leaves nothing", async () => {
+  const policy = await nanoPolicy(device);
+  const learner = new Learner(policy, { learningRate });
+  const { pieces } = prepareMiniBatch(learner, await scoredGroups(policy), { loss: lossPreset("grpo") })!;
+  const step = async (): Promise<void> => void (await learner.step(pieces));
+  const { allocations } = await withFailingAllocations(device, { from: Number.POSITIVE_INFINITY }, step);
+  for (let from = allocations - 20; from <= allocations; from++)
+    expect(await withFailingAllocations(device, { from }, step)).toMatchObject({ failed: true });
+  learner.dispose();
+  policy.model.dispose();
 });

@@ -89,19 +89,35 @@ export class Learner {
     this.#example = pieces[0]?.groups[0]?.[0];
     const learningRate = this.#options.learningRate(this.steps);
     const { device } = this.policy;
-    const { gradients, outputs } = await device.retryOutOfMemory(() => this.gradients(pieces, signal), disposeAll);
-    const constants = device.tensor([pieces.every(({ finite = true }) => finite) ? 0 : Number.NaN], []);
-    const mustBeFinite = [...outputs.flatMap(tensorsOf), constants];
-    const clip = clipByGlobalNorm(gradients, maxNorm, mustBeFinite);
-    this.optimizer.step(gradients, { learningRate, clip });
-    for (const tensor of [...gradients, constants]) tensor.dispose();
-    const [{ norm, finite }, read] = await Promise.all([readClipDecision(clip), readOutputs(outputs)]);
-    clip.dispose();
-    this.steps++;
-    if (finite) this.policy.version++;
-    else this.skipped++;
-    this.skippedInARow = finite ? 0 : this.skippedInARow + 1;
-    return { ...read, gradientNorm: norm, skipped: !finite, learningRate };
+    const made = await device.retryOutOfMemory(() => this.gradients(pieces, signal), disposeAll);
+    let clip: Tensor | undefined;
+    try {
+      clip = this.#apply(made, { finite: pieces.every(({ finite = true }) => finite), maxNorm, learningRate });
+      const [{ norm, finite }, read] = await Promise.all([readClipDecision(clip), readOutputs(made.outputs)]);
+      this.steps++;
+      if (finite) this.policy.version++;
+      else this.skipped++;
+      this.skippedInARow = finite ? 0 : this.skippedInARow + 1;
+      return { ...read, gradientNorm: norm, skipped: !finite, learningRate };
+    } finally {
+      disposeAll(made);
+      clip?.dispose();
+    }
+  }
+
+  /** Records the optimizer's step, frees the gradients, and gives what was decided by their norm. */
+  #apply(
+    { gradients, outputs }: Gradients,
+    { finite, maxNorm, learningRate }: { finite: boolean; maxNorm: number; learningRate: number },
+  ): Tensor {
+    const clip = scope(() => {
+      const constants = this.policy.device.tensor([finite ? 0 : Number.NaN], []);
+      const decision = clipByGlobalNorm(gradients, maxNorm, [...outputs.flatMap(tensorsOf), constants]);
+      this.optimizer.step(gradients, { learningRate, clip: decision });
+      return decision;
+    });
+    for (const tensor of gradients) tensor.dispose();
+    return clip;
   }
 
   /** Whether the weights as they are now are finite, and give finite log-probs and entropies of an example of the latest step. */
@@ -199,12 +215,9 @@ async function readOutputs(
   outputs: readonly PieceOutputs[],
 ): Promise<Pick<StepOutcome, "loss" | "logProbs" | "entropies" | "divergences">> {
   const read = await Promise.all(
-    outputs.map(async (output) => {
-      const { loss, logProb, entropy, divergence } = output;
-      const values = await Promise.all([loss.item(), logProb.values(), entropy.values(), divergence?.values()]);
-      for (const tensor of tensorsOf(output)) tensor.dispose();
-      return values;
-    }),
+    outputs.map(({ loss, logProb, entropy, divergence }) =>
+      Promise.all([loss.item(), logProb.values(), entropy.values(), divergence?.values()]),
+    ),
   );
   const divergences = read.flatMap(([, , , own]) => (own ? [own] : []));
   return {

@@ -91,22 +91,23 @@ export class AdamW {
     gradients.forEach((gradient, k) => {
       expectLike("gradient", gradient, at(this.parameters, k).master, ["f32"]);
     });
-    const decision = options.clip ?? clipByGlobalNorm(gradients, Number.POSITIVE_INFINITY);
-    if (!(decision instanceof Tensor) || decision.dtype !== "f32" || String(decision.shape) !== "4")
-      throw new TensorError("argument", `AdamW: clip is what clipByGlobalNorm returns, not ${String(decision)}`);
-    const [beta1, beta2] = this.#betas;
-    this.#device.dispatch(countKernel(), {
-      reads: [decision],
-      writes: [this.counter],
-      uniforms: [logOf(beta1), logOf(beta2)],
-      groups: [1],
+    scope(() => {
+      const decision = options.clip ?? clipByGlobalNorm(gradients, Number.POSITIVE_INFINITY);
+      if (!(decision instanceof Tensor) || decision.dtype !== "f32" || String(decision.shape) !== "4")
+        throw new TensorError("argument", `AdamW: clip is what clipByGlobalNorm returns, not ${String(decision)}`);
+      const [beta1, beta2] = this.#betas;
+      this.#device.dispatch(countKernel(), {
+        reads: [decision],
+        writes: [this.counter],
+        uniforms: [logOf(beta1), logOf(beta2)],
+        groups: [1],
+      });
+      gradients.forEach((gradient, k) => {
+        const { weightDecay = this.#weightDecay } = at(this.parameters, k);
+        const decay = 1 - learningRate * weightDecay;
+        this.#update(k, gradient, decision, [learningRate, decay, 1 - beta1, beta2, 1 - beta2, this.#epsilon]);
+      });
     });
-    gradients.forEach((gradient, k) => {
-      const { weightDecay = this.#weightDecay } = at(this.parameters, k);
-      const decay = 1 - learningRate * weightDecay;
-      this.#update(k, gradient, decision, [learningRate, decay, 1 - beta1, beta2, 1 - beta2, this.#epsilon]);
-    });
-    if (!options.clip) decision.dispose();
   }
 
   /** How many steps were applied and skipped so far; waits for them. */

@@ -3,6 +3,7 @@
 import { noGrad } from "../autograd/tape.ts";
 import { at } from "../checked.ts";
 import { TensorError } from "../error.ts";
+import { scope } from "../memory/scope.ts";
 import { allFinite } from "../ops/all-finite.ts";
 import { globalNorm } from "../ops/global-norm.ts";
 import { defineKernel } from "../submit/kernel.ts";
@@ -52,21 +53,23 @@ export function clipByGlobalNorm(
   if (!device) throw new TensorError("argument", "clipByGlobalNorm needs at least one gradient");
   if (!(maxNorm > 0)) throw new TensorError("argument", `clipByGlobalNorm: maxNorm must be above 0, not ${maxNorm}`);
   const parts = gradients.flatMap((gradient) => gradient.parts().map(({ tensor }) => tensor));
-  const norm = noGrad(() => globalNorm(parts));
-  const decision = device.empty([4]);
-  device.dispatch(decideKernel(), {
-    reads: [norm],
-    writes: [decision],
-    uniforms: [Math.min(maxNorm, LARGEST_F32)],
-    groups: [1],
+  return scope(() => {
+    const norm = noGrad(() => globalNorm(parts));
+    const decision = device.empty([4]);
+    device.dispatch(decideKernel(), {
+      reads: [norm],
+      writes: [decision],
+      uniforms: [Math.min(maxNorm, LARGEST_F32)],
+      groups: [1],
+    });
+    norm.dispose();
+    for (const tensor of alsoFinite) {
+      const required = noGrad(() => allFinite(tensor));
+      device.dispatch(requireKernel(), { reads: [required], writes: [decision], uniforms: [], groups: [1] });
+      required.dispose();
+    }
+    return decision;
   });
-  norm.dispose();
-  for (const tensor of alsoFinite) {
-    const required = noGrad(() => allFinite(tensor));
-    device.dispatch(requireKernel(), { reads: [required], writes: [decision], uniforms: [], groups: [1] });
-    required.dispose();
-  }
-  return decision;
 }
 
 /** A clipping decision, read back. */
