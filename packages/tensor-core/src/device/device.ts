@@ -43,6 +43,8 @@ export class Device {
   onPlannedDispatch: (kernel: Kernel) => void = () => {};
   readonly #recorder: Recorder | undefined;
   readonly #ownsGpu: boolean;
+  /** Whether what was last recorded whole had new kernels. */
+  #meetsKernels = true;
   #failure: TensorError | undefined;
   #closed = false;
 
@@ -252,11 +254,18 @@ export class Device {
   }
 
   /**
-   * Runs `fn`, which is synchronous. On a software adapter nothing of it is submitted before all is recorded: lavapipe does not compile a kernel
-   * while others run, and the thread would wait that long.
+   * Runs `fn`, which is synchronous. On a software adapter nothing of it is submitted before all is recorded, unless the last call met no kernel that
+   * was new: lavapipe does not compile a kernel while others run, and the thread would wait that long.
    */
   recordWhole<T>(fn: () => T): T {
-    return this.facts.software && this.#recorder ? this.#recorder.hold(() => refusePromise(fn(), "recordWhole")) : fn();
+    const recorder = this.#recorder;
+    if (!recorder || !this.facts.software) return fn();
+    const known = recorder.pipelines;
+    try {
+      return this.#meetsKernels ? recorder.hold(() => refusePromise(fn(), "recordWhole")) : fn();
+    } finally {
+      this.#meetsKernels = recorder.pipelines > known;
+    }
   }
 
   /**
