@@ -41,8 +41,8 @@ test("doctor --json tells the adapter, limits, memory and findings", async () =>
 });
 
 test("doctor --kernels lists the pipelines of a training step", async () => {
-  const { code, out } = await start(["doctor", "--json", "--kernels"]).ended;
-  expect(code).toBe(0);
+  const { code, out, err } = await start(["doctor", "--json", "--kernels"]).ended;
+  expect(code, err).toBe(0);
   const { kernels } = JSON.parse(out) as { kernels: { kernel: string; milliseconds: number }[] };
   expect(kernels.map(({ kernel }) => kernel)).toEqual(
     expect.arrayContaining(["matmul_tile/64", "attention_stats", "adamw_count"]),

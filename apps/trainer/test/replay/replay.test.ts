@@ -6,6 +6,7 @@ import { replayRun, tokenTextsOf } from "@iapo/jobs";
 import type { ReplayComparison } from "@iapo/rollout-trace";
 import { readStep, writeStep } from "@iapo/rollout-trace/files";
 import { openSafetensors } from "@iapo/tensor-core/safetensors";
+import { storedVisualContent } from "@iapo/vqa-tasks";
 import { beforeAll, expect, test } from "vitest";
 import { expectRefusal, iapo, sharedFolder, temporaryFolder } from "../support/iapo.ts";
 
@@ -123,6 +124,23 @@ test("a text that the tokens do not say is found by the model's processor", asyn
     ["replay", altered, "--trust", "--model", modelDirectory()],
     1,
     /step 0, group 0, sample 0, turn 0: text differ at .* \(differs\)/,
+  );
+});
+
+test("a chart's task that is not the chart of its number is found too", async () => {
+  const altered = copyOf(run);
+  const file = join(altered, "steps/step-000000.jsonl");
+  const step = await readStep(file);
+  await rm(file);
+  const traces = step.traces.map((trace) => ({
+    ...trace,
+    task: { ...trace.task, content: { ...storedVisualContent(trace.task), question: "Which is highest?" } },
+  }));
+  await writeStep(join(altered, "steps"), { ...step, traces });
+  await expectRefusal(
+    ["replay", altered, "--trust", "--model", modelDirectory()],
+    1,
+    /task nano-\S+: its trace holds another content than the chart of this number \(differs\)/,
   );
 });
 

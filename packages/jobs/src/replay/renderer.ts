@@ -1,10 +1,18 @@
 // How the turns of a run are made again, to be compared with its traces: prompts, tools and encoding once more, without a GPU.
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { traceRenderer } from "@iapo/grpo";
 import { checkContent } from "@iapo/grpo/run-directory";
 import { createScribe } from "@iapo/qwen-vl-model";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
-import { contentWithImages, type Image, type ImageRef, identifyImage, type TurnRenderer } from "@iapo/rollout-trace";
+import {
+  contentWithImages,
+  type Image,
+  type ImageRef,
+  identifyImage,
+  storedContent,
+  type TurnRenderer,
+} from "@iapo/rollout-trace";
 import { readImage } from "@iapo/visual-tools/sharp";
 import { createNanoCharts, type NanoSplit } from "@iapo/vqa-tasks/nano";
 import { defaultScoringOptions } from "@iapo/vqa-tasks/scoring";
@@ -29,7 +37,11 @@ export async function rendererOf({ directory, config, record }: RecordedRun, mod
   return traceRenderer(scribe, environment, async ({ task }) => {
     // Nano-charts are a function of their number; other pictures are those that the run has kept.
     const [, split, index] = (charts && /-(train|validation|test)-(\d+)$/.exec(task.id)) ?? [];
-    if (charts && split && index) return (await charts.chart(split as NanoSplit, Number(index))).task;
+    if (charts && split && index) {
+      const made = (await charts.chart(split as NanoSplit, Number(index))).task;
+      if (isDeepStrictEqual(storedContent(made.content), task.content)) return made;
+      throw new JobsError("differs", `task ${task.id}: its trace holds another content than the chart of this number`);
+    }
     const content = await contentWithImages(task.content, (image) => keptImage(directory, image));
     return { ...task, content: environment.contentSchema.parse(content) };
   });
