@@ -11,10 +11,10 @@ vi.setConfig({ testTimeout: 180_000 });
 const small = ["grpo.groups=1", "grpo.rollout.samples=8", "grpo.rollout.maxTokens=256", "grpo.evaluate="];
 
 /** A directory without weights: the published sizes, and a tokenizer that ships here. */
-async function sizesOnly(name: "3b" | "7b"): Promise<string> {
+async function sizesOnly(name: "qwen2.5-vl-3b" | "qwen2.5-vl-7b" | "qwen3-vl-8b"): Promise<string> {
   const directory = temporaryFolder();
   const read = async (file: string): Promise<Record<string, unknown>> => JSON.parse(await readFile(file, "utf8"));
-  const published = await read(join(import.meta.dirname, `../fixtures/qwen2.5-vl-${name}.config.json`));
+  const published = await read(join(import.meta.dirname, `../fixtures/${name}.config.json`));
   const tokens = Object.entries(await read(join(baseDirectory, "config.json"))).filter(([key]) =>
     key.endsWith("_token_id"),
   );
@@ -27,7 +27,10 @@ async function sizesOnly(name: "3b" | "7b"): Promise<string> {
 }
 
 test("a 3B student with an adapter beside a 7B teacher, on cards of 24, 48 and 80 GiB", async () => {
-  const models = [`model.directory=${await sizesOnly("3b")}`, `teacher.directory=${await sizesOnly("7b")}`];
+  const models = [
+    `model.directory=${await sizesOnly("qwen2.5-vl-3b")}`,
+    `teacher.directory=${await sizesOnly("qwen2.5-vl-7b")}`,
+  ];
   const settings = ["model.hub=", "teacher.hub=", "environment.prompt=compact", ...models, ...small];
   const args = ["plan", "paper-main", "--card", ...settings.flatMap((one) => ["--set", one])];
   const { out, err, code } = await iapo(args);
@@ -49,3 +52,27 @@ test("a 3B student with an adapter beside a 7B teacher, on cards of 24, 48 and 8
   expect(row("turns").slice(2)).toEqual(["fits", "fits", "fits", "--set teacher.residence=turns"]);
   expect(row("cached").slice(2, 5)).toEqual(["fits", "fits", "fits"]);
 });
+
+test.runIf(process.env.IAPO_FULL === "1")(
+  "the paper's Qwen3-VL-8B teacher, of another family, beside the same student",
+  async () => {
+    const models = [
+      `model.directory=${await sizesOnly("qwen2.5-vl-3b")}`,
+      `teacher.directory=${await sizesOnly("qwen3-vl-8b")}`,
+      "model.lora.rank=16",
+      "model.lora.alpha=32",
+      "model.recompute=true",
+    ];
+    const settings = ["model.hub=", "teacher.hub=", "environment.prompt=compact", ...models, ...small];
+    const args = ["plan", "paper-teacher-qwen3-vl-8b", "--card", ...settings.flatMap((one) => ["--set", one])];
+    const { out, err, code } = await iapo(args);
+    expect(err).not.toMatch(/Error|cannot/);
+    expect(code).toBe(0);
+    const rows = out.split("\n").map((line) => line.trim().split(/ {2,}/));
+    const row = (name: string): string[] => rows.find(([first]) => first === name)!;
+    const gibibytes = (name: string): number => Number.parseFloat(row(name)[1]!);
+    expect(gibibytes("resident")).toBeGreaterThan((2 * (3_754_622_976 + 8_767_123_696)) / 2 ** 30);
+    expect(gibibytes("turns")).toBeGreaterThan((2 * 8_767_123_696) / 2 ** 30);
+    expect(row("turns").slice(2, 5)).toEqual(["tight", "fits", "fits"]);
+  },
+);

@@ -101,7 +101,8 @@ export async function explainChart(
     const tokenizers = new TokenizerCheck(models.student, models.teacher);
     for (const call of Object.values(forced)) tokenizers.check(call);
   }
-  const calls = isStudents ? forced : { ...(readsForced(grid) && forced), ...ownCall(chart, target, models, grid) };
+  const read = !isStudents && readsForced(grid) && readBy(models.teacher, forced, chart);
+  const calls = isStudents ? forced : { ...read, ...ownCall(chart, target, models, grid) };
   const made: ModelScores[][] = [];
   for (const method of grid.methods)
     made.push(await everyPartition(models[side], calls, method, grid.partitions, chart));
@@ -141,6 +142,12 @@ function forcedCalls({ id, calls }: DiagnoseChart, target: CallTarget, student: 
       throw new IapoError("argument", `chart ${id}: the ${kind} call holds no program to be explained`);
     }),
   );
+}
+
+/** The forced calls as the teacher reads them, behind its own rendering of the prompt. */
+function readBy(teacher: AttributionModel, calls: Calls, { blocks }: DiagnoseChart): Calls {
+  const read = teacher.reread(Object.values(calls), blocks);
+  return Object.fromEntries(Object.keys(calls).map((name, i) => [name, at(read, i)]));
 }
 
 /** As a run has it: where the teacher made no call, all that it says is explained. */

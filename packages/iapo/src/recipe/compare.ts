@@ -4,8 +4,9 @@ import { at } from "../at.ts";
 import type { IapoSettings } from "../config/types.ts";
 import { IapoError } from "../error.ts";
 import type { AttributionModel } from "../scoring/model.ts";
-import { scoreGroups } from "../scoring/score.ts";
-import { blockMethod } from "../scoring/settings.ts";
+import { rereadBy } from "../scoring/reread.ts";
+import { type CallGroup, scoreGroups } from "../scoring/score.ts";
+import { blockMethod, partitionOptions } from "../scoring/settings.ts";
 import type { ScoredCall } from "../teacher/call-cache.ts";
 import { type Teacher, TokenizerCheck, withTeacher } from "../teacher/teacher.ts";
 import type { TeacherCalls } from "../teacher/teacher-calls.ts";
@@ -31,7 +32,11 @@ export function comparison(parts: CompareParts): (groups: readonly Group[]) => P
   const tokenizers = new TokenizerCheck(parts.student, parts.teacher.model);
   const byTeacher = (groups: readonly Group[]): Promise<Explained[]> => {
     for (const { calls } of groups) for (const call of calls) if (call) tokenizers.check(call);
-    return explained(parts.teacher.model, groups, parts.settings);
+    const { teacher, settings } = parts;
+    const read = groups.map((group) =>
+      rereadBy(teacher.model, group, at(group.traces, 0).blocks, partitionOptions(settings)),
+    );
+    return explained(teacher.model, read, settings);
   };
   switch (parts.settings.compare) {
     case "student_with_teacher":
@@ -56,7 +61,7 @@ interface Explanation {
 
 async function explained(
   model: AttributionModel,
-  groups: readonly Group[],
+  groups: readonly CallGroup[],
   settings: IapoSettings,
 ): Promise<Explained[]> {
   const scored = await scoreGroups(model, groups, blockMethod(settings));

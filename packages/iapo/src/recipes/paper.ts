@@ -1,13 +1,15 @@
 // The paper's experiments at their own size. It gives models, steps (curves to 150, the teachers' table at 200), lambda and its decay; group
-// size, batch and learning rate are those of VTool-R1's second code, on which it builds (docs/method.md D.2). The Qwen3-VL-8B teachers of
-// Table 2 are not here, as no Qwen3-VL runs here. The charts only let them run: give them your own by
-// `data: { nanoCharts: , files: ..., validation: ... }`.
+// size, batch and learning rate are those of VTool-R1's second code, on which it builds (docs/method.md D.2). It does not say how many pixels its
+// Qwen3-VL teachers see: here 1280 visual tokens, as all of that model's vision blocks attend within the whole image. The charts only let them run:
+// give them your own by `data: { nanoCharts: , files: ..., validation: ... }`.
 import { type ExperimentRecipe, madeModel, type RecipeConfig } from "./types.ts";
 
 const student = { hub: { repository: "Qwen/Qwen2.5-VL-3B-Instruct" } };
 const large = { hub: { repository: "Qwen/Qwen2.5-VL-7B-Instruct" } };
+const otherFamily = { hub: { repository: "Qwen/Qwen3-VL-8B-Instruct" }, maxPixels: 1280 * 32 * 32 };
 /** Makes the teacher of the others. */
 const trainedTeacher = "paper-teacher-7b-grpo";
+const trainedOtherFamily = "paper-teacher-qwen3-vl-8b-grpo";
 
 const loop = {
   seed: 1,
@@ -64,6 +66,25 @@ const teachers: readonly ExperimentRecipe[] = [
     title: "IAPO with the 7B model as it is for teacher",
     source: "Table 2",
     config: { ...main.config, teacher: large },
+  },
+  {
+    name: "paper-teacher-qwen3-vl-8b",
+    title: "IAPO with Qwen3-VL-8B as it is for teacher, which renders the prompt itself",
+    source: "Table 2",
+    config: { ...main.config, teacher: otherFamily },
+  },
+  {
+    name: trainedOtherFamily,
+    title: "That teacher: GRPO of Qwen3-VL-8B on the same tasks",
+    source: "Table 2",
+    config: { ...grpo, model: otherFamily },
+  },
+  {
+    name: "paper-iapo-qwen3-vl-8b",
+    title: "IAPO, 3B student, Qwen3-VL-8B trained by GRPO for teacher",
+    source: "Table 2",
+    config: { ...main.config, teacher: { directory: madeModel(trainedOtherFamily), maxPixels: otherFamily.maxPixels } },
+    needs: trainedOtherFamily,
   },
 ];
 

@@ -17,6 +17,8 @@ export interface RecipeModel {
   /** Random weights from this seed, in place of the model's own. */
   readonly initialize?: number;
   readonly dtype?: "f32" | "bf16";
+  /** Larger images are reduced to so many pixels. */
+  readonly maxPixels?: number;
 }
 
 export interface RecipeConfig {

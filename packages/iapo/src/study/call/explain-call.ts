@@ -5,6 +5,7 @@ import { deriveSeed } from "@iapo/tensor-core";
 import type { VisualContent, VisualTask } from "@iapo/vqa-tasks";
 import { at } from "../../at.ts";
 import type { AttributionModel, Call } from "../../scoring/model.ts";
+import { rereadBy } from "../../scoring/reread.ts";
 import { scoreCalls } from "../../scoring/score.ts";
 import { findCall } from "../../scoring/span.ts";
 import { promptUnits } from "../../scoring/units.ts";
@@ -41,7 +42,18 @@ export async function explainCall(request: ExplainRequest): Promise<ExplainedCal
   const call: Call = found ?? { turn, targets: turn.lossMask };
   const units = promptUnits(blocks, turn, { kind: "per_tool" });
   if (teacher) new TokenizerCheck(student.model, teacher).check(call);
-  const score = async (model: AttributionModel) => at(await scoreCalls(model, [call], units, method), 0);
+  const score = async (model: AttributionModel) => {
+    const read = rereadBy(model, { calls: [call], units }, blocks, { kind: "per_tool" });
+    return at(
+      await scoreCalls(
+        model,
+        read.calls.flatMap((own) => own ?? []),
+        read.units,
+        method,
+      ),
+      0,
+    );
+  };
   return {
     ...{ task, blocks, turn, isCall: found !== undefined },
     student: await score(student.model),
