@@ -79,7 +79,7 @@ describe("config.json", () => {
     for (const config of Object.values(knownConfigs)) {
       const flat = JSON.parse(JSON.stringify(writeConfig(config))) as Json;
       expect(parseConfig(flat)).toEqual(config);
-      expect(parseConfig(nested(flat))).toEqual(config);
+      if (!("text_config" in flat)) expect(parseConfig(nested(flat))).toEqual(config);
     }
     expect(parseConfig(flat3B)).toEqual(knownConfigs["3B"]);
   });
