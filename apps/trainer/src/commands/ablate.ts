@@ -26,7 +26,11 @@ export const addAblate: AddCommand = (program, run) => {
     .command("ablate")
     .description("the paper's experiments at nano scale: a resumable queue of runs, their tables and figures")
     .option("--hours <number>", "stop after so long", positive)
-    .option("--only <names>", "configurations, separated by commas; default all", configurations)
+    .option(
+      "--only <names>",
+      "configurations, separated by commas, also nano-anchored-...; default the sixteen",
+      configurations,
+    )
     .option("--seeds <numbers>", "separated by commas", seedList, [1, 2, 3])
     .option("--steps <count>", "of every run; default the configuration's", wholeNumber)
     .option("--minutes <number>", "train each run on until so many have passed, to compare at equal time", positive)

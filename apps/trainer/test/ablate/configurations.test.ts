@@ -68,3 +68,20 @@ test("a model that is not there makes a configuration unavailable and says how t
   const [grpo] = ablationJobs({ ...options, only: ["nano-grpo"], models: withShipped(known) });
   expect(grpo).toMatchObject({ unavailable: undefined, steps: 30 });
 });
+
+test("a teacher that learns from examples is made first, by its own number of steps; assignments are not for it", () => {
+  const directory = temporaryFolder();
+  const models = withShipped(modelsIn(directory));
+  const only = ["nano-anchored-teacher-masks", "nano-anchored-lambda-2"];
+  const [maker, masks, lambda] = ablationJobs({ only, seeds: [2], steps: 7, models, directory });
+  expect(maker).toMatchObject({
+    id: "nano-make-teacher-masks-seed-2",
+    isPreparation: true,
+    steps: 300,
+    config: { supervised: { seed: 2, steps: 300 }, data: { nanoCharts: { style: { effects: ["mask"] } } } },
+  });
+  expect(maker?.config.grpo).toBeUndefined();
+  const teacher = join(directory, "models", "nano-make-teacher-masks-seed-2-after-300");
+  expect(masks).toMatchObject({ needs: maker?.id, steps: 7, config: { teacher: { directory: teacher } } });
+  expect(lambda).toMatchObject({ steps: 7, config: { iapo: { preset: "anchored", lambda: 2 } } });
+});
