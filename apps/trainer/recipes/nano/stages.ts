@@ -65,7 +65,7 @@ const inContext: Stage["charts"] = { tools: "in_context", style: { effects: "by_
 const contextStages: readonly Stage[] = [
   {
     name: "context-lookups",
-    steps: 1000,
+    steps: 3200,
     batch: 64,
     learningRate: 2e-3,
     mixture: { captions: 0.05, copies: 0, lookups: 0.95 },
