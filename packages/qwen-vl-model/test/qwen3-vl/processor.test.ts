@@ -90,7 +90,7 @@ describe("conversations", () => {
 
   test("what the published template would drop without a word is refused", () => {
     const asked = { role: "user", content: "What?" } as const;
-    expect(() => text([asked, { role: "system", content: "Be brief." }])).toThrow("it drops the text of block 1");
+    expect(() => text([asked, { role: "system", content: "Be brief." }])).toThrow("it leaves out the text of block 1");
     expect(() => text([asked, { role: "assistant", content: [{ image }] }])).toThrow("it writes 0 images");
   });
 
