@@ -89,6 +89,7 @@ export async function makeStep(directory: string, step: number, given: MadeStep 
   const traces = Array.from({ length: groups * samples }, (_, i) =>
     makeTrace(step, Math.floor(i / samples), i % samples, given),
   );
+  await mkdir(directory, { recursive: true });
   return writeStep(join(directory, "steps"), {
     step,
     traces,
