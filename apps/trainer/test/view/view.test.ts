@@ -120,7 +120,9 @@ describe.runIf(process.env.IAPO_FULL === "1")("in a browser", () => {
     await page.keyboard.press("/");
     await page.keyboard.type("display rows");
     await expect.poll(() => page.url()).toContain("text=display+rows");
-    const found = await count();
+    const served = await (await fetch(page.url())).text();
+    const found = Number(/id="count"[^>]*>([^<]*)</.exec(served)?.[1]);
+    await expect.poll(count).toBe(found); // the table follows a moment after the address
     await page.reload();
     expect(await count()).toBe(found);
     await page.goto("/episodes?run=iapo&order=oldest");
