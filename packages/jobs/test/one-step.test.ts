@@ -42,3 +42,16 @@ test("a step of IAPO takes no more than was planned, part by part", async () => 
     expect(planned.phases[i]!.flops).toBeGreaterThanOrEqual(flops);
   }
 });
+
+test("what an own penalty asks a teacher is planned as one pass over the calls", async () => {
+  const { config: loaded } = loadConfig("nano-opd", [...nano, ...small]);
+  const functions = { penalty: "/own/penalty.mjs" }; // a plan does not load it
+  const config = { ...loaded, distillation: undefined, grpo: { ...loaded.grpo, functions } };
+  const asked = await onPaper(config, "train");
+  const unasked = await onPaper({ ...config, teacher: undefined }, "train");
+  const bytesOf = ({ bytesByPart }: OneStep) => Object.values(bytesByPart).reduce((sum, bytes) => sum + bytes, 0);
+  expect(bytesOf(asked)).toBeGreaterThan(bytesOf(unasked)); // a second model
+  const flopsOf = ({ phases }: OneStep) => phases.find(({ name }) => name === "penalty")?.flops ?? 0;
+  expect(flopsOf(asked)).toBeGreaterThan(0);
+  expect(flopsOf(unasked)).toBe(0);
+});

@@ -1,7 +1,7 @@
 // iapo ablate
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { nanoAnchoredRecipes, nanoRecipes } from "@iapo/iapo/recipes";
+import { comparableRecipes } from "@iapo/iapo/recipes";
 import { nearest } from "@iapo/run-config";
 import { InvalidArgumentError, Option } from "commander";
 import type { AblateFlags } from "../ablate/ablate.ts";
@@ -28,7 +28,7 @@ export const addAblate: AddCommand = (program, run) => {
     .option("--hours <number>", "stop after so long", positive)
     .option(
       "--only <names>",
-      "configurations, separated by commas, also nano-anchored-...; default the sixteen",
+      "configurations, separated by commas, also nano-iapo-anchored, nano-opd, nano-anchored-...; default the sixteen",
       configurations,
     )
     .option("--seeds <numbers>", "separated by commas", seedList, [1, 2, 3])
@@ -63,7 +63,7 @@ export const addAblate: AddCommand = (program, run) => {
 
 /** With or without the `nano-` that all begin with. */
 function configurations(text: string): readonly string[] {
-  const names = [...nanoRecipes, ...nanoAnchoredRecipes].map(({ name }) => name);
+  const names = comparableRecipes.map(({ name }) => name);
   const short = names.map((known) => known.replace(/^nano-/, ""));
   return list(text).map((given) => {
     const name = names.find((known) => known === given || known === `nano-${given}`);

@@ -8,10 +8,10 @@ import { type SetName, setNames, testSetNames } from "@iapo/vqa-tasks/sources";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { TrainerError } from "../error.ts";
 import type { EvalOptions } from "../eval/eval.ts";
-import { type AddCommand, wholeNumber } from "./command.ts";
+import { type AddCommand, collect, wholeNumber } from "./command.ts";
 import { formatName } from "./data.ts";
 
-interface Given extends Omit<EvalOptions, "model" | "judge" | "sets"> {
+interface Given extends Omit<EvalOptions, "model" | "judge" | "sets" | "set"> {
   readonly sets?: readonly SetName[];
   readonly endpoint?: string;
   readonly name?: string;
@@ -20,6 +20,7 @@ interface Given extends Omit<EvalOptions, "model" | "judge" | "sets"> {
   readonly retries: number;
   readonly judge?: string;
   readonly judgeName?: string;
+  readonly set: readonly string[];
 }
 
 const help = `
@@ -63,6 +64,7 @@ export const addEval: AddCommand = (program, run) => {
         "environment, tools and judge of a configuration or a run's directory; its held-out tasks where no others are named",
       ).conflicts(["preset", "prompt", "judge", "judgeName"]),
     )
+    .option("--set <key=value>", "replace a setting of --config; may be repeated", collect, [])
     .option("--trust", "of a run's directory: load the modules that it names")
     .option("--judge <url>", "score answers by a model behind this address, in place of the rule of their set")
     .option("--judge-name <model>", "its name there");
@@ -90,6 +92,8 @@ function endpointOptions(command: Command): Command {
 /** @throws TrainerError `argument` */
 function optionsOf(model: string | undefined, given: Given): EvalOptions {
   const { endpoint, name, concurrency, timeout, retries, judge, judgeName, ...rest } = given;
+  if (given.set.length > 0 && given.config === undefined)
+    throw new TrainerError("argument", "--set replaces settings of --config: give that too");
   const sets = given.sets ?? ((given.tasks ?? given.config) === undefined ? (["nano"] as const) : []);
   return { ...rest, sets, model: modelOf(model, given), judge: judgeOf(judge, judgeName) };
 }

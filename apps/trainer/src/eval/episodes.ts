@@ -42,8 +42,11 @@ export function episodesOfFlags({ preset, prompt, judge }: EpisodeFlags): Episod
 }
 
 /** Of a configuration, or of the directory of a run. @throws ConfigError; JobsError `untrusted`; TrainerError `config` */
-export function openEvaluatedJob(source: string, trust: true | undefined): Job {
-  const job = openJob(source, { kind: "train", trust });
+export function openEvaluatedJob(
+  source: string,
+  { set, trust }: { readonly set: readonly string[]; readonly trust?: true | undefined },
+): Job {
+  const job = openJob(source, { kind: "train", set, trust });
   requireTrust(job);
   const { module } = job.config.environment;
   if (module === undefined) return job;

@@ -60,6 +60,8 @@ export interface EvalOptions extends EpisodeFlags {
   readonly batch: number;
   /** A configuration whose environment and judge are in the place of the options'; its held-out tasks are a set where no other is named. */
   readonly config: string | undefined;
+  /** Assignments to it. */
+  readonly set: readonly string[];
   readonly trust?: true | undefined;
   readonly json?: true | undefined;
 }
@@ -72,7 +74,7 @@ const NANO_TASKS = 256;
 export async function evaluate(options: EvalOptions, io: CliIo): Promise<number> {
   const { model, sets } = options;
   const name = "directory" in model ? basename(resolve(model.directory)) : model.model;
-  const job = options.config === undefined ? undefined : openEvaluatedJob(options.config, options.trust);
+  const job = options.config === undefined ? undefined : openEvaluatedJob(options.config, options);
   const episodes = job ? await episodesOfJob(job) : episodesOfFlags(options);
   const opened = await Promise.all(sets.map((set) => openSet(set, options)));
   if (job && sets.length === 0 && options.tasks === undefined)

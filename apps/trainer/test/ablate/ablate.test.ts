@@ -8,6 +8,7 @@ import { nanoModels } from "../support/nano-model.ts";
 
 const small = [
   ...["grpo.groups=1", "grpo.rollout.samples=2", "grpo.rollout.maxTokens=6"],
+  "environment.tools.strictOrientation=false",
   ...["grpo.evaluate.tasks=2", "grpo.evaluate.every=1", "grpo.checkpoint.every=1"],
 ].flatMap((one) => ["--set", one]);
 
@@ -36,6 +37,11 @@ test("killed amid a run, it goes on there, and ends in tables and figures", asyn
   expect(second.out).toMatch(/^2 of 2 done; tables and figures: /);
   expect((await listCheckpoints(join(run, "checkpoints"))).at(-1)?.step).toBe(3);
   expect(readFileSync(join(run, "starts.jsonl"), "utf8").trimEnd().split("\n").length).toBeGreaterThan(1);
+
+  for (const model of ["nano-student", "nano-grpo-seed-1-after-3"]) {
+    const settings = JSON.parse(readFileSync(join(out, "measures/validation-2", model, "eval.json"), "utf8"));
+    expect(settings.environment.tools.strictOrientation).toBe(false); // measured as it was trained
+  }
 
   const results = join(out, "results");
   const { models, configurations } = JSON.parse(readFileSync(join(results, "results.json"), "utf8"));

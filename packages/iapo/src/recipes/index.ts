@@ -15,3 +15,10 @@ export const recipes: ReadonlyMap<string, ExperimentRecipe> = new Map(
     (recipe) => [recipe.name, recipe],
   ),
 );
+
+/** What can be compared with the sixteen: every recipe that trains the nano student by rewards. */
+export const comparableRecipes: readonly ExperimentRecipe[] = [
+  ...nanoRecipes,
+  ...furtherNanoRecipes.filter(({ config }) => config.grpo !== undefined && config.model.directory === "nano-student"),
+  ...nanoAnchoredRecipes,
+];

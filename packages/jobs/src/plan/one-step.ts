@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { distillationSchema } from "@iapo/iapo/config";
 import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Environment } from "@iapo/rollout-trace";
 import type { Device, MemoryReport } from "@iapo/tensor-core";
@@ -93,10 +94,16 @@ async function stepOf(
   return { bytesByPart, phases: clock.end() };
 }
 
-/** The user's own tools and functions are left out: a plan may be of a stranger's run. Verdicts cost no GPU memory; a run's cache of calls is not for a plan to fill. On paper no program is written: all of a turn is explained. */
+const onePass = distillationSchema.parse({ kind: "sequence" });
+
+/**
+ * The user's own tools and functions are left out: a plan may be of a stranger's run. What an own penalty asks a teacher is taken for one pass over
+ * the calls. Verdicts cost no GPU memory; a run's cache of calls is not for a plan to fill. On paper no program is written: all of a turn is explained.
+ */
 function withoutEndpoints(config: JobConfig, isPlan: boolean): JobConfig {
   const { judge: _, baseline: __, verifier: ___, ...rest } = config;
-  const { environment, teacher, iapo, distillation, grpo } = rest;
+  const { environment, teacher, iapo, grpo } = rest;
+  const distillation = teacher && grpo.functions.penalty !== undefined ? onePass : rest.distillation;
   const scoring = environment.scoring.scoring === "judge" ? "relaxed" : environment.scoring.scoring;
   return {
     ...rest,
@@ -108,7 +115,9 @@ function withoutEndpoints(config: JobConfig, isPlan: boolean): JobConfig {
     grpo: { ...grpo, functions: {} },
     ...(teacher && { teacher: { ...teacher, cache: undefined } }),
     ...(iapo && isPlan && { iapo: { ...iapo, target: "turn1" } }),
-    ...(distillation?.kind === "sequence" && isPlan && { distillation: { ...distillation, target: "turn1" } }),
+    ...(distillation && {
+      distillation: distillation.kind === "sequence" && isPlan ? { ...distillation, target: "turn1" } : distillation,
+    }),
   };
 }
 

@@ -32,9 +32,9 @@ export async function runAblation(jobs: readonly AblationJob[], options: Ablatio
   const state = await QueueState.open(join(directory, "queue.json"));
   const models = modelsAsTheyAre(jobs, options.models);
   const items: QueueItem[] = [
-    ...models.map(({ id, path }) => ({
-      ...{ id, key: keyOf([path, options.tests, options.split]) },
-      run: (stop: AbortSignal) => measureModel(id, path, options, stop),
+    ...models.map(({ id, path, config }) => ({
+      ...{ id, key: keyOf([path, options.tests, options.split, options.set]) },
+      run: (stop: AbortSignal) => measureModel(id, path, config, options, stop),
     })),
     ...jobs.map((job) => jobItem(job, options)),
   ];

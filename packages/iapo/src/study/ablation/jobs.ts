@@ -2,8 +2,14 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { grpoSettingsSchema } from "@iapo/grpo/config";
-import { type ExperimentRecipe, nanoAnchoredRecipes, type RecipeModel, recipes } from "../../recipes/index.ts";
-import { nanoRecipes } from "../../recipes/nano.ts";
+import {
+  comparableRecipes,
+  type ExperimentRecipe,
+  nanoRecipes,
+  type RecipeConfig,
+  type RecipeModel,
+  recipes,
+} from "../../recipes/index.ts";
 import { type AblationJob, modelName, modelPath } from "./places.ts";
 
 export interface JobOptions {
@@ -21,9 +27,7 @@ export interface JobOptions {
 /** Preparations first, then by seed, so that a queue that is stopped early has all configurations. */
 export function ablationJobs(options: JobOptions): AblationJob[] {
   const { only } = options;
-  const chosen = only
-    ? [...nanoRecipes, ...nanoAnchoredRecipes].filter(({ name }) => only.includes(name))
-    : nanoRecipes;
+  const chosen = only ? comparableRecipes.filter(({ name }) => only.includes(name)) : nanoRecipes;
   const [firstSeed = 1] = options.seeds;
   const needed = new Set(chosen.flatMap(({ needs = [] }) => needs));
   const preparations = [...recipes.values()].filter(({ name }) => needed.has(name));
@@ -80,20 +84,23 @@ function modelDirectory(name: string, models: JobOptions["models"]): string {
 /** Models that runs begin with or look up to, with weights of their own, where they are there: they are measured as they are. */
 export function modelsAsTheyAre(jobs: readonly AblationJob[], models: JobOptions["models"]): AblationModel[] {
   const references = jobs.flatMap(({ recipe: { config, needs } }) =>
-    needs === undefined && config.teacher ? [config.model, config.teacher] : [config.model],
+    (needs === undefined && config.teacher ? [config.model, config.teacher] : [config.model]).flatMap(
+      ({ directory, initialize }) =>
+        directory === undefined || initialize !== undefined ? [] : [{ id: directory, config }],
+    ),
   );
-  const names = references.flatMap(({ directory, initialize }) =>
-    directory !== undefined && initialize === undefined ? [directory] : [],
-  );
-  return [...new Set(names)].flatMap((id) => {
+  return references.flatMap(({ id, config }, place) => {
     const path = modelDirectory(id, models);
-    return existsSync(path) ? [{ id, path }] : [];
+    const isFirst = references.findIndex((one) => one.id === id) === place;
+    return isFirst && existsSync(path) ? [{ id, path, config }] : [];
   });
 }
 
 export interface AblationModel {
   readonly id: string;
   readonly path: string;
+  /** Of a run that it takes part in: in its environment the model is measured. */
+  readonly config: RecipeConfig;
 }
 
 function missing({ directory }: RecipeModel, { models }: JobOptions): string[] {

@@ -5,6 +5,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { listCheckpoints } from "@iapo/grpo";
 import { makeDirectory, writeFileAtomic } from "@iapo/rollout-trace/files";
 import { stringify } from "yaml";
+import type { RecipeConfig } from "../../recipes/types.ts";
 import {
   type AblationJob,
   type Measuring,
@@ -47,7 +48,7 @@ export async function workOn(job: AblationJob, options: WorkOptions, signal: Abo
   const taken = modelName(job.id, job.steps);
   const exported = () => exportStep(job.id, taken, ["--step", String(job.steps)], options, signal);
   if (job.isPreparation) return inOrder([steps, exported]);
-  const measured = (name: string) => () => measureModel(name, modelPath(directory, name), options, signal);
+  const measured = (name: string) => () => measureModel(name, modelPath(directory, name), job.config, options, signal);
   if (minutes === undefined) return inOrder([steps, exported, measured(taken)]);
   const timed = timedName(job.id, minutes);
   return inOrder([
@@ -136,20 +137,33 @@ async function exportStep(
   return command(options, ["--quiet", "export", runDirectoryOf(directory, id), ...which, "--out", model], signal);
 }
 
-/** By `iapo eval`, sampled at T = 1 with the same seeds for every model. */
+/** By `iapo eval` in the environment of a configuration, sampled at T = 1 with the same seeds for every model. */
 export async function measureModel(
   name: string,
   model: string,
+  { model: trained, data, environment }: RecipeConfig,
   options: WorkOptions,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { tests, split, note } = options;
+  const { tests, split, set, note, directory } = options;
   const out = measureDirectory(options, name);
   if (existsSync(join(out, "results.json"))) return done;
   note(`${name}: measure on ${tests} charts of ${split} tables`);
+  const file = join(directory, "configurations", `measure-${name}.yaml`);
+  await makeDirectory(join(directory, "configurations"));
+  await writeFileAtomic(file, stringify({ model: trained, data, environment }));
+  const episodes = [
+    "--sets",
+    "nano",
+    "--config",
+    file,
+    ...set.filter(isOfEnvironment).flatMap((one) => ["--set", one]),
+  ];
   const sampling = ["--limit", String(tests), "--split", split, "--max-tokens", "48", "--seed", "1"];
-  return command(options, ["--quiet", "eval", model, "--sets", "nano", ...sampling, "--out", out], signal);
+  return command(options, ["--quiet", "eval", model, ...episodes, ...sampling, "--out", out], signal);
 }
+
+const isOfEnvironment = (assignment: string): boolean => assignment.startsWith("environment.");
 
 /** An orphan of a queue that was killed ends at its next step: it is waited for. */
 const [tries, between] = [100, 3000];
