@@ -1,4 +1,5 @@
 // Tensors, gradients, kernels, memory and optimizers on WebGPU.
+
 export { checkpoint } from "./autograd/checkpoint.ts";
 export { type BackwardOptions, grad, noGrad, type Recorded, record } from "./autograd/tape.ts";
 export { cardBudget } from "./device/budget.ts";
@@ -7,6 +8,7 @@ export { type AdapterFacts, type KernelFamily, typicalCard } from "./device/fact
 export { adapterAdvice, adapterNames, type DeviceOptions, openDevice, planningDevice } from "./device/open.ts";
 export { type DType, fromBf16, type HostArray, toBf16 } from "./dtype.ts";
 export { isOutOfMemory, TensorError, type TensorErrorCode } from "./error.ts";
+export { keepPacked } from "./memory/packed-copies.ts";
 export type { MemoryReport } from "./memory/pool.ts";
 export { scope, withTag } from "./memory/scope.ts";
 export * from "./ops/index.ts";

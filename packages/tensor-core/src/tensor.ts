@@ -6,12 +6,17 @@ import { TensorError } from "./error.ts";
 import type { PooledBuffer } from "./memory/pool.ts";
 import { adopt, currentTag, release } from "./memory/scope.ts";
 
+let nextStorage = 1;
+
 /** A counted reference to a buffer: views and saved activations share it. */
 export class Storage {
   readonly device: Device;
   readonly buffer: PooledBuffer;
   readonly tag: string;
+  readonly id = nextStorage++;
   references = 0;
+  /** Rises with every write. */
+  version = 0;
 
   constructor(device: Device, bytes: number) {
     this.device = device;
@@ -20,7 +25,9 @@ export class Storage {
   }
 
   release(): void {
-    if (--this.references === 0 && !this.device.closed) this.device.pool.give(this.buffer, this.tag);
+    if (--this.references > 0 || this.device.closed) return;
+    this.device.packed?.forget(this);
+    this.device.pool.give(this.buffer, this.tag);
   }
 }
 

@@ -1,5 +1,5 @@
 // One pass over new rows of a session: prompts, or observations behind turns. Some thousand rows at a time, so that whoever waits can leave.
-import { concat, gatherRows, noGrad, RowIndex, rowSegment, scope, type Tensor } from "@iapo/tensor-core";
+import { concat, gatherRows, keepPacked, noGrad, RowIndex, rowSegment, scope, type Tensor } from "@iapo/tensor-core";
 import type { QwenVLModel } from "../model/model.ts";
 import { RowBuilder, type Sequence } from "../model/pack.ts";
 import type { KeyValueCache } from "./cache.ts";
@@ -87,13 +87,13 @@ function forward(model: QwenVLModel, cache: KeyValueCache, parts: readonly NewRo
     targetIds: new Int32Array(),
     responseStarts: Int32Array.of(0),
   };
-  return noGrad(() =>
+  const run = (): Tensor =>
     scope(() => {
       const uploaded = model.upload(batch);
       cache.target = cache.index(model.device, Int32Array.from(target));
       return rowsOf(model.hidden(model.embed(uploaded), uploaded, { cache }), last);
-    }),
-  );
+    });
+  return noGrad(() => keepPacked(model.device, run));
 }
 
 /** Rows of a matrix, by their numbers. */

@@ -3,6 +3,7 @@
 import {
   concat,
   deriveSeed,
+  keepPacked,
   linear,
   noGrad,
   type RowIndex,
@@ -240,7 +241,9 @@ export class Session {
     if (this.#state === "closed") throw new QwenVLError("session", "the session was closed while it was generating");
     if (drafts.length === 0) return undefined;
     request.signal?.throwIfAborted();
-    const { hidden, ids, logProbs } = noGrad(() => scope(() => this.#chunk(rowsOf(states, rows), drafts, request)));
+    const { hidden, ids, logProbs } = noGrad(() =>
+      scope(() => keepPacked(this.#model.device, () => this.#chunk(rowsOf(states, rows), drafts, request))),
+    );
     const read = Promise.all([ids.read(), logProbs.read()]);
     ids.dispose();
     logProbs.dispose();

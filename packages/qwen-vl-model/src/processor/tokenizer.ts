@@ -4,6 +4,7 @@ import { z } from "zod";
 import { isObject, validate } from "../config/json-file.ts";
 import { QwenVLError, reasonOf } from "../error.ts";
 import { withDeadline } from "./deadline.ts";
+import { Recent } from "./recent.ts";
 
 type Vocabulary = Readonly<Record<string, number>>;
 
@@ -46,6 +47,8 @@ export class Tokenizer {
   readonly #tokenizer: HuggingFaceTokenizer;
   readonly #addedTokens: ReadonlyMap<number, { readonly content: string; readonly special: boolean }>;
   readonly #bytes = new Map<number, Uint8Array>();
+  /** Each is a script with a watchdog of its own, which takes longer than a short text does. */
+  readonly #encoded = new Recent((text) => this.#encode(text));
   /** Added tokens that are words of the vocabulary, not structure. */
   readonly #words: Splitter;
   readonly #structure: Splitter;
@@ -91,6 +94,10 @@ export class Tokenizer {
    * write it
    */
   encodeData(text: string): Int32Array<ArrayBuffer> {
+    return this.#encoded.get(text).slice();
+  }
+
+  #encode(text: string): Int32Array<ArrayBuffer> {
     const { pre_tokenizer, model } = this.#tokenizer;
     const encoded = withDeadline(DEADLINE, "prompt", `tokenizing a text of ${text.length} characters`, () =>
       this.#words(text).flatMap(({ text, id }) => {

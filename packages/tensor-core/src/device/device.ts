@@ -1,16 +1,17 @@
 // A device: one WebGPU device (or none, for planning), its memory pool and its command recorder.
 
 import { politely } from "#host";
-import { byteLengthOf, type DType, type HostArray, toBf16 } from "../dtype.ts";
+import { byteLengthOf, type DType, type HostArray } from "../dtype.ts";
 import { isOutOfMemory, TensorError } from "../error.ts";
+import { keepPacked, type PackedCopies } from "../memory/packed-copies.ts";
 import { BufferPool, LARGE, type MemoryReport, type PooledBuffer } from "../memory/pool.ts";
-import { refusePromise } from "../memory/scope.ts";
 import type { Kernel } from "../submit/kernel.ts";
 import { type KernelTime, Profiler } from "../submit/profiler.ts";
 import { type Binding, Recorder } from "../submit/recorder.ts";
 import { Storage, Tensor } from "../tensor.ts";
 import { BufferUsage, MAP_READ } from "./constants.ts";
 import type { AdapterFacts } from "./facts.ts";
+import { converted, inferred, plain } from "./host-values.ts";
 import type { WebGpu } from "./webgpu.ts";
 
 export interface Dispatch {
@@ -39,6 +40,8 @@ export class Device {
   warn: (message: string) => void = (message) => console.warn(message);
   /** Floating-point operations of the matrix products and attentions recorded so far; a multiply-add counts as two. */
   flops = 0;
+  /** Within `keepPacked`. */
+  packed: PackedCopies | undefined;
   /** On a planning device: hears of each dispatch that would be recorded. */
   onPlannedDispatch: (kernel: Kernel) => void = () => {};
   readonly #recorder: Recorder | undefined;
@@ -156,7 +159,10 @@ export class Device {
     }
     const bindings: Binding[] = [];
     for (const tensor of call.reads) bindings.push(this.#binding(tensor, kernel));
-    for (const tensor of call.writes) bindings.push(this.#binding(tensor, kernel));
+    for (const tensor of call.writes) {
+      bindings.push(this.#binding(tensor, kernel));
+      tensor.storage.version++;
+    }
     if (!this.#recorder) {
       this.onPlannedDispatch(kernel);
       return;
@@ -171,6 +177,7 @@ export class Device {
     this.check();
     const source = from.storage.buffer.gpu;
     const target = to.storage.buffer.gpu;
+    to.storage.version++;
     if (bytes > 0 && source && target) {
       this.#recorder?.copy(source, from.byteOffset + fromOffset, target, to.byteOffset + toOffset, bytes);
     }
@@ -192,6 +199,7 @@ export class Device {
 
   writeBytes(storage: Storage, offset: number, values: ArrayBufferView): void {
     this.check();
+    storage.version++;
     const target = storage.buffer.gpu;
     const recorder = this.#recorder;
     if (!target || !recorder) return;
@@ -259,10 +267,11 @@ export class Device {
    */
   recordWhole<T>(fn: () => T): T {
     const recorder = this.#recorder;
-    if (!recorder || !this.facts.software) return fn();
+    const record = () => keepPacked(this, fn);
+    if (!recorder || !this.facts.software) return record();
     const known = recorder.pipelines;
     try {
-      return this.#meetsKernels ? recorder.hold(() => refusePromise(fn(), "recordWhole")) : fn();
+      return this.#meetsKernels ? recorder.hold(record) : record();
     } finally {
       this.#meetsKernels = recorder.pipelines > known;
     }
@@ -378,23 +387,4 @@ export class Device {
     const available = Math.min(size, buffer.bytes - offset);
     return { id: buffer.id, buffer: buffer.gpu as GPUBuffer, offset, size: available };
   }
-}
-
-function inferred(values: HostArray[DType] | readonly number[]): DType {
-  if (values instanceof Int32Array) return "i32";
-  if (values instanceof Uint32Array) return "u32";
-  if (values instanceof Uint16Array) return "bf16";
-  return "f32";
-}
-
-function converted(values: HostArray[DType] | readonly number[], dtype: DType): ArrayBufferView {
-  if (dtype === "bf16") return values instanceof Uint16Array ? values : toBf16(values);
-  if (dtype === "f32") return values instanceof Float32Array ? values : Float32Array.from(values);
-  if (dtype === "i32") return values instanceof Int32Array ? values : Int32Array.from(values);
-  return values instanceof Uint32Array ? values : Uint32Array.from(values);
-}
-
-/** Dawn refuses views of shared memory: copy those. */
-function plain(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes);
 }

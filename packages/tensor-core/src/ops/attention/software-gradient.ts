@@ -13,7 +13,7 @@ export const softwareGradient = defineKernel((lanes: number, groups: number, col
   const rows = lanes * groups;
   const loads = STEP / lanes;
   const products = (sum: string, own: string, other: string): string => `
-${times(groups, (t) => `        let x${t} = ${own}[a${t} + d];`)}
+${times(groups, (t) => `        let x${t} = ${own}${t}_own[d];`)}
 ${times(loads, (u) => `        let y${u} = ${other}[b${u} + d];`)}
 ${times(STEP, (j) => `        { let y = ${broadcastRow("y", j, shape)}; ${times(groups, (t) => dot4(`${sum}${j}_${t}`, "y", `x${t}`))} }`)}`;
   return {
@@ -34,7 +34,10 @@ ${times(
   let index${t} = ownIndex(tile, group.z, i${t});
   let own${t} = ownRow(tile, index${t}, i${t});
   let a${t} = index${t} * P.dim4;
-  var weights${t}: array<f32, ${STEP}>;`,
+  var weights${t}: array<f32, ${STEP}>;
+  var a${t}_own: array<vec4f, ${lanes * columns}>;
+  var c${t}_own: array<vec4f, ${lanes * columns}>;
+  for (var d = 0u; d < P.dim4; d++) { a${t}_own[d] = a[a${t} + d]; c${t}_own[d] = c[a${t} + d]; }`,
 )}
 ${times(columns, (x) => `  let column${x} = min(lane + ${x * lanes}u, P.dim4 - 1u);`)}
 ${times(rows, (i) => times(columns, (x) => `  var o${i}_${x} = vec4f();`))}

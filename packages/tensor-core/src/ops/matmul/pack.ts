@@ -69,21 +69,34 @@ const transposeBody = /* wgsl */ `  if (id.x >= P.outStride) { return; }
   if (column + 2u < P.columns) { out[at + 2u * P.outStride] = vec4f(r0.z, r1.z, r2.z, r3.z); }
   if (column + 3u < P.columns) { out[at + 3u * P.outStride] = vec4f(r0.w, r1.w, r2.w, r3.w); }`;
 
-/** `stored` as a K-major operand: itself where it is one, else a packed copy, which is added to `temporary`. */
+/** `stored` as a K-major operand: itself where it is one, else a packed copy, which is added to `temporary` unless the device keeps it. */
 export function kMajor(device: Device, stored: Stored, transposes: boolean, temporary: Tensor[]): KMajor {
   const { tensor, rows, columns, start, stride, batch, batchStride } = stored;
-  const wide = [start, stride, batchStride].every((elements) => elements % 4 === 0);
-  if (!transposes && wide && tensor.dtype === "f32")
+  if (!transposes && isWide(stored) && tensor.dtype === "f32")
     return { tensor, start: start / 4, stride: stride / 4, batchStride: batchStride / 4 };
   const [k, width] = transposes ? [columns, rows] : [rows, columns];
   const groups = Math.ceil(width / 4);
+  const pack = (): Tensor => packedCopy(device, stored, transposes, k, groups);
+  const layout = [transposes, rows, columns, start, stride, batch, batchStride].join(",");
+  const packed = device.packed ? device.packed.get(tensor, layout, pack) : pack();
+  if (!device.packed) temporary.push(packed);
+  return { tensor: packed, start: 0, stride: groups, batchStride: groups * k };
+}
+
+/** Whether its rows can be read by fours. */
+function isWide({ start, stride, batchStride }: Stored): boolean {
+  return [start, stride, batchStride].every((elements) => elements % 4 === 0);
+}
+
+/** [batch, k, groups * 4] */
+function packedCopy(device: Device, stored: Stored, transposes: boolean, k: number, groups: number): Tensor {
+  const { tensor, rows, columns, start, stride, batch, batchStride } = stored;
   const packed = device.empty([batch, k, groups * 4]);
-  temporary.push(packed);
-  device.dispatch(kernel(transposes, tensor.dtype === "bf16", wide), {
+  device.dispatch(kernel(transposes, tensor.dtype === "bf16", isWide(stored)), {
     reads: [tensor],
     writes: [packed],
     uniforms: [rows, columns, start, stride, batchStride, groups, groups * k],
     groups: [Math.ceil(groups / X), Math.ceil((transposes ? Math.ceil(columns / 4) : rows) / Y), batch],
   });
-  return { tensor: packed, start: 0, stride: groups, batchStride: groups * k };
+  return packed;
 }

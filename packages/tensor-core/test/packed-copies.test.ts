@@ -1,0 +1,85 @@
+// Packed copies of matrices: made once while their sources stay as they are, never used for other contents, gone with what they were made for.
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Device, keepPacked, linear, openDevice, scope, type Tensor } from "../src/index.ts";
+
+const [ROWS, INNER, OUT] = [96, 64, 80]; // too many rows for the kernel that reads weights as they lie
+let device: Device;
+let x: Tensor;
+let weight: Tensor;
+beforeAll(async () => {
+  device = await openDevice();
+  x = device.tensor(numbers(ROWS * INNER, 1), [ROWS, INNER]);
+  weight = device.tensor(numbers(OUT * INNER, 2), [OUT, INNER]);
+});
+afterAll(() => device.close());
+
+test("equal operands are packed once, and give the same bits", async () => {
+  const apart = await both(() => [linear(x, weight), linear(x, weight)]);
+  const together = await both(() => keepPacked(device, () => [linear(x, weight), linear(x, weight)]));
+  expect(together.values).toEqual(apart.values);
+  expect(together.values[0]).toEqual(together.values[1]);
+  const packs = device.facts.family === "software" && device.facts.subgroupSize === 8 ? 2 : 0; // of x and of the weight
+  expect(apart.dispatches - together.dispatches).toBe(packs);
+});
+
+test("a write is seen, by the host, by a kernel and by a copy", async () => {
+  using changing = device.tensor(numbers(OUT * INNER, 2), [OUT, INNER]);
+  const other = numbers(OUT * INNER, 3);
+  using source = device.tensor(other, [OUT, INNER]);
+  const expected = (await both(() => [linear(x, weight), linear(x, source)])).values;
+  const { values } = await both(() =>
+    keepPacked(device, () => {
+      const before = linear(x, changing);
+      changing.write(other);
+      return [before, linear(x, changing)];
+    }),
+  );
+  expect(values).toEqual(expected);
+  const copied = await both(() =>
+    keepPacked(device, () => {
+      device.copyBytes(weight, 0, changing, 0, weight.bytes);
+      const before = linear(x, changing);
+      device.copyBytes(source, 0, changing, 0, source.bytes);
+      return [before, linear(x, changing)];
+    }),
+  );
+  expect(copied.values).toEqual(expected);
+});
+
+test("copies go with their source, and all of them at the end, an error's too", () => {
+  const before = device.memory().liveBytes;
+  keepPacked(device, () => {
+    const own = device.tensor(numbers(ROWS * INNER, 4), [ROWS, INNER]);
+    linear(own, weight).dispose();
+    const held = device.memory().liveBytes;
+    const freed = own.bytes;
+    own.dispose();
+    if (held > before + freed) expect(device.memory().liveBytes).toBeLessThanOrEqual(held - 2 * freed + 4096);
+  });
+  expect(device.memory().liveBytes).toBe(before);
+  const fails = (): void =>
+    keepPacked(device, () => {
+      scope(() => void linear(x, weight));
+      throw new Error("broken off");
+    });
+  expect(fails).toThrow("broken off");
+  expect(device.memory().liveBytes).toBe(before);
+  expect(() => keepPacked(device, () => Promise.resolve())).toThrow("keepPacked(fn) takes a synchronous function");
+});
+
+async function both(fn: () => readonly Tensor[]): Promise<{ values: Uint32Array[]; dispatches: number }> {
+  const before = device.dispatches;
+  const made = scope(fn);
+  const dispatches = device.dispatches - before;
+  const values = await Promise.all(made.map(async (t) => new Uint32Array((await t.values()).buffer)));
+  for (const tensor of made) tensor.dispose();
+  return { values, dispatches };
+}
+
+function numbers(size: number, seed: number): Float32Array {
+  let state = seed;
+  return Float32Array.from({ length: size }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  });
+}
