@@ -9,6 +9,7 @@ import { tryBrowser } from "./browser.ts";
 import { checkCitations, checkPaths } from "./citations.ts";
 import { checkConventions } from "./conventions.ts";
 import { checkLength, checkPackages, checkWords } from "./files.ts";
+import { compileForGpu } from "./gpu-compile.ts";
 import { readTree, type Tree } from "./tree.ts";
 
 export interface Step {
@@ -67,5 +68,6 @@ export const steps: Step[] = [
   { name: "unused code (knip)", budget: 0.2, run: command("knip", "--no-config-hints") },
   { name: "publint", budget: 0.2, run: lintPackages },
   { name: "consumers of the packages", budget: 4, fullOnly: true, run: () => tryConsumers() },
+  { name: "kernels compiled for a GPU", budget: 0.3, fullOnly: true, run: compileForGpu },
   { name: "browser", budget: 1.5, fullOnly: true, run: tryBrowser },
 ];

@@ -6,7 +6,7 @@ import type { Storage, Tensor } from "../tensor.ts";
 import { refusePromise, release } from "./scope.ts";
 
 /** Bytes of all copies together; the oldest go first. */
-const MOST_BYTES = 64 << 20;
+const MOST_BYTES = 16 << 20;
 
 interface Copy {
   readonly source: Storage;

@@ -1,0 +1,62 @@
+// Compiles the kernels of a step of the 3B model (prompt with an image, decoding, update of an adapter) as real GPUs get them, by the driver that
+// Vulkan finds. Prints the name of each in a line of its own, in the order of compiling. `tools/checks/gpu-compile.ts` runs it.
+import {
+  deriveSeed,
+  type Kernel,
+  type LogProbs,
+  mean,
+  negate,
+  openDevice,
+  planningDevice,
+  typicalCard,
+} from "@iapo/tensor-core";
+import { knownConfigs } from "../src/config.ts";
+import { Adapter, packGroups, QwenVLModel, Session, TEXT_PROJECTIONS, Weights, workloadGroup } from "../src/index.ts";
+import { optimizerOf, trainStep } from "../test/support/train-step.ts";
+
+const IMAGE = [1, 54, 74] as const;
+const config = knownConfigs["3B"];
+
+const kernels = new Map<string, Kernel>(); // by text
+await addKernels({ lora: true, responses: 8 });
+await addKernels({ lora: true, responses: 1 });
+await addKernels({ lora: false, responses: 2 });
+
+const device = await openDevice({ family: "workgroup" });
+const { gpu } = device;
+if (!gpu) throw new Error("a device that is opened has a GPU");
+console.log(`adapter: ${device.facts.description}`);
+for (const kernel of kernels.values()) {
+  const reads = Object.keys(kernel.reads).length;
+  const count = reads + Object.keys(kernel.writes).length;
+  const entries = Array.from({ length: count }, (_, binding): GPUBindGroupLayoutEntry => {
+    return { binding, visibility: 4, buffer: { type: binding < reads ? "read-only-storage" : "storage" } };
+  });
+  entries.push({ binding: count, visibility: 4, buffer: { type: "uniform", hasDynamicOffset: true } });
+  const layout = gpu.createPipelineLayout({ bindGroupLayouts: [gpu.createBindGroupLayout({ entries })] });
+  const compute = { module: gpu.createShaderModule({ code: kernel.wgsl }), entryPoint: "main" };
+  console.log(`kernel: ${kernel.name}`);
+  await gpu.createComputePipelineAsync({ layout, compute });
+}
+process.exit(0); // a device that runs nothing is never idle
+
+/** Those of a group's generation and, with an adapter, of its update. */
+async function addKernels({ lora, responses }: { lora: boolean; responses: number }): Promise<void> {
+  using planning = planningDevice(typicalCard);
+  planning.onPlannedDispatch = (kernel) => kernels.set(kernel.wgsl, kernel);
+  const model = new QwenVLModel(config, Weights.allocate(planning, config, "bf16"));
+  if (lora)
+    model.adapter = Adapter.create(planning, config, { rank: 16, alpha: 32, targets: TEXT_PROJECTIONS }, [0, 0]);
+  const group = workloadGroup(config, { promptTokens: 500, images: [IMAGE], responses, responseTokens: 64 });
+  using session = await Session.open(model, [group.prompt]);
+  const seeds = Array.from({ length: responses }, (_, i) => deriveSeed("kernels", i));
+  const sampling = { temperature: 1, topP: 0.9 };
+  await session.generate({ samples: responses, sampling, seeds, stop: { ids: [], maxTokens: 2 } });
+  if (lora) {
+    const optimizer = optimizerOf(model);
+    const loss = ({ logProb }: LogProbs) => negate(mean(logProb));
+    trainStep(model, optimizer, packGroups(config, [group]), loss, { learningRate: 0, checkpoint: true }).dispose();
+    optimizer.dispose();
+  }
+  model.dispose();
+}
