@@ -1,5 +1,7 @@
 // Data files to rows, streaming: JSON Lines by line, TSV by line, parquet by slices of a row group, JSON by entry (a JSON
 // document is read whole, as it cannot be cut). A row that cannot be read is handed on as a fault with its number.
+import { pipeline, Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
 import { VqaTasksError } from "../error.ts";
 import { isPointer, pointer } from "./below.ts";
 import type { DataFile } from "./files.ts";
@@ -30,12 +32,10 @@ export async function* readRows(file: DataFile): AsyncGenerator<Row> {
   }
 }
 
-/** What unpacks gzip says nothing, or says it in the cause. */
 function messageOf(error: unknown, name: string): string {
   if (!(error instanceof Error)) return String(error);
-  if (error.message !== "" && !isPacked(name)) return error.message;
-  const inner = error.cause instanceof Error ? error.cause.message : error.message;
-  return inner === "" ? "cannot be unpacked: no gzip file, or damaged" : inner;
+  const isZlib = isPacked(name) && "code" in error && /^Z_/.test(String(error.code));
+  return isZlib ? `cannot be unpacked: no gzip file, or damaged (${error.message})` : error.message;
 }
 
 type ByteStream = AsyncIterable<Uint8Array>;
@@ -43,7 +43,21 @@ type ByteStream = AsyncIterable<Uint8Array>;
 const isPacked = (name: string): boolean => /\.gz$/i.test(name);
 
 function bytesOf(file: DataFile, blob: Blob): ByteStream {
-  return isPacked(file.name) ? blob.stream().pipeThrough(new DecompressionStream("gzip")) : blob.stream();
+  return isPacked(file.name) ? unpacked(blob) : blob.stream();
+}
+
+/** All members of a gzip file, one after the other. Zeros behind the last one, as tapes and blocks leave them, are no data. */
+async function* unpacked(blob: Blob): AsyncGenerator<Uint8Array> {
+  const gunzip = createGunzip();
+  pipeline(Readable.from(blob.stream()), gunzip, () => {}); // what fails is heard by who reads
+  yield* gunzip;
+  let at = gunzip.bytesWritten;
+  for await (const rest of blob.slice(at).stream() as AsyncIterable<Uint8Array>) {
+    const data = rest.findIndex((byte) => byte !== 0);
+    if (data !== -1)
+      throw new Error(`what lies behind zeros, from byte ${at + data} on, is not read; pack the file anew`);
+    at += rest.length;
+  }
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
