@@ -5,6 +5,7 @@ import { makeDirectory, syncDirectory, writeAdvice, writeFileAtomic } from "@iap
 import { TensorError } from "@iapo/tensor-core";
 import { z } from "zod";
 import { GrpoError } from "../error.ts";
+import type { KeptTensors } from "./kept.ts";
 import { verifyManifest, writeManifest } from "./manifest.ts";
 import { checkTensors, type NamedTensors, readTensors, writeTensors } from "./tensors.ts";
 
@@ -48,7 +49,7 @@ export async function listCheckpoints(directory: string): Promise<Checkpoint[]> 
 export async function writeCheckpoint(
   directory: string,
   step: number,
-  tensors: CheckpointTensors,
+  tensors: CheckpointTensors | KeptTensors,
   state: object,
 ): Promise<Checkpoint> {
   const path = join(directory, nameOf(step));

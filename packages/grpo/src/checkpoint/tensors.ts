@@ -1,15 +1,21 @@
 // Tensors to and from a safetensors file, in pieces: what is larger than a binding streams row part by row part.
-import type { Tensor } from "@iapo/tensor-core";
+import { Tensor } from "@iapo/tensor-core";
 import { openSafetensors, writeSafetensors } from "@iapo/tensor-core/safetensors";
 import { GrpoError } from "../error.ts";
 
 /** f32 tensors by name. */
 export type NamedTensors = ReadonlyMap<string, Tensor>;
 
+/** Values of an f32 tensor that were read back. */
+export interface HostTensor {
+  readonly shape: readonly number[];
+  readonly values: Float32Array;
+}
+
 const PIECE_BYTES = 64 * 2 ** 20;
 
 /** Writes the file whole or not at all, and to the disk. */
-export async function writeTensors(file: string, tensors: NamedTensors): Promise<void> {
+export async function writeTensors(file: string, tensors: ReadonlyMap<string, Tensor | HostTensor>): Promise<void> {
   await writeSafetensors(
     file,
     Array.from(tensors, ([name, tensor]) => ({
@@ -21,7 +27,12 @@ export async function writeTensors(file: string, tensors: NamedTensors): Promise
   );
 }
 
-async function* bytesOf(tensor: Tensor): AsyncGenerator<Uint8Array> {
+async function* bytesOf(tensor: Tensor | HostTensor): AsyncGenerator<Uint8Array> {
+  if (!(tensor instanceof Tensor)) {
+    const { buffer, byteOffset, byteLength } = tensor.values;
+    yield new Uint8Array(buffer, byteOffset, byteLength);
+    return;
+  }
   for (const { tensor: part } of tensor.parts()) {
     for (let at = 0; at < part.bytes; at += PIECE_BYTES) {
       const count = Math.min(PIECE_BYTES, part.bytes - at);

@@ -1,6 +1,8 @@
 // When a run's numbers are lost: steps that are not finite, one after another, or weights from which nothing finite comes.
+
+import { areFinite, type KeptTensors } from "../checkpoint/kept.ts";
 import { GrpoError } from "../error.ts";
-import type { Learner } from "../update/learner.ts";
+import { Learner } from "../update/learner.ts";
 
 /** Optimizer steps in a row that may be skipped, where a run does not say. */
 export const MOST_SKIPPED_STEPS = 3;
@@ -12,9 +14,11 @@ export function stopIfOnlySkipping({ skippedInARow }: Learner, most: number, ste
   throw new GrpoError("diverged", `${what}; ${advice(saved)}`);
 }
 
-/** Before a checkpoint: weights that are kept can be gone on from. @throws GrpoError `diverged` */
-export async function stopUnlessFinite(learner: Learner, step: number, saved: number): Promise<void> {
-  if (await learner.isFinite()) return;
+/**
+ * Before a checkpoint: weights that are kept can be gone on from. Of values on the host no pass is made. @throws GrpoError `diverged`
+ */
+export async function stopUnlessFinite(of: Learner | KeptTensors, step: number, saved: number): Promise<void> {
+  if (of instanceof Learner ? await of.isFinite() : areFinite(of)) return;
   throw new GrpoError("diverged", `after step ${step} the weights give numbers that are not finite; ${advice(saved)}`);
 }
 

@@ -2,6 +2,7 @@
 import { publishStep } from "@iapo/rollout-trace/files";
 import type { Device } from "@iapo/tensor-core";
 import { pruneCheckpoints, writeCheckpoint } from "../checkpoint/checkpoints.ts";
+import { type KeptTensors, keptTensors } from "../checkpoint/kept.ts";
 import { GrpoError } from "../error.ts";
 import { type Alarm, configurationAlarms, watch } from "../metrics/alarms.ts";
 import { memoryMetrics } from "../metrics/memory-metrics.ts";
@@ -40,8 +41,8 @@ export interface TrainOptions extends Partial<Pick<RunRecord, "code" | "content"
   /** Hears what the run is at: rollout, update, evaluate, checkpoint and the like. */
   readonly onPhase?: ((phase: string) => void) | undefined;
   /**
-   * Stops the run within the step at work, and writes a checkpoint of those before; where weights have changed within the step, the last one
-   * stands.
+   * Stops the run within the step at work, and writes a checkpoint of those before. On a card, where weights have changed within the step, the last
+   * one stands; a software adapter, whose step may take minutes, is not waited for.
    */
   readonly signal?: AbortSignal | undefined;
 }
@@ -80,6 +81,8 @@ class Training {
   /** Steps that the last checkpoint holds. */
   #saved: number;
   #savedState: RunState;
+  /** Of the steps done, where no checkpoint holds them all. */
+  #kept: Promise<KeptTensors | undefined> | undefined;
   /** Why the last step had nothing to train on. */
   #empty: string | undefined;
   /** Alarms of the start, for the first step that is made. */
@@ -106,20 +109,20 @@ class Training {
     while (this.#state.step < steps && !signal?.aborted) {
       const clock = new Stopwatch(onPhase);
       const made = await this.#stepOrAbort();
-      if (!made && this.#recipe.learner.steps !== this.#state.optimizerSteps) return this.#savedState;
       if (!made) break;
       const isBest = await this.#finishStep(made, clock);
-      if (isBest === undefined) return this.#savedState;
+      if (isBest === undefined) break;
       const { step, emptySteps } = this.#state;
       stopIfOnlySkipping(this.#recipe.learner, maxSkippedSteps, step, this.#saved);
       const isOver = emptySteps >= MOST_EMPTY_STEPS;
       if (step % checkpoint.every === 0 || step === steps || isBest || isOver)
         await clock.time("checkpoint", () => this.#save());
+      else this.#keep();
       await appendTimings(timings, step - 1, { ...made.timings, ...clock.timings }, this.#memory);
       this.#empty = made.empty;
       if (isOver) throw nothingToTrainOn(emptySteps, made.empty);
     }
-    if (this.#saved < this.#state.step) await this.#save();
+    if (!(await this.#leave())) return this.#savedState;
     const { step, emptySteps } = this.#state;
     if (step > 0 && emptySteps === step) throw nothingToTrainOn(emptySteps, this.#empty);
     return this.#state;
@@ -185,13 +188,31 @@ class Training {
     );
   }
 
-  /** Writes a checkpoint, then publishes the steps that it holds. */
-  async #save(): Promise<void> {
+  /** Begins to copy what a checkpoint would hold. */
+  #keep(): void {
+    const { learner } = this.#recipe;
+    this.#kept = this.#options.signal && keptTensors(learner.policy.device, checkpointTensors(learner));
+  }
+
+  /** At the end and where the signal has aborted: the steps that are done get a checkpoint. False where they are not there any more. */
+  async #leave(): Promise<boolean> {
+    const { step, optimizerSteps } = this.#state;
+    if (this.#saved === step) return true;
+    const kept = await this.#kept;
+    if (!kept && this.#recipe.learner.steps !== optimizerSteps) return false;
+    await this.#save(kept);
+    return true;
+  }
+
+  /** Writes a checkpoint, of what is on the device or was kept of it, then publishes the steps that it holds. */
+  async #save(kept?: KeptTensors): Promise<void> {
     const { steps, checkpoints } = this.#run;
     const { step, best } = this.#state;
-    await stopUnlessFinite(this.#recipe.learner, step, this.#saved);
+    const { learner } = this.#recipe;
+    await stopUnlessFinite(kept ?? learner, step, this.#saved);
     await this.#lock.check();
-    await writeCheckpoint(checkpoints, step, checkpointTensors(this.#recipe.learner), this.#state);
+    await writeCheckpoint(checkpoints, step, kept ?? checkpointTensors(learner), this.#state);
+    this.#kept = undefined;
     this.#savedState = this.#state;
     for (; this.#saved < step; this.#saved++) await publishStep(steps, this.#saved);
     await pruneCheckpoints(checkpoints, this.#options.checkpoint.keep, best ? [best.step] : []);
