@@ -106,3 +106,36 @@ test("once no kernel is new any more, the GPU begins while the rest is recorded"
   ]);
   expect([await first(tanh), await first(tanh), await first(tanh)]).toEqual(["submit", "recorded", "submit"]);
 });
+
+test("with known kernels too, only some work is under way before all is recorded: a kernel that turns up does not wait for the rest", async () => {
+  using own = await openDevice();
+  using a = own.empty([512, 512]);
+  const { queue } = own.gpu!;
+  const submit = queue.submit.bind(queue);
+  const record = async (products: number): Promise<{ flops: number; early: number }> => {
+    const before = own.flops;
+    let [early, isRecorded] = [0, false];
+    const spy = vi.spyOn(queue, "submit").mockImplementation((buffers) => {
+      if (!isRecorded) early = own.flops - before;
+      return submit(buffers);
+    });
+    using sum = scope(() =>
+      own.recordWhole(() => {
+        let product = matmul(a, a);
+        for (let i = 1; i < products; i++) product = matmul(product, a);
+        isRecorded = true;
+        return product;
+      }),
+    );
+    const flops = own.flops - before;
+    await sum.values();
+    spy.mockRestore();
+    return { flops, early };
+  };
+  await record(1);
+  await record(1); // from here on no kernel is new
+  const { flops, early } = await record(80);
+  expect(flops).toBeGreaterThan(2 ** 34);
+  expect(early).toBeGreaterThan(0);
+  expect(early).toBeLessThan(2 ** 33 + 2 ** 29);
+});

@@ -28,6 +28,8 @@ const ROW_MULTIPLE = 256;
 const RELIEF_SHARE = 0.7;
 /** Idle bytes from which a phase gives them back. */
 const PHASE_IDLE = 2 ** 30;
+/** Operations of a quarter to half a second on a software adapter: recording takes no longer. */
+const EARLY_WORK = 2 ** 33;
 /** Of what was reserved when the driver refused more. */
 const LEARNED_SHARE = 0.95;
 
@@ -262,16 +264,17 @@ export class Device {
   }
 
   /**
-   * Runs `fn`, which is synchronous. On a software adapter nothing of it is submitted before all is recorded, unless the last call met no kernel that
-   * was new: lavapipe does not compile a kernel while others run, and the thread would wait that long.
+   * Runs `fn`, which is synchronous. On a software adapter the GPU begins with little of it before all is recorded, and with nothing where the last
+   * call met new kernels: lavapipe does not compile a kernel while others run, and the thread would wait that long.
    */
   recordWhole<T>(fn: () => T): T {
     const recorder = this.#recorder;
     const record = () => keepPacked(this, fn);
     if (!recorder || !this.facts.software) return record();
     const known = recorder.pipelines;
+    const enough = this.flops + (this.#meetsKernels ? 0 : EARLY_WORK);
     try {
-      return this.#meetsKernels ? recorder.hold(record) : record();
+      return recorder.hold(record, () => this.flops >= enough);
     } finally {
       this.#meetsKernels = recorder.pipelines > known;
     }

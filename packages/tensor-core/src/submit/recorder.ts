@@ -41,6 +41,8 @@ export class Recorder {
   #pass: GPUComputePassEncoder | undefined;
   /** What the queue is given later, in order; undefined: at once. */
   #held: (() => void)[] | undefined;
+  /** Whether from now on all is held. */
+  #mustHold: (() => boolean) | undefined;
   #slot = 0;
   #slots = FIRST_SLOTS;
   profiler: Profiler | undefined;
@@ -75,6 +77,10 @@ export class Recorder {
     groups: readonly number[],
     label: () => string,
   ): void {
+    if (!this.#held && this.#mustHold?.()) {
+      this.flush();
+      this.#held = [];
+    }
     if (this.#slot === this.#slots || this.profiler?.full) {
       this.#slots = Math.min(SLOTS, 2 * this.#slots);
       this.flush();
@@ -123,17 +129,18 @@ export class Recorder {
     this.#hand(() => this.#gpu.queue.writeBuffer(to, offset, own));
   }
 
-  /** Runs `fn`; what it records is submitted behind it. */
-  hold<T>(fn: () => T): T {
-    if (this.#held) return fn();
+  /** Runs `fn`; what it records once `isEnough` says so is submitted behind it. */
+  hold<T>(fn: () => T, isEnough: () => boolean): T {
+    if (this.#mustHold) return fn();
     this.flush();
-    this.#held = [];
+    this.#mustHold = isEnough;
     try {
       return fn();
     } finally {
       this.flush();
-      const held = this.#held;
+      const held = this.#held ?? [];
       this.#held = undefined;
+      this.#mustHold = undefined;
       for (const act of held) act();
     }
   }
