@@ -14,6 +14,7 @@ export { type EvaluateOptions, evaluatePolicy } from "./run/evaluate.ts";
 export { type GrpoParts, grpoRecipe } from "./run/grpo.ts";
 export { loadExport, loadFunction } from "./run/module.ts";
 export type { GrpoOptions } from "./run/options.ts";
+export { failureOfPart } from "./run/out-of-memory.ts";
 export { ownPenalty } from "./run/own-penalty.ts";
 export { withOwnReward } from "./run/own-reward.ts";
 export { type LongPrompt, limitPrompts, longPrompts, type PromptLimit } from "./run/prompt-limit.ts";

@@ -3,7 +3,7 @@ import { readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { RecipeStep } from "@iapo/grpo";
 import { QwenVLPolicy } from "@iapo/qwen-vl-model";
-import { type Device, openDevice } from "@iapo/tensor-core";
+import { type Device, openDevice, TensorError } from "@iapo/tensor-core";
 import { createEnvironment } from "@iapo/vqa-tasks";
 import { openTasks } from "@iapo/vqa-tasks/sources";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -121,4 +121,28 @@ test("an interrupt is heard while the teacher loads, and leaves none of its weig
   const { byTag } = device.memory();
   await expect(run.step(0)).rejects.toBe(reason);
   expect(device.memory().byTag).toEqual(byTag);
+});
+
+test("memory that runs out while the teacher loads: once, it is loaded again, to the same bits; twice, the part and what takes less are told", async () => {
+  const [expected] = await twoSteps([]);
+  let failures = 1;
+  const phase: { now?: string } = {};
+  const onPhase = (name: string): void => {
+    phase.now = name;
+  };
+  await using run = await begin("turns", [], { onPhase });
+  const { byTag } = device.memory();
+  const emptyMatrix = device.emptyMatrix.bind(device);
+  const spy = vi.spyOn(device, "emptyMatrix").mockImplementation((...args) => {
+    if (phase.now === "load teacher" && failures-- > 0) throw new TensorError("out_of_memory", "full");
+    return emptyMatrix(...args);
+  });
+  expect(await run.step(0)).toEqual(expected);
+  expect(failures).toBeLessThan(0);
+  failures = 1000;
+  await expect(run.step(1)).rejects.toThrow(
+    /^load teacher: full What takes less here: teacher\.dtype: bf16.*; iapo plan shows how much\.$/,
+  );
+  expect(device.memory().byTag).toEqual(byTag);
+  spy.mockRestore();
 });

@@ -1,8 +1,8 @@
 // What a run repeats: one step's work, whatever it trains on.
 import type { StepLog, Trace } from "@iapo/rollout-trace";
-import { isOutOfMemory, TensorError } from "@iapo/tensor-core";
 import type { Metrics } from "../metrics/rollout-metrics.ts";
 import type { Learner } from "../update/learner.ts";
+import { failureOfPart } from "./out-of-memory.ts";
 
 export interface RecipeStep {
   /** What is kept of the rollouts. */
@@ -49,24 +49,9 @@ export class Stopwatch {
     try {
       return await work();
     } catch (error) {
-      throw isOutOfMemory(error) ? outOfMemoryIn(part, error) : error;
+      throw failureOfPart(part, error);
     } finally {
       this.timings[part] = (this.timings[part] ?? 0) + performance.now() - start;
     }
   }
-}
-
-/** Settings with which a part takes less memory. */
-const remedies: Readonly<Record<string, string>> = {
-  rollout: "fewer rollout.samples, shorter turns (rollout.maxTokens)",
-  penalty: "teacher.residence: turns, teacher.recompute, model.recompute, fewer rollout.samples",
-  score: "a smaller update.microBatchTokens",
-  update: "a smaller microBatchTokens, model.recompute",
-  evaluate: "a smaller rollout.groupsAtOnce, shorter turns (rollout.maxTokens)",
-};
-
-function outOfMemoryIn(part: string, cause: unknown): TensorError {
-  const remedy = remedies[part];
-  const advice = remedy === undefined ? "" : ` What takes less here: ${remedy}; iapo plan shows how much.`;
-  return new TensorError("out_of_memory", `${part}: ${(cause as Error).message}${advice}`, { cause });
 }

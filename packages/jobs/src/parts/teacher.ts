@@ -1,4 +1,5 @@
 // The teacher of a configuration, on the device all the time or in turns with the student.
+import { failureOfPart } from "@iapo/grpo";
 import type { TeacherWriter, WritingTeacher } from "@iapo/iapo";
 import { type DifferentiablePolicy, modelDirectory, QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { ModelSource } from "@iapo/qwen-vl-model/config";
@@ -34,7 +35,9 @@ export function openTeacherOf(
 /** Resident. The caller disposes it. */
 export async function openTeacher(device: Device, source: TeacherSource, loading: Loading): Promise<ScoringWriter> {
   const { recompute = true } = source;
-  const policy = await QwenVLPolicy.load(device, source, { ...loading, recompute, frozen: true });
+  const policy = await QwenVLPolicy.load(device, source, { ...loading, recompute, frozen: true }).catch((error) => {
+    throw failureOfPart("load teacher", error);
+  });
   try {
     return { ...(await teacherOf(policy, source, loading)), dispose: () => policy.model.dispose() };
   } catch (error) {
@@ -56,12 +59,16 @@ async function openTeacherInTurns(
   const { recompute = true } = source;
   const policy = await QwenVLPolicy.load(student.device, source, { ...loading, recompute, residence: "turns" });
   const scoring = async <T>(work: () => Promise<T>): Promise<T> => {
+    let isLoaded = false;
     onPhase?.("load teacher");
     try {
       return await policy.withWeights(() => {
+        isLoaded = true;
         onPhase?.("teacher");
         return work();
       });
+    } catch (error) {
+      throw isLoaded ? error : failureOfPart("load teacher", error);
     } finally {
       onPhase?.("load student");
     }
@@ -69,8 +76,15 @@ async function openTeacherInTurns(
   return {
     ...(await teacherOf(policy, source, loading)),
     async use(work) {
+      let isScored = false;
       try {
-        return await student.withoutWeights(() => scoring(work));
+        return await student.withoutWeights(async () => {
+          const result = await scoring(work);
+          isScored = true;
+          return result;
+        });
+      } catch (error) {
+        throw isScored ? failureOfPart("load student", error) : error;
       } finally {
         onPhase?.("penalty");
       }

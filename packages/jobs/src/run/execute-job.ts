@@ -1,7 +1,7 @@
 // A run from its beginning, or its last checkpoint, to its end or an interrupt: its parts are put together, and what it leaves beside its steps is
 // written.
 import { join } from "node:path";
-import { type Alarm, listCheckpoints, type Metrics, train } from "@iapo/grpo";
+import { type Alarm, failureOfPart, listCheckpoints, type Metrics, train } from "@iapo/grpo";
 import { type DirectoryLock, runPaths } from "@iapo/grpo/run-directory";
 import { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
@@ -69,7 +69,9 @@ export async function executeJob(job: Job, options: ExecuteOptions): Promise<Job
   const identity = await contentOf(config, all, { signal, onPhase });
   const found = warningsOf(spec, { tasks: all, environment, positions: await positionsOf(config.model, { signal }) });
   onPhase("load the model");
-  const policy = await QwenVLPolicy.load(device, config.model, { seed: spec.seed, signal, onPhase });
+  const policy = await QwenVLPolicy.load(device, config.model, { seed: spec.seed, signal, onPhase }).catch((error) => {
+    throw failureOfPart("load the model", error);
+  });
   try {
     if (spec.promptLimit) onPhase("count the tokens of prompts");
     const limit = spec.promptLimit && { ...spec.promptLimit, environment, policy, signal };

@@ -146,7 +146,10 @@ export class QwenVLPolicy implements Policy, Scribe {
   /** Large idle buffers go first: kept for reuse, they would lie beside those of the other model. */
   async #load(weights: WeightSource): Promise<void> {
     this.device.trimPhase();
-    this.model.weights = await weights.load({ trained: false, quiet: true });
+    this.model.weights = await this.device.retryOutOfMemory(
+      () => weights.load({ trained: false, quiet: true }),
+      (loaded) => loaded.dispose(),
+    );
   }
 
   /** Computes prompts and begins their responses. The caller closes the session. @throws QwenVLError, the reason of the signal */
