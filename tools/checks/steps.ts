@@ -6,11 +6,13 @@ import { tryConsumers } from "../consumers/consumers.ts";
 import { checkArchitecture } from "./architecture.ts";
 import { checkBoundaries } from "./boundaries.ts";
 import { tryBrowser } from "./browser.ts";
+import { checkChangesets } from "./changesets.ts";
 import { checkCitations, checkPaths } from "./citations.ts";
 import { checkConventions } from "./conventions.ts";
 import { checkLength, checkPackages, checkWords } from "./files.ts";
 import { compileForGpu } from "./gpu-compile.ts";
 import { readTree, type Tree } from "./tree.ts";
+import { lintWorkflows } from "./workflows.ts";
 
 export interface Step {
   name: string;
@@ -66,6 +68,8 @@ export const steps: Step[] = [
   { name: "files and packages", budget: 0.1, run: treeCheck(checkLength, checkWords, checkPackages, checkConventions) },
   { name: "pages of docs", budget: 0.1, run: treeCheck(checkCitations, checkPaths, checkArchitecture) },
   { name: "unused code (knip)", budget: 0.2, run: command("knip", "--no-config-hints") },
+  { name: "changesets", budget: 0.1, run: () => checkChangesets() },
+  { name: "workflows (actionlint)", budget: 0.1, run: lintWorkflows },
   { name: "publint", budget: 0.2, run: lintPackages },
   { name: "consumers of the packages", budget: 4, fullOnly: true, run: () => tryConsumers() },
   { name: "kernels compiled for a GPU", budget: 0.3, fullOnly: true, run: compileForGpu },

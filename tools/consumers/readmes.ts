@@ -3,7 +3,7 @@ import { cp, mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type Block, readmeBlocks } from "../../examples/test/blocks.ts";
 import { install, type Project } from "./project.ts";
-import { nodes } from "./tools.ts";
+import { nodes, run } from "./tools.ts";
 
 export interface FirstProgram {
   readonly readme: string;
@@ -39,7 +39,7 @@ for (const name of ["chart.png", "table.png"]) await writeImage(\`\${process.arg
   }
 }
 
-/** `files` are those that programs read: pictures, rows, runs. Returns what is installed, in MB. */
+/** By the floor of Node and by the newest. `files` are those that programs read: pictures, rows, runs. Returns what is installed, in MB. */
 export async function runFirstProgram(
   { packages, program }: FirstProgram,
   project: Project,
@@ -48,12 +48,13 @@ export async function runFirstProgram(
   files: string,
 ): Promise<number> {
   await install(project, "npm", packages, registry, base);
-  await cp(files, project.folder, { recursive: true });
-  await writeFile(join(project.folder, "program.ts"), program.code);
-  if (program.flag === "") {
-    const { stdout } = await project.run([nodes["24"], "program.ts"]);
+  for (const version of program.flag === "" ? (["22.18", "24"] as const) : []) {
+    const cwd = join(project.folder, `node-${version}`);
+    await cp(files, cwd, { recursive: true });
+    await writeFile(join(cwd, "program.ts"), program.code);
+    const { stdout } = await run([nodes[version], "program.ts"], { cwd });
     if (program.prints !== undefined && stdout.trimEnd() !== program.prints)
-      throw new Error(`it prints ${stdout}, not ${program.prints}`);
+      throw new Error(`under Node ${version} it prints ${stdout}, not ${program.prints}`);
   }
   const { stdout } = await project.run(["du", "-sm", resolve(project.folder, "node_modules")]);
   return Number.parseInt(stdout, 10);

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { bundle } from "./bundles.ts";
 import { entriesOf, writeEntries } from "./entries.ts";
+import { importTimes } from "./import-times.ts";
 import { trainWithOwnModules } from "./own-modules.ts";
 import { install, type Manager, type Project, project } from "./project.ts";
 import { firstPrograms, runFirstProgram, writeFiles } from "./readmes.ts";
@@ -108,6 +109,10 @@ export function consumerRows(tarballs: readonly Tarball[], registry: string, bas
         }
         return done.join("; ");
       },
+    },
+    {
+      name: "CPU time to import each entry",
+      run: async () => importTimes(await of("npm"), entriesOf(tarballs)),
     },
     ...(["esbuild", "vite"] as const).map((by) => ({
       name: `${by}: a page for browsers`,

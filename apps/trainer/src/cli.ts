@@ -6,6 +6,7 @@ import { addAblate } from "./commands/ablate.ts";
 import { addAttribute } from "./commands/attribute.ts";
 import { addCaseStudy } from "./commands/case-study.ts";
 import { type AddCommand, gibibytes, type Run } from "./commands/command.ts";
+import { addCompletion } from "./commands/completion.ts";
 import { addData } from "./commands/data.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addDiagnose } from "./commands/diagnose.ts";
@@ -43,6 +44,7 @@ const commands: readonly AddCommand[] = [
   addDiagnose,
   addCaseStudy,
   addAblate,
+  addCompletion,
 ];
 
 const examples = `
