@@ -56,7 +56,7 @@ function addRender(data: Command, run: Run): void {
 function places(command: Command): Command {
   return command
     .argument("<path>", "a data file, or a folder of them")
-    .requiredOption("--format <name>", dataFormats.join(", "), formatName)
+    .option("--format <name>", dataFormats.join(", "), formatName, "tasks" as const)
     .option("--images <directory>", "where pictures are looked for; default: beside the file")
     .option("--tables <directory>", "where source tables are looked for; default: beside the file");
 }

@@ -38,6 +38,7 @@ export const addExport: AddCommand = (program, run) => {
         io.out(
           `${made.rows} rows of logits equal to the bit after reloading; merging moved them by ${made.distance.toExponential(1)} of the largest, the likeliest token is the same in ${(100 * made.topOneAgreement).toFixed(1)} %`,
         );
+        io.note(`to measure it as it was trained: ${program.name()} eval ${out} --config ${source}`);
         return ExitCode.done;
       }),
     );

@@ -38,13 +38,27 @@ export async function init({ directory, ...said }: InitOptions, io: CliIo): Prom
     }
   }
   const config = relative(process.cwd(), at("iapo.yaml"));
+  // npx runs a package's command where nothing is on the shell's path.
+  const iapo = process.env.npm_command === "exec" ? "npx @iapo/trainer" : "iapo";
   const forCard = memory === undefined ? "" : ` --card --memory ${memory}`;
-  io.out(`
-What comes next:
-  iapo train ${config} --dry-run     # checks everything, trains nothing
-  iapo plan ${config}${forCard}        # bytes and time of a step, and what to change where it does not fit
-  iapo train ${config}
-  iapo report runs/iapo`);
+  const next: [command: string, why: string][] = [
+    ...(data === "own"
+      ? [[`data inspect ${at("data/train")} --sheet sheet.png`, "rows, and their boxes drawn"] as [string, string]]
+      : []),
+    [`train ${config} --dry-run`, "checks everything, trains nothing"],
+    [`plan ${config}${forCard}`, "bytes and time of a step, and what to change where it does not fit"],
+    [`train ${config}`, ""],
+    [`view`, "while it trains"],
+    ["report runs/iapo", ""],
+  ];
+  const width = Math.max(...next.map(([command]) => command.length));
+  io.out("\nWhat comes next:");
+  for (const [command, why] of next)
+    io.out(`  ${iapo} ${why === "" ? command : `${command.padEnd(width)}   # ${why}`}`);
+  if (data === "own" && model === "nano")
+    io.out(
+      "The nano model knows its own charts and their words only: it shows that all works; what it learns of yours says little.",
+    );
   return ExitCode.done;
 }
 

@@ -18,7 +18,7 @@ const data: Record<DataChoice, string> = {
   files:                                  # an empty key takes back what the recipe says
   validation:
 `,
-  own: `data:
+  own: `data:                                     # rows: https://github.com/iapo-webgpu/iapo/tree/main/packages/vqa-tasks#own-rows
   nanoCharts:                             # an empty key takes back what the recipe says
   files: { format: tasks, path: ./data/train }
   validation: { format: tasks, path: ./data/validation }
@@ -44,7 +44,7 @@ export function configuration(choices: ProjectChoices): string {
 extends: ${recipes[choices.model]}
 ${data[choices.data]}environment:
   prompt: compact                         # paper: the paper's long prompt
-  # tools: ./my-tools.ts                  # tools of your own: see the README of @iapo/trainer
+  # tools: ./my-tools.ts                  # tools of your own: https://github.com/iapo-webgpu/iapo/blob/main/docs/your-own.md
 grpo:
 ${steps[choices.model]}  checkpoint: { every: 5, keep: 2 }
   # functions: { reward: ./my-reward.ts } # a reward of your own in place of the answer's score

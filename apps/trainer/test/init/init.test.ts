@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadConfig } from "@iapo/jobs";
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { init } from "../../src/init/init.ts";
 import { dataChoices, modelChoices } from "../../src/init/project.ts";
 import { expectRefusal, iapo, temporaryFolder } from "../support/iapo.ts";
@@ -13,9 +13,10 @@ test("rows of its own and a nano model: inspected, tried and trained on as they 
   const folder = temporaryFolder();
   const made = await iapo(["init", folder, "--data", "own", "--model", "nano"]);
   expect(made.code, made.err).toBe(0);
-  expect(made.out).toContain("iapo plan");
+  expect(made.out).toMatch(/^ {2}.* plan .*iapo\.yaml/m);
+  expect(made.out).toContain("nano model knows its own charts");
   const config = join(folder, "iapo.yaml");
-  const inspected = await iapo(["data", "inspect", join(folder, "data/train"), "--format", "tasks"]);
+  const inspected = await iapo(["data", "inspect", join(folder, "data/train")]);
   expect(inspected.out).toContain("8 tasks");
   const tried = await iapo(["train", config, "--dry-run", "--out", join(folder, "run")]);
   expect(tried.code, tried.err).toBe(0);
@@ -47,8 +48,15 @@ test("what is not said is asked; an answer that is no choice is refused, and not
   await expect(init({ directory }, answering("mine"))).rejects.toThrow("mine is none of own, nano");
   expect(existsSync(directory)).toBe(false);
   expect(await init({ directory }, answering("", "3b", "24"))).toBe(0);
-  expect(asked.at(-1)).toContain("--card --memory 24");
+  expect(asked.join("\n")).toContain("--card --memory 24");
   expect(readFileSync(join(directory, "iapo.yaml"), "utf8")).toContain("extends: paper-main");
+});
+
+test("under npx, what comes next is a command that npx runs", async () => {
+  vi.stubEnv("npm_command", "exec");
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const { out } = await iapo(["init", temporaryFolder(), "--data", "nano", "--model", "nano"]);
+  expect(out).toMatch(/^ {2}npx @iapo\/trainer train .*iapo\.yaml$/m);
 });
 
 test("a file that is there stays", async () => {
