@@ -3,8 +3,10 @@ import { readFileSync } from "node:fs";
 import type { KnipConfig } from "knip";
 
 /** They have a manifest and a lockfile of their own. */
-const benchmarkPeers = Object.keys(
-  (JSON.parse(readFileSync("tools/bench/package.json", "utf8")) as { dependencies: object }).dependencies,
+const ofTools = ["bench", "site"].flatMap((tool) =>
+  Object.keys(
+    (JSON.parse(readFileSync(`tools/${tool}/package.json`, "utf8")) as { dependencies: object }).dependencies,
+  ),
 );
 
 const room = {
@@ -22,10 +24,13 @@ const config: KnipConfig = {
         "tools/bench/harness/worker.ts",
         "tools/bench/peers/*.ts",
         "tools/bench/workloads/*.ts", // benchmarks of packages use them
+        "tools/site/{api,memory}.ts",
+        "tools/site/.vitepress/**/*.ts",
+        "tools/*/test/*.test.ts",
         "scripts/*.mjs",
       ],
       project: ["tools/**/*.ts", "scripts/*.mjs"],
-      ignoreDependencies: ["pnpm", "@changesets/config", ...benchmarkPeers],
+      ignoreDependencies: ["pnpm", "@changesets/config", ...ofTools],
     },
     examples: { entry: ["*.ts", "*/*.ts"], project: ["**/*.ts"], ignoreDependencies: [/^@iapo\//, "zod"] }, // blocks of READMEs use them
     "packages/*": room,

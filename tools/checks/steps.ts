@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { tryConsumers } from "../consumers/consumers.ts";
+import { buildSite } from "../site/build.ts";
 import { checkArchitecture } from "./architecture.ts";
 import { checkBoundaries } from "./boundaries.ts";
 import { tryBrowser } from "./browser.ts";
@@ -73,5 +74,6 @@ export const steps: Step[] = [
   { name: "publint", budget: 0.2, run: lintPackages },
   { name: "consumers of the packages", budget: 4, fullOnly: true, run: () => tryConsumers() },
   { name: "kernels compiled for a GPU", budget: 0.3, fullOnly: true, run: compileForGpu },
+  { name: "docs site", budget: 1, fullOnly: true, run: buildSite },
   { name: "browser", budget: 1.5, fullOnly: true, run: tryBrowser },
 ];

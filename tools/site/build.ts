@@ -1,6 +1,6 @@
 // pnpm run docs: the documentation as a site in tools/site/dist: pages of the repository, a reference by TypeDoc, search that works offline.
 import { execFile } from "node:child_process";
-import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { linkProblems } from "./check-links.ts";
@@ -27,9 +27,9 @@ export async function buildSite(): Promise<string[]> {
     env: { ...process.env, CI: "true" },
   });
   await rm(staged, { recursive: true, force: true });
-  const { writeApi } = await import("./api.ts"); // needs what was installed just now
-  await writeApi(root, join(staged, "api"));
+  await run("node", ["api.ts", join(staged, "api")], options); // of its own, as it needs what was installed just now
   await writePages();
+  await cp(join(here, "node_modules/mermaid/dist/mermaid.min.js"), join(staged, "public/mermaid.min.js"));
   await run("node", ["node_modules/vitepress/bin/vitepress.js", "build", "."], options);
   return linkProblems(join(here, "dist"), "/iapo/");
 }
@@ -43,9 +43,7 @@ async function writePages(): Promise<void> {
     for (const picture of pictures) await cp(join(root, picture), join(staged, "public", picture));
   }
   for (const [path, { make }] of Object.entries(made)) await write(`${path}.md`, make(root));
-  await rm(join(staged, "api/index.md"), { force: true });
-  await cp(join(staged, "api/README.md"), join(staged, "api/index.md"));
-  await rm(join(staged, "api/README.md"));
+  await rename(join(staged, "api/README.md"), join(staged, "api/index.md"));
   const reference = {
     text: "Reference",
     pages: [...Object.entries(made).map(([path, { title }]) => ({ path, title })), { path: "api/index", title: "API" }],
@@ -59,8 +57,11 @@ async function write(path: string, text: string): Promise<void> {
 }
 
 if (import.meta.main) {
-  const problems = await buildSite();
+  const problems = await buildSite().catch((error: Error & { stderr?: string }) => [error.stderr ?? String(error)]);
   for (const problem of problems) console.error(problem);
   process.exitCode = problems.length > 0 ? 1 : 0;
-  console.log("tools/site/dist; to look at it: cd tools/site && node node_modules/vitepress/bin/vitepress.js preview");
+  if (problems.length === 0)
+    console.log(
+      "tools/site/dist; to look at it: cd tools/site && node node_modules/vitepress/bin/vitepress.js preview",
+    );
 }

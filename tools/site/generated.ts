@@ -38,7 +38,7 @@ export function performancePage(root: string): string {
   return `# Performance
 
 What \`pnpm bench\` wrote last, a table for each benchmark. [How it measures](/tools/bench/): one process per library, in turns, every result held against the right answer
-before it is timed. Larger is better in all units but s. A figure of one machine says nothing of another; what was measured on a software adapter says nothing of a graphics card.
+before it is timed. Larger is better in all units but s and ms. A figure of one machine says nothing of another; what was measured on a software adapter says nothing of a graphics card.
 
 ${results.map(resultTable).join("\n\n")}
 `;
@@ -46,16 +46,21 @@ ${results.map(resultTable).join("\n\n")}
 
 function resultTable({ name, date, commit, adapter, load, rows }: Result): string {
   const peers = [...new Set(rows.flatMap((row) => Object.keys(row.peers)))];
-  const figure = (value: number | null | undefined): string => (value === null || value === undefined ? "" : `${value}`);
+  const figure = (value: number | null | undefined): string =>
+    value === null || value === undefined ? "" : `${value}`;
   const head = ["case", "unit", "ours", ...peers, "right"];
   const lines = rows.map((row) =>
-    [row.case, row.unit, figure(row.ours), ...peers.map((peer) => figure(row.peers[peer])), row.correct ? "yes" : "**no**"].join(
-      " | ",
-    ),
+    [
+      row.case,
+      row.unit,
+      figure(row.ours),
+      ...peers.map((peer) => figure(row.peers[peer])),
+      row.correct ? "yes" : "**no**",
+    ].join(" | "),
   );
   return `## ${name}
 
-${date.slice(0, 10)}, commit \`${commit.slice(0, 9)}${commit.endsWith("+") ? " with changes" : ""}\`, ${adapter}; load ${load.before} before and ${load.after} after, on ${load.cores} cores.
+${date.slice(0, 10)}, commit \`${commit.slice(0, 9)}\`${commit.endsWith("+") ? " with changes" : ""}, ${adapter}; load ${load.before} before and ${load.after} after, on ${load.cores} cores.
 
 | ${head.join(" | ")} |
 |${"---|".repeat(head.length)}
@@ -67,7 +72,7 @@ export function settingsPage(root: string): string {
   const schema = JSON.parse(readFileSync(join(root, "apps/trainer/schema/iapo.schema.json"), "utf8")) as Node;
   const sections = Object.entries(schema.properties ?? {}).map(([key, node]) => {
     const rows = keysOf(node, key).map(
-      ({ path, node: inner }) => `| \`${path}\` | ${valueOf(inner)} | ${cell(inner.description ?? "")} |`,
+      ({ path, node: inner }) => `| \`${path}\` | ${kindOf(inner)} | ${cell(inner.description ?? "")} |`,
     );
     const table = rows.length > 0 ? `\n\n| key | value | |\n|---|---|---|\n${rows.join("\n")}` : "";
     return `## ${key}\n\n${node.description ?? ""}${table}`;
@@ -95,7 +100,7 @@ function keysOf(node: Node, within: string): { path: string; node: Node }[] {
   return [...new Map(found.map((one) => [one.path, one])).values()];
 }
 
-function valueOf(node: Node): string {
+function kindOf(node: Node): string {
   const kinds = choicesOf(node).map(({ enum: names, const: one, type }) =>
     names !== undefined
       ? names.map((name) => `\`${name}\``).join(", ")
@@ -107,6 +112,8 @@ function valueOf(node: Node): string {
   return cell([...new Set(kinds)].join(" or ") + fallback);
 }
 
+/** A text as it stands, in a cell: no line break, no markup, no link. */
 function cell(text: string): string {
-  return text.replaceAll("|", "\\|").replaceAll("\n", " ").replaceAll("<", "&lt;");
+  const flat = text.replaceAll("|", "\\|").replaceAll("\n", " ").replaceAll("<", "&lt;");
+  return flat.replaceAll(/https?:\/\/[^\s,;)]+/g, "`$&`");
 }

@@ -22,8 +22,8 @@ async function sizesOnly(folder: string, name: string): Promise<string> {
   return directory;
 }
 
-/** The rows of the table as Markdown. */
-export async function memoryTable(): Promise<string> {
+/** The table as Markdown, of the rows whose name holds `filter`. */
+export async function memoryTable(filter = ""): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "iapo-memory-"));
   try {
     const [student, teacher] = [await sizesOnly(folder, "qwen2.5-vl-3b"), await sizesOnly(folder, "qwen2.5-vl-7b")];
@@ -46,7 +46,7 @@ export async function memoryTable(): Promise<string> {
     ];
     using device = planningDevice(typicalCard);
     const lines: string[] = [];
-    for (const [name, recipe, settings] of rows) {
+    for (const [name, recipe, settings] of rows.filter(([name]) => name.includes(filter))) {
       const job = openJob(recipe, { set: [...settings, "environment.prompt=compact"] });
       const { peakBytes, bytesByPart } = await planJob(job, { device, card: true });
       const held = Object.values(bytesByPart).reduce((sum, bytes) => sum + bytes, 0);
@@ -54,7 +54,13 @@ export async function memoryTable(): Promise<string> {
       const cells = [held, peakBytes].map((bytes) => `${(bytes / gibibyte).toFixed(1)} GiB`);
       lines.push(`| ${[name, `\`${recipe}\``, ...cells, ...verdicts].join(" | ")} |`);
     }
-    const head = ["what is trained", "recipe", "before the first step", "at most", ...cards.map((card) => `${card} GiB`)];
+    const head = [
+      "what is trained",
+      "recipe",
+      "before the first step",
+      "at most",
+      ...cards.map((card) => `${card} GiB`),
+    ];
     return `| ${head.join(" | ")} |\n|${"---|".repeat(head.length)}\n${lines.join("\n")}\n`;
   } finally {
     await rm(folder, { recursive: true });

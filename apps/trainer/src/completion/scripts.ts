@@ -13,10 +13,10 @@ function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** Finds the command that the words before the cursor name; in bash and zsh. */
-function findCommand(table: readonly Entry[], word: string): string {
+/** Finds the command that the words before the cursor name, of which `variable` holds one; in bash and zsh. */
+function findCommand(table: readonly Entry[], variable: string): string {
   const paths = table.filter(({ path }) => path !== "").map(({ path }) => quoted(path));
-  return `    found="\${command:+$command }${word}"
+  return `    found="\${command:+$command }\${${variable}}"
     case "$found" in ${paths.join("|")}) command="$found" ;; esac`;
 }
 
@@ -41,7 +41,7 @@ function bashScript(name: string, table: readonly Entry[]): string {
   return `_${name}() {
   local word="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD - 1]}" command="" found flags words i
   for ((i = 1; i < COMP_CWORD; i++)); do
-${findCommand(table, "${COMP_WORDS[i]}")}
+${findCommand(table, "COMP_WORDS[i]")}
   done
   COMPREPLY=()
   case "$command $before" in
@@ -75,7 +75,7 @@ _${name}() {
   local -a flags names
   integer i
   for ((i = 2; i < CURRENT; i++)); do
-${findCommand(table, "${words[i]}")}
+${findCommand(table, "words[i]")}
   done
   case "$command \${words[CURRENT - 1]}" in
 ${table.flatMap((entry) => valueBranches(entry, (values) => (values.length > 0 ? `compadd -- ${values.map(quoted).join(" ")}; return` : "_files; return"))).join("\n")}
