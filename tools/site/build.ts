@@ -12,7 +12,7 @@ const run = promisify(execFile);
 const here = import.meta.dirname;
 const root = join(here, "../..");
 /** What VitePress is given: pages with the site's links, and the pages that are made here. */
-const staged = join(here, ".pages");
+const staged = join(here, ".cache/pages");
 
 const made = {
   performance: { title: "Performance", make: performancePage },

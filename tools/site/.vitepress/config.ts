@@ -1,4 +1,4 @@
-// The site's settings. build.ts has put its pages into .pages.
+// The site's settings. build.ts has put its pages into .cache/pages.
 import { readFileSync } from "node:fs";
 import { defineConfig } from "vitepress";
 
@@ -6,13 +6,14 @@ interface Section {
   text: string;
   pages: { path: string; title: string }[];
 }
-const sections: Section[] = JSON.parse(readFileSync(new URL("../.pages/sections.json", import.meta.url), "utf8"));
+const sections: Section[] = JSON.parse(readFileSync(new URL("../.cache/pages/sections.json", import.meta.url), "utf8"));
 
 export default defineConfig({
   title: "iapo",
   description: "Teach a small vision-language model to use visual tools, on any GPU that WebGPU reaches.",
   base: "/iapo/",
-  srcDir: ".pages",
+  srcDir: ".cache/pages",
+  cacheDir: ".cache/vitepress",
   outDir: "dist",
   lastUpdated: false,
   themeConfig: {
