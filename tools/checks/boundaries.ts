@@ -16,6 +16,7 @@ const mayImport: Record<string, string[]> = {
   "visual-tools": [],
   "nano-vl": [],
   "run-config": [],
+  fleet: [],
   "vqa-tasks": ["visual-tools"],
   "qwen-vl-model": ["tensor-core"],
   attribution: ["tensor-core"],
@@ -26,11 +27,11 @@ const mayImport: Record<string, string[]> = {
   iapo: ["grpo", "attribution", "tensor-core", "evaluation", "run-report", "visual-tools", "vqa-tasks"],
   jobs: [
     ...["iapo", "grpo", "attribution", "tensor-core", "qwen-vl-model"],
-    ...["visual-tools", "vqa-tasks", "nano-vl", "run-config", "run-report"],
+    ...["visual-tools", "vqa-tasks", "nano-vl", "run-config", "run-report", "fleet"],
   ],
   trainer: [
     ...["jobs", "iapo", "grpo", "attribution", "tensor-core", "qwen-vl-model"],
-    ...["visual-tools", "vqa-tasks", "nano-vl", "run-config", "run-report", "run-view", "evaluation"],
+    ...["visual-tools", "vqa-tasks", "nano-vl", "run-config", "run-report", "run-view", "evaluation", "fleet"],
   ],
 };
 
@@ -43,6 +44,7 @@ const gpuFreePackages = new Set([
   "run-config",
   "run-report",
   "run-view",
+  "fleet",
 ]);
 const gpuFreeEntries = new Set(["./processor", "./config", "./math", "./pictures", "./recipes", "./run-directory"]);
 /** Dawn's Node binding: whoever loads it has loaded GPU code. */

@@ -10,6 +10,7 @@ export type { Parameter, PredictingRows, ScorableTraces, Scorer, TrainablePolicy
 export type { Failure, FailurePolicy, RolloutOptions, RolloutPlace } from "./rollout/options.ts";
 export { type Rollout, rollout } from "./rollout/rollout.ts";
 export { withTurnRewards } from "./rollout/turn-rewards.ts";
+export { rolloutAt } from "./run/collect.ts";
 export { type EvaluateOptions, evaluatePolicy } from "./run/evaluate.ts";
 export { type GrpoParts, grpoRecipe } from "./run/grpo.ts";
 export { loadExport, loadFunction } from "./run/module.ts";
@@ -33,23 +34,26 @@ export {
 } from "./run/shaping.ts";
 export { loadCheckpoint, type RunState, readRunState } from "./run/state.ts";
 export {
+  examplesPiece,
   type SupervisedOptions,
   type SupervisedParts,
   supervisedRecipe,
   supervisedStep,
   transcribeEpisode,
 } from "./run/supervised.ts";
-export type { TaskSource } from "./run/task-source.ts";
+export { TaskOrder, type TaskSource } from "./run/task-source.ts";
 export { type TrainOptions, train } from "./run/train.ts";
 export { traceRenderer } from "./run/verify.ts";
 export { recordedScorers } from "./scorers/recorded.ts";
 export { firstPrompt, type TokenScorerOptions, tokenScorer, writtenTokens } from "./scorers/token-scorer.ts";
 export type { ScoreRequest, Scorers, ScoringModel, ScoringTeacher, TokenScorer } from "./scorers/types.ts";
-export { Learner, type LearnerOptions, type Piece, type PieceOutputs, type StepOutcome } from "./update/learner.ts";
+export { computePiece, type Piece, type PieceOutputs } from "./update/gradients.ts";
+export { Learner, type LearnerOptions, type StepOutcome } from "./update/learner.ts";
 export { learnerOptions } from "./update/learner-options.ts";
 export { type LossConstants, uploadConstants } from "./update/loss-constants.ts";
 export { scoreTraces } from "./update/score.ts";
 export { splitByRows } from "./update/split.ts";
 export { tensorLoss } from "./update/tensor-loss.ts";
 export type { ScoredGroup, ScoredTrace } from "./update/tokens.ts";
-export { type MiniBatch, prepareMiniBatch, type UpdateOptions, updatePolicy } from "./update/update.ts";
+export { type MiniBatch, policyPiece, prepareMiniBatch, type UpdateOptions, updatePolicy } from "./update/update.ts";
+export type { ComputedPiece, PieceShare, RolloutRequest, Workforce } from "./workforce.ts";

@@ -69,6 +69,13 @@ export { lambdaAt } from "./penalty/lambda.ts";
 export { noCallDivergence } from "./penalty/no-call.ts";
 export { iapoAdvantage } from "./recipe/advantage.ts";
 export {
+  type ExplainElsewhere,
+  type Explained as ExplainedGroup,
+  type Explainer,
+  type Explanation,
+  explainGroup,
+} from "./recipe/compare.ts";
+export {
   blockNames,
   type ComparedScores,
   comparedScores,

@@ -90,6 +90,12 @@ export const grpoSettingsSchema: z.ZodType<GrpoSettings, unknown> = z
         microBatchTokens: count
           .optional()
           .describe("Tokens in one forward and backward pass at most, prompts included."),
+        split: z
+          .enum(["packed", "group"])
+          .optional()
+          .describe(
+            "Passes over as many groups as fit, or over each group by itself, which workers can share; default packed.",
+          ),
       })
       .prefault({})
       .describe("How a step's responses are trained on."),

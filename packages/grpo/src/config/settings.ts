@@ -47,6 +47,7 @@ export interface GrpoSettings {
     readonly miniBatch?: number | undefined;
     readonly epochs: number;
     readonly microBatchTokens?: number | undefined;
+    readonly split?: "packed" | "group" | undefined;
   };
   readonly dynamicSampling?: DynamicSamplingOptions | undefined;
   readonly overlong?: OverlongOptions | undefined;

@@ -6,9 +6,10 @@ import { countGroups, informativeGroups } from "../math/index.ts";
 import { type Metrics, summary } from "../metrics/rollout-metrics.ts";
 import type { Scorer, TrainablePolicy } from "../policy.ts";
 import type { Failure } from "../rollout/options.ts";
-import { rollout } from "../rollout/rollout.ts";
+import { type Rollout, rollout } from "../rollout/rollout.ts";
 import type { Scorers } from "../scorers/types.ts";
 import { scoreTraces } from "../update/score.ts";
+import type { Workforce } from "../workforce.ts";
 import type { GrpoOptions } from "./options.ts";
 import { withOwnReward } from "./own-reward.ts";
 import type { Place, Stopwatch } from "./recipe.ts";
@@ -23,6 +24,7 @@ export interface CollectParts<Content> {
   readonly reward?: RewardFunction<Content> | undefined;
   readonly penalty?: PenaltyFunction<Content> | undefined;
   readonly scorers: Scorers;
+  readonly workforce?: Workforce | undefined;
   readonly options: GrpoOptions;
 }
 
@@ -79,17 +81,14 @@ export async function collectGroups<Content>(
 
 /** One round of rollouts, as many groups as a step wants. */
 async function rollOut<Content>(parts: CollectParts<Content>, place: Place, firstGroup: number, watch: Stopwatch) {
-  const { policy, environment, order, reference, penalty, scorers, options } = parts;
+  const { policy, environment, order, reference, penalty, scorers, workforce, options } = parts;
   const { step, signal } = place;
   const tasks = await order.take(place.cursor, options.groups, signal);
-  const rolled = await watch.time("rollout", () =>
-    rollout(
-      policy,
-      environment,
-      tasks,
-      { ...options.rollout, signal, onWarning: (message) => policy.device.warn(message) },
-      { step, firstGroup, seed: (...at) => deriveSeed(options.seed, "rollout", step, ...at) },
-    ),
+  const rolled = await watch.time(
+    "rollout",
+    async () =>
+      (await workforce?.rollout({ step, tasks, cursor: place.cursor, firstGroup }, signal)) ??
+      (await rolloutAt(policy, environment, tasks, options, { step, firstGroup, signal })),
   );
   const written = rolled.groups.filter((traces) => traces.length > 0);
   const groups = await watch.time("reward", () => withRewards(written, parts.reward));
@@ -106,6 +105,27 @@ async function rollOut<Content>(parts: CollectParts<Content>, place: Place, firs
     traces.map((trace, i) => shapeSample(trace, penalties?.[group]?.[i], scores?.[group]?.[i], shaping)),
   );
   return { shaped, failures: rolled.failures };
+}
+
+/** Rollouts at a place of a run, with its seeds. @throws as `rollout` */
+export function rolloutAt<Content>(
+  policy: TrainablePolicy,
+  environment: Environment<Content>,
+  tasks: readonly Task<Content>[],
+  { seed, rollout: options }: Pick<GrpoOptions, "seed" | "rollout">,
+  {
+    step,
+    firstGroup,
+    signal,
+  }: { readonly step: number; readonly firstGroup: number; readonly signal?: AbortSignal | undefined },
+): Promise<Rollout<Content>> {
+  return rollout(
+    policy,
+    environment,
+    tasks,
+    { ...options, signal, onWarning: (message) => policy.device.warn(message) },
+    { step, firstGroup, seed: (...at) => deriveSeed(seed, "rollout", step, ...at) },
+  );
 }
 
 /** The user's rewards beside, or in place of, the environment's; a dropped sample gets none. */

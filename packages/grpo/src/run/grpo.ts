@@ -16,6 +16,7 @@ import { Learner, type LearnerOptions } from "../update/learner.ts";
 import { scoreTraces } from "../update/score.ts";
 import type { ScoredGroup } from "../update/tokens.ts";
 import { type MiniBatch, type UpdateDistillation, updatePolicy } from "../update/update.ts";
+import type { Workforce } from "../workforce.ts";
 import { type CollectParts, collectGroups } from "./collect.ts";
 import type { GrpoOptions } from "./options.ts";
 import { type Place, type Recipe, type RecipeStep, Stopwatch } from "./recipe.ts";
@@ -43,6 +44,8 @@ export interface GrpoParts<Content = unknown> {
   readonly advantage?: AdvantageFunction | undefined;
   /** In place of `options.loss.kind`. */
   readonly loss?: TensorLoss | undefined;
+  /** Others who do parts of a step's work, to the same bits. */
+  readonly workforce?: Workforce | undefined;
 }
 
 /**
@@ -51,7 +54,7 @@ export interface GrpoParts<Content = unknown> {
  */
 export function grpoRecipe<Content>(given: GrpoParts<Content>, options: GrpoOptions): Recipe {
   const parts = withDistillation(given, options);
-  const learner = new Learner(parts.policy, parts.learner);
+  const learner = new Learner(parts.policy, parts.learner, parts.workforce);
   const reference = options.loss.kl ? referenceOf(parts.policy, learner) : undefined;
   const order = new TaskOrder(parts.tasks, deriveSeed(options.seed, "order"));
   const scorers = scorersOf(parts, options);

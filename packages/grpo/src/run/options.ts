@@ -12,7 +12,7 @@ export interface GrpoOptions {
   readonly rollout: Omit<RolloutOptions, "signal">;
   readonly advantage: AdvantageOptions;
   readonly loss: LossOptions;
-  readonly update?: Pick<UpdateOptions, "miniBatch" | "epochs" | "microBatchTokens"> | undefined;
+  readonly update?: Pick<UpdateOptions, "miniBatch" | "epochs" | "microBatchTokens" | "split"> | undefined;
   /** DAPO: groups whose rewards are all equal make room for others. */
   readonly dynamicSampling?: DynamicSamplingOptions | undefined;
   readonly overlong?: OverlongOptions | undefined;

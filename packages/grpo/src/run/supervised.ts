@@ -3,8 +3,10 @@ import type { EarlierTurn, Environment, Scribe, Task, Trajectory, Turn, TurnInpu
 import { deriveSeed, dot, type Tensor } from "@iapo/tensor-core";
 import { GrpoError } from "../error.ts";
 import type { TrainablePolicy } from "../policy.ts";
-import { Learner, type LearnerOptions, type Piece, type StepOutcome } from "../update/learner.ts";
+import type { Piece } from "../update/gradients.ts";
+import { Learner, type LearnerOptions, type StepOutcome } from "../update/learner.ts";
 import { splitByRows } from "../update/split.ts";
+import type { Workforce } from "../workforce.ts";
 import { type Recipe, Stopwatch } from "./recipe.ts";
 import { TaskOrder, type TaskSource } from "./task-source.ts";
 
@@ -12,6 +14,8 @@ export interface SupervisedParts {
   readonly policy: TrainablePolicy;
   readonly examples: TaskSource<Trajectory>;
   readonly learner: LearnerOptions;
+  /** Others who compute parts of a step, to the same bits. */
+  readonly workforce?: Pick<Workforce, "gradients"> | undefined;
 }
 
 /** Plain data. */
@@ -25,10 +29,10 @@ export interface SupervisedOptions {
 
 /** A run's recipe; its steps keep no traces, as the examples can be made again. */
 export function supervisedRecipe(
-  { policy, examples, learner: options }: SupervisedParts,
+  { policy, examples, learner: options, workforce }: SupervisedParts,
   run: SupervisedOptions,
 ): Recipe {
-  const learner = new Learner(policy, options);
+  const learner = new Learner(policy, options, workforce);
   const order = new TaskOrder(examples, deriveSeed(run.seed, "order"));
   return {
     learner,
@@ -37,7 +41,9 @@ export function supervisedRecipe(
       const watch = new Stopwatch(onPhase);
       const batch = await watch.time("data", () => order.take(cursor, run.batch, signal));
       order.prepare(cursor + run.batch, run.batch);
-      const outcome = await watch.time("update", () => supervisedStep(learner, batch, run.microBatchTokens, signal));
+      const outcome = await watch.time("update", () =>
+        supervisedStep(learner, batch, run.microBatchTokens, signal, cursor),
+      );
       policy.device.trimPhase();
       const metrics = {
         "train/loss": outcome.loss,
@@ -57,25 +63,42 @@ export function supervisedRecipe(
   };
 }
 
-/** One optimizer step on the mean negative log-prob of the written tokens, before the step. */
+/**
+ * One optimizer step on the mean negative log-prob of the written tokens, before the step.
+ * @param cursor the place of the first example in the order of examples, by which a workforce finds them; without it all is computed here
+ */
 export async function supervisedStep(
   learner: Learner,
   examples: readonly Trajectory[],
   microBatchTokens: number = Number.POSITIVE_INFINITY,
   signal?: AbortSignal,
+  cursor?: number,
 ): Promise<StepOutcome> {
-  const count = examples.reduce((sum, { turns }) => turns.reduce((all, { logProbs }) => all + logProbs.length, sum), 0);
-  const alone = examples.map((example) => [example]);
-  const pieces = splitByRows(alone, microBatchTokens, (example) => example).map(
-    (groups): Piece => ({
-      groups: [groups.flat()], // what their prompts begin with is computed once
-      loss: ({ logProb }): Tensor => {
-        const weights = logProb.device.tensor(new Float32Array(logProb.size).fill(-1 / count), logProb.shape);
-        return dot(logProb, weights);
-      },
-    }),
+  const tokens = examples.reduce(
+    (sum, { turns }) => turns.reduce((all, { logProbs }) => all + logProbs.length, sum),
+    0,
   );
+  let done = 0;
+  const alone = examples.map((example) => [example]);
+  const pieces = splitByRows(alone, microBatchTokens, (example) => example).map((groups): Piece => {
+    const { length: count } = groups.flat();
+    done += count;
+    const share =
+      cursor === undefined ? undefined : ({ kind: "examples", cursor: cursor + done - count, count, tokens } as const);
+    return { ...examplesPiece(groups.flat(), tokens), share };
+  });
   return learner.step(pieces, signal);
+}
+
+/** A part of a step's examples, of which all together have so many written tokens. */
+export function examplesPiece(examples: readonly Trajectory[], tokens: number): Piece {
+  return {
+    groups: [examples], // what their prompts begin with is computed once
+    loss: ({ logProb }): Tensor => {
+      const weights = logProb.device.tensor(new Float32Array(logProb.size).fill(-1 / tokens), logProb.shape);
+      return dot(logProb, weights);
+    },
+  };
 }
 
 /**

@@ -6,31 +6,17 @@ import {
   allFinite,
   clipByGlobalNorm,
   concat,
-  type LogProbs,
   noGrad,
   readClipDecision,
-  record,
   reshape,
   scope,
   type Tensor,
 } from "@iapo/tensor-core";
 import { GrpoError } from "../error.ts";
-import type { PredictingRows, TrainablePolicy } from "../policy.ts";
+import type { TrainablePolicy } from "../policy.ts";
 import { unlessAborted } from "../unless-aborted.ts";
-
-/** A part of a mini-batch that is computed in one pass. */
-export interface Piece {
-  readonly groups: readonly (readonly Trajectory[])[];
-  /** False where a constant of its loss is not finite: the step is then not applied. Default true. */
-  readonly finite?: boolean;
-  /**
-   * Begins what is measured of each token's whole distribution, and goes on with the rows of the policy's pass: [N], on the tape. Undefined
-   * where nothing is.
-   */
-  readonly divergence?: (() => (rows: readonly PredictingRows[]) => Tensor) | undefined;
-  /** This piece's share of the loss: one number. */
-  loss(made: LogProbs & { readonly divergence?: Tensor | undefined }): Tensor;
-}
+import type { ComputedPiece, Workforce } from "../workforce.ts";
+import { added, type Piece, type PieceOutputs, pieceGradients, uploadPiece } from "./gradients.ts";
 
 export interface LearnerOptions {
   /** Of the optimizer step with this number, from 0; skipped ones count. */
@@ -65,15 +51,17 @@ export class Learner {
   /** How many of the latest steps were skipped, one after the other. */
   skippedInARow = 0;
   readonly #options: LearnerOptions;
+  readonly #workforce: Pick<Workforce, "gradients"> | undefined;
   /** From the latest step. */
   #example: Trajectory | undefined;
 
   /** @throws GrpoError `argument` for a policy without parameters; TensorError `argument` for a setting out of range */
-  constructor(policy: TrainablePolicy, options: LearnerOptions) {
+  constructor(policy: TrainablePolicy, options: LearnerOptions, workforce?: Pick<Workforce, "gradients">) {
     if (policy.parameters.length === 0)
       throw new GrpoError("argument", "the policy has no parameters to train: give it masters or an adapter");
     this.policy = policy;
     this.#options = options;
+    this.#workforce = workforce;
     this.optimizer = new AdamW(
       policy.parameters.map(({ master, run }) => ({ master, ...(run === master ? {} : { runCopy: run }) })),
       options.optimizer,
@@ -89,7 +77,8 @@ export class Learner {
     this.#example = pieces[0]?.groups[0]?.[0];
     const learningRate = this.#options.learningRate(this.steps);
     const { device } = this.policy;
-    const made = await device.retryOutOfMemory(() => this.gradients(pieces, signal), disposeAll);
+    const elsewhere = this.#workforce?.gradients(pieces, signal);
+    const made = await device.retryOutOfMemory(() => this.gradients(pieces, signal, elsewhere), disposeAll);
     let clip: Tensor | undefined;
     try {
       clip = this.#apply(made, { finite: pieces.every(({ finite = true }) => finite), maxNorm, learningRate });
@@ -139,16 +128,28 @@ export class Learner {
   }
 
   /**
-   * Gradients of the sum of the pieces' losses, one per parameter; the caller disposes what is returned.
+   * Gradients of the sum of the pieces' losses, one per parameter: those of the first piece, to which each other's are added in the order of the
+   * pieces. The caller disposes what is returned.
+   * @param elsewhere by piece, what a workforce gives; undefined where it is to be computed here
    * @throws the reason of the signal, for which the device is waited for
    */
-  async gradients(pieces: readonly Piece[], signal?: AbortSignal): Promise<Gradients> {
-    const made: { gradients: Tensor[]; outputs: PieceOutputs[] } = { gradients: [], outputs: [] };
-    const { device } = this.policy;
+  async gradients(
+    pieces: readonly Piece[],
+    signal?: AbortSignal,
+    elsewhere: readonly (Promise<ComputedPiece | undefined> | undefined)[] = [],
+  ): Promise<Gradients> {
+    const made: { gradients: readonly Tensor[]; outputs: PieceOutputs[] } = { gradients: [], outputs: [] };
+    const { policy } = this;
+    const { device } = policy;
     try {
-      for (const piece of pieces) {
+      for (const [i, piece] of pieces.entries()) {
+        const computed = await elsewhere[i];
         await unlessAborted(device.relieve(), signal);
-        device.recordWhole(() => this.#addGradients(piece, made));
+        device.recordWhole(() => {
+          const own = computed ? uploadPiece(policy, computed) : pieceGradients(policy, piece);
+          made.gradients = i === 0 ? own.gradients : added(made.gradients, own.gradients);
+          made.outputs.push(own.outputs);
+        });
       }
       if (signal) await unlessAborted(device.idle(), signal);
       return made;
@@ -158,41 +159,9 @@ export class Learner {
     }
   }
 
-  #addGradients(piece: Piece, made: { gradients: Tensor[]; outputs: PieceOutputs[] }): void {
-    const { groups, loss } = piece;
-    const sources = this.policy.parameters.map(({ run }) => run);
-    const packed = this.policy.pack(groups);
-    try {
-      const { own, value } = scope(() => {
-        const measure = piece.divergence?.();
-        const recorded = record(sources, () =>
-          scope((): PieceOutputs => {
-            const { rows = [], ...outputs } = packed.logProbs(measure && { keepRows: true });
-            const all = measure ? { ...outputs, divergence: measure(rows) } : outputs;
-            return { ...all, loss: loss(all) };
-          }),
-        );
-        const into = made.outputs.length > 0 ? { into: made.gradients } : {};
-        return { own: recorded.backward(recorded.value.loss, into), value: recorded.value };
-      });
-      made.gradients = own;
-      made.outputs.push(value);
-    } finally {
-      packed.dispose();
-    }
-  }
-
   dispose(): void {
     this.optimizer.dispose();
   }
-}
-
-/** What a piece's pass gave, on the device. */
-export interface PieceOutputs {
-  readonly loss: Tensor;
-  readonly logProb: Tensor;
-  readonly entropy: Tensor;
-  readonly divergence?: Tensor | undefined;
 }
 
 function tensorsOf({ loss, logProb, entropy, divergence }: PieceOutputs): Tensor[] {

@@ -1,6 +1,6 @@
 // The update of a step: mini-batches of groups, each one optimizer step, over one or more epochs.
 
-import { joinSampledTokens } from "@iapo/rollout-trace";
+import { joinSampledTokens, type Trajectory } from "@iapo/rollout-trace";
 import * as ops from "@iapo/tensor-core";
 import { type Device, deriveSeed, type Seed, scope, type Tensor } from "@iapo/tensor-core";
 import { pieceDivergence } from "../distillation/piece.ts";
@@ -16,7 +16,8 @@ import {
   type PolicyLoss,
 } from "../math/index.ts";
 import type { Scorer } from "../policy.ts";
-import type { Learner, Piece, StepOutcome } from "./learner.ts";
+import type { Piece } from "./gradients.ts";
+import type { Learner, StepOutcome } from "./learner.ts";
 import { allConstantsFinite, type LossConstants, sliceResponses, uploadConstants } from "./loss-constants.ts";
 import { ownLoss } from "./own-loss.ts";
 import { shuffled } from "./shuffled.ts";
@@ -34,6 +35,8 @@ export interface UpdateOptions {
   readonly epochs?: number | undefined;
   /** Rows of one forward and backward pass at most; default no limit. */
   readonly microBatchTokens?: number | undefined;
+  /** How a mini-batch becomes pieces: as many groups as fit `microBatchTokens` in each, or each group by itself. Default packed. */
+  readonly split?: "packed" | "group" | undefined;
   /** A teacher's distributions in the loss. */
   readonly distillation?: UpdateDistillation | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -107,7 +110,7 @@ export function prepareMiniBatch(
   groups: readonly ScoredGroup[],
   options: UpdateOptions,
 ): PreparedBatch | undefined {
-  const { loss, microBatchTokens = Number.POSITIVE_INFINITY, customLoss, distillation } = options;
+  const { loss, microBatchTokens = Number.POSITIVE_INFINITY, customLoss, distillation, split } = options;
   const lossFunction = customLoss ? ownLoss(customLoss) : tensorLoss(loss);
   const scored = groups.flat();
   const traces = scored.map(({ trace }) => trace);
@@ -126,17 +129,31 @@ export function prepareMiniBatch(
   };
   const { device } = learner.policy;
   let row = 0;
-  const pieces = splitByRows(groups, microBatchTokens, ({ trace }) => trace).map((piece): Piece => {
+  const parts = split === "group" ? groups.map((group) => [group]) : [groups];
+  const cut = parts.flatMap((part) => splitByRows(part, microBatchTokens, ({ trace }) => trace));
+  const pieces = cut.map((piece): Piece => {
     const own = sliceResponses(constants, row, row + piece.flat().length);
     row += piece.flat().length;
     return {
       groups: piece.map((group) => group.map(({ trace }) => trace)),
       finite: allConstantsFinite(own),
       divergence: distillation && (() => pieceDivergence(distillation, piece)),
+      share: distillation ? undefined : { kind: "policy", constants: own },
       loss: (made) => lossOf(device, lossFunction, own, made, distillation?.settings.mix),
     };
   });
   return { scored, rolloutLogProbs, constants, pieces };
+}
+
+/** A piece from its traces and constants alone, as `prepareMiniBatch` makes it where no teacher is in the loss. */
+export function policyPiece(
+  device: Device,
+  groups: readonly (readonly Trajectory[])[],
+  constants: LossConstants,
+  { loss, customLoss }: Pick<UpdateOptions, "loss" | "customLoss">,
+): Piece {
+  const lossFunction = customLoss ? ownLoss(customLoss) : tensorLoss(loss);
+  return { groups, loss: (made) => lossOf(device, lossFunction, constants, made) };
 }
 
 function lossOf(

@@ -1,5 +1,5 @@
 // What each call of a step is compared with, by the settings' `compare` (docs/method.md F12).
-import type { PromptBlock, Task } from "@iapo/rollout-trace";
+import type { PromptBlock, Task, Trace } from "@iapo/rollout-trace";
 import { at } from "../at.ts";
 import type { IapoSettings } from "../config/types.ts";
 import { IapoError } from "../error.ts";
@@ -11,7 +11,7 @@ import type { ScoredCall } from "../teacher/call-cache.ts";
 import { type Teacher, TokenizerCheck, withTeacher } from "../teacher/teacher.ts";
 import type { TeacherCalls } from "../teacher/teacher-calls.ts";
 import type { CallEvidence } from "./evidence.ts";
-import type { Group } from "./group.ts";
+import { type Group, groupOf } from "./group.ts";
 
 export interface CompareParts {
   /** The policy in training, as it is when called. */
@@ -22,21 +22,32 @@ export interface CompareParts {
   readonly teacherCalls: TeacherCalls | undefined;
   /** For the same: the prompt that a task is put by. */
   readonly prompt: (task: Task) => readonly PromptBlock[];
+  /** Others who explain groups. */
+  readonly elsewhere?: ExplainElsewhere | undefined;
 }
+
+interface Comparing extends CompareParts {
+  readonly tokenizers: TokenizerCheck;
+}
+
+/** Who explains calls: the policy in training, or the teacher. */
+export type Explainer = "student" | "teacher";
+
+/** By group, to the bit what is explained here; undefined of a group that is to be explained here, also once nobody is left who does. */
+export type ExplainElsewhere = (
+  who: Explainer,
+  groups: readonly (readonly Trace[])[],
+) => readonly (Promise<Explained | undefined> | undefined)[];
 
 /** For each call of a group the two explanations, undefined where there is no call. */
 type Compared = readonly (CallEvidence | undefined)[];
 
 /** Compares all calls of a step. Passes of the teacher come after those of the student, so that the two can take turns on the device. */
-export function comparison(parts: CompareParts): (groups: readonly Group[]) => Promise<Compared[]> {
-  const tokenizers = new TokenizerCheck(parts.student, parts.teacher.model);
+export function comparison(given: CompareParts): (groups: readonly Group[]) => Promise<Compared[]> {
+  const parts: Comparing = { ...given, tokenizers: new TokenizerCheck(given.student, given.teacher.model) };
   const byTeacher = (groups: readonly Group[]): Promise<Explained[]> => {
-    for (const { calls } of groups) for (const call of calls) if (call) tokenizers.check(call);
     const { teacher, settings } = parts;
-    const read = groups.map((group) =>
-      rereadBy(teacher.model, group, at(group.traces, 0).blocks, partitionOptions(settings)),
-    );
-    return explained(teacher.model, read, settings);
+    return explained(teacher.model, rereadAll(teacher.model, groups, settings), settings);
   };
   switch (parts.settings.compare) {
     case "student_with_teacher":
@@ -45,18 +56,41 @@ export function comparison(parts: CompareParts): (groups: readonly Group[]) => P
       return (groups) => teacherWithOwnCall(parts, byTeacher, groups);
     case "teacher_with_best_of_group":
       return async (groups) => {
-        const scored = await readied(parts.teacher, groups, () => byTeacher(groups));
+        const scored = await readied(parts, groups, byTeacher);
         return scored.map(withBest);
       };
   }
 }
 
 /** What each call of a group rests on under one model. */
-type Explained = readonly (Explanation | undefined)[];
-interface Explanation {
+export type Explained = readonly (Explanation | undefined)[];
+export interface Explanation {
   readonly logProb: number;
   /** [blocks] */
   readonly scores: readonly number[];
+}
+
+/**
+ * The traces of a group explained by one model, as a recipe does it.
+ * @param model the policy in training for `student`, the teacher for `teacher`
+ */
+export async function explainGroup(
+  who: Explainer,
+  model: AttributionModel,
+  traces: readonly Trace[],
+  settings: IapoSettings,
+): Promise<Explained> {
+  const group = groupOf(traces, settings, model);
+  const [made = []] = await explained(
+    model,
+    who === "teacher" ? rereadAll(model, [group], settings) : [group],
+    settings,
+  );
+  return made;
+}
+
+function rereadAll(model: AttributionModel, groups: readonly Group[], settings: IapoSettings): CallGroup[] {
+  return groups.map((group) => rereadBy(model, group, at(group.traces, 0).blocks, partitionOptions(settings)));
 }
 
 async function explained(
@@ -71,14 +105,15 @@ async function explained(
 }
 
 async function studentWithTeacher(
-  { student, teacher, settings, teacherCalls, prompt }: CompareParts,
+  parts: Comparing,
   byTeacher: (groups: readonly Group[]) => Promise<Explained[]>,
   groups: readonly Group[],
 ): Promise<Compared[]> {
-  const own = await explained(student, groups, settings);
+  const { student, settings, teacherCalls, prompt } = parts;
+  const own = await shared(parts, "student", groups, (some) => explained(student, some, settings));
   const others: readonly (readonly (Pick<Explanation, "scores"> | undefined)[])[] = teacherCalls
     ? (await ownCalls(teacherCalls, groups, prompt)).map((call, i) => at(groups, i).calls.map(() => call))
-    : await readied(teacher, groups, () => byTeacher(groups));
+    : await readied(parts, groups, byTeacher);
   return own.map((scored, i) =>
     scored.map((call, k) => {
       const other = at(others, i)[k];
@@ -89,15 +124,17 @@ async function studentWithTeacher(
 
 /** The teacher is readied once for what it writes and what it scores. */
 async function teacherWithOwnCall(
-  { teacher, teacherCalls, prompt }: CompareParts,
+  parts: Comparing,
   byTeacher: (groups: readonly Group[]) => Promise<Explained[]>,
   groups: readonly Group[],
 ): Promise<Compared[]> {
+  const { teacher, teacherCalls, prompt } = parts;
   if (!teacherCalls)
     throw new IapoError("teacher", "compare teacher_with_own_call needs what writes the teacher's calls");
   const [own, scored] = await withTeacher(
     teacher,
-    async () => [await ownCalls(teacherCalls, groups, prompt), await byTeacher(groups)] as const,
+    async () =>
+      [await ownCalls(teacherCalls, groups, prompt), await shared(parts, "teacher", groups, byTeacher)] as const,
   );
   return scored.map((calls, i) => calls.map((call) => call && anchored(call, at(own, i).scores)));
 }
@@ -114,13 +151,45 @@ function anchored({ logProb, scores }: Explanation, reference: readonly number[]
 }
 
 /** Readies the teacher where there is anything to score. */
-async function readied(
-  teacher: Teacher,
+function readied(
+  parts: Comparing,
   groups: readonly Group[],
-  work: () => Promise<Explained[]>,
+  byTeacher: (some: readonly Group[]) => Promise<Explained[]>,
 ): Promise<Explained[]> {
-  const none = groups.every(({ calls }) => calls.every((call) => call === undefined));
-  return none ? groups.map(({ calls }) => calls.map(() => undefined)) : withTeacher(teacher, work);
+  const { teacher } = parts;
+  return shared(parts, "teacher", groups, async (some) =>
+    some.some(hasCall)
+      ? withTeacher(teacher, () => byTeacher(some))
+      : some.map(({ calls }) => calls.map(() => undefined)),
+  );
+}
+
+function hasCall({ calls }: Group): boolean {
+  return calls.some((call) => call !== undefined);
+}
+
+/** Explained by others where they do, and the rest here, together. */
+async function shared(
+  { elsewhere, tokenizers }: Comparing,
+  who: Explainer,
+  groups: readonly Group[],
+  here: (some: readonly Group[]) => Promise<Explained[]>,
+): Promise<Explained[]> {
+  const calls = who === "teacher" ? groups.flatMap((group) => group.calls) : [];
+  for (const call of calls) if (call) tokenizers.check(call);
+  if (!elsewhere) return here(groups);
+  const asked = groups.filter(hasCall);
+  const given = await Promise.all(
+    elsewhere(
+      who,
+      asked.map(({ traces }) => traces),
+    ),
+  );
+  const found = new Map(asked.map((group, i) => [group, given[i]]));
+  const left = groups.filter((group) => found.get(group) === undefined);
+  const made = left.length > 0 ? await here(left) : [];
+  for (const [i, group] of left.entries()) found.set(group, at(made, i));
+  return groups.map((group) => found.get(group) ?? []);
 }
 
 /** The teacher's own call to the prompt of each group. @throws IapoError `shape` where its prompt has other blocks */

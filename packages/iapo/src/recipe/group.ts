@@ -17,7 +17,11 @@ export interface Group {
 }
 
 /** A rollout's groups are never empty: dropped traces stay in them. */
-export function groupOf(traces: readonly Trace[], settings: IapoSettings, student: AttributionModel): Group {
+export function groupOf(
+  traces: readonly Trace[],
+  settings: IapoSettings,
+  student: Pick<AttributionModel, "tokenBytes">,
+): Group {
   const first = at(traces, 0);
   const units = promptUnits(first.blocks, firstTurn(first), partitionOptions(settings));
   const calls = traces.map((trace) => (isScored(trace) ? callOf(trace, settings, student) : undefined));
@@ -30,7 +34,11 @@ export function isScored({ rewards }: Trace): boolean {
 }
 
 /** What of a trace is explained; undefined where its first turn was read as calling no tool. */
-function callOf(trace: Trace, { target, noCallPenalty }: IapoSettings, model: AttributionModel): Call | undefined {
+function callOf(
+  trace: Trace,
+  { target, noCallPenalty }: IapoSettings,
+  model: Pick<AttributionModel, "tokenBytes">,
+): Call | undefined {
   const turn = firstTurn(trace);
   const called = (trace.toolOutcomes[0]?.status ?? "no_tool") !== "no_tool";
   const call = called ? findCall(turn, target, model) : undefined;

@@ -7,6 +7,7 @@ import { CallCache } from "../teacher/call-cache.ts";
 import type { Teacher } from "../teacher/teacher.ts";
 import { TeacherCalls } from "../teacher/teacher-calls.ts";
 import { iapoAdvantage } from "./advantage.ts";
+import type { ExplainElsewhere } from "./compare.ts";
 import { iapoMetrics } from "./metrics.ts";
 import { attributionPenalty } from "./penalty.ts";
 
@@ -14,6 +15,8 @@ export interface IapoParts extends Omit<GrpoParts, "penalty" | "advantage"> {
   /** The policy in training, as attribution sees it. */
   readonly student: AttributionModel;
   readonly teacher: Teacher;
+  /** Others who explain groups, to the same bits. */
+  readonly explainElsewhere?: ExplainElsewhere | undefined;
   /** Directory of the teacher's own calls, which runs can share; without one they are kept in memory. */
   readonly cache?: string | undefined;
   /** Default: that of the student's device. */
@@ -43,7 +46,7 @@ export function iapoRecipe(parts: IapoParts, options: IapoOptions): Recipe {
     {
       ...parts,
       penalty: attributionPenalty({
-        ...{ student, teacher, settings, teacherCalls },
+        ...{ student, teacher, settings, teacherCalls, elsewhere: parts.explainElsewhere },
         prompt: (task) => environment.prompt(task),
       }),
       advantage: iapoAdvantage(settings, options.advantage),

@@ -1,6 +1,7 @@
 // The ops: the only list of them, which `registry.ts`, the conformance suite and the op table read; and what goes with them.
 export { abs } from "./abs.ts";
 export { add } from "./add.ts";
+export { addInto } from "./add-into.ts";
 export { allFinite } from "./all-finite.ts";
 export { argmax } from "./argmax.ts";
 export { attention } from "./attention/attention.ts";
