@@ -20,6 +20,7 @@ import { addReplay } from "./commands/replay.ts";
 import { addReport } from "./commands/report.ts";
 import { addSft, addTrain } from "./commands/train.ts";
 import { addView } from "./commands/view.ts";
+import { addWorker } from "./commands/worker.ts";
 import { ExitCode, exitCodeOf, explain } from "./exit-codes.ts";
 import type { CliIo } from "./io.ts";
 import { printable } from "./printable.ts";
@@ -34,6 +35,7 @@ const commands: readonly AddCommand[] = [
   addPlan,
   addSft,
   addTrain,
+  addWorker,
   addEval,
   addAttribute,
   addReplay,
@@ -58,6 +60,7 @@ Examples:
   $ iapo init my-charts             a project of your own: configuration, rows for your data
   $ iapo recipes                    all recipes; iapo recipes show NAME prints one
   $ iapo train my.yaml --set grpo.steps=20 --out runs/a
+  $ iapo train my.yaml --fleet 2    the same run, to the same bits, with two workers of this machine
   $ iapo train --resume runs/a      goes on with a run that was stopped
   $ iapo plan my.yaml --memory 24   bytes and time of a step, and what to change where it does not fit
   $ iapo diagnose                   before a run: which penalties separate faults from right calls

@@ -73,7 +73,7 @@ export {
   type Explained as ExplainedGroup,
   type Explainer,
   type Explanation,
-  explainGroup,
+  explainGroups,
 } from "./recipe/compare.ts";
 export {
   blockNames,

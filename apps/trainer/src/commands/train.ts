@@ -1,11 +1,13 @@
 // iapo train, iapo sft
 import { type Job, openJob } from "@iapo/jobs";
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
+import { TrainerError } from "../error.ts";
+import type { FleetFlags } from "../fleet/open-workers.ts";
 import { dryRun } from "../run/dry-run.ts";
 import { runWithProgress } from "../run/run-job.ts";
 import { type AddCommand, collect, type Run, wholeNumber } from "./command.ts";
 
-interface Given {
+interface Given extends FleetFlags {
   readonly set: readonly string[];
   readonly steps?: number;
   readonly out?: string;
@@ -38,12 +40,39 @@ function addRun(command: Command, run: Run, kind: Job["kind"], section: "grpo" |
     .option("--resume", "go on with the run in that directory, if there is one")
     .option("--dry-run", "check everything that can be checked without an adapter, and say what would run")
     .option("--trust", "of a run's directory: load the modules of tools and functions that it names")
+    .option(
+      "--fleet <workers>",
+      "so many workers of this machine share the work; the run's bits are the same",
+      wholeNumber,
+    )
+    .option("--min-workers <count>", "of --fleet: wait until so many are there", wholeNumber)
+    .option(
+      "--patience <seconds>",
+      "of --fleet: a worker that is silent for so long is given up; default 30",
+      wholeNumber,
+    )
+    .option("--verify <share>", "of --fleet: ask two workers for this share of the units, and compare", share)
+    .option("--mixed", "of --fleet: also workers on other adapters, without the promise of equal bits")
     .option("--json", "progress and result as JSON on standard output, one object a line")
     .action((source: string, { set, steps, out, trust, ...flags }: Given) =>
       run(async (io) => {
+        const unused = (["minWorkers", "patience", "verify", "mixed"] as const).find(
+          (name) => flags[name] !== undefined,
+        );
+        if (flags.fleet === undefined && unused)
+          throw new TrainerError(
+            "argument",
+            `--${unused === "minWorkers" ? "min-workers" : unused} is of --fleet, which is not given`,
+          );
         const settings = [...set, ...(steps === undefined ? [] : [`${section}.steps=${steps}`])];
         const job = openJob(source, { kind, set: settings, directory: out, trust });
-        return flags.dryRun ? dryRun(job, io) : runWithProgress(job, flags, io);
+        return flags.dryRun ? dryRun(job, io) : runWithProgress(job, { ...flags, trust }, io);
       }),
     );
+}
+
+function share(text: string): number {
+  const value = Number(text);
+  if (!(value >= 0 && value <= 1)) throw new InvalidArgumentError("It must be a number from 0 to 1.");
+  return value;
 }

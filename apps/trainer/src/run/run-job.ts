@@ -2,16 +2,21 @@
 import { isInterrupt, type Job, type JobResult, runJob } from "@iapo/jobs";
 import { openAdapter } from "../adapter.ts";
 import { ExitCode } from "../exit-codes.ts";
+import { type FleetFlags, openWorkers } from "../fleet/open-workers.ts";
 import type { CliIo } from "../io.ts";
 import { createProgress } from "../progress/progress.ts";
 
-export interface RunFlags {
+export interface RunFlags extends FleetFlags {
   readonly resume?: boolean | undefined;
   readonly json?: boolean | undefined;
 }
 
 /** Runs a job to its end, or to the interrupt. @throws what its parts throw; what was checkpointed stands */
-export async function runWithProgress(job: Job, { resume, json = false }: RunFlags, io: CliIo): Promise<number> {
+export async function runWithProgress(
+  job: Job,
+  { resume, json = false, ...fleetFlags }: RunFlags,
+  io: CliIo,
+): Promise<number> {
   using device = await openAdapter();
   const progress = createProgress(io, {
     title: `iapo ${job.kind} ${job.name} in ${job.directory}, on ${device.facts.description}`,
@@ -22,9 +27,11 @@ export async function runWithProgress(job: Job, { resume, json = false }: RunFla
   });
   let result: JobResult | undefined;
   try {
+    await using fleet = fleetFlags.fleet === undefined ? undefined : openWorkers(fleetFlags, progress.note);
     result = await runJob(job, {
       device,
       resume,
+      fleet: fleet?.options,
       signal: io.signal,
       onPhase: progress.phase,
       onBegin: progress.begin,

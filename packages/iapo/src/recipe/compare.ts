@@ -71,22 +71,17 @@ export interface Explanation {
 }
 
 /**
- * The traces of a group explained by one model, as a recipe does it.
+ * Groups of traces explained by one model, as a recipe does it.
  * @param model the policy in training for `student`, the teacher for `teacher`
  */
-export async function explainGroup(
+export function explainGroups(
   who: Explainer,
   model: AttributionModel,
-  traces: readonly Trace[],
+  traces: readonly (readonly Trace[])[],
   settings: IapoSettings,
-): Promise<Explained> {
-  const group = groupOf(traces, settings, model);
-  const [made = []] = await explained(
-    model,
-    who === "teacher" ? rereadAll(model, [group], settings) : [group],
-    settings,
-  );
-  return made;
+): Promise<Explained[]> {
+  const groups = traces.map((group) => groupOf(group, settings, model));
+  return explained(model, who === "teacher" ? rereadAll(model, groups, settings) : groups, settings);
 }
 
 function rereadAll(model: AttributionModel, groups: readonly Group[], settings: IapoSettings): CallGroup[] {

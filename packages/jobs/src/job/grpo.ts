@@ -50,13 +50,14 @@ export function grpoSpec(config: JobConfig): JobSpec {
 
 async function recipeOf(config: JobConfig, parts: JobParts): Promise<Recipe & AsyncDisposable> {
   const { grpo, iapo, distillation, teacher: teacherSettings, baseline: baselineOptions } = config;
-  const { policy, tasks, environment, directory } = parts;
+  const { policy, tasks, environment, directory, workforce } = parts;
   const learner = learnerOptions(grpo.optimizer);
   const base: GrpoParts = {
     policy,
     environment,
     tasks: tasks.train,
     learner,
+    workforce,
     ...(await userFunctions(grpo.functions)),
   };
   const options = { ...grpo, recomputeOldLogProbs: grpo.recomputeOldLogProbs || !parts.parity };
@@ -67,7 +68,14 @@ async function recipeOf(config: JobConfig, parts: JobParts): Promise<Recipe & As
     const cache = teacherSettings?.cache ?? join(directory, "teacher-calls");
     const { onWarning } = parts;
     const close = async (): Promise<void> => teacher.dispose();
-    return closing(() => iapoRecipe({ ...base, student, teacher, cache, onWarning }, { ...options, iapo }), close);
+    return closing(
+      () =>
+        iapoRecipe(
+          { ...base, student, teacher, cache, onWarning, explainElsewhere: workforce?.explain },
+          { ...options, iapo },
+        ),
+      close,
+    );
   }
   if (baselineOptions) {
     const { close, ...functions } = await openBaseline(baselineOptions, config, directory);

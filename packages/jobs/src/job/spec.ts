@@ -4,6 +4,7 @@ import type { ConfigurationFacts, ConfigurationProblems } from "@iapo/grpo/confi
 import type { QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Environment } from "@iapo/rollout-trace";
 import type { Device } from "@iapo/tensor-core";
+import type { FleetWorkforce } from "../fleet/workforce.ts";
 import type { JobTasks } from "../parts/own-environment.ts";
 
 /** What a recipe is made of. */
@@ -16,6 +17,8 @@ export interface JobParts {
   readonly environment: Environment;
   /** Whether kernels that must agree do so to the bit on this adapter. */
   readonly parity: boolean;
+  /** Others who do parts of the work. */
+  readonly workforce?: FleetWorkforce | undefined;
   readonly signal: AbortSignal;
   readonly onPhase: (phase: string) => void;
   readonly onWarning: (message: string) => void;

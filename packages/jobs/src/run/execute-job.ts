@@ -8,6 +8,7 @@ import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { EventFile } from "@iapo/run-report";
 import { type Device, parityProbe } from "@iapo/tensor-core";
 import type { JobConfig } from "../config/schema.ts";
+import { type FleetOptions, openFleet } from "../fleet/open-fleet.ts";
 import type { BuiltJob, JobSpec } from "../job/spec.ts";
 import type { Job } from "../open-job.ts";
 import { openEpisodes } from "../parts/environment.ts";
@@ -41,6 +42,7 @@ export interface ExecuteOptions {
   readonly resume: boolean;
   readonly signal: AbortSignal;
   readonly events: JobEvents;
+  readonly fleet?: FleetOptions | undefined;
 }
 
 export interface JobResult {
@@ -78,8 +80,11 @@ export async function executeJob(job: Job, options: ExecuteOptions): Promise<Job
     const { tasks, warnings: long } = await withinPromptLimit(all, limit);
     const warnings = [...leftOutWarnings(all), ...found, ...long];
     for (const warning of warnings) onWarning(warning);
+    await using fleet =
+      options.fleet && (await openFleet(job, options.fleet, { ...options, policy, environment, identity }));
     const parts = { directory, device, policy, tasks, environment, parity, signal, onPhase, onWarning };
-    const built = await spec.build(parts);
+    const alone = await spec.build({ ...parts, workforce: fleet?.workforce });
+    const built = fleet ? { ...alone, recipe: fleet.over(alone.recipe) } : alone;
     await using _ = built.recipe;
     if (!resume) await writeFileAtomic(join(directory, "config.yaml"), configText(job));
     const start = { command: process.argv.slice(2), config: job.resolved, adapter: device.facts, parity };

@@ -3,6 +3,7 @@ import { findRunRecord, lockDirectory } from "@iapo/grpo/run-directory";
 import type { ModelSource } from "@iapo/qwen-vl-model/config";
 import type { Device } from "@iapo/tensor-core";
 import type { JobConfig } from "../config/schema.ts";
+import type { FleetOptions } from "../fleet/open-fleet.ts";
 import { type Job, specOf } from "../open-job.ts";
 import { onDevice } from "../parts/on-device.ts";
 import { requireTrust } from "../parts/user-modules.ts";
@@ -15,6 +16,8 @@ export interface RunJobOptions extends JobEvents {
   readonly device?: Device | undefined;
   /** Goes on with the run that the directory holds, if there is one. Default: such a directory is refused. */
   readonly resume?: boolean | undefined;
+  /** Workers that take part; the run's bits are the same as without. */
+  readonly fleet?: FleetOptions | undefined;
   /** Ends the run in order, with a checkpoint. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -30,11 +33,11 @@ export async function runJob(job: Job, { device, ...options }: RunJobOptions = {
 }
 
 async function runOn(device: Device, job: Job, options: RunJobOptions): Promise<JobResult> {
-  const { resume = false, signal = new AbortController().signal, ...events } = options;
+  const { resume = false, signal = new AbortController().signal, fleet, ...events } = options;
   const lock = await lockDirectory(job.directory);
   try {
     const isThere = await holdsRun(job, resume);
-    const given = { device, lock, resume: isThere, signal, events };
+    const given = { device, lock, resume: isThere, signal, events, fleet };
     return await executeJob(job, { ...(await pinned(job)), ...given });
   } catch (error) {
     throw isInterrupt(error, signal) ? signal.reason : error;
