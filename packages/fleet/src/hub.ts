@@ -69,13 +69,13 @@ export class Hub {
   set(key: string, value: Uint8Array | undefined): void {
     if (value) this.#keys.set(key, value);
     else if (!this.#keys.delete(key)) return;
-    for (const { prefix, listener } of [...this.#watchers]) if (key.startsWith(prefix)) listener(key, value);
+    for (const { prefix, listener } of [...this.#watchers]) if (isBelow(key, prefix)) listener(key, value);
   }
 
   watch(prefix: string, listener: KeyListener): () => void {
     const watcher = { prefix, listener };
     this.#watchers.add(watcher);
-    for (const [key, value] of [...this.#keys]) if (key.startsWith(prefix)) listener(key, value);
+    for (const [key, value] of [...this.#keys]) if (isBelow(key, prefix)) listener(key, value);
     return () => void this.#watchers.delete(watcher);
   }
 
@@ -122,6 +122,10 @@ export class Hub {
       }
     }
   }
+}
+
+function isBelow(key: string, prefix: string): boolean {
+  return prefix.endsWith(".") ? key.startsWith(prefix) : key === prefix;
 }
 
 class Connection implements Transport {

@@ -4,6 +4,7 @@ export { Crew, type CrewCounts, type CrewMember, type CrewOptions, type UnitOf }
 export { FleetError, type FleetErrorCode } from "./error.ts";
 export { arrayOf, type Frame, type Numbers, packFrame, unpackFrame } from "./frame.ts";
 export { Hub, type HubOptions } from "./hub.ts";
+export { type NatsOptions, natsTransport } from "./nats/transport.ts";
 export { parentTransport } from "./processes/parent.ts";
 export { serveChild } from "./processes/serve.ts";
 export { type StartedWorkers, type StartOptions, startWorkers } from "./processes/start.ts";

@@ -12,7 +12,7 @@ export interface Claim {
   release(): Promise<void>;
 }
 
-/** Hears each key below the prefix: as it stands, then as it changes; undefined where it was removed. */
+/** Hears each key that begins with the prefix, which ends with a dot or is a whole key: as it stands, then as it changes; undefined where it was removed. */
 export type KeyListener = (key: string, value: Uint8Array | undefined) => void;
 
 /**
