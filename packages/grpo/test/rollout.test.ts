@@ -6,6 +6,7 @@ import { withFailingAllocations } from "@iapo/tensor-core/testing";
 import type { VisualContent, VisualTask } from "@iapo/vqa-tasks";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { GrpoError, type RolloutOptions, rollout, traceRenderer } from "../src/index.ts";
+import { Stopwatch } from "../src/run/recipe.ts";
 import { chartTasks, environment, nanoPolicy } from "./support/nano.ts";
 
 let device: Device;
@@ -60,6 +61,40 @@ test("memory that runs out under way: fewer groups at once, the same traces to t
     Array.from({ length: 3 }, () => expect.stringMatching(/^memory ran out with 3 .* 2 at once/)),
   );
   policy.model.dispose();
+});
+
+test("what the environment took of the thread, and what was waited for, is told", async () => {
+  const policy = await nanoPolicy(device, {});
+  const slow: Environment<VisualContent> = {
+    ...environment,
+    step(task, turn, earlier) {
+      const until = performance.now() + 20;
+      while (performance.now() < until);
+      return environment.step(task, turn, earlier).then(async (result) => {
+        await new Promise((resolve) => setTimeout(resolve, 150));
+        return result;
+      });
+    },
+  };
+  const told: { tools: number; waiting: number }[] = [];
+  const onTimes = (times: { tools: number; waiting: number }): unknown => told.push(times);
+  const begun = performance.now();
+  await rollout(policy, slow, await chartTasks(1), { ...options, onTimes }, place);
+  const whole = performance.now() - begun;
+  const [times] = told;
+  expect(told).toHaveLength(1);
+  expect(times?.tools).toBeGreaterThanOrEqual(4 * 20);
+  expect(times?.waiting).toBeGreaterThan(100);
+  expect((times?.tools ?? 0) + (times?.waiting ?? 0)).toBeLessThan(whole);
+  policy.model.dispose();
+});
+
+test("parts of a step share no moment: what is split off a part is taken from it", async () => {
+  const watch = new Stopwatch();
+  await watch.time("rollout", () => new Promise((resolve) => setTimeout(resolve, 60)));
+  const { rollout: whole = 0 } = watch.timings;
+  watch.split("rollout", { tools: 10, waiting: 20 });
+  expect(watch.timings).toEqual({ rollout: whole - 30, tools: 10, waiting: 20 });
 });
 
 /** The chart environment with a fault in the episodes of one sample of each group; which sample it is shows in the order of steps. */

@@ -43,6 +43,8 @@ test("a run that is stopped returns, and resumes to the same bytes; what happens
   });
   expect(stopped).toMatchObject({ done: false, step: 1 });
   expect(heard).toEqual(["begin 0", "step 0"]);
+  const [, ended] = readFileSync(join(directory, "starts.jsonl"), "utf8").split("\n");
+  expect(JSON.parse(ended ?? "")).toMatchObject({ ended: "interrupted", step: 1 });
   await expect(runJob(jobIn(directory), { device })).rejects.toMatchObject({ code: "run_exists" });
   const resumed = await runJob(jobIn(directory), { device, resume: true });
   expect(resumed).toMatchObject({ done: true, step: 2 });

@@ -36,6 +36,12 @@ beforeAll(async () => {
       });
     await writeFile(join(directory, "config.yaml"), evil(0));
     await writeFile(join(directory, "case-study.json"), evil(1));
+    for (const [task, text] of [`1 ${evil(1)}`, `2 ${evil(2)}`, "none"].entries()) {
+      await mkdir(join(directory, `attribution-${task}`));
+      await writeFile(join(directory, `attribution-${task}`, "heat.png"), "no picture");
+      const said = JSON.stringify({ version: 1, task: text, text: evil(task) });
+      await writeFile(join(directory, `attribution-${task}`, "attribution.json"), task === 2 ? evil(0) : said);
+    }
     await writeFile(join(directory, "timings.jsonl"), `${JSON.stringify({ step: 0, [`timing_s/${evil(0)}`]: 2 })}\n`);
   }
   viewer = await openViewer({
@@ -106,6 +112,18 @@ test.each([
   expect(dangers(text)).toEqual([]);
   expect(text).not.toMatch(/(?![\t\n\r])[\p{Cc}\u202a-\u202e\u2066-\u2069]/u);
   expect(text.length).toBeLessThan(1_500_000); // whatever a turn has
+});
+
+test("the heat that an attribution left for a task is shown in its episodes; elsewhere it is said how it is made", async () => {
+  const page = (group: number) => get(`/episode?run=other&step=0&group=${group}&sample=0`);
+  const { text } = await page(1);
+  const sources = [...text.matchAll(/<img src="(\/study\?file=[^"]*)"/g)].map(([, source]) =>
+    decodeURIComponent(source ?? ""),
+  );
+  expect(sources.map((source) => source.replace(/\+/g, " "))).toEqual(
+    [expect.stringContaining("other/attribution-0/heat.png"), expect.stringContaining("evil")].reverse(),
+  );
+  expect((await page(3)).text).toContain("heat on the picture is drawn for one call by <code>iapo attribute</code>");
 });
 
 test("a turn of ten million characters is cut on the page, and whole as plain text", async () => {

@@ -30,6 +30,8 @@ export class Episode<Content = unknown> {
   readonly task: Task<Content>;
   readonly place: EpisodePlace;
   failure: Failure | undefined;
+  /** Milliseconds that the environment has kept the thread. */
+  toolTime = 0;
   readonly #environment: Environment<Content>;
   readonly #timeout: number | undefined;
   readonly #blocks: PromptBlock[] = [];
@@ -64,7 +66,10 @@ export class Episode<Content = unknown> {
       first === 0 ? turn : { ...turn, blocks: turn.blocks.map((block) => (block < 0 ? -1 : block + first)) },
     );
     try {
-      const result = await this.#inTime(this.#environment.step(this.task, turn, [...this.#earlier]), "its step");
+      const begun = performance.now();
+      const stepped = this.#environment.step(this.task, turn, [...this.#earlier]);
+      this.toolTime += performance.now() - begun;
+      const result = await this.#inTime(stepped, "its step");
       return this.#follow(result, turn, maxTurns);
     } catch (error) {
       this.fail(error);

@@ -27,6 +27,16 @@ export interface RolloutOptions {
   readonly groupsAtOnce?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
+  /** Hears, of the whole rollout, what `RolloutTimes` says. */
+  readonly onTimes?: ((times: RolloutTimes) => void) | undefined;
+}
+
+/** Milliseconds. */
+export interface RolloutTimes {
+  /** That the environment kept the thread. */
+  readonly tools: number;
+  /** In which nothing was left to do but to wait for the environment, a judge or another endpoint. */
+  readonly waiting: number;
 }
 
 /** Where in a run the rollout stands. */

@@ -41,10 +41,11 @@ export async function rollout<Content>(
   };
   let { groupsAtOnce: atOnce = tasks.length } = options;
   let isLastTry = false;
+  const waited = { milliseconds: 0 };
   while (groups.length < tasks.length) {
     const some = tasks.slice(groups.length, groups.length + atOnce).map(begin);
     try {
-      await runTogether({ policy, options, place }, environment, some);
+      await runTogether({ policy, options, place, waited }, environment, some);
       groups.push(...some);
     } catch (error) {
       if (!isOutOfMemory(error) || isLastTry) throw error;
@@ -56,11 +57,22 @@ export async function rollout<Content>(
     }
   }
   const finished = groups.map((episodes) => Promise.all(episodes.map((episode) => finish(episode, options))));
-  const traces = await unlessAborted(Promise.all(finished), signal);
+  const traces = await waitFor(Promise.all(finished), waited, signal);
+  const tools = groups.flat().reduce((sum, { toolTime }) => sum + toolTime, 0);
+  options.onTimes?.({ tools, waiting: waited.milliseconds });
   return {
     groups: traces.map((group) => group.filter((trace) => trace !== undefined)),
     failures: groups.flat().flatMap(({ failure }) => failure ?? []),
   };
+}
+
+async function waitFor<T>(work: Promise<T>, waited: Waited, signal: AbortSignal | undefined): Promise<T> {
+  const begun = performance.now();
+  try {
+    return await unlessAborted(work, signal);
+  } finally {
+    waited.milliseconds += performance.now() - begun;
+  }
 }
 
 async function runTogether(run: Run, environment: Environment, groups: readonly (readonly Episode[])[]): Promise<void> {
@@ -89,6 +101,11 @@ interface Run {
   readonly policy: Policy;
   readonly options: RolloutOptions;
   readonly place: RolloutPlace;
+  readonly waited: Waited;
+}
+
+interface Waited {
+  milliseconds: number;
 }
 
 /** An episode and what its next turn starts from. */
@@ -149,7 +166,7 @@ async function appendInputs(
 
 /** One turn of every episode; the environment works on those that have ended while others are still being written. */
 async function writeTurn(
-  { options, place }: Run,
+  { options, place, waited }: Run,
   session: Session,
   active: readonly Active[],
   samples: number,
@@ -173,7 +190,7 @@ async function writeTurn(
   turns.forEach((turn, i) => {
     take(i, turn); // of a session that tells of no turn as it ends
   });
-  const next = await unlessAborted(Promise.all(steps), options.signal);
+  const next = await waitFor(Promise.all(steps), waited, options.signal);
   stopAtFailure(
     { options },
     active.map(({ episode }) => episode),

@@ -5,7 +5,7 @@ import type { DynamicSamplingOptions } from "../config.ts";
 import { countGroups, informativeGroups } from "../math/index.ts";
 import { type Metrics, summary } from "../metrics/rollout-metrics.ts";
 import type { Scorer, TrainablePolicy } from "../policy.ts";
-import type { Failure } from "../rollout/options.ts";
+import type { Failure, RolloutOptions, RolloutTimes } from "../rollout/options.ts";
 import { type Rollout, rollout } from "../rollout/rollout.ts";
 import type { Scorers } from "../scorers/types.ts";
 import { scoreTraces } from "../update/score.ts";
@@ -84,12 +84,17 @@ async function rollOut<Content>(parts: CollectParts<Content>, place: Place, firs
   const { policy, environment, order, reference, penalty, scorers, workforce, options } = parts;
   const { step, signal } = place;
   const tasks = await order.take(place.cursor, options.groups, signal);
+  let times: RolloutTimes = { tools: 0, waiting: 0 };
+  const onTimes = (within: RolloutTimes): void => {
+    times = within;
+  };
   const rolled = await watch.time(
     "rollout",
     async () =>
       (await workforce?.rollout({ step, tasks, cursor: place.cursor, firstGroup }, signal)) ??
-      (await rolloutAt(policy, environment, tasks, options, { step, firstGroup, signal })),
+      (await rolloutAt(policy, environment, tasks, options, { step, firstGroup, signal, onTimes })),
   );
+  watch.split("rollout", { ...times });
   const written = rolled.groups.filter((traces) => traces.length > 0);
   const groups = await watch.time("reward", () => withRewards(written, parts.reward));
   const { device } = policy;
@@ -116,14 +121,14 @@ export function rolloutAt<Content>(
   {
     step,
     firstGroup,
-    signal,
-  }: { readonly step: number; readonly firstGroup: number; readonly signal?: AbortSignal | undefined },
+    ...more
+  }: { readonly step: number; readonly firstGroup: number } & Pick<RolloutOptions, "signal" | "onTimes">,
 ): Promise<Rollout<Content>> {
   return rollout(
     policy,
     environment,
     tasks,
-    { ...options, signal, onWarning: (message) => policy.device.warn(message) },
+    { ...options, ...more, onWarning: (message) => policy.device.warn(message) },
     { step, firstGroup, seed: (...at) => deriveSeed(seed, "rollout", step, ...at) },
   );
 }

@@ -34,13 +34,21 @@ export interface Recipe {
   dispose(): void;
 }
 
-/** Measures the parts of a step, and tells of each as it begins. */
+/** Measures the parts of a step, and tells of each as it begins. No moment counts for two parts. */
 export class Stopwatch {
   readonly timings: Record<string, number> = {};
   readonly #onPhase: Place["onPhase"];
 
   constructor(onPhase?: Place["onPhase"]) {
     this.#onPhase = onPhase;
+  }
+
+  /** Counts what was measured within a part for parts of their own. */
+  split(part: string, within: Readonly<Record<string, number>>): void {
+    for (const [name, milliseconds] of Object.entries(within)) {
+      this.timings[name] = (this.timings[name] ?? 0) + milliseconds;
+      this.timings[part] = Math.max(0, (this.timings[part] ?? 0) - milliseconds);
+    }
   }
 
   async time<T>(part: string, work: () => Promise<T>): Promise<T> {

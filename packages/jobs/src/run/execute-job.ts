@@ -17,7 +17,7 @@ import { keepingImages } from "./keep-images.ts";
 import { configText } from "./open-run.ts";
 import { positionsOf, warningsOf } from "./problems.ts";
 import { withinPromptLimit } from "./prompt-limit.ts";
-import { packageVersions, recordStart } from "./provenance.ts";
+import { packageVersions, recordInterrupt, recordStart } from "./provenance.ts";
 import { leftOutWarnings, openProcessor, taskCheck } from "./task-check.ts";
 
 /** Callbacks of a run. */
@@ -132,5 +132,7 @@ async function trainOn(
     throw error;
   });
   await tensorBoard.close();
-  return { done: step >= spec.steps, step, first, last };
+  const done = step >= spec.steps;
+  if (!done) await recordInterrupt(directory, step);
+  return { done, step, first, last };
 }

@@ -1,4 +1,5 @@
-// What a run was made by and on: versions, sources, machine, adapter. One line for each start, as a resume may be made by other ones.
+// What a run was made by and on: versions, sources, machine, adapter. One line for each start, as a resume may be made by other ones, and for
+// each interrupt.
 import { execFile } from "node:child_process";
 import { createRequire } from "node:module";
 import { hostname } from "node:os";
@@ -36,6 +37,11 @@ export async function recordStart(directory: string, start: Start): Promise<void
     git: await gitState(),
   };
   await appendLine(join(directory, "starts.jsonl"), record);
+}
+
+/** Appends a line that the run was interrupted with so many steps done: what has no such line behind its last start has ended, or was killed. */
+export async function recordInterrupt(directory: string, step: number): Promise<void> {
+  await appendLine(join(directory, "starts.jsonl"), { at: new Date().toISOString(), ended: "interrupted", step });
 }
 
 /** Of this program and of the packages of the same house. */

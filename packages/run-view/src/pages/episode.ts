@@ -13,6 +13,7 @@ import {
 import { type EpisodeFilter, type FoundEpisode, findEpisodes } from "../index/episode-filter.ts";
 import type { IndexedStep } from "../index/run-index.ts";
 import type { ViewedRun } from "../runs/library.ts";
+import type { Heat } from "../runs/study-files.ts";
 import { address } from "./address.ts";
 import { episodeAddress } from "./episodes.ts";
 import { layout } from "./layout.ts";
@@ -39,6 +40,7 @@ export async function episodePage(
   { run, step, group, sample }: EpisodePlace,
   list: EpisodeList,
   tokenTexts: GroupViewOptions["tokenTexts"],
+  heatsOf: (task: string) => Promise<readonly Heat[]>,
 ): Promise<string | undefined> {
   const read = await readGroup(step, group);
   if (!read) return undefined;
@@ -62,8 +64,20 @@ ${step.damage !== undefined && html`<p class="alarm">${step.damage}</p>`}
 <article class="episode">${taskView(data, images)}
 ${tokenColors()}
 <div class="chosen">${sampleView({ ...shown, href: undefined }, images, data.task.image)}</div>
+${heatView(await heatsOf(data.task.id))}
 ${siblings.length > 0 && html`<h2>${siblings.length === 1 ? "The other sample" : `The other ${siblings.length} samples`} of the group</h2><div class="samples">${siblings.map((one) => sampleView(one, images, data.task.image))}</div>`}</article>`,
   });
+}
+
+/** Of studies, as a run scores blocks and not patches. */
+function heatView(heats: readonly Heat[]): Markup {
+  const note = html`<p class="note">A run logs the scores of blocks, none of patches: ${heats.length > 0 ? "these are of" : "heat on the picture is drawn for one call by"} <code>iapo attribute</code>${heats.length === 0 && ", and shown here where it is left beside the runs"}.</p>`;
+  if (heats.length === 0) return note;
+  const figures = heats.map(
+    ({ name, text }) =>
+      html`<figure class="study"><img src="${address("/study", { file: name })}" alt="What the call rests on, by patch" loading="lazy"><figcaption>${name}<pre tabindex="0">${text.slice(0, 1000)}</pre></figcaption></figure>`,
+  );
+  return html`<h2>Heat on the picture</h2>${note}<div class="studies">${figures}</div>`;
 }
 
 function imageAddress({ name }: ViewedRun, { step, images }: IndexedStep): ImageAddress {

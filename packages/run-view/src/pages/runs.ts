@@ -39,16 +39,14 @@ ${live(
   });
 }
 
-const stateWords = { training: "training", ended: "ended", died: "died", evaluation: "evaluation" } as const;
-
 /** A sign and a word, besides the color. */
 export function stateTag({ state: { state, writer }, index, problem }: ViewedRun): Markup {
   if (problem !== undefined) return html`<span class="tag bad" title="${problem}">cannot be read</span>`;
   if (index.pending > 0) return html`<span class="tag">reading, ${index.pending} files left</span>`;
-  const sign = { training: "●", ended: "✓", died: "✕", evaluation: "◇" }[state];
-  const level = { training: "good", ended: "", died: "bad", evaluation: "" }[state];
+  const sign = { training: "●", ended: "✓", interrupted: "‖", died: "✕", evaluation: "◇" }[state];
+  const level = { training: "good", ended: "", interrupted: "", died: "bad", evaluation: "" }[state];
   const title = writer ? `process ${writer.pid} on ${writer.host} since ${writer.since}` : "no process is at work";
-  return html`<span class="tag ${level}" title="${title}">${sign} ${stateWords[state]}${writer && !writer.isHere && " elsewhere"}</span>`;
+  return html`<span class="tag ${level}" title="${title}">${sign} ${state}${writer && !writer.isHere && " elsewhere"}</span>`;
 }
 
 function progress({ state: { done, planned } }: ViewedRun): Markup {

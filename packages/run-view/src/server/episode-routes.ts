@@ -4,10 +4,11 @@ import type { Context, Hono } from "hono";
 import { episodePage } from "../pages/episode.ts";
 import { episodesPage } from "../pages/episodes.ts";
 import { readFilter } from "../pages/filter-form.ts";
+import { findStudies, heatsOf } from "../runs/study-files.ts";
 import type { AppParts } from "./app-parts.ts";
 import { chosenRuns, chosenStep, runsNamed, wholeNumber } from "./chosen.ts";
 
-export function addEpisodes(app: Hono, { library, helpers }: AppParts): void {
+export function addEpisodes(app: Hono, { library, helpers, directories }: AppParts): void {
   app.get("/episodes", (context) => {
     const filter = readFilter(context.req.query());
     const page = wholeNumber(context.req.query("page")) ?? 0;
@@ -21,7 +22,8 @@ export function addEpisodes(app: Hono, { library, helpers }: AppParts): void {
     const chosen = list.getAll("run");
     const from = { runs: runsNamed(chosen, library), chosen, filter: readFilter(Object.fromEntries(list)) };
     const tokenTexts = await helpers.tokenTexts?.(found.run.directory).catch(() => undefined);
-    const page = await episodePage({ ...found, ...place }, from, tokenTexts);
+    const heats = async (task: string) => heatsOf(await findStudies(directories), task);
+    const page = await episodePage({ ...found, ...place }, from, tokenTexts, heats);
     return page === undefined ? context.notFound() : context.html(page);
   });
   app.get("/image", async (context) => {
