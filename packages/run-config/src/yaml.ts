@@ -26,6 +26,7 @@ export interface ParsedYaml {
 
 /** Mappings and lists within one another, at most. */
 const DEEPEST = 64;
+const MOST_ALIASES = 100;
 const TOO_DEEP = "it is nested too deeply";
 
 /** Never throws. */
@@ -68,13 +69,19 @@ function problemsOfNodes(document: Document.Parsed<ParsedNode>): YamlProblem[] {
     const [begin, end] = node.range ?? [0, 0];
     problems.push({ message, range: [begin, end] });
   };
+  let aliases = 0;
   const { yaml } = document.directives;
   if (yaml.explicit && yaml.version !== "1.2") problems.push({ message: "it must be YAML 1.2", range: [0, 1] });
   visit(document, {
     Alias(_, alias, ancestors) {
+      if (++aliases > MOST_ALIASES) {
+        refuse(alias, `there are more than ${MOST_ALIASES} aliases`); // each is looked for in the whole document
+        return visit.BREAK;
+      }
       const source = alias.resolve(document);
       if (source === undefined) refuse(alias, `there is no anchor &${alias.source} before it`);
       else if (ancestors.includes(source)) refuse(alias, `*${alias.source} stands within &${alias.source} itself`);
+      return undefined;
     },
     Map(_, map) {
       const names = new Set<string>();

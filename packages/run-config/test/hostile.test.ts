@@ -12,6 +12,11 @@ test.each<[what: string, text: string | Uint8Array, message: RegExp]>([
   ["no UTF-8", Uint8Array.of(0x61, 0xff, 0xfe), /cannot be read/],
   ["an alias bomb", aliases.join("\n"), /alias/i],
   [
+    "many aliases of one word",
+    `a: &a x\nb: [${"*a,".repeat(100_000)}]\n`,
+    /run.yaml:2:\d+: there are more than 100 aliases/,
+  ],
+  [
     "an alias within its own mapping",
     `${base}train: &t\n  evaluate: *t\n`,
     /run.yaml:3:13: \*t stands within &t itself/,

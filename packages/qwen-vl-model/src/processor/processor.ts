@@ -161,7 +161,8 @@ export class Processor {
           between.push({ text: part.text, block });
           continue;
         }
-        placed.push(...this.#tokenizeText(between), { token: part.special, block });
+        for (const token of this.#tokenizeText(between)) placed.push(token); // a text may have more than a call takes arguments
+        placed.push({ token: part.special, block });
         between = [];
       }
     }

@@ -197,7 +197,7 @@ export async function readStep(path: string): Promise<Step> {
     if (entry.kind === "step") step = entry.step;
     else if (entry.kind === "trace") traces.push(entry.trace);
     else if (entry.kind === "failures") failures = entry.failures;
-    else if (entry.kind === "shaping") samples.push(...entry.samples);
+    else if (entry.kind === "shaping") for (const sample of entry.samples) samples.push(sample);
     else if (entry.kind === "update") updates.push(entry.update);
     else metrics = entry.metrics;
   }

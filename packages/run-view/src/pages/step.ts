@@ -79,7 +79,7 @@ async function readFacts({ path }: IndexedStep): Promise<StepFacts> {
   >();
   try {
     for await (const entry of readEntries(createReadStream(path), path)) {
-      if (entry.kind === "failures") failures.push(...entry.failures);
+      if (entry.kind === "failures") for (const failure of entry.failures) failures.push(failure);
       if (entry.kind === "trace") {
         const { group, sample, turns } = entry.trace;
         const prompt = Math.max(0, turns[0]?.lossMask.indexOf(1) ?? 0);
