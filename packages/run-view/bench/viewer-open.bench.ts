@@ -86,7 +86,7 @@ async function training(begun: string, isOpen: boolean): Promise<Timed> {
   let isOver = false;
   void end.finally(() => (isOver = true)).catch(() => {});
   while (!isOver) {
-    if (finished(steps).length - 1 > processorAt.length) processorAt.push(processorSeconds(child));
+    if (timedSteps(directory) - 1 > processorAt.length) processorAt.push(processorSeconds(child));
     await sleep(20);
   }
   await end;
@@ -106,7 +106,12 @@ async function training(begun: string, isOpen: boolean): Promise<Timed> {
   };
 }
 
-/** Step files that are whole, published or not. */
+/** A step's line is written when all of it is done. */
+function timedSteps(directory: string): number {
+  return readFileSync(join(directory, "timings.jsonl"), "utf8").split("\n").length - 1;
+}
+
+/** Step files, published or not. */
 function finished(steps: string): string[] {
   return readdirSync(steps)
     .filter((name) => /^step-\d+\.jsonl/.test(name) && !name.endsWith(".partial"))
