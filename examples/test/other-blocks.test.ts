@@ -48,15 +48,17 @@ function settings(args: readonly string[]): string[] {
 
 test.each(named.filter(({ words: [first = ""] }) => !/^(\.\/)?iapo$|^npm$/.test(first)))(
   "$readme: $command",
-  ({ words: [first = "", ...args] }) => {
-    if (first === "pnpm") expect(Object.keys(scripts)).toContain(args[0]);
+  ({ readme, words: [first = "", ...args] }) => {
+    if (first === "pnpm") expect(Object.keys(scripts)).toContain(args[0] === "run" ? args[1] : args[0]);
     else expect(isThere(first) || isThere(join("node_modules/.bin", first)), first).toBe(true);
     const folders = ["packages", "apps", "tools"].map((rooms) =>
       join(rooms, args[args.indexOf("--project") + 1] ?? ""),
     );
     for (const file of args.filter((word) => /\.(ts|mjs|json)$/.test(word)))
       expect(
-        isThere(file) || (args.includes("--project") && folders.some((folder) => isThere(join(folder, file)))),
+        isThere(file) ||
+          readFileSync(join(root, readme), "utf8").includes(`Save it as \`${file}\``) ||
+          (args.includes("--project") && folders.some((folder) => isThere(join(folder, file)))),
         file,
       ).toBe(true);
   },
@@ -71,7 +73,7 @@ test.each(of("yaml"))("$readme:$line is a configuration", ({ code }) => {
   onTestFinished(() => rmSync(directory, { recursive: true }));
   cpSync(studentDirectory, join(directory, "models/student"), { recursive: true });
   cpSync(teacherDirectory, join(directory, "models/teacher"), { recursive: true });
-  mkdirSync(join(directory, "configs"));
+  for (const split of ["train", "validation"]) mkdirSync(join(directory, "configs/data", split), { recursive: true });
   const file = join(directory, "configs/my.yaml");
   writeFileSync(file, code);
   for (const [module] of code.matchAll(/[\w-]+\.ts\b/g)) writeFileSync(join(directory, "configs", module), "");

@@ -1,4 +1,4 @@
-// Commands of a README's shell block, as words: continued lines are joined, comments, variables before a command and what follows a pipe or a redirection are left out.
+// Commands of a README's shell block, as words: continued lines are joined, comments, variables and npx before a command and what follows a pipe or a redirection are left out.
 export function shellLines(code: string): string[][] {
   return code
     .replaceAll(/\\\n\s*/g, " ")
@@ -8,6 +8,7 @@ export function shellLines(code: string): string[][] {
       command
         .replace(/^[A-Z_]+=\S+ /, "")
         .replace(/[|>].*$/, "")
+        .replace(/^npx (?=iapo )/, "")
         .trim(),
     )
     .filter((command) => command !== "")

@@ -3,7 +3,7 @@ import budgets from "./budgets.json" with { type: "json" };
 import type { Project } from "./project.ts";
 import { nodes } from "./tools.ts";
 
-const processes = 5;
+const processes = 3;
 /** CPU time, not the clock: it is what quiet cores would take, whatever else the machine does. */
 const program = `const before = process.cpuUsage();
 await import(process.argv[1]);
