@@ -1,6 +1,6 @@
 // What callers hear while a session generates, and what is left of it when they fail or leave.
 import { type Device, deriveSeed, openDevice } from "@iapo/tensor-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { GenerateRequest } from "../src/generation/request.ts";
 import { Session } from "../src/generation/session.ts";
 import type { QwenVLModel } from "../src/model/model.ts";
@@ -53,6 +53,20 @@ test("turns are heard as they end, when the others' next tokens are already aske
   expect(heard.map(({ response }) => response)).toEqual([...early, ...late]);
   expect(heard.map(({ dispatches }) => dispatches)).toEqual(heard.map(() => all));
   expect(pieces).toEqual(turns.map(({ tokens }) => [...tokens]));
+});
+
+test("what a chunk of steps needs is uploaded together, not step by step", async () => {
+  const { queue } = device.gpu!;
+  const write = queue.writeBuffer.bind(queue);
+  const uploads = new Set<number>(); // by the dispatches before them
+  const spy = vi.spyOn(queue, "writeBuffer").mockImplementation((...args) => {
+    if (args[0].label !== "uniforms") uploads.add(device.dispatches);
+    write(...args);
+  });
+  await generate({});
+  spy.mockRestore();
+  const [prompt, chunks] = [1, 2];
+  expect(uploads.size).toBeLessThanOrEqual(prompt + 3 * chunks);
 });
 
 test("a caller that throws, or whose signal aborts, leaves nothing behind", async () => {

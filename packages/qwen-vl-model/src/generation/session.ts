@@ -261,10 +261,10 @@ export class Session {
     const seen = factor === 1 ? undefined : seenColumns(this.#model.device, drafts.map(seenBy));
     let hidden = start;
     const drawn: Sample[] = [];
-    for (let step = 0; step < count; step++) {
+    // All of them first: an upload between steps would submit what is recorded by then.
+    const uploaded = Array.from({ length: count }, (_, step) => this.#uploadStep(responses, done + step));
+    for (const [step, { layout, target }] of uploaded.entries()) {
       const before = hidden;
-      // The upload submits the step before: the GPU works on it while this one is recorded.
-      const { layout, target } = this.#uploadStep(responses, done + step);
       const made = scope(() => {
         const repetition = seen && { repetition: { ids: withSampled(seen, drawn), factor } };
         return sample(linear(before, this.#model.head), { ...options, ...repetition, position: done + step });

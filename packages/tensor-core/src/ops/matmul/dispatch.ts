@@ -2,7 +2,9 @@
 import type { Device } from "../../device/device.ts";
 import type { Tensor } from "../../tensor.ts";
 import { aligned } from "../aligned.ts";
+import { dispatchFewRows, fitsFewRows } from "./few-rows.ts";
 import { kMajor, type Stored } from "./pack.ts";
+import { dispatchPanels, fitsPanels } from "./panels.ts";
 import { checked, type MatmulCall, type Problem } from "./problem.ts";
 import { dispatchRows, fitsRows } from "./rows.ts";
 import { dispatchSimple } from "./simple.ts";
@@ -27,6 +29,12 @@ export function matmulInto(device: Device, call: MatmulCall): void {
     case "rows":
       dispatchRows(device, ready);
       break;
+    case "fewRows":
+      dispatchFewRows(device, ready);
+      break;
+    case "panels":
+      dispatchPanels(device, ready);
+      break;
     case "workgroup":
       dispatchWorkgroup(device, ready);
       break;
@@ -38,7 +46,7 @@ export function matmulInto(device: Device, call: MatmulCall): void {
 }
 
 /** Which kernel computes a problem: a pure function of its shape and the adapter's facts. */
-export type MatmulPath = "simple" | "rows" | "tile" | "workgroup";
+export type MatmulPath = "simple" | "rows" | "tile" | "fewRows" | "panels" | "workgroup";
 
 /** Products of fewer multiply-adds than this are not worth a tile. */
 const SMALL = 1 << 15;
@@ -51,7 +59,11 @@ function pathOf(device: Device, problem: Problem): MatmulPath {
   const { layout, m, n, k } = problem;
   const { family, subgroupSize } = device.facts;
   const small = m * n * k < SMALL || m < 4 || n < 16;
-  if (family === "workgroup" || subgroupSize !== 8) return small ? "simple" : "workgroup";
+  if (family === "workgroup" || subgroupSize !== 8) {
+    if (m * n * k >= SMALL && fitsFewRows(problem)) return "fewRows";
+    if (small) return "simple";
+    return fitsPanels(problem) ? "panels" : "workgroup";
+  }
   if (layout === "nt" && m <= FEW_ROWS && m * n * k >= SMALL && fitsRows(problem)) return "rows";
   return small ? "simple" : "tile";
 }

@@ -1,4 +1,4 @@
-// Real GPUs: a 64 x 64 tile of 256 threads, 4 x 4 outputs each, from panels of 16 k in workgroup memory (8.2 KiB). Needs no subgroups.
+// Real GPUs, operands that cannot be read by fours: a 64 x 64 tile of 256 threads, 4 x 4 outputs each, from panels of 16 k in workgroup memory (8.2 KiB).
 // Loop bounds come as uniforms: a software adapter, which runs this family in tests, would take seconds to unroll constant ones.
 import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";

@@ -1,0 +1,125 @@
+// Real GPUs, few rows (decoding) against a weight [n, k]: bound by reading the weight, which is read once for up to eight rows. A thread has a column
+// and one block of K at a time, and streams that part of the weight's row; the rows of a lie in workgroup memory, 32 k of each block at a time. One
+// thread of a column then adds the sums of the blocks in ascending order: the canonical one.
+import type { Device } from "../../device/device.ts";
+import { defineKernel } from "../../submit/kernel.ts";
+import { K_BLOCK, range, startWgsl } from "./canonical.ts";
+import { bindingsOf, type Problem, problemUniforms, uniformsOf } from "./problem.ts";
+
+const THREADS = 128;
+/** Elements of K of a block that are in workgroup memory at once. */
+const CHUNK = 32;
+/** Blocks of K side by side, where there are several. */
+const BLOCKS = 8;
+/** Most rows that this kernel is better for. */
+const MOST_ROWS = 16;
+
+/** Weights in one load of a thread. */
+const loadOf = (bf16: boolean): number => (bf16 ? 8 : 4);
+
+export function fitsFewRows({ layout, b, m, k, block }: Problem): boolean {
+  return layout === "nt" && m <= MOST_ROWS && block === K_BLOCK && k > 0 && k % loadOf(b.dtype === "bf16") === 0;
+}
+
+/** Values of one load, as scalars. */
+function widened(word: string, bf16: boolean): string[] {
+  const parts = [..."xyzw"].map((c) => `${word}.${c}`);
+  if (!bf16) return parts;
+  return parts.flatMap((part) => [`bitcast<f32>(${part} << 16u)`, `bitcast<f32>(${part} & 0xffff0000u)`]);
+}
+
+/** `rows`: 1, 2, 4 or 8 of a workgroup. `unrolls`: see panels.ts. */
+const kernel = defineKernel((bf16: boolean, rows: number, blocks: number, unrolls: boolean) => {
+  const columns = THREADS / blocks;
+  const lanes = loadOf(bf16);
+  const width = Math.min(rows, 4); // rows in a vector
+  const vectors = range(rows / width);
+  const vector = width === 1 ? "f32" : `vec${width}f`;
+  const perBlock = CHUNK * vectors.length;
+  const pitch = perBlock + 1; // blocks begin in different banks
+  const staged = (blocks * perBlock) / THREADS; // vectors that a thread puts there
+  const part = (c: number): string => (width === 1 ? "" : `.${"xyzw"[c]}`);
+  const value = (c: number): string =>
+    `a[aBase + min(firstRow + v * ${width}u + ${c}u, P.m - 1u) * P.aStride + min(k, P.k - 1u)]`;
+  const stage = range(Math.ceil(staged)).map(
+    (i) => `{ let e = thread + ${i * THREADS}u; ${staged < 1 ? `if (e < ${blocks * perBlock}u) ` : ""}{
+        let v = e % ${vectors.length}u; let k = base + e / ${perBlock}u * ${K_BLOCK}u + chunk + e % ${perBlock}u / ${vectors.length}u;
+        x[e / ${perBlock}u * ${pitch}u + e % ${perBlock}u] = select(${vector}(), ${vector}(${range(width).map(value).join(", ")}), k < P.k); } }`,
+  );
+  const multiply = (word: string, at: string): string =>
+    widened(word, bf16)
+      .map((weight, u) =>
+        vectors
+          .map((v) => `sum${v} = fma(${vector}(${weight}), x[${at} + ${u * vectors.length + v}u], sum${v});`)
+          .join(" "),
+      )
+      .join("\n        ");
+  const loads = range(CHUNK / lanes);
+  const weightAt = (q: string): string => `b[bAt + min(k / ${lanes}u + ${q}, P.k / ${lanes}u - 1u)]`;
+  const each = range(rows).map((r) => ({
+    row: `firstRow + ${r}u`,
+    sum: `total${Math.floor(r / width)}${part(r % width)}`,
+  }));
+  return {
+    name: `matmul_few_rows/${rows}${bf16 ? "/bf16" : ""}/${columns}x${blocks}`,
+    reads: { a: "f32", b: bf16 ? "vec4u" : "vec4f", bias: "f32" },
+    writes: { out: "f32" },
+    uniforms: { ...problemUniforms, loads: "u32" },
+    code: /* wgsl */ `${startWgsl}
+var<workgroup> x: array<${vector}, ${blocks * pitch}>;
+var<workgroup> sums: array<${vector}, ${THREADS * vectors.length}>;
+@compute @workgroup_size(${THREADS})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let lane = thread % ${columns}u;
+  let own = thread / ${columns}u; // block
+  let column = group.x * ${columns}u + lane;
+  let firstRow = group.y * ${rows}u;
+  let aBase = group.z * P.m * P.k + P.aColumn;
+  let bAt = (group.z * P.n + min(column, P.n - 1u)) * (P.k / ${lanes}u);
+  let outAt = group.z * P.m * P.outStride + P.outColumn + column;
+  let finishes = own == 0u && column < P.n;
+  ${vectors.map((v) => `var total${v} = ${vector}();`).join(" ")}
+  if (finishes && P.initial != 0u) {
+    ${each.map(({ row, sum }) => `if (${row} < P.m) { ${sum} = start(outAt + (${row}) * P.outStride, column); }`).join("\n    ")}
+  }
+  for (var base = 0u; base < P.k; base += ${blocks * K_BLOCK}u) {
+    ${vectors.map((v) => `var sum${v} = ${vector}();`).join(" ")}
+    for (var chunk = 0u; chunk < min(${K_BLOCK}u, P.k - base); chunk += ${CHUNK}u) {
+      let k = base + own * ${K_BLOCK}u + chunk;
+      ${unrolls ? loads.map((q) => `let w${q} = ${weightAt(`${q}u`)};`).join(" ") : ""}
+      workgroupBarrier();
+      ${stage.join("\n      ")}
+      workgroupBarrier();
+      ${
+        unrolls
+          ? loads
+              .map((q) => `{ ${multiply(`w${q}`, `own * ${pitch}u + ${q * lanes * vectors.length}u`)} }`)
+              .join("\n      ")
+          : `for (var q = 0u; q < P.loads; q++) { let w = ${weightAt("q")}; let at = own * ${pitch}u + q * ${lanes * vectors.length}u; ${multiply("w", "at")} }`
+      }
+    }
+    ${vectors.map((v) => `sums[thread * ${vectors.length}u + ${v}u] = sum${v};`).join(" ")}
+    workgroupBarrier();
+    if (own == 0u) {
+      for (var i = 0u; i < min(${blocks}u, (P.k - base + ${K_BLOCK - 1}u) / ${K_BLOCK}u); i++) {
+        ${vectors.map((v) => `total${v} += sums[(i * ${columns}u + lane) * ${vectors.length}u + ${v}u];`).join(" ")}
+      }
+    }
+  }
+  if (finishes) {
+    ${each.map(({ row, sum }) => `if (${row} < P.m) { out[outAt + (${row}) * P.outStride] = ${sum}; }`).join("\n    ")}
+  }
+}`,
+  };
+});
+
+export function dispatchFewRows(device: Device, problem: Problem, unrolls: boolean = !device.facts.software): void {
+  const { b, batch, m, n, k } = problem;
+  const rows = [1, 2, 4].find((most) => m <= most) ?? 8;
+  const blocks = k <= K_BLOCK ? 1 : BLOCKS;
+  device.dispatch(kernel(b.dtype === "bf16", rows, blocks, unrolls), {
+    ...bindingsOf(problem),
+    uniforms: [...uniformsOf(problem), CHUNK / loadOf(b.dtype === "bf16")],
+    groups: [Math.ceil((n * blocks) / THREADS), Math.ceil(m / rows), batch],
+  });
+}

@@ -1,0 +1,114 @@
+// The kernels of real GPUs in every tile, split and unrolling that a card may get, against the plainest kernel, to the bit.
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Device, openDevice, type Tensor, toBf16 } from "../src/index.ts";
+import { dispatchFewRows, fitsFewRows } from "../src/ops/matmul/few-rows.ts";
+import { dispatchPanels, fitsPanels, type PanelVariant, SQUARE_TILE, WIDE_TILE } from "../src/ops/matmul/panels.ts";
+import { checked, type MatmulLayout, type Problem } from "../src/ops/matmul/problem.ts";
+import { dispatchSimple } from "../src/ops/matmul/simple.ts";
+import { normal, seededRandom } from "../src/testing/random.ts";
+
+const full = process.env.IAPO_FULL === "1";
+let device: Device;
+beforeAll(async () => {
+  device = await openDevice({ family: "workgroup" });
+});
+afterAll(() => device.close());
+
+interface Product {
+  readonly layout: MatmulLayout;
+  readonly bf16?: boolean;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly batch?: number;
+}
+
+/** Bits that differ from those of `dispatchSimple`, with a bias and from the output's former contents. */
+async function differing(product: Product, compute: (problem: Problem) => void): Promise<number> {
+  const { layout, bf16 = false, m, n, k, batch = 1 } = product;
+  const random = seededRandom(JSON.stringify(product));
+  const numbers = (size: number): Float32Array => Float32Array.from({ length: size }, () => normal(random));
+  const a = device.tensor(numbers(batch * m * k), [batch, m * k]);
+  const weights = numbers(batch * n * k);
+  const b = device.tensor(bf16 ? toBf16(weights) : weights, [batch, n * k]);
+  const bias = device.tensor(numbers(n), [n]);
+  const before = numbers(batch * m * n);
+  const outs = [dispatchSimple, (_: Device, problem: Problem) => compute(problem)].map((dispatch): Tensor => {
+    const out = device.tensor(before, [batch, m * n]);
+    dispatch(device, checked({ layout, a, b, out, m, n, k, batch, bias, accumulate: true }));
+    return out;
+  });
+  const [expected = [], got = []] = await Promise.all(
+    outs.map(async (t) => new Uint32Array((await t.values()).buffer)),
+  );
+  for (const tensor of [a, b, bias, ...outs]) tensor.dispose();
+  return Array.from(got).filter((word, i) => word !== expected[i]).length;
+}
+
+const sizes = { m: 70, n: 132, k: 520 } as const;
+
+describe("panels", () => {
+  const variants: Readonly<Record<string, readonly [Product, PanelVariant]>> = {
+    "wide tile": [
+      { layout: "nt", ...sizes, m: 131 },
+      { tile: WIDE_TILE, splits: 1 },
+    ],
+    "all blocks in one workgroup": [
+      { layout: "nn", ...sizes },
+      { tile: SQUARE_TILE, splits: 1 },
+    ],
+    "a batch, split": [{ layout: "nt", ...sizes, batch: 3 }, { splits: 3 }],
+    ...(full && {
+      "wide tile, bf16": [
+        { layout: "nn", bf16: true, ...sizes, m: 131 },
+        { tile: WIDE_TILE, splits: 1 },
+      ],
+      "wide tile, transposed": [
+        { layout: "tn", ...sizes, m: 132 },
+        { tile: WIDE_TILE, splits: 3 },
+      ],
+      "unrolled, bf16": [
+        { layout: "nt", bf16: true, ...sizes },
+        { tile: SQUARE_TILE, splits: 1, unrolls: true },
+      ],
+      "unrolled, transposed": [
+        { layout: "tn", ...sizes, m: 72 },
+        { tile: SQUARE_TILE, splits: 1, unrolls: true },
+      ],
+      "unrolled wide tile": [
+        { layout: "nt", ...sizes, m: 131 },
+        { tile: WIDE_TILE, splits: 1, unrolls: true },
+      ],
+    }),
+  };
+  test.each(Object.entries(variants))(
+    "%s",
+    async (_name, [product, variant]) => {
+      const compute = (problem: Problem): void => {
+        expect(fitsPanels(problem)).toBe(true);
+        dispatchPanels(device, problem, variant);
+      };
+      expect(await differing(product, compute)).toBe(0);
+    },
+    600_000,
+  );
+});
+
+describe("few rows", () => {
+  const unrollings = full ? [false, true] : [false];
+  test.each((full ? [1, 2, 3, 7, 16] : [1, 7]).flatMap((m) => unrollings.map((unrolls) => ({ m, unrolls }))))(
+    "$m rows, unrolled: $unrolls",
+    async ({ m, unrolls }) => {
+      const compute = (problem: Problem): void => {
+        expect(fitsFewRows(problem)).toBe(true);
+        dispatchFewRows(device, problem, unrolls);
+      };
+      // More blocks than lie side by side; one block; a last block that is short.
+      for (const k of [2312, 40, 520]) {
+        expect(await differing({ layout: "nt", bf16: m !== 2, m, n: 70, k }, compute), `k ${k}`).toBe(0);
+      }
+      if (m === 7) expect(await differing({ layout: "nt", m, n: 20, k: 300, batch: 2 }, compute)).toBe(0);
+    },
+    600_000,
+  );
+});
