@@ -57,6 +57,10 @@ describe("panels", () => {
       { layout: "nn", ...sizes },
       { tile: SQUARE_TILE, splits: 1 },
     ],
+    "rows in several submissions": [
+      { layout: "nn", ...sizes, m: 150 },
+      { tile: SQUARE_TILE, splits: 1, rowsAtOnce: 64 },
+    ],
     "a batch, split": [{ layout: "nt", ...sizes, batch: 3 }, { splits: 3 }],
     ...(full && {
       "wide tile, bf16": [

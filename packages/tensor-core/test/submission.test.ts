@@ -35,6 +35,22 @@ test("the first submission after a wait is small, each next one twice as large u
   expect((await count(40)).submittedAt, "the wait was a reading").toEqual([32, 40]);
 });
 
+test("much work is handed over at once, however few dispatches it is", async () => {
+  await device.idle();
+  const { queue } = device.gpu!;
+  const spy = vi.spyOn(queue, "submit");
+  using x = device.tensor([1], [1]);
+  add(x, 1).dispose();
+  expect(spy).not.toHaveBeenCalled();
+  device.flops += 1e11; // what a product of 13,700 rows by a 3B model's widest weight takes in part
+  add(x, 1).dispose();
+  expect(spy).toHaveBeenCalledTimes(1);
+  add(x, 1).dispose();
+  expect(spy).toHaveBeenCalledTimes(1);
+  spy.mockRestore();
+  await device.idle();
+});
+
 test("what is recorded whole is submitted behind it, writes in their places; readings and trims within see what came before", async () => {
   const events: string[] = [];
   const { queue } = device.gpu!;
@@ -138,4 +154,15 @@ test("with known kernels too, only some work is under way before all is recorded
   expect(flops).toBeGreaterThan(2 ** 34);
   expect(early).toBeGreaterThan(0);
   expect(early).toBeLessThan(2 ** 33 + 2 ** 29);
+});
+
+test("kernels are timed exactly, not in the steps of 65,536 ns that browsers show", async () => {
+  if (!device.gpu?.features.has("timestamp-query")) return;
+  using zero = device.tensor([0], [1]);
+  const times = await device.profile(() => {
+    for (let i = 0; i < 20; i++) add(zero, 1).dispose();
+  });
+  const nanoseconds = times.reduce((sum, { milliseconds }) => sum + Math.round(milliseconds * 1e6), 0);
+  expect(nanoseconds).toBeGreaterThan(0);
+  expect(nanoseconds % 65_536).not.toBe(0);
 });

@@ -11,3 +11,9 @@ export const BufferUsage = {
 
 export const MAP_READ = 0x1;
 export const STAGE_COMPUTE = 0x4;
+
+/**
+ * Operations of one submission, and of one dispatch, at most: drivers end what runs for seconds (Windows after 2, others after 5 to 10), and slow
+ * cards do half a TFLOP a second.
+ */
+export const MOST_FLOPS_AT_ONCE = 1e11;

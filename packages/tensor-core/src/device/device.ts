@@ -9,7 +9,7 @@ import type { Kernel } from "../submit/kernel.ts";
 import { type KernelTime, Profiler } from "../submit/profiler.ts";
 import { type Binding, Recorder } from "../submit/recorder.ts";
 import { Storage, Tensor } from "../tensor.ts";
-import { BufferUsage, MAP_READ } from "./constants.ts";
+import { BufferUsage, MAP_READ, MOST_FLOPS_AT_ONCE } from "./constants.ts";
 import type { AdapterFacts } from "./facts.ts";
 import { converted, inferred, plain } from "./host-values.ts";
 import type { WebGpu } from "./webgpu.ts";
@@ -50,6 +50,8 @@ export class Device {
   readonly #ownsGpu: boolean;
   /** Whether what was last recorded whole had new kernels. */
   #meetsKernels = true;
+  /** `flops` when work was last handed over because there was so much of it. */
+  #handedFlops = 0;
   #failure: TensorError | undefined;
   #closed = false;
 
@@ -172,6 +174,9 @@ export class Device {
     const label = () =>
       `${kernel.name}(${[...call.reads, ...call.writes].map((t) => `${t.dtype}[${t.shape.join(",")}]`).join(", ")})`;
     this.#recorder.dispatch(kernel, bindings, call.uniforms ?? [], groups, label);
+    if (this.flops - this.#handedFlops < MOST_FLOPS_AT_ONCE) return;
+    this.#handedFlops = this.flops;
+    this.#recorder.flush();
   }
 
   /** Appends a copy of bytes between two tensors' storages; offsets and size are multiples of 4. */

@@ -27,6 +27,9 @@ async function dawn(): Promise<typeof import("webgpu")> {
   }
 }
 
+/** Dawn rounds timestamps to 65.5 us, against spies in web pages; kernels of a decoding step take 5 to 30. */
+const EXACT_TIMES = "disable-dawn-features=timestamp_quantization";
+
 /**
  * Dawn's GPU object for the adapter whose name contains `adapter`; empty: any. It must outlive its adapters, or the process dies when it is
  * collected: hence the global. Dawn takes the name once for the process. @throws TensorError `argument` for another name than before
@@ -40,7 +43,7 @@ export async function systemGpu(adapter: string): Promise<WebGpu<"GPU">> {
       `the adapter of a process is chosen once: it is ${held.adapter ? `"${held.adapter}"` : "the default one"} by now, not "${adapter}"`,
     );
   }
-  holder[holderKey] ??= { gpu: create(adapter ? [`adapter=${adapter}`] : []), adapter };
+  holder[holderKey] ??= { gpu: create([EXACT_TIMES, ...(adapter ? [`adapter=${adapter}`] : [])]), adapter };
   return holder[holderKey].gpu;
 }
 

@@ -1,5 +1,6 @@
 // Real GPUs, large products: a tile of outputs per workgroup from panels of 16 k in workgroup memory. Operands are read four elements at a time, a
 // panel ahead of the one that is multiplied; a thread holds 4 or 8 rows of 4 outputs. Needs no subgroups.
+import { MOST_FLOPS_AT_ONCE } from "../../device/constants.ts";
 import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";
 import { range, startWgsl } from "./canonical.ts";
@@ -124,13 +125,13 @@ const kernel = defineKernel(
       name: `matmul_panels/${layout}${bf16 ? "/bf16" : ""}/${rows}x${columns}`,
       reads: { a: "vec4f", b: bf16 ? "vec2u" : "vec4f", bias: "f32" },
       writes: { out: "f32" },
-      uniforms: { ...problemUniforms, splits: "u32", depth: "u32" },
+      uniforms: { ...problemUniforms, splits: "u32", depth: "u32", rowsBefore: "u32" },
       code: /* wgsl */ `${startWgsl}
 var<workgroup> rows: array<f32, ${DEPTH * pitch(rows)}>;
 var<workgroup> columns: array<f32, ${DEPTH * pitch(columns)}>;
 @compute @workgroup_size(${threads})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-  let rowsFirst = group.y * ${rows}u;
+  let rowsFirst = P.rowsBefore + group.y * ${rows}u;
   let columnsFirst = group.x * ${columns}u;
   let matrix = group.z / P.splits;
   let row = thread / ${across}u * ${perThread}u;
@@ -171,17 +172,25 @@ export interface PanelVariant {
   readonly tile?: PanelTile;
   readonly splits?: number;
   readonly unrolls?: boolean;
+  /** Of one dispatch, a multiple of the tile's; others follow in submissions of their own. */
+  readonly rowsAtOnce?: number;
 }
 
 export function dispatchPanels(device: Device, problem: Problem, variant: PanelVariant = {}): void {
-  const { layout, b, batch, m, n } = problem;
+  const { layout, b, batch, m, n, k } = problem;
   const { tile = tileFor(problem), unrolls = !device.facts.software } = variant;
   const splits = variant.splits ?? splitsOf(device, problem, tilesOf(problem, tile), ENOUGH);
+  const { rowsAtOnce = Math.max(1, Math.floor(MOST_FLOPS_AT_ONCE / (2 * n * k * batch * tile.rows))) * tile.rows } =
+    variant;
   dispatchSplit(device, problem, splits, (part) => {
-    device.dispatch(kernel(layout, b.dtype === "bf16", unrolls, tile.rows, tile.columns, tile.perThread), {
-      ...bindingsOf(part),
-      uniforms: [...uniformsOf(part), splits, DEPTH],
-      groups: [Math.ceil(n / tile.columns), Math.ceil(m / tile.rows), batch * splits],
-    });
+    for (let rowsBefore = 0; rowsBefore < m; rowsBefore += rowsAtOnce) {
+      if (rowsBefore > 0) device.flush();
+      const rows = Math.min(rowsAtOnce, m - rowsBefore);
+      device.dispatch(kernel(layout, b.dtype === "bf16", unrolls, tile.rows, tile.columns, tile.perThread), {
+        ...bindingsOf(part),
+        uniforms: [...uniformsOf(part), splits, DEPTH, rowsBefore],
+        groups: [Math.ceil(n / tile.columns), Math.ceil(rows / tile.rows), batch * splits],
+      });
+    }
   });
 }
