@@ -15,6 +15,7 @@ import {
   type Tensor,
   TensorError,
   tanh,
+  typicalCard,
   warmUp,
 } from "../src/index.ts";
 import { defineKernel } from "../src/submit/kernel.ts";
@@ -248,6 +249,19 @@ test("the parity probe holds on this adapter, twice alike, and leaves nothing", 
   expect(probe.checks.every(({ compared }) => compared > 0)).toBe(true);
   expect((await parityProbe(device)).checks).toEqual(probe.checks);
   expect(device.memory().liveBytes).toBe(live);
+});
+
+test("on a card the probe compares the kernels of few rows and large heads with those of the largest tiles", async () => {
+  const names = new Set<string>();
+  using card = planningDevice(typicalCard);
+  card.onPlannedDispatch = ({ name }) => names.add(name);
+  const { checks } = await parityProbe(card);
+  expect(checks.map(({ compared }) => compared)).toEqual([95 * 1024, 95 * 1024, 4 * (32 + 128), 1]);
+  for (const type of ["", "/bf16"]) {
+    const kernels = [1, 2, 4, 8].map((rows) => `matmul_few_rows/${rows}${type}/16x8`);
+    for (const name of [...kernels, `matmul_panels/nt${type}/128x64`]) expect(names).toContain(name);
+  }
+  expect(names).toContain("attention_forward/workgroup/columns2");
 });
 
 /** Raises what Dawn raises when the driver refuses memory, which lavapipe never does. */
