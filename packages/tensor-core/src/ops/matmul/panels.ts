@@ -20,7 +20,7 @@ export interface PanelTile {
 
 export const WIDE_TILE: PanelTile = { rows: 128, columns: 64, perThread: 8 };
 export const SQUARE_TILE: PanelTile = { rows: 64, columns: 64, perThread: 4 };
-const NARROW_TILE: PanelTile = { rows: 64, columns: 32, perThread: 4 };
+export const NARROW_TILE: PanelTile = { rows: 64, columns: 32, perThread: 4 };
 /** Workgroups that keep a card busy. */
 const ENOUGH = 256;
 
@@ -35,8 +35,9 @@ function tilesOf({ m, n, batch }: Problem, { rows, columns }: PanelTile): number
   return Math.ceil(m / rows) * Math.ceil(n / columns) * batch;
 }
 
-/** The largest tile that keeps a card busy. */
-function tileFor(problem: Problem): PanelTile {
+/** The largest tile that keeps a card busy; on a software adapter, which runs these kernels in tests, always the same one. */
+function tileFor({ facts }: Device, problem: Problem): PanelTile {
+  if (facts.software) return SQUARE_TILE;
   if (problem.n <= NARROW_TILE.columns) return NARROW_TILE;
   return tilesOf(problem, WIDE_TILE) >= ENOUGH ? WIDE_TILE : SQUARE_TILE;
 }
@@ -178,7 +179,7 @@ export interface PanelVariant {
 
 export function dispatchPanels(device: Device, problem: Problem, variant: PanelVariant = {}): void {
   const { layout, b, batch, m, n, k } = problem;
-  const { tile = tileFor(problem), unrolls = !device.facts.software } = variant;
+  const { tile = tileFor(device, problem), unrolls = !device.facts.software } = variant;
   const splits = variant.splits ?? splitsOf(device, problem, tilesOf(problem, tile), ENOUGH);
   const { rowsAtOnce = Math.max(1, Math.floor(MOST_FLOPS_AT_ONCE / (2 * n * k * batch * tile.rows))) * tile.rows } =
     variant;
