@@ -35,7 +35,7 @@ export async function runRows(rows: readonly Row[], note: (line: string) => void
     const start = performance.now();
     const outcome = await run().catch((error: Error) => {
       problems.push(`${name}: ${error.message}`);
-      return "FAILED";
+      return `FAILED: ${error.message.split("\n", 1)[0]}`;
     });
     note(`${name.padEnd(40)} ${((performance.now() - start) / 1000).toFixed(1).padStart(6)} s  ${outcome}`);
   }
