@@ -9,7 +9,7 @@ import { pngDataUrl } from "@iapo/visual-tools/sharp";
 import { createEnvironment } from "@iapo/vqa-tasks";
 import { createNanoCharts, toolProgram } from "@iapo/vqa-tasks/nano";
 
-using device = await openDevice();
+const device = await openDevice();
 const policy = await QwenVLPolicy.load(device, { directory: studentDirectory }, { frozen: true });
 const { task, question } = await (await createNanoCharts({ seed: 1, names: "words" })).chart("validation", 0);
 const blocks = createEnvironment({ options: { prompt: "compact" } }).prompt(task);
@@ -39,3 +39,4 @@ console.log(
   `heat.html explains ${JSON.stringify(turn.text)}: ${tokens.length} tokens of text, ${height * width} patches`,
 );
 policy.model.dispose();
+device.close();

@@ -10,8 +10,8 @@ const [source = studentDirectory, picture] = process.argv.slice(2);
 const { task } = await (await createNanoCharts({ seed: 1, names: "words" })).chart("validation", 0);
 const image = picture === undefined ? task.content.image : await readImage(picture);
 
-using device = await openDevice();
-using model = await loadModel(device, source);
+const device = await openDevice();
+const model = await loadModel(device, source);
 const messages: Message[] = [];
 const ask = async (question: string): Promise<void> => {
   const text = { text: `${question}\n` };
@@ -27,3 +27,5 @@ const ask = async (question: string): Promise<void> => {
 
 if (!process.stdin.isTTY) await ask(task.content.question);
 else for await (const line of createInterface({ input: process.stdin, output: process.stdout })) await ask(line);
+model.dispose();
+device.close();

@@ -1,5 +1,5 @@
 // Blocks of READMEs that are no programs: commands are commands of today, configurations load, packages say how they are installed.
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadConfig } from "@iapo/jobs";
@@ -63,6 +63,16 @@ test.each(named.filter(({ words: [first = ""] }) => !/^(\.\/)?iapo$|^npm$/.test(
       ).toBe(true);
   },
 );
+
+test("no program needs more than the floor of Node reads: `using` came with 24", () => {
+  const programs = globSync("examples/{*,*/*}.ts", { cwd: root }).map((file) => ({
+    readme: file,
+    line: 1,
+    code: readFileSync(join(root, file), "utf8"),
+  }));
+  const tooNew = [...of("ts"), ...programs].filter(({ code }) => /^\s*(?:await )?using \w+ =/m.test(code));
+  expect(tooNew.map(({ readme, line }) => `${readme}:${line}`)).toEqual([]);
+});
 
 function isThere(path: string): boolean {
   return existsSync(join(root, path));
