@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { tryConsumers } from "../consumers/consumers.ts";
+import { tryInterop } from "../interop/interop.ts";
 import { buildSite } from "../site/build.ts";
 import { checkArchitecture } from "./architecture.ts";
 import { checkBoundaries } from "./boundaries.ts";
@@ -76,4 +77,5 @@ export const steps: Step[] = [
   { name: "kernels compiled for a GPU", budget: 0.3, fullOnly: true, run: compileForGpu },
   { name: "docs site", budget: 1, fullOnly: true, run: buildSite },
   { name: "browser", budget: 1.5, fullOnly: true, run: tryBrowser },
+  { name: "Python ecosystem", budget: 3, fullOnly: true, run: async () => tryInterop(console.log) },
 ];

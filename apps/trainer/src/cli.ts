@@ -18,6 +18,7 @@ import { addPlan } from "./commands/plan.ts";
 import { addRecipes } from "./commands/recipes.ts";
 import { addReplay } from "./commands/replay.ts";
 import { addReport } from "./commands/report.ts";
+import { addServe } from "./commands/serve.ts";
 import { addSft, addTrain } from "./commands/train.ts";
 import { addView } from "./commands/view.ts";
 import { addWorker } from "./commands/worker.ts";
@@ -40,6 +41,7 @@ const commands: readonly AddCommand[] = [
   addAttribute,
   addReplay,
   addExport,
+  addServe,
   addReport,
   addView,
   addData,
@@ -65,6 +67,7 @@ Examples:
   $ iapo plan my.yaml --memory 24   bytes and time of a step, and what to change where it does not fit
   $ iapo diagnose                   before a run: which penalties separate faults from right calls
   $ iapo ablate --hours 4           the paper's experiments at nano scale, resumable
+  $ iapo serve models/after         a trained model behind an OpenAI-compatible address
   $ iapo report runs/a              runs/a/report.html: curves, episodes, attributions
   $ iapo view                       all runs in a browser, while they train
 

@@ -6,6 +6,9 @@ const directory = (name: string): string => fileURLToPath(new URL(`../${name}/`,
 /** Configuration, tokenizer, chat template and image limits of the nano model, without weights. */
 export const baseDirectory: string = directory("base");
 
+/** The same in the shape of Qwen3-VL, with the same tokenizer, for a teacher of another family. */
+export const qwen3BaseDirectory: string = directory("base-qwen3");
+
 /** A checkpoint that calls tools, often of the wrong axis. */
 export const studentDirectory: string = directory("student");
 

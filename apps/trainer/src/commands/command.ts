@@ -34,3 +34,11 @@ export function gibibytes(text: string): number {
   if (!(value > 0)) throw new InvalidArgumentError("It must be a number above 0.");
   return value * 2 ** 30;
 }
+
+/** Reads a port to listen on; 0 is one that is free. */
+export function portNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 65_535 || text.trim() === "")
+    throw new InvalidArgumentError("It must be a whole number from 0 to 65535.");
+  return value;
+}

@@ -4,9 +4,8 @@ import { setPriority } from "node:os";
 import { setFlagsFromString } from "node:v8";
 import { replayRun, type TokenTexts, tokenTextsOf } from "@iapo/jobs";
 import { type Helpers, openViewer } from "@iapo/run-view";
-import { InvalidArgumentError } from "commander";
 import { ExitCode } from "../exit-codes.ts";
-import type { AddCommand } from "./command.ts";
+import { type AddCommand, portNumber } from "./command.ts";
 
 const examples = `
 Examples:
@@ -59,11 +58,4 @@ function latest(load: (run: string) => Promise<TokenTexts | undefined>): typeof 
     for (const oldest of kept.keys()) if (kept.size > 2) kept.delete(oldest);
     return found;
   };
-}
-
-function portNumber(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 0 || value > 65_535 || text.trim() === "")
-    throw new InvalidArgumentError("It must be a whole number from 0 to 65535.");
-  return value;
 }
