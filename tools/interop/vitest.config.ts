@@ -11,7 +11,7 @@ export default defineConfig({
     include: ["rows/*.test.ts"],
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 300_000,
-    hookTimeout: 300_000,
+    testTimeout: 900_000,
+    hookTimeout: 900_000,
   },
 });

@@ -12,7 +12,14 @@ export { bannedIdsOf } from "./generation/banned.ts";
 export type { GeneratedTurn, GenerateRequest, TokenSampling } from "./generation/request.ts";
 export { Session } from "./generation/session.ts";
 export type { FinishReason, StopRules } from "./generation/stop.ts";
-export { type DownloadProgress, type ResolveModelOptions, resolveModel } from "./hub/index.ts";
+export {
+  type DownloadProgress,
+  type PushedModel,
+  type PushModelOptions,
+  pushModel,
+  type ResolveModelOptions,
+  resolveModel,
+} from "./hub/index.ts";
 export { Adapter, type AdapterOptions, type AdapterPair, TEXT_PROJECTIONS } from "./lora/adapter.ts";
 export { mergedWeights } from "./lora/merge.ts";
 export { loadAdapter, saveAdapter } from "./lora/peft.ts";

@@ -35,7 +35,7 @@ export { bandOf, type Configuration, configurationsOf, type Spread, spreadOf } f
 export { finalMetrics, finalValue } from "./runs/final-metrics.ts";
 export { type LoadedRun, loadRun, loadRuns, type NamedRun, runNames } from "./runs/loaded-run.ts";
 export { meanAdvantage } from "./runs/mean-advantage.ts";
-export { type Measured, measuredOf, readSmall, readTimings, type StepMetrics } from "./runs/run-files.ts";
+export { type Measured, measuredOf, readMetrics, readSmall, readTimings, type StepMetrics } from "./runs/run-files.ts";
 export { readGroup, type SampledGroup } from "./runs/sampled-groups.ts";
 export { type BarChart, barChart } from "./svg/bars.ts";
 export {

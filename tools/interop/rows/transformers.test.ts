@@ -127,16 +127,18 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Widths and vocabularies of the 3B and of Qwen3-VL's 2B, two layers of each tower. */
+/** Widths of the 3B and of Qwen3-VL's 2B, two layers of each tower, a small vocabulary. */
 const wide: readonly (readonly [string, QwenVLConfig])[] = [
   ["3B widths", twoLayers(knownConfigs["3B"], { fullAttentionBlocks: [1] })],
   ["Qwen3-VL 2B widths", twoLayers(knownConfigs["qwen3-vl-2B"], { deepstackBlocks: [0, 1] })],
 ];
 
 function twoLayers(config: QwenVLConfig, vision: object): QwenVLConfig {
+  const tokens = { image: 4001, video: 4002, visionStart: 4003, visionEnd: 4004, bos: 4005, eos: [4006], pad: 4007 };
   return {
     ...config,
-    text: { ...config.text, numHiddenLayers: 2 },
+    tokens: { ...config.tokens, ...tokens },
+    text: { ...config.text, numHiddenLayers: 2, vocabSize: 4096 },
     vision: { ...config.vision, depth: 2, ...vision },
   };
 }
@@ -152,10 +154,9 @@ async function chartPrompt(directory: string): Promise<Sequence> {
 }
 
 /** Ids and patches that no processor made. */
-function widePrompt({ text, vision, tokens }: QwenVLConfig): Sequence {
+function widePrompt({ vision, tokens }: QwenVLConfig): Sequence {
   const grid = [1, 8, 6] as const;
-  const words = (from: number) =>
-    Array.from({ length: 10 }, (_, i) => 100 + (((i + from) * 7919) % (text.vocabSize - 2000)));
+  const words = (from: number) => Array.from({ length: 10 }, (_, i) => 100 + (((i + from) * 7919) % 3000));
   const cells = new Array<number>(12).fill(tokens.image);
   const ids = [...words(0), tokens.visionStart, ...cells, tokens.visionEnd, ...words(50)];
   const place = ids.indexOf(tokens.image);

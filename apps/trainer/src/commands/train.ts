@@ -3,6 +3,7 @@ import { type Job, openJob } from "@iapo/jobs";
 import { type Command, InvalidArgumentError } from "commander";
 import { TrainerError } from "../error.ts";
 import type { FleetFlags } from "../fleet/open-workers.ts";
+import { openTracker, trackerNames } from "../log/trackers.ts";
 import { dryRun } from "../run/dry-run.ts";
 import { runWithProgress } from "../run/run-job.ts";
 import { type AddCommand, collect, type Run, wholeNumber } from "./command.ts";
@@ -15,6 +16,7 @@ interface Given extends FleetFlags {
   readonly dryRun?: true;
   readonly json?: true;
   readonly trust?: true;
+  readonly log: readonly string[];
 }
 
 export const addTrain: AddCommand = (program, run) => {
@@ -53,8 +55,9 @@ function addRun(command: Command, run: Run, kind: Job["kind"], section: "grpo" |
     )
     .option("--verify <share>", "of --fleet: ask two workers for this share of the units, and compare", share)
     .option("--mixed", "of --fleet: also workers on other adapters, without the promise of equal bits")
+    .option("--log <tracker>", `tell each step to ${trackerNames.join(", ")}; may be repeated`, collect, [])
     .option("--json", "progress and result as JSON on standard output, one object a line")
-    .action((source: string, { set, steps, out, trust, ...flags }: Given) =>
+    .action((source: string, { set, steps, out, trust, log, ...flags }: Given) =>
       run(async (io) => {
         const unused = (["minWorkers", "patience", "verify", "mixed"] as const).find(
           (name) => flags[name] !== undefined,
@@ -65,8 +68,9 @@ function addRun(command: Command, run: Run, kind: Job["kind"], section: "grpo" |
             `--${unused === "minWorkers" ? "min-workers" : unused} is of --fleet, which is not given`,
           );
         const settings = [...set, ...(steps === undefined ? [] : [`${section}.steps=${steps}`])];
+        const trackers = log.map((name) => openTracker(name, process.env));
         const job = openJob(source, { kind, set: settings, directory: out, trust });
-        return flags.dryRun ? dryRun(job, io) : runWithProgress(job, { ...flags, trust }, io);
+        return flags.dryRun ? dryRun(job, io) : runWithProgress(job, { ...flags, trust, trackers }, io);
       }),
     );
 }

@@ -4,17 +4,20 @@ import { openAdapter } from "../adapter.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { type FleetFlags, openWorkers } from "../fleet/open-workers.ts";
 import type { CliIo } from "../io.ts";
+import { RunLog, type Tracker } from "../log/run-log.ts";
 import { createProgress } from "../progress/progress.ts";
 
 export interface RunFlags extends FleetFlags {
   readonly resume?: boolean | undefined;
   readonly json?: boolean | undefined;
+  /** Hear of each step. */
+  readonly trackers?: readonly Tracker[] | undefined;
 }
 
 /** Runs a job to its end, or to the interrupt. @throws what its parts throw; what was checkpointed stands */
 export async function runWithProgress(
   job: Job,
-  { resume, json = false, ...fleetFlags }: RunFlags,
+  { resume, json = false, trackers = [], ...fleetFlags }: RunFlags,
   io: CliIo,
 ): Promise<number> {
   using device = await openAdapter();
@@ -25,6 +28,8 @@ export async function runWithProgress(
     memory: () => device.memory(),
     json,
   });
+  const onWarning = (message: string): void => progress.note(`! ${message}`);
+  const logs: Promise<RunLog>[] = [];
   let result: JobResult | undefined;
   try {
     await using fleet = fleetFlags.fleet === undefined ? undefined : openWorkers(fleetFlags, progress.note);
@@ -34,14 +39,22 @@ export async function runWithProgress(
       fleet: fleet?.options,
       signal: io.signal,
       onPhase: progress.phase,
-      onBegin: progress.begin,
-      onStep: progress.step,
+      onBegin(done) {
+        progress.begin(done);
+        const run = { directory: job.directory, config: job.resolved };
+        logs.push(...trackers.map((tracker) => RunLog.open(tracker, run, onWarning)));
+      },
+      onStep(index, metrics) {
+        progress.step(index, metrics);
+        for (const log of logs) void log.then((opened) => opened.add(index, metrics));
+      },
       onAlarm: progress.alarm,
-      onWarning: (message) => progress.note(`! ${message}`),
+      onWarning,
     });
   } catch (error) {
     if (!isInterrupt(error, io.signal)) throw error;
   } finally {
+    for (const log of logs) await (await log).close(result?.done ?? false);
     progress.close();
   }
   return show(job, result, json, io);

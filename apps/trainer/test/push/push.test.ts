@@ -1,0 +1,58 @@
+// iapo export --push: what reaches the hub is the directory that was written, with a card that names no path of this machine.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { parse } from "yaml";
+import { startHub } from "../../../../packages/qwen-vl-model/test/hub/push-hub.ts";
+import { expectRefusal, iapo, temporaryFolder } from "../support/iapo.ts";
+import { smallRun } from "../support/small-run.ts";
+
+test("a run's model with its card; nothing is sent without --push", async () => {
+  const hub = await startHub();
+  const folder = temporaryFolder();
+  const run = join(folder, "run");
+  await smallRun(run);
+  const env = { HF_ENDPOINT: hub.url, HF_TOKEN: "secret", HF_HUB_OFFLINE: "" };
+  const quiet = await iapo(["export", run, "--out", join(folder, "quiet")], env);
+  expect(quiet.code, quiet.err).toBe(0);
+  expect(hub.seen).toEqual([]);
+  expect(readdirSync(join(folder, "quiet"))).not.toContain("README.md");
+
+  const out = join(folder, "model");
+  const pushed = await iapo(["export", run, "--out", out, "--push", "owner/model", "--private"], env);
+  expect(pushed.code, pushed.err).toBe(0);
+  expect(pushed.out).toContain(`${hub.url}/owner/model`);
+  const written = Object.fromEntries(readdirSync(out).map((name) => [name, readFileSync(join(out, name))]));
+  expect(Object.fromEntries(hub.files)).toEqual(written);
+  expect(Object.keys(written)).toEqual(
+    expect.arrayContaining(["README.md", "config.json", "model.safetensors", "tokenizer.json"]),
+  );
+  const card = written["README.md"]!.toString();
+  const [, front = "", body = ""] = card.split(/^---$/m);
+  expect(parse(front)).toMatchObject({
+    library_name: "transformers",
+    tags: ["iapo", "reinforcement-learning", "visual-tools"],
+  });
+  expect(body).toContain('AutoModelForImageTextToText.from_pretrained("owner/model"');
+  expect(body).toContain("| reward/outcome |");
+  expect(body).toMatch(/samples: 2/);
+  expect(body).toContain("name no license");
+  expect(card).not.toContain(folder);
+  expect(card).not.toMatch(/: \/\w/);
+
+  const refused = await iapo(["export", run, "--out", join(folder, "again"), "--push", "owner/model"], {
+    ...env,
+    HF_TOKEN: "wrong",
+  });
+  expect(refused.code).toBe(1);
+  expect(refused.err).toMatch(/access refused/);
+}, 120_000);
+
+test("what cannot be pushed is refused before work", async () => {
+  await expectRefusal(["export", "runs/none", "--out", "x", "--private"], 2, /--private goes with --push/);
+  await expectRefusal(
+    ["export", "runs/none", "--out", "x", "--push", "model"],
+    2,
+    /expected a repository as owner\/name/,
+  );
+});
