@@ -7,7 +7,21 @@ import torch
 import transformers
 from models import greedy, load, logits, packed, sha256
 from PIL import Image
-from transformers import AutoProcessor
+from transformers import AutoImageProcessor, AutoTokenizer
+
+
+def processed(entry):
+    """Ids and patches by tokenizer, template and image processor of the directory. The processor that joins them wants torchvision for videos."""
+    directory = entry["directory"]
+    images = AutoImageProcessor.from_pretrained(directory, backend="pil")
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    made = images(images=[Image.open(entry["image"])], return_tensors="pt")
+    content = [dict(type="image"), dict(type="text", text=entry["text"])]
+    text = tokenizer.apply_chat_template([dict(role="user", content=content)], add_generation_prompt=True, tokenize=False)
+    cells = int(made["image_grid_thw"].prod()) // images.merge_size**2
+    text = text.replace("<|image_pad|>", "<|image_pad|>" * cells)
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return dict(ids=ids, grids=made["image_grid_thw"].tolist(), patches=sha256(made["pixel_values"]))
 
 
 def read(entry):
@@ -18,13 +32,7 @@ def read(entry):
         type=type(model).__name__,
     )
     if "image" in entry:
-        processor = AutoProcessor.from_pretrained(entry["directory"], use_fast=False)
-        content = [dict(type="image"), dict(type="text", text=entry["text"])]
-        text = processor.apply_chat_template([dict(role="user", content=content)], add_generation_prompt=True, tokenize=False)
-        made = processor(text=[text], images=[Image.open(entry["image"])], return_tensors="pt")
-        answer.update(
-            ids=made["input_ids"][0].tolist(), grids=made["image_grid_thw"].tolist(), patches=sha256(made["pixel_values"]),
-        )  # fmt: skip
+        answer.update(processed(entry))
     return answer
 
 

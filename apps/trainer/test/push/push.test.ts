@@ -1,11 +1,45 @@
 // iapo export --push: what reaches the hub is the directory that was written, with a card that names no path of this machine.
+
+import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { parse } from "yaml";
-import { startHub } from "../../../../packages/qwen-vl-model/test/hub/push-hub.ts";
 import { expectRefusal, iapo, temporaryFolder } from "../support/iapo.ts";
 import { smallRun } from "../support/small-run.ts";
+
+/** Takes every file in the commit itself. */
+async function startHub() {
+  const files = new Map<string, Buffer>();
+  const seen: string[] = [];
+  const server = createServer(async (request, response) => {
+    let body = "";
+    for await (const chunk of request.setEncoding("utf8")) body += chunk;
+    const path = (request.url ?? "").split("?")[0] ?? "";
+    seen.push(path);
+    const answer = (status: number, value: object) => response.writeHead(status).end(JSON.stringify(value));
+    if (request.headers.authorization !== "Bearer secret") return answer(401, { error: "no" });
+    if (path.endsWith("/create")) return answer(200, { url: "x", id: "owner/model" });
+    if (path.includes("/preupload/")) {
+      const asked = JSON.parse(body).files as { path: string }[];
+      return answer(200, { files: asked.map((file) => ({ ...file, uploadMode: "regular", shouldIgnore: false })) });
+    }
+    for (const line of body.trim().split("\n")) {
+      const { key, value } = JSON.parse(line);
+      if (key === "file") files.set(value.path, Buffer.from(value.content, value.encoding));
+    }
+    return answer(200, { success: true, commitOid: "c".repeat(40), commitUrl: "x" });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, files, seen };
+}
 
 test("a run's model with its card; nothing is sent without --push", async () => {
   const hub = await startHub();
