@@ -24,14 +24,24 @@ test("rates of 256 charts agree within sampling error", async () => {
     const [address] = (await Promise.race([once(lines, "line"), once(python, "close").then(() => [""])])) as [string];
     if (address === "") throw new Error(`python/openai_server.py ended:\n${said}`);
     const common = ["--limit", `${CHARTS}`, "--max-tokens", "64", "--batch", "32"];
-    const there = evaluate(folder, "there", ["--endpoint", address, "--name", "student", "--concurrency", "2", ...common]);
+    const there = evaluate(folder, "there", [
+      "--endpoint",
+      address,
+      "--name",
+      "student",
+      "--concurrency",
+      "2",
+      ...common,
+    ]);
     const here = evaluate(folder, "here", [studentDirectory, ...common]);
     const [far, near] = await Promise.all([there, here]);
     for (const name of ["reward/outcome", "tool_call_ratio", "reward/tool_misuse", "reward/tool_names"]) {
       const [a, b] = [far[name]?.value ?? Number.NaN, near[name]?.value ?? Number.NaN];
       const spread = (rate: number): number => Math.max(rate * (1 - rate), 1 / CHARTS) / CHARTS;
       const apart = Math.abs(a - b) / Math.sqrt(spread(a) + spread(b));
-      console.log(`interop iapo eval, ${name}: ${a.toFixed(3)} by transformers, ${b.toFixed(3)} here, ${apart.toFixed(1)} standard errors apart`);
+      console.log(
+        `interop iapo eval, ${name}: ${a.toFixed(3)} by transformers, ${b.toFixed(3)} here, ${apart.toFixed(1)} standard errors apart`,
+      );
       expect(apart, name).toBeLessThan(4);
     }
   } finally {
