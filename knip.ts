@@ -39,7 +39,10 @@ const config: KnipConfig = {
       entry: ["interop.ts", "rows/*.test.ts", "vitest.config.ts"],
       project: ["**/*.ts"],
     },
-    "apps/*": { entry: [...room.entry, "bench/python/ours.ts", "recipes/nano/*.ts"], project: ["{src,test,bench,recipes}/**/*.ts"] },
+    "apps/*": {
+      entry: [...room.entry, "bench/python/ours.ts", "recipes/nano/*.ts"],
+      project: ["{src,test,bench,recipes}/**/*.ts"],
+    },
   },
 };
 export default config;

@@ -190,3 +190,18 @@ test("an export keeps processor_config.json, where transformers 5 has the image 
   model.dispose();
   expect(await readFile(join(directory.path, "to", "processor_config.json"), "utf8")).toContain("image_processor");
 });
+
+test("a tokenizer.json that stands alone gets a file that tells transformers to take it; one that is there stays", async () => {
+  using directory = temporaryDirectory();
+  const source = join(directory.path, "source");
+  await mkdir(source);
+  await writeFile(join(source, "tokenizer.json"), "{}");
+  const own = await loadNano(device);
+  await exportModel(own, join(directory.path, "alone"), { companions: source });
+  const made = await readFile(join(directory.path, "alone", "tokenizer_config.json"), "utf8");
+  expect(JSON.parse(made)).toEqual({ tokenizer_class: "PreTrainedTokenizerFast" });
+  await writeFile(join(source, "tokenizer_config.json"), '{"mine": 1}');
+  await exportModel(own, join(directory.path, "both"), { companions: source });
+  expect(await readFile(join(directory.path, "both", "tokenizer_config.json"), "utf8")).toBe('{"mine": 1}');
+  own.dispose();
+});

@@ -9,10 +9,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import torch
 from models import load
 from PIL import Image
-from transformers import AutoImageProcessor, AutoTokenizer
+from transformers import AutoImageProcessor, PreTrainedTokenizerFast
 
 directory = sys.argv[1]
-model, tokenizer = load(directory), AutoTokenizer.from_pretrained(directory)
+model, tokenizer = load(directory), PreTrainedTokenizerFast(tokenizer_file=f"{directory}/tokenizer.json")
+tokenizer.chat_template = open(f"{directory}/chat_template.jinja").read()
 images = AutoImageProcessor.from_pretrained(directory, backend="pil")
 stop = json.load(open(f"{directory}/generation_config.json"))["eos_token_id"]
 banned = [model.config.image_token_id, model.config.video_token_id]

@@ -81,7 +81,7 @@ beforeAll(async () => {
   chart = { image: task.content.image, text: `${task.content.question}\n`, file: join(folder, "chart.png") };
   await writeImage(chart.file, chart.image);
 
-  const student = await loadModel(device, studentDirectory);
+  const student = await loadModel(device, studentDirectory, { dtype: "f32" }); // merging rounds to bf16 else
   const prompt = await chartPrompt(studentDirectory);
   await add("nano", student.model, { prompt, companions: studentDirectory });
   student.model.adapter = activeAdapter(student.model);

@@ -82,7 +82,19 @@ async function copyCompanions(from: string, to: string): Promise<void> {
   await withFiles(from, async () => {
     if (!(await stat(from)).isDirectory()) throw new Error("is no directory");
     for (const name of COMPANIONS) await copyFile(join(from, name), join(to, name)).catch(ignoreMissing);
+    await sayTokenizer(to);
   });
+}
+
+/**
+ * Where a tokenizer.json stands alone, transformers 5 takes the tokenizer of the model's type, which cuts texts by rules of its own (digits one by
+ * one), in place of the file's: so a file that says what to take.
+ */
+async function sayTokenizer(directory: string): Promise<void> {
+  const files = await readdir(directory);
+  if (!files.includes("tokenizer.json") || files.includes("tokenizer_config.json")) return;
+  const config = { tokenizer_class: "PreTrainedTokenizerFast" };
+  await writeFile(join(directory, "tokenizer_config.json"), `${JSON.stringify(config, null, 2)}\n`, { flush: true });
 }
 
 async function entriesOf(directory: string): Promise<string[]> {
