@@ -62,9 +62,10 @@ export function checkTask(task: VisualTask): VisualTask {
   const { width, height } = content.image;
   const problems = [
     ...problemsOf(visualContentSchema.safeParse(content).error),
-    ...(content.question.trim() === "" ? ["the question is empty"] : []),
+    ...(isBlank(task.id) ? ["the id is empty"] : []),
+    ...(isBlank(content.question) ? ["the question is empty"] : []),
     ...longProblems(content),
-    ...(content.answers.some((answer) => answer.trim() === "") ? ["an answer is empty"] : []),
+    ...(content.answers.some(isBlank) ? ["an answer is empty"] : []),
     ...boxProblems("columns", content.columns, width, height),
     ...boxProblems("rows", content.rows, width, height),
     ...orientationProblems(content),
@@ -72,6 +73,11 @@ export function checkTask(task: VisualTask): VisualTask {
   ];
   if (problems.length === 0) return task;
   throw new VqaTasksError("invalid_task", `task ${task.id}: ${problems.join("; ")}`);
+}
+
+/** Of characters that nobody sees: what a page or a table leaves where there was nothing. */
+function isBlank(text: string): boolean {
+  return /^[\s\p{Cc}\p{Default_Ignorable_Code_Point}]*$/u.test(text);
 }
 
 /** Whatever reads a task does so in a time that grows with these, some faster than in proportion. */

@@ -63,11 +63,11 @@ async function* unpacked(blob: Blob): AsyncGenerator<Uint8Array> {
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const NOT_UTF8 = "not UTF-8; save the file in that encoding";
 
-/** The text, or undefined where the bytes are no UTF-8. A byte order mark at the start is left out. */
-function textOf(bytes: Uint8Array, isStart: boolean): string | undefined {
+/** The text, or undefined where the bytes are no UTF-8. A byte order mark before it is left out: files that were put together have several. */
+function textOf(bytes: Uint8Array): string | undefined {
   try {
     const text = decoder.decode(bytes);
-    return isStart && text.startsWith("\ufeff") ? text.slice(1) : text;
+    return text.startsWith("\ufeff") ? text.slice(1) : text;
   } catch {
     return undefined;
   }
@@ -86,7 +86,7 @@ async function* lines(bytes: ByteStream): AsyncGenerator<[number: number, text: 
     parts = [];
     length = 0;
     number += 1;
-    return [number, textOf(line, number === 1)];
+    return [number, textOf(line)];
   };
   for await (const chunk of bytes) {
     let start = afterReturn && chunk[0] === NEWLINE ? 1 : 0;
@@ -145,8 +145,12 @@ async function* tsvRows(bytes: ByteStream): AsyncGenerator<Row> {
       continue;
     }
     const cells = line.split("\t");
-    if (header === undefined) header = cells;
-    else if (cells.length !== header.length)
+    if (header === undefined) {
+      const twice = cells.find((name, i) => cells.indexOf(name) !== i);
+      if (twice !== undefined)
+        throw new Error(`the header has two columns ${JSON.stringify(twice)}; give one another name`);
+      header = cells;
+    } else if (cells.length !== header.length)
       yield { row, fault: `${cells.length} cells, but the header has ${header.length}` };
     else yield { row, value: Object.fromEntries(header.map((name, index) => [name, cells[index]])) };
   }
@@ -174,7 +178,7 @@ async function wholeDocument(bytes: ByteStream): Promise<string> {
     if (length > LARGEST_DOCUMENT)
       throw new Error(`the document is larger than ${LARGEST_DOCUMENT} bytes; write it as JSON Lines (.jsonl)`);
   }
-  const text = textOf(Buffer.concat(parts, length), true);
+  const text = textOf(Buffer.concat(parts, length));
   if (text === undefined) throw new Error(NOT_UTF8);
   return text;
 }
