@@ -13,12 +13,23 @@ function isVocabulary(value: unknown): value is Vocabulary {
   return isObject(value) && Object.values(value).every((id) => Number.isSafeInteger(id) && (id as number) >= 0);
 }
 
+/** As old and as new files have them. */
+function areMerges(value: unknown): boolean {
+  if (!Array.isArray(value)) return false;
+  const isPair = (merge: unknown): boolean =>
+    Array.isArray(merge) && merge.length === 2 && merge.every((part) => typeof part === "string");
+  return value.every((merge) => typeof merge === "string") || value.every(isPair);
+}
+
 const byteLevel = z.object({ type: z.literal("ByteLevel", { error: "only byte-level tokenizers are supported" }) });
 
 const schema = z.object({
   model: z.object({
     type: z.literal("BPE"),
     vocab: z.custom<Vocabulary>(isVocabulary, { error: "expected token ids by token" }),
+    merges: z.custom<unknown>(areMerges, {
+      error: "expected a list of pairs, or of texts with a blank between their parts",
+    }),
   }),
   decoder: z.union([byteLevel, z.object({ type: z.literal("Sequence"), decoders: z.tuple([byteLevel]) })], {
     error: "expected ByteLevel: only byte-level tokenizers are supported",
@@ -70,10 +81,14 @@ export class Tokenizer {
     this.#words = splitterAt(
       new Map(added_tokens.filter(({ special }) => !special).map(({ content, id }) => [content, id])),
     );
-    let last = -1;
-    for (const id of Object.values(model.vocab)) last = Math.max(last, id);
-    for (const { id } of added_tokens) last = Math.max(last, id);
-    this.size = last + 1;
+    this.size =
+      1 +
+      lastOf(
+        idsOnce(
+          [...Object.entries(model.vocab), ...added_tokens.map(({ content, id }) => [content, id] as const)],
+          file,
+        ),
+      );
   }
 
   /** Token ids; special tokens within the text are recognized. @throws QwenVLError `prompt` as `encodeData` */
@@ -152,6 +167,26 @@ export class Tokenizer {
       end: () => decoder.decode(),
     };
   }
+}
+
+/** Tokens by id. @throws QwenVLError `tokenizer` where an id is of two tokens, one of which no text would give back */
+function idsOnce(tokens: readonly (readonly [token: string, id: number])[], file: string): ReadonlyMap<number, string> {
+  const byId = new Map<number, string>();
+  for (const [token, id] of tokens) {
+    const other = byId.get(id) ?? token;
+    if (other !== token) {
+      const both = [other, token].map((text) => JSON.stringify(text.slice(0, 100))).join(" and ");
+      throw new QwenVLError("tokenizer", `${file}: the id ${id} is of two tokens, ${both}`);
+    }
+    byId.set(id, token);
+  }
+  return byId;
+}
+
+function lastOf(tokens: ReadonlyMap<number, string>): number {
+  let last = -1;
+  for (const id of tokens.keys()) last = Math.max(last, id);
+  return last;
 }
 
 type Splitter = (text: string) => { readonly text: string; readonly id: number | undefined }[];

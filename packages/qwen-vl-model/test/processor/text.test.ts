@@ -165,7 +165,7 @@ describe("blocks", () => {
   const specials = new Set(tokenizer.specialTokens.values());
 
   test("a text of more tokens than a call takes arguments is encoded", () => {
-    const text = "😀 ".repeat(30_000);
+    const text = "1".repeat(130_000); // a digit is a token
     const { tokens } = processor.encodeChat(user({ text }));
     expect(tokenizer.decode(tokens)).toBe(head + text + tail);
     expect(tokens.length).toBeGreaterThan(125_000);
@@ -324,6 +324,27 @@ test("a pattern that never ends is broken off", () => {
   expect(slow.encode("aab").length).toBe(3);
   expect(() => slow.encode(`${"a".repeat(60)}!`)).toThrow("tokenizing a text of 61 characters takes longer than 4 s");
 }, 60_000);
+
+test("a vocabulary in which an id is of two tokens is refused, and merges that are none", () => {
+  const json = byteTokenizer() as {
+    model: { vocab: Record<string, number>; merges: unknown[] };
+    added_tokens: object[];
+  };
+  const [[one, id] = [], [other] = []] = Object.entries(json.model.vocab);
+  if (one === undefined || other === undefined) throw new Error("the vocabulary is empty");
+  const withModel =
+    (more: object, rest: object = {}) =>
+    () =>
+      new Tokenizer({ ...json, ...rest, model: { ...json.model, ...more } }, "t.json");
+  expect(withModel({ vocab: { ...json.model.vocab, [other]: id } })).toThrow(
+    `t.json: the id ${id} is of two tokens, ${JSON.stringify(one)} and ${JSON.stringify(other)}`,
+  );
+  const added = [...json.added_tokens, { id, content: "<mine>", special: true }];
+  expect(withModel({}, { added_tokens: added })).toThrow(`${JSON.stringify(one)} and "<mine>"`);
+  expect(withModel({}, { added_tokens: [...json.added_tokens, { id, content: one, special: false }] })).not.toThrow();
+  for (const merges of [[["a", "b"], "a b"], [["a"]], { a: "b" }])
+    expect(withModel({ merges })).toThrow("t.json: model.merges: expected a list of pairs");
+});
 
 test("tokenizers of another kind are refused", () => {
   expect(() => new Tokenizer({ model: { type: "WordPiece", vocab: {} } }, "t.json")).toThrow("t.json: model.type");
