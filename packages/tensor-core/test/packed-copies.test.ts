@@ -46,6 +46,20 @@ test("a write is seen, by the host, by a kernel and by a copy", async () => {
   expect(copied.values).toEqual(expected);
 });
 
+test("a product of more strips than are kept, and of operands too large to be kept, has its operands to the end", async () => {
+  for (const [rows, inner, out] of [
+    [96, 4096, 1600], // 25 MiB of b in strips of 4, a of 1.5
+    [2400, 1024, 70], // 9.4 MiB of a
+  ] as const) {
+    using a = device.tensor(numbers(rows * inner, 5), [rows, inner]);
+    using b = device.tensor(numbers(out * inner, 6), [out, inner]);
+    const apart = await both(() => [linear(a, b)]);
+    const together = await both(() => keepPacked(device, () => [linear(a, b), linear(a, b)]));
+    for (const values of together.values)
+      expect(Buffer.compare(Buffer.from(values.buffer), Buffer.from(apart.values[0]!.buffer))).toBe(0);
+  }
+});
+
 test("copies go with their source, and all of them at the end, an error's too", () => {
   const before = device.memory().liveBytes;
   keepPacked(device, () => {

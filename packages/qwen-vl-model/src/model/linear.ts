@@ -1,5 +1,5 @@
 // One projection of the model: weight, bias where there is one, and the adapter where one is on.
-import { add, linear, multiply, scope, type Tensor } from "@iapo/tensor-core";
+import { addScaled, linear, scope, type Tensor } from "@iapo/tensor-core";
 import type { Adapter } from "../lora/adapter.ts";
 import type { Weights } from "../weights/weights.ts";
 
@@ -17,5 +17,5 @@ export function project({ weights, adapter }: ModelParameters, name: string, x: 
   const pair = adapter?.pairs.get(name);
   if (!pair) return base();
   // Without a scope of their own, the base and the two products before the last sum would live until the layer ends.
-  return scope(() => add(base(), multiply(linear(linear(x, pair.a.run), pair.b.run), pair.scale)));
+  return scope(() => addScaled(base(), linear(linear(x, pair.a.run), pair.b.run), pair.scale));
 }

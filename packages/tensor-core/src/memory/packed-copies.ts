@@ -5,8 +5,10 @@ import type { Device } from "../device/device.ts";
 import type { Storage, Tensor } from "../tensor.ts";
 import { refusePromise, release } from "./scope.ts";
 
-/** Bytes of all copies together; the oldest go first. */
+/** Bytes of all copies together; those go first that were used longest ago. */
 const MOST_BYTES = 16 << 20;
+/** Larger ones are not kept: so a product's two never push each other out. */
+const LARGEST = MOST_BYTES / 2;
 
 interface Copy {
   readonly source: Storage;
@@ -16,16 +18,34 @@ interface Copy {
 }
 
 export class PackedCopies {
-  /** By source and layout, in the order of their making. */
+  /** By source and layout, in the order of their last use. */
   readonly #copies = new Map<string, Copy>();
   #bytes = 0;
+
+  /** Whether a copy of so many bytes is kept. */
+  keeps(bytes: number): boolean {
+    return bytes <= LARGEST;
+  }
+
+  /** A copy that is still in use, if it is one. */
+  touch(tensor: Tensor): void {
+    for (const [key, copy] of this.#copies) {
+      if (copy.tensor !== tensor) continue;
+      this.#copies.delete(key);
+      this.#copies.set(key, copy);
+      return;
+    }
+  }
 
   /** The copy of `source` in `layout`, made by `pack` where there is none of its present contents. It belongs to this object. */
   get(source: Tensor, layout: string, pack: () => Tensor): Tensor {
     const { storage, byteOffset } = source;
     const key = `${storage.id}/${byteOffset}/${layout}`;
     const known = this.#copies.get(key);
-    if (known?.version === storage.version) return known.tensor;
+    if (known?.version === storage.version) {
+      this.touch(known.tensor);
+      return known.tensor;
+    }
     this.#drop(key);
     const tensor = pack();
     release(tensor);

@@ -2,6 +2,7 @@
 export { abs } from "./abs.ts";
 export { add } from "./add.ts";
 export { addInto } from "./add-into.ts";
+export { addScaled } from "./add-scaled.ts";
 export { allFinite } from "./all-finite.ts";
 export { argmax } from "./argmax.ts";
 export { attention } from "./attention/attention.ts";

@@ -82,6 +82,7 @@ function tile(device: Device, problem: Problem, temporary: Tensor[]): void {
       outColumns: { ...outColumns, column: outColumns.column + column },
     };
     const packed: Tensor[] = [];
+    device.packed?.touch(a.tensor); // it is used again: a strip of b does not push it out
     dispatchTile(device, part, a, kMajor(device, storedB(problem, column, part.n), layout === "nt", packed));
     for (const tensor of packed) tensor.dispose();
   }

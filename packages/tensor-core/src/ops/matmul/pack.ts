@@ -78,8 +78,9 @@ export function kMajor(device: Device, stored: Stored, transposes: boolean, temp
   const groups = Math.ceil(width / 4);
   const pack = (): Tensor => packedCopy(device, stored, transposes, k, groups);
   const layout = [transposes, rows, columns, start, stride, batch, batchStride].join(",");
-  const packed = device.packed ? device.packed.get(tensor, layout, pack) : pack();
-  if (!device.packed) temporary.push(packed);
+  const kept = device.packed?.keeps(16 * batch * k * groups) ? device.packed : undefined;
+  const packed = kept ? kept.get(tensor, layout, pack) : pack();
+  if (!kept) temporary.push(packed);
   return { tensor: packed, start: 0, stride: groups, batchStride: groups * k };
 }
 
