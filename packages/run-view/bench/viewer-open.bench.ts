@@ -83,14 +83,18 @@ async function training(begun: string, isOpen: boolean): Promise<Timed> {
   const end = ended(child);
   const steps = join(directory, "steps");
   const processorAt: number[] = [];
+  const viewerAt: number[] = [];
   let isOver = false;
   void end.finally(() => (isOver = true)).catch(() => {});
   while (!isOver) {
-    if (timedSteps(directory) - 1 > processorAt.length) processorAt.push(processorSeconds(child));
+    if (timedSteps(directory) - 1 > processorAt.length) {
+      processorAt.push(processorSeconds(child));
+      viewerAt.push(viewer?.seconds() ?? 0);
+    }
     await sleep(20);
   }
   await end;
-  const used = viewer ? { viewer: viewer.seconds() / STEPS, requests: viewer.requests() } : { viewer: 0, requests: 0 };
+  const requests = viewer?.requests() ?? 0;
   await viewer?.close();
   const files = finished(steps);
   const written = files.slice(1).map((name) => statSync(join(steps, name), { bigint: true }).mtimeNs);
@@ -101,7 +105,8 @@ async function training(begun: string, isOpen: boolean): Promise<Timed> {
   return {
     wall: between(written.map((at) => Number(at) / 1e9)),
     processor: between(processorAt),
-    ...used,
+    viewer: viewer ? median(between(viewerAt)) : 0,
+    requests,
     hash: hash.digest("hex"),
   };
 }
@@ -139,9 +144,8 @@ async function openViewer(shown: string) {
   });
   const left = Promise.allSettled(following);
   await sleep(1000);
-  const before = processorSeconds(child);
   return {
-    seconds: () => processorSeconds(child) - before,
+    seconds: () => processorSeconds(child),
     requests: () => requests,
     async close() {
       stop.abort();
