@@ -2,7 +2,7 @@
 // tasks, group size, turns and update. Prints `{ rows }` as JSON. One process each, kept warm; steps take turns. Prompts, tools and rewards of
 // the Python workers come from this process, and its time is not counted as theirs; ours counts its own. Figures are medians of the rounds after the first.
 // `correct`: rewards of all steps agree within 4 standard errors, and the loss of the same traces within 1e-4 of its terms.
-import { existsSync } from "node:fs";
+import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { largeTeacherDirectory, studentDirectory } from "@iapo/nano-vl";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
@@ -16,7 +16,7 @@ const models = { nano: studentDirectory, "2.4 M": largeTeacherDirectory };
 const interop = join(import.meta.dirname, "../../../tools/interop");
 const python = join(interop, ".venv/bin/python");
 
-if (!existsSync(python)) throw new Error("there is no tools/interop/.venv: run tools/interop/set-up.sh first");
+execFileSync(join(interop, "set-up.sh"), { stdio: ["ignore", 2, 2] });
 
 const rows: object[] = [];
 for (const [name, directory] of Object.entries(models)) rows.push(...(await compare(name, directory)));

@@ -30,7 +30,8 @@ def load(directory, dtype=torch.float32):
 def inputs_of(model, probe):
     ids = torch.tensor([probe["ids"]])
     inputs = dict(input_ids=ids, attention_mask=torch.ones_like(ids))
-    if "mm_token_type_ids" in inspect.signature(model.forward).parameters:
+    plain = model.get_base_model() if hasattr(model, "peft_config") and hasattr(model, "get_base_model") else model
+    if "mm_token_type_ids" in inspect.signature(plain.forward).parameters:
         inputs["mm_token_type_ids"] = (ids == model.config.image_token_id).int()
     if probe["patches"]:
         patch = model.config.vision_config.patch_size

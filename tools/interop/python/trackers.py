@@ -13,7 +13,7 @@ import zlib
 
 out, sys.stdout = sys.stdout, sys.stderr
 folder = pathlib.Path(sys.argv[1])
-os.environ.update(TRACKIO_DIR=str(folder / "trackio"), MLFLOW_DISABLE_TELEMETRY="true", WANDB_MODE="offline", DO_NOT_TRACK="1")
+os.environ.update(TRACKIO_DIR=str(folder / "trackio"), MLFLOW_DISABLE_TELEMETRY="true", MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", WANDB_MODE="offline", DO_NOT_TRACK="1")
 
 
 def say(**values):
