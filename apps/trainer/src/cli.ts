@@ -13,6 +13,7 @@ import { addDiagnose } from "./commands/diagnose.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addEval } from "./commands/eval.ts";
 import { addExport } from "./commands/export.ts";
+import { addFleet } from "./commands/fleet.ts";
 import { addInit } from "./commands/init.ts";
 import { addPlan } from "./commands/plan.ts";
 import { addRecipes } from "./commands/recipes.ts";
@@ -37,6 +38,7 @@ const commands: readonly AddCommand[] = [
   addSft,
   addTrain,
   addWorker,
+  addFleet,
   addEval,
   addAttribute,
   addReplay,

@@ -39,9 +39,17 @@ export interface UnitOf<T> {
 /** A worker that was admitted. */
 export interface CrewMember extends Omit<Presence, "facts" | "session"> {
   readonly id: string;
+  /** The role of the unit that it works on. */
+  readonly at: string | undefined;
 }
 
-/** Since the crew was opened. */
+/** What was done in a step, and by whom. */
+export interface CrewStep extends CrewCounts {
+  readonly workers: Readonly<
+    Record<string, { readonly host: string; readonly units: number; readonly milliseconds: number }>
+  >;
+}
+
 export interface CrewCounts {
   /** Results that were taken. */
   readonly units: number;
@@ -66,6 +74,13 @@ interface Pending {
   fail(error: FleetError): void;
 }
 
+const noCounts = () => ({ units: 0, copies: 0, returned: 0, bytesSent: 0, bytesReceived: 0, messages: 0 });
+
+/** Without the number of the copy. */
+function nameOf(unit: string): string {
+  return unit.split(".").slice(0, 2).join(".");
+}
+
 const LOOK_EVERY = 250;
 /** A unit is a straggler where it takes so many times as long as is usual, and at least so many milliseconds. */
 const [SLOW, SLOW_AT_LEAST] = [3, 2000];
@@ -86,7 +101,8 @@ export class Crew {
   readonly #blobs = new Set<string>();
   readonly #versions: string[] = [];
   readonly #ends: (() => void)[] = [];
-  readonly #counts = { units: 0, copies: 0, returned: 0, bytesSent: 0, bytesReceived: 0, messages: 0 };
+  readonly #counts = noCounts();
+  readonly #did = new Map<string, { host: string; units: number; milliseconds: number }>();
   #failure: FleetError | undefined;
   #numbered = 0;
 
@@ -111,16 +127,13 @@ export class Crew {
     this.#patience = options.patience ?? 30_000;
   }
 
-  get counts(): CrewCounts {
-    return this.#counts;
-  }
-
   /** Those who were heard of lately. */
   members(): CrewMember[] {
     const now = performance.now();
     return [...this.#workers].flatMap(([id, { presence, seen }]) => {
       const { facts: _, session: __, ...rest } = presence;
-      return now - seen < this.#patience ? [{ id, ...rest }] : [];
+      const at = rest.unit === null ? undefined : this.#pending.get(nameOf(rest.unit))?.role;
+      return now - seen < this.#patience ? [{ id, ...rest, at }] : [];
     });
   }
 
@@ -185,14 +198,22 @@ export class Crew {
     return hash;
   }
 
-  /** Frees what the step has left, and takes back units that nobody needs any more. @throws FleetError `conflict`, `lost` */
-  async endStep(): Promise<void> {
+  /**
+   * Frees what the step has left, and takes back units that nobody needs any more.
+   * @returns what was done since the last step's end
+   * @throws FleetError `conflict`, `lost`
+   */
+  async endStep(): Promise<CrewStep> {
     this.check();
+    const done = { ...this.#counts, workers: Object.fromEntries([...this.#did].sort()) };
+    Object.assign(this.#counts, noCounts());
+    this.#did.clear();
     const { transport } = this.#options;
     await transport.withdraw();
     this.#settled.clear();
     for (const hash of this.#blobs) await transport.deleteBlob(hash);
     this.#blobs.clear();
+    return done;
   }
 
   /** @throws FleetError `conflict` */
@@ -275,7 +296,7 @@ export class Crew {
       this.#counts.messages++;
       this.#counts.bytesReceived += value.length;
       const worker = this.#workers.get(result.worker);
-      const name = result.unit.split(".").slice(0, 2).join(".");
+      const name = nameOf(result.unit);
       if (!worker || !key.startsWith(`result.${name}.`)) return;
       if (result.blob) await this.#taken(name, result.worker, result.blob, result.milliseconds);
       else this.#failed(name, result.worker, result.error ?? "it says nothing of it");
@@ -305,6 +326,9 @@ export class Crew {
       return;
     }
     this.#counts.units++;
+    const host = this.#workers.get(worker)?.presence.host ?? "";
+    const did = this.#did.get(worker) ?? { host, units: 0, milliseconds: 0 };
+    this.#did.set(worker, { host, units: did.units + 1, milliseconds: Math.round(did.milliseconds + milliseconds) });
     const usual = this.#durations.get(pending.role) ?? [];
     usual.push(milliseconds);
     this.#durations.set(pending.role, usual.slice(-USUAL_OF));

@@ -44,13 +44,17 @@ export interface WorkOptions {
 const [SIGN_EVERY, AGAIN_AFTER] = [2000, 1000];
 const LONGEST_ERROR = 4000;
 
-/** Works until the signal aborts. @throws FleetError `refused` where the learner does not admit it; what `open` throws */
-export async function work(options: WorkOptions): Promise<void> {
-  const { transport, signal } = options;
+/** Works until the signal aborts or the run is removed. @throws FleetError `refused` where the learner does not admit it; what `open` throws */
+export async function work(given: WorkOptions): Promise<void> {
+  const { transport } = given;
   const runs = new Latest<Announcement>();
+  const gone = new AbortController();
   const end = await transport.watch("run", (_key, value) => {
     if (value) runs.set(decodeMessage(announcementSchema, value, "the announcement of the run"));
+    else gone.abort();
   });
+  const signal = AbortSignal.any([given.signal, gone.signal]);
+  const options = { ...given, signal };
   let opened: { readonly run: string; readonly member: Member } | undefined;
   try {
     while (!signal.aborted) {

@@ -1,6 +1,6 @@
 // Pieces of an update that others compute: the same weights and moments to the bit, whoever computed which; and groups by themselves beside packed ones.
 import { type Device, deriveSeed, openDevice, type Tensor } from "@iapo/tensor-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import {
   computePiece,
   Learner,
@@ -16,19 +16,21 @@ import {
 import { lossPreset } from "../src/math/index.ts";
 import { chartTasks, environment, type NanoOptions, nanoPolicy } from "./support/nano.ts";
 
+vi.setConfig({ testTimeout: 300_000 });
+
 let device: Device;
 beforeAll(async () => {
   device = await openDevice();
 });
 afterAll(() => device.close());
 
-const options = { loss: lossPreset("dapo"), epochs: 2, miniBatch: 2, split: "group" } as const;
+const options = { loss: lossPreset("dapo"), epochs: 1, miniBatch: 2, split: "group" } as const;
 
 async function scoredGroups(policy: TrainablePolicy): Promise<ScoredGroup[]> {
   const place = { step: 0, seed: (...at: number[]) => deriveSeed("workforce", ...at) };
-  const how = { samples: 3, sampling: { temperature: 1 }, maxTokens: 10 };
+  const how = { samples: 2, sampling: { temperature: 1 }, maxTokens: 6 };
   const { groups } = await rollout(policy, environment, await chartTasks(3), how, place);
-  return groups.map((traces) => traces.map((trace, i) => ({ trace, advantages: trace.turns.map(() => i - 1) })));
+  return groups.map((traces) => traces.map((trace, i) => ({ trace, advantages: trace.turns.map(() => 1 - 2 * i) })));
 }
 
 /** Pieces whose number `takes` wants, from their traces and constants alone, as a worker makes them. */
@@ -66,7 +68,7 @@ test.each([{ dtype: "f32" }, { dtype: "bf16" }, { dtype: "f32", lora: true }] as
     const alone = await trained(kind, () => false);
     const some = await trained(kind, (piece) => piece % 2 === 1);
     const all = await trained(kind, () => true);
-    expect([alone.made, some.made, all.made].map(({ length }) => length)).toEqual([0, 2, 6]);
+    expect([alone.made, some.made, all.made].map(({ length }) => length)).toEqual([0, 1, 3]);
     for (const other of [some, all]) {
       expect(other.outcomes).toEqual(alone.outcomes);
       expect(other.values).toEqual(alone.values);

@@ -1,12 +1,12 @@
 // iapo train, iapo sft
 import { type Job, openJob } from "@iapo/jobs";
 import { type Command, InvalidArgumentError } from "commander";
-import { TrainerError } from "../error.ts";
-import type { FleetFlags } from "../fleet/open-workers.ts";
+import { checkFleetFlags, type FleetFlags } from "../fleet/open-workers.ts";
 import { openTracker, trackerNames } from "../log/trackers.ts";
 import { dryRun } from "../run/dry-run.ts";
 import { runWithProgress } from "../run/run-job.ts";
 import { type AddCommand, collect, type Run, wholeNumber } from "./command.ts";
+import { word } from "./worker.ts";
 
 interface Given extends FleetFlags {
   readonly set: readonly string[];
@@ -44,9 +44,10 @@ function addRun(command: Command, run: Run, kind: Job["kind"], section: "grpo" |
     .option("--trust", "of a run's directory: load the modules of tools and functions that it names")
     .option(
       "--fleet <workers>",
-      "so many workers of this machine share the work; the run's bits are the same",
-      wholeNumber,
+      "workers share the work, to the same bits: so many of this machine, or those at a server, such as nats://127.0.0.1:4222",
+      workers,
     )
+    .option("--run <name>", "of --fleet: the run's name on the server; default that of the configuration", word)
     .option("--min-workers <count>", "of --fleet: wait until so many are there", wholeNumber)
     .option(
       "--patience <seconds>",
@@ -59,20 +60,17 @@ function addRun(command: Command, run: Run, kind: Job["kind"], section: "grpo" |
     .option("--json", "progress and result as JSON on standard output, one object a line")
     .action((source: string, { set, steps, out, trust, log, ...flags }: Given) =>
       run(async (io) => {
-        const unused = (["minWorkers", "patience", "verify", "mixed"] as const).find(
-          (name) => flags[name] !== undefined,
-        );
-        if (flags.fleet === undefined && unused)
-          throw new TrainerError(
-            "argument",
-            `--${unused === "minWorkers" ? "min-workers" : unused} is of --fleet, which is not given`,
-          );
+        checkFleetFlags({ ...flags, trust });
         const settings = [...set, ...(steps === undefined ? [] : [`${section}.steps=${steps}`])];
         const trackers = log.map((name) => openTracker(name, process.env));
         const job = openJob(source, { kind, set: settings, directory: out, trust });
         return flags.dryRun ? dryRun(job, io) : runWithProgress(job, { ...flags, trust, trackers }, io);
       }),
     );
+}
+
+function workers(text: string): number | string {
+  return /^\d+$/.test(text) ? wholeNumber(text) : text;
 }
 
 function share(text: string): number {

@@ -10,9 +10,9 @@ export const addWorker: AddCommand = (program, run) => {
     .description("do units of work of a run that another process trains: rollouts, explanations, gradients")
     .requiredOption(
       "--server <where>",
-      "parent: the process that has started this one, as iapo train --fleet does",
-      server,
+      "such as nats://127.0.0.1:4222; or parent, for the process that has started this one",
     )
+    .option("--run <name>", "the run's name on the server", word)
     .option("--roles <list>", `what it does, with commas between; default all of ${roles.join(", ")}`, readRoles)
     .option("--set <key=value>", "in place of the learner's setting, such as model.directory=/data/model", collect, [])
     .option("--trust", "load the modules of tools and functions that the run's configuration names")
@@ -20,12 +20,8 @@ export const addWorker: AddCommand = (program, run) => {
     .action((flags: WorkerFlags) => run((io) => runWorker(flags, io)));
 };
 
-function server(text: string): string {
-  if (text !== "parent") throw new InvalidArgumentError("It must be parent.");
-  return text;
-}
-
-function word(text: string): string {
+/** Reads a name. */
+export function word(text: string): string {
   if (!/^[\w-]{1,64}$/.test(text)) throw new InvalidArgumentError("It must be a word of letters, digits, - and _.");
   return text;
 }

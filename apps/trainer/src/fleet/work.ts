@@ -1,22 +1,30 @@
 // iapo worker: takes units of a run until it is told to stop.
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
-import { parentTransport, work } from "@iapo/fleet";
+import { natsTransport, parentTransport, type Transport, work } from "@iapo/fleet";
 import { openMember, type Role } from "@iapo/jobs";
 import { openAdapter } from "../adapter.ts";
+import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { CliIo } from "../io.ts";
 
 export interface WorkerFlags {
+  /** A server's address, or `parent`. */
+  readonly server: string;
+  /** The run's name on the server. */
+  readonly run?: string;
   readonly set: readonly string[];
   readonly roles?: readonly Role[];
   readonly trust?: true;
   readonly name?: string;
 }
 
-export async function runWorker({ set, roles, trust, name }: WorkerFlags, { note, signal }: CliIo): Promise<number> {
+export async function runWorker(
+  { server, run, set, roles, trust, name }: WorkerFlags,
+  { note, signal }: CliIo,
+): Promise<number> {
   using device = await openAdapter();
-  const transport = parentTransport();
+  const transport = await transportOf(server, run, note);
   const id =
     name ??
     `${hostname()
@@ -26,11 +34,26 @@ export async function runWorker({ set, roles, trust, name }: WorkerFlags, { note
   try {
     await work({
       ...{ transport, id, signal },
-      open: (run) => openMember(run, { device, roles, set, trust: trust ?? false, signal }),
+      open: (announced) => openMember(announced, { device, roles, set, trust: trust ?? false, signal }),
       onNews: note,
     });
   } finally {
     await transport.close();
   }
   return ExitCode.done;
+}
+
+/** @throws TrainerError `argument` for a server without a run, or a run without one */
+async function transportOf(
+  server: string,
+  run: string | undefined,
+  onNews: (text: string) => void,
+): Promise<Transport> {
+  const isParent = server === "parent";
+  if (isParent !== (run === undefined))
+    throw new TrainerError(
+      "argument",
+      isParent ? "--run is of a server, not of parent" : "--run is needed: the run's name on the server",
+    );
+  return run === undefined ? parentTransport() : natsTransport({ server, run, onNews });
 }

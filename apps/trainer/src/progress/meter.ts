@@ -7,6 +7,8 @@ export interface MeterOptions {
   /** Tokens that a step wrote, or learned from. */
   readonly tokensOf: (metrics: Metrics) => number;
   readonly memory: () => Pick<MemoryReport, "liveBytes" | "peakBytes" | "reservedBytes" | "peakReservedBytes">;
+  /** Of a fleet: each worker with what it is at. */
+  readonly workers?: (() => readonly string[]) | undefined;
   /** Milliseconds; default the clock. */
   readonly now?: (() => number) | undefined;
 }
@@ -33,6 +35,8 @@ export interface Reading {
   readonly gpuPeakReservedBytes: number;
   /** Raised by this process. */
   readonly alarms: readonly Alarm[];
+  /** Where the run has a fleet. */
+  readonly workers?: readonly string[] | undefined;
 }
 
 /** Steps that a mean is taken over. */
@@ -88,7 +92,7 @@ export class Meter {
   }
 
   read(): Reading {
-    const { steps, memory } = this.#options;
+    const { steps, memory, workers } = this.#options;
     const { liveBytes, reservedBytes, peakBytes, peakReservedBytes } = memory();
     this.#sawPeaks(peakBytes, peakReservedBytes);
     const seconds = this.#latest.reduce((sum, one) => sum + one.seconds, 0);
@@ -108,6 +112,7 @@ export class Meter {
       gpuPeakBytes: this.#peakBytes,
       gpuPeakReservedBytes: this.#peakReservedBytes,
       alarms: [...this.#alarms],
+      workers: workers?.(),
     };
   }
 

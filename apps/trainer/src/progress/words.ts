@@ -37,6 +37,7 @@ export function screenLines(title: string, reading: Reading, width: number): str
     values(metrics).join("  ") || "the first step is at work",
     ...(rewards.length > 1 ? [`reward ${curve(rewards)}`] : []),
     pace(reading).join("  "),
+    ...(reading.workers ? [`workers ${reading.workers.join("  ") || "none yet"}`] : []),
     ...alarms.slice(-3).map((alarm) => alarmLine(alarm)),
   ];
 }

@@ -1,4 +1,5 @@
 // iapo train and iapo sft: a job is run with progress, and its result printed.
+import type { Crew } from "@iapo/fleet";
 import { isInterrupt, type Job, type JobResult, runJob } from "@iapo/jobs";
 import { openAdapter } from "../adapter.ts";
 import { ExitCode } from "../exit-codes.ts";
@@ -21,22 +22,31 @@ export async function runWithProgress(
   io: CliIo,
 ): Promise<number> {
   using device = await openAdapter();
+  let crew: Crew | undefined;
+  const workers = (): string[] => crew?.members().map(({ id, at = "waits" }) => `${id}: ${at}`) ?? [];
   const progress = createProgress(io, {
     title: `iapo ${job.kind} ${job.name} in ${job.directory}, on ${device.facts.description}`,
     steps: job.steps,
     tokensOf: job.tokensOf,
     memory: () => device.memory(),
     json,
+    ...(fleetFlags.fleet !== undefined && { workers }),
   });
   const onWarning = (message: string): void => progress.note(`! ${message}`);
   const logs: Promise<RunLog>[] = [];
   let result: JobResult | undefined;
   try {
-    await using fleet = fleetFlags.fleet === undefined ? undefined : openWorkers(fleetFlags, progress.note);
+    await using fleet =
+      fleetFlags.fleet === undefined ? undefined : await openWorkers(fleetFlags, job.name, progress.note);
     result = await runJob(job, {
       device,
       resume,
-      fleet: fleet?.options,
+      fleet: fleet && {
+        ...fleet.options,
+        onCrew: (opened) => {
+          crew = opened;
+        },
+      },
       signal: io.signal,
       onPhase: progress.phase,
       onBegin(done) {

@@ -1,4 +1,6 @@
 // A run's fleet over NATS JetStream: units in a work queue, keys in a key-value bucket, blobs in an object store; all on the server's disk.
+
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ConsumerConfig, JetStreamClient, JetStreamManager } from "@nats-io/jetstream";
 import type { KV } from "@nats-io/kv";
 import type { ObjectStore } from "@nats-io/obj";
@@ -16,6 +18,8 @@ export interface NatsOptions {
   readonly run: string;
   /** Milliseconds after which a silent claim is given to another; default 30 000. The learner's counts. */
   readonly patience?: number | undefined;
+  /** Do not make a place for the run where the server has none. */
+  readonly mustExist?: boolean | undefined;
   readonly onNews?: ((text: string) => void) | undefined;
 }
 
@@ -26,6 +30,12 @@ export async function natsTransport(options: NatsOptions): Promise<Transport> {
     throw new FleetError("argument", `${run} is no name of a run on a server: letters, digits, - and _ only`);
   const connected = await connectServer(server, `iapo ${run}`);
   try {
+    const { modules, connection } = connected;
+    const manager = await modules.jetstream.jetstreamManager(connection);
+    const stream = streamOf(run);
+    const isThere = await manager.streams.info(stream).catch(() => undefined);
+    if (!isThere && options.mustExist)
+      throw new FleetError("missing", `${server} holds no run ${run}: its learner, or a worker, makes its place there`);
     return await NatsTransport.open(connected, options);
   } catch (cause) {
     await connected.connection.close();
@@ -37,6 +47,31 @@ export async function natsTransport(options: NatsOptions): Promise<Transport> {
     );
   }
 }
+
+/** Removes all that a run has left on a server; its workers end. @throws FleetError `missing`, `argument`, `lost` */
+export async function removeFleet({ server, run }: Pick<NatsOptions, "server" | "run">): Promise<void> {
+  const transport = await natsTransport({ server, run, mustExist: true });
+  await transport.unset("run");
+  await sleep(HEARD_WITHIN);
+  await transport.close();
+  const { modules, connection } = await connectServer(server, `iapo ${run}`);
+  try {
+    const manager = await modules.jetstream.jetstreamManager(connection);
+    const stream = streamOf(run);
+    for (const name of [stream, `KV_${stream}_keys`, `OBJ_${stream}_blobs`]) await manager.streams.delete(name);
+  } catch (cause) {
+    throw new FleetError("lost", `${server}: ${run} cannot be removed: ${(cause as Error).message}`, { cause });
+  } finally {
+    await connection.close();
+  }
+}
+
+function streamOf(run: string): string {
+  return `IAPO_${run}`;
+}
+
+/** Milliseconds in which workers hear that their run is gone. */
+const HEARD_WITHIN = 1000;
 
 /** Milliseconds between looks into the queues: what is given back by a silent worker makes no sound. */
 const LOOK_EVERY = 2000;
@@ -64,7 +99,7 @@ class NatsTransport implements Transport {
 
   static async open({ modules, connection }: Connected, options: NatsOptions): Promise<NatsTransport> {
     const { core, jetstream, kv, obj } = modules;
-    const stream = `IAPO_${options.run}`;
+    const stream = streamOf(options.run);
     const subject = `iapo.${options.run}`;
     const client = jetstream.jetstream(connection);
     const manager = await jetstream.jetstreamManager(connection);

@@ -5,7 +5,8 @@ import type { Hub } from "../hub.ts";
 import { serveChild } from "./serve.ts";
 
 export interface StartOptions {
-  readonly hub: Hub;
+  /** For workers that are given no server: they are served here. */
+  readonly hub?: Hub | undefined;
   readonly count: number;
   /** The program, and its arguments. */
   readonly module: string;
@@ -34,7 +35,7 @@ export function startWorkers({ hub, count, module, args, onNews = () => {} }: St
       detached: true,
     });
     const { pid } = child;
-    serveChild(hub, child, onNews);
+    if (hub) serveChild(hub, child, onNews);
     if (child.stderr) createInterface({ input: child.stderr }).on("line", (line) => onNews(`process ${pid}: ${line}`));
     const end = (): void => void child.kill("SIGTERM");
     stop.signal.addEventListener("abort", end, { once: true });

@@ -61,7 +61,7 @@ export async function openFleet(job: Job, options: FleetOptions, parts: FleetPar
   const isJudged = config.judge !== undefined && config.environment.scoring.scoring === "judge";
   return {
     workforce: new FleetWorkforce({ crew, policy, environment, grpo: config.grpo, isJudged }),
-    over: (recipe) => endingSteps(recipe, crew),
+    over: (recipe) => endingSteps(recipe, crew, job.directory),
     [Symbol.asyncDispose]: () => crew.close(),
   };
 }

@@ -1,4 +1,5 @@
 // The learner's fleet as what recipes ask for: units go out, what nobody does is left to the recipe.
+import { join } from "node:path";
 import type { Crew } from "@iapo/fleet";
 import {
   type ComputedPiece,
@@ -13,6 +14,7 @@ import {
 import type { GrpoSettings } from "@iapo/grpo/config";
 import type { ExplainElsewhere } from "@iapo/iapo";
 import type { Environment, Trace } from "@iapo/rollout-trace";
+import { appendLine } from "@iapo/rollout-trace/files";
 import { packTraces } from "./traces.ts";
 import {
   packConstants,
@@ -141,13 +143,13 @@ export class FleetWorkforce implements Workforce {
   }
 }
 
-/** A recipe whose steps leave nothing in the fleet. */
-export function endingSteps<R extends Recipe>(recipe: R, crew: Crew): R {
+/** A recipe whose steps leave nothing in the fleet but a line of `fleet.jsonl`, which no hash covers: who did what. */
+export function endingSteps<R extends Recipe>(recipe: R, crew: Crew, directory: string): R {
   return {
     ...recipe,
     async step(place) {
       const made = await recipe.step(place);
-      await crew.endStep();
+      await appendLine(join(directory, "fleet.jsonl"), { step: place.step, ...(await crew.endStep()) });
       return made;
     },
   };

@@ -1,0 +1,81 @@
+// A nats-server of one's own, for a fleet on this machine: found on PATH, on loopback, ended with the command.
+import { spawn } from "node:child_process";
+import { accessSync, constants, mkdirSync } from "node:fs";
+import { connect } from "node:net";
+import { delimiter, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { TrainerError } from "../error.ts";
+
+/** Where packages put servers, which is not on everybody's PATH. */
+const SYSTEM = ["/usr/sbin", "/usr/local/sbin"];
+const STARTS_WITHIN = 10_000;
+
+export interface OwnServer extends AsyncDisposable {
+  readonly url: string;
+  /** When it ends, and how. */
+  readonly ended: Promise<string>;
+}
+
+/** @throws TrainerError `missing` where there is no program, or `argument` where the port is taken */
+export async function startServer(port: number, store: string): Promise<OwnServer> {
+  const program = findProgram("nats-server");
+  if (program === undefined)
+    throw new TrainerError(
+      "missing",
+      "there is no nats-server on PATH: install one (apt-get install nats-server; brew install nats-server; or a release of github.com/nats-io/nats-server), or name a server that runs: iapo train --fleet nats://host:4222",
+    );
+  if (await answers(port)) throw new TrainerError("argument", `port ${port} is taken; choose another by --port`);
+  mkdirSync(store, { recursive: true });
+  const child = spawn(program, ["-a", "127.0.0.1", "-p", `${port}`, "-js", "-sd", store], {
+    stdio: ["ignore", "ignore", "pipe"],
+    detached: true,
+  });
+  let said = "";
+  child.stderr.on("data", (text: Buffer) => {
+    said = (said + text).slice(-1000);
+  });
+  const ended = new Promise<string>((resolve) => {
+    child.once("error", (error) => resolve(error.message));
+    child.once("exit", (code, signal) =>
+      resolve(`${signal ?? `exit code ${code}`}: ${said.trim().split("\n").at(-1)}`),
+    );
+  });
+  const until = performance.now() + STARTS_WITHIN;
+  while (!(await answers(port))) {
+    const over = await Promise.race([ended, sleep(50)]);
+    if (over !== undefined || performance.now() > until)
+      throw new TrainerError("missing", `${program} does not start: ${over ?? "it does not answer"}`);
+  }
+  return {
+    url: `nats://127.0.0.1:${port}`,
+    ended,
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGTERM");
+      await ended;
+    },
+  };
+}
+
+function findProgram(name: string): string | undefined {
+  const folders = [...(process.env.PATH ?? "").split(delimiter), ...SYSTEM];
+  return folders.map((folder) => join(folder, name)).find(isProgram);
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}
