@@ -67,7 +67,8 @@ export function unpackFrame(bytes: Uint8Array): Frame {
     if (size > bytes.length - at)
       throw invalid(`its array ${name} claims ${size} bytes, and ${bytes.length - at} are left`);
     if (arrays.has(name)) throw invalid(`it has two arrays ${name}`);
-    arrays.set(name, new types[type](bytes.slice(at, at + size).buffer));
+    // A copy: a Buffer, which is a Uint8Array too, would be cut as a view of all that lies in its memory.
+    arrays.set(name, new types[type](new Uint8Array(bytes.subarray(at, at + size)).buffer));
     at += aligned(size);
   }
   if (at !== bytes.length) throw invalid(`it ends at ${bytes.length} bytes, not at ${at}`);
