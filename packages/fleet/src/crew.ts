@@ -82,7 +82,7 @@ function nameOf(unit: string): string {
 }
 
 const LOOK_EVERY = 250;
-/** A unit is a straggler where it takes so many times as long as is usual, and at least so many milliseconds. */
+/** A unit is a straggler where it takes so many times as long as is usual, where that is known, and at least so many milliseconds. */
 const [SLOW, SLOW_AT_LEAST] = [3, 2000];
 const USUAL_OF = 64;
 /** A worker whose units fail so often is sent away. */
@@ -372,7 +372,7 @@ export class Crew {
         continue;
       }
       const durations = this.#durations.get(role) ?? [];
-      const usual = durations.toSorted((a, b) => a - b)[durations.length >> 1] ?? 0;
+      const usual = durations.toSorted((a, b) => a - b)[durations.length >> 1] ?? Number.POSITIVE_INFINITY;
       const isSlow = performance.now() - offered > Math.max(SLOW_AT_LEAST, SLOW * usual);
       const waiting = idle.findIndex(({ roles }) => roles.includes(role));
       if (!isSlow || copies > 1 || waiting < 0 || this.#settled.has(name)) continue;

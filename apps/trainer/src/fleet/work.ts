@@ -21,9 +21,12 @@ export interface WorkerFlags {
 
 export async function runWorker(
   { server, run, set, roles, trust, name }: WorkerFlags,
-  { note, signal }: CliIo,
+  { note, signal: stop }: CliIo,
 ): Promise<number> {
   using device = await openAdapter();
+  const gone = new AbortController();
+  process.once("disconnect", () => gone.abort()); // the process that has started this one has ended, however it did
+  const signal = AbortSignal.any([stop, gone.signal]);
   const transport = await transportOf(server, run, note);
   const id =
     name ??
