@@ -5,7 +5,7 @@ import { FleetError } from "../error.ts";
 /** Milliseconds between attempts, and for which a server may be away. */
 const [AGAIN_AFTER, LONGEST_OUTAGE] = [500, 10 * 60_000];
 
-/** Names of the client's errors that a server which comes back mends, and codes of a server that has just come back. */
+/** Names of the client's errors that a server which comes back mends, and the code of one that has just come back. */
 const passing: ReadonlySet<string> = new Set([
   "TimeoutError",
   "NoRespondersError",
@@ -13,7 +13,7 @@ const passing: ReadonlySet<string> = new Set([
   "ConnectionError",
   "DrainingConnectionError",
 ]);
-const starting: ReadonlySet<number> = new Set([503]);
+const starting = 10008; // JetStream system temporarily unavailable
 
 export interface PatientOptions {
   /** Such as `nats://host: cannot keep a blob`. */
@@ -40,6 +40,5 @@ export async function patiently<T>(work: () => Promise<T>, { what, isOver }: Pat
 function isPassing(cause: unknown): boolean {
   if (!(cause instanceof Error)) return false;
   if (passing.has(cause.name) || (cause.cause !== undefined && isPassing(cause.cause))) return true;
-  const { code, status } = cause as { code?: unknown; status?: unknown };
-  return [code, status].some((number) => typeof number === "number" && starting.has(number));
+  return (cause as { code?: unknown }).code === starting;
 }
