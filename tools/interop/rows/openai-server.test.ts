@@ -9,12 +9,12 @@ import { studentDirectory } from "@iapo/nano-vl";
 import { expect, test } from "vitest";
 import { startPython } from "../python.ts";
 
-const CHARTS = 256;
+const CHARTS = 64; // transformers takes half a second for a turn
 const main = join(import.meta.dirname, "../../../apps/trainer/src/main.ts");
 
 type Metrics = Readonly<Record<string, { readonly value: number }>>;
 
-test("rates of 256 charts agree within sampling error", async () => {
+test("rates of charts agree within sampling error", async () => {
   const folder = await mkdtemp(join(tmpdir(), "iapo-endpoint-"));
   const python = startPython("openai_server", [studentDirectory]);
   let said = "";
