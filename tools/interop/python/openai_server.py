@@ -1,10 +1,11 @@
-"""A model of a directory behind OpenAI's chat completions, by transformers: one request after the other. Prints its address."""
+"""A model of a directory behind OpenAI's chat completions, by transformers: one answer after the other. Prints its address."""
 
 import base64
 import io
 import json
 import sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock
 
 import torch
 from models import load
@@ -52,12 +53,16 @@ def answer(request):
     return tokenizer.decode(out, skip_special_tokens=True), "stop" if ended else "length"
 
 
+one_at_a_time = Lock()
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
         request = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        text, reason = answer(request)
+        with one_at_a_time:
+            text, reason = answer(request)
         message = dict(role="assistant", content=text)
         body = json.dumps(dict(object="chat.completion", choices=[dict(index=0, message=message, finish_reason=reason)])).encode()
         self.send_response(200)
@@ -70,6 +75,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-server = HTTPServer(("127.0.0.1", 0), Handler)
+# A thread for each connection: clients keep theirs open, and others would wait until they are closed.
+server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 print(f"http://127.0.0.1:{server.server_port}/v1", flush=True)
 server.serve_forever()
