@@ -267,4 +267,14 @@ describe.each(deviceKinds)("head on %o", (kind) => {
     });
     expect(device.memory().liveBytes).toBe(before);
   });
+
+  test("a banned id outside the vocabulary is refused at the call, also where there is no row", () => {
+    const [hidden, weight] = [device.tensor(new Float32Array(), [0, D]), weightOf(matrix("few", 2), "f32")];
+    const outside = { bannedIds: [2] };
+    const words = "banned id 2 is not in a vocabulary of 2";
+    const none = { rows: new Int32Array(), targets: new Int32Array() };
+    expect(() => logProbs(hidden, weight, none, outside)).toThrow(words);
+    expect(() => topLogProbs(hidden, weight, 1, outside)).toThrow(words);
+    expect(() => headDivergence(hidden, weight, hidden, weight, { direction: "forward", ...outside })).toThrow(words);
+  });
 });

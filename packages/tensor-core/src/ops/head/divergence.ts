@@ -7,7 +7,7 @@ import { concat } from "../concat.ts";
 import { defineOp, expectDType, shapeError } from "../define.ts";
 import { fill } from "../fill.ts";
 import { reshape } from "../reshape.ts";
-import { bannedMask } from "./banned.ts";
+import { bannedMask, checkBannedIds } from "./banned.ts";
 import { divergenceCases } from "./divergence-cases.ts";
 import { addDivergence, divergenceGradient, type LogitPair } from "./divergence-kernels.ts";
 import { divergenceReference } from "./divergence-reference.ts";
@@ -40,7 +40,7 @@ export const headDivergence = defineOp({
       shapeError("headDivergence", `the rows of ${hidden} and ${otherHidden} do not belong to each other`);
     inverseTemperature(temperature);
     const [vocabulary, others] = [rowsOf(weight), rowsOf(otherWeight)];
-    const banned = new Set(bannedIds);
+    const banned = checkBannedIds(vocabulary, bannedIds);
     for (let id = others; id < vocabulary; id++)
       if (!banned.has(id))
         throw new TensorError("argument", `headDivergence: the other head has ${others} ids: id ${id} must be banned`);

@@ -5,7 +5,7 @@ import type { Tensor } from "../../tensor.ts";
 import { defineOp, expectDType, shapeError } from "../define.ts";
 import { fill } from "../fill.ts";
 import { headBackward } from "./backward.ts";
-import { bannedMask } from "./banned.ts";
+import { bannedMask, checkBannedIds } from "./banned.ts";
 import { headCases } from "./cases.ts";
 import { checkPairs, groupPairs, type TargetPairs } from "./pairs.ts";
 import type { HeadParams, LogProbOptions } from "./params.ts";
@@ -53,7 +53,7 @@ export const logProbs = defineOp({
     if (rows === undefined || d !== width || !vocabulary || more.length + others.length > 0)
       shapeError("logProbs", `takes hidden [rows, d] and weight [vocabulary, d], not ${hidden} and ${weight}`);
     inverseTemperature(temperature);
-    checkPairs(pairs, rows, vocabulary, new Set(bannedIds));
+    checkPairs(pairs, rows, vocabulary, checkBannedIds(vocabulary, bannedIds));
     return [{ shape: [pairs.rows.length] }, { shape: [pairs.rows.length] }, { shape: [rows] }];
   },
   run: (device, [hidden, weight], outputs, { pairs, temperature = 1, bannedIds = [] }) => {

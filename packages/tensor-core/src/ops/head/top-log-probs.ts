@@ -9,7 +9,7 @@ import { fill } from "../fill.ts";
 import { minusInfinityWgsl } from "../non-finite-wgsl.ts";
 import { dispatchTopK, LARGEST_K, orderOf } from "../top-k.ts";
 import { grid, perItemHead } from "../wgsl.ts";
-import { bannedMask, bannedWgsl } from "./banned.ts";
+import { bannedMask, bannedWgsl, checkBannedIds } from "./banned.ts";
 import { inverseTemperature } from "./log-probs.ts";
 import type { LogProbOptions } from "./params.ts";
 import { scaledLogits } from "./reference.ts";
@@ -92,7 +92,7 @@ export const topLogProbs = defineOp({
     if (rows === undefined || d !== width || !vocabulary || more.length + others.length > 0)
       shapeError("topLogProbs", `takes hidden [rows, d] and weight [vocabulary, d], not ${hidden} and ${weight}`);
     inverseTemperature(temperature);
-    const most = Math.min(LARGEST_K, vocabulary - new Set(bannedIds).size);
+    const most = Math.min(LARGEST_K, vocabulary - checkBannedIds(vocabulary, bannedIds).size);
     if (!Number.isInteger(k) || k < 1 || k > most)
       throw new TensorError("argument", `topLogProbs: k is ${k}, but must be a whole number from 1 to ${most}`);
     return [{ shape: [rows, k], dtype: "u32" as const }, { shape: [rows, k] }];
