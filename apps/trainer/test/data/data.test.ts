@@ -108,7 +108,7 @@ test.each([
     /\/nowhere\.jsonl: no such file or folder \(missing_file\)/,
   ],
   [["data", "inspect", "x", "--format", "refokus"], 2, /no format refokus \(Did you mean refocus\?\)/],
-  [["data", "inspect", "x"], 2, /--format <name>' not specified/],
+  [["data", "inspect", "x"], 1, /x: no such file or folder \(missing_file\)/], // rows of the product's own, where no format is given
   [
     ["data", "convert", "x", "--format", "tasks", "--out", "y", "--to", "coco"],
     2,
