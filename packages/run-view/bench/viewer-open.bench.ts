@@ -1,8 +1,10 @@
 /**
- * What a viewer with open pages costs a training on the same machine: the same steps of the same run are trained with and without it, by turns.
- * A pair's figure is the median over its steps of how much longer each took; the figure of all is the median over pairs, its 95 % interval that of
- * the ranks. Steps are the cheapest for each episode that there are (nano), so that this is the dearest case for the viewer.
- * Prints `{ name, rows: [{ case, unit, ours, correct }] }`; `correct`: both trainings wrote the same bytes. PAIRS (9) and STEPS (7) may be set.
+ * What a viewer with open pages costs a training on the same machine. The same steps of the same run are trained twice; a viewer is there both
+ * times, but in every other step it is stopped by a signal: in the odd steps of one training and in the even ones of the other. So each step is
+ * timed with and without it, and what the machine itself drifts by from training to training leaves the difference of neighboring steps.
+ * Steps are the cheapest for each episode that there are (nano), so that this is the dearest case for the viewer.
+ * Prints `{ name, rows: [{ case, unit, ours, correct }] }`, medians over neighbors and their 95 % interval by ranks; `correct`: all trainings
+ * wrote the same bytes, and the pages were asked for again after the steps. ROUNDS (2, a pair of trainings each) and STEPS (40) may be set.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -11,19 +13,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-const PAIRS = Number(process.env.PAIRS ?? 9);
-const STEPS = Number(process.env.STEPS ?? 7);
+const ROUNDS = Number(process.env.ROUNDS ?? 2);
+const STEPS = Number(process.env.STEPS ?? 40);
 /** Both follow the run: what they show is asked for again after each step, as a browser does. */
 const pages = ["/", "/curves?run=run"];
 
 const main = join(import.meta.dirname, "../../../apps/trainer/src/main.ts");
 const folder = mkdtempSync(join(tmpdir(), "iapo-viewer-open-"));
 
-/** Of one training: seconds of each step but the first, by the clock and of this process' processor time, and the viewer's processor time. */
+/** Of one training: seconds of each step but the first, by the clock and of its processor time, and the viewer's processor time and requests. */
 interface Timed {
   readonly wall: readonly number[];
   readonly processor: readonly number[];
-  readonly viewer: number;
+  readonly viewer: readonly number[];
   readonly requests: number;
   readonly hash: string;
 }
@@ -31,25 +33,35 @@ interface Timed {
 try {
   const begun = join(folder, "begun");
   await ended(iapo(["train", "nano-grpo", "--set", "grpo.evaluate=", "--set", "grpo.steps=1", "--out", begun]));
-  const pairs: { without: Timed; open: Timed }[] = [];
-  for (let pair = 0; pair < PAIRS; pair++) {
-    const isOpenFirst = pair % 2 === 1;
-    const first = await training(begun, isOpenFirst);
-    const second = await training(begun, !isOpenFirst);
-    pairs.push(isOpenFirst ? { without: second, open: first } : { without: first, open: second });
-    const { without, open } = pairs.at(-1) as (typeof pairs)[number];
-    console.error(
-      `pair ${pair + 1}: ${percentMore(without.wall, open.wall).toFixed(2)} % by the clock, ${percentMore(without.processor, open.processor).toFixed(2)} % of processor time`,
-    );
+  const rounds: (readonly [odd: Timed, even: Timed])[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    rounds.push([await training(begun, 1), await training(begun, 0)]);
+    for (const what of ["wall", "processor"] as const) {
+      console.error(`round ${round + 1}, ${what}: ${median(rounds.slice(-1).flatMap(more(what))).toFixed(2)} %`);
+    }
   }
-  console.log(JSON.stringify({ name: "viewer-open", rows: rowsOf(pairs) }));
+  console.log(JSON.stringify({ name: "viewer-open", rows: rowsOf(rounds) }));
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
 
-function rowsOf(pairs: readonly { without: Timed; open: Timed }[]): object[] {
-  const hashes = pairs.flatMap(({ without, open }) => [without.hash, open.hash]);
-  const correct = new Set(hashes).size === 1 && pairs.every(({ open }) => open.requests >= pages.length * STEPS);
+/** Percent that an open viewer adds, by each two neighboring steps of a pair of trainings. */
+function more(what: "wall" | "processor") {
+  return ([odd, even]: readonly [Timed, Timed]): number[] => {
+    const ratios = odd[what].map((seconds, i) => Math.log(seconds / (even[what][i] ?? Number.NaN)));
+    return Array.from({ length: ratios.length >> 1 }, (_, i) => {
+      // The viewer is there in one of the two steps of the first training, and in the other one of the second.
+      const difference = (ratios[2 * i] ?? Number.NaN) - (ratios[2 * i + 1] ?? Number.NaN);
+      return 100 * Math.expm1(isOpenAt(2 * i, 1) ? difference / 2 : -difference / 2);
+    });
+  };
+}
+
+function rowsOf(rounds: readonly (readonly [Timed, Timed])[]): object[] {
+  const trainings = rounds.flat();
+  const correct =
+    new Set(trainings.map(({ hash }) => hash)).size === 1 &&
+    trainings.every(({ requests }) => requests >= (pages.length * STEPS) / 2);
   const row = (name: string, unit: string, ours: number) => ({
     case: name,
     unit,
@@ -57,28 +69,31 @@ function rowsOf(pairs: readonly { without: Timed; open: Timed }[]): object[] {
     correct,
   });
   const compared = (["wall", "processor"] as const).flatMap((what) => {
-    const differences = pairs.map(({ without, open }) => percentMore(without[what], open[what]));
+    const differences = rounds.flatMap(more(what));
     const [low, high] = medianInterval(differences);
     const name = what === "wall" ? "a step by the clock" : "a step's processor time";
     return [
-      row(`${name}, without a viewer`, "s", median(pairs.map(({ without }) => median(without[what])))),
+      row(name, "s", median(trainings.flatMap((training) => training[what]))),
       row("  more with a viewer open", "%", median(differences)),
       row("  interval, from", "%", low),
       row("  interval, to", "%", high),
     ];
   });
-  return [
-    ...compared,
-    row("the viewer's processor time for a step", "s", median(pairs.map(({ open }) => open.viewer))),
-  ];
+  const viewer = trainings.flatMap((training, i) => training.viewer.filter((_, step) => isOpenAt(step, 1 - (i % 2))));
+  return [...compared, row("the viewer's processor time in a step in which it is open", "s", median(viewer))];
 }
 
-/** Goes on with a copy of the run by `STEPS` steps. */
-async function training(begun: string, isOpen: boolean): Promise<Timed> {
+/** Whether the viewer of the training with this parity is open in a timed step. */
+function isOpenAt(step: number, parity: number): boolean {
+  return step % 2 === parity;
+}
+
+/** Goes on with a copy of the run by `STEPS` steps, with a viewer in every other one. */
+async function training(begun: string, parity: number): Promise<Timed> {
   const shown = mkdtempSync(join(folder, "shown-"));
   const directory = join(shown, "run");
   cpSync(begun, directory, { recursive: true });
-  const viewer = isOpen ? await openViewer(shown) : undefined;
+  const viewer = await openViewer(shown);
   const child = iapo(["train", "--resume", directory, "--set", `grpo.steps=${STEPS + 1}`]);
   const end = ended(child);
   const steps = join(directory, "steps");
@@ -89,13 +104,14 @@ async function training(begun: string, isOpen: boolean): Promise<Timed> {
   while (!isOver) {
     if (timedSteps(directory) - 1 > processorAt.length) {
       processorAt.push(processorSeconds(child));
-      viewerAt.push(viewer?.seconds() ?? 0);
+      viewerAt.push(viewer.seconds());
+      viewer.show(isOpenAt(processorAt.length - 1, parity));
     }
     await sleep(20);
   }
   await end;
-  const requests = viewer?.requests() ?? 0;
-  await viewer?.close();
+  const { requests } = viewer;
+  await viewer.close();
   const files = finished(steps);
   const written = files.slice(1).map((name) => statSync(join(steps, name), { bigint: true }).mtimeNs);
   const hash = createHash("sha256");
@@ -105,8 +121,8 @@ async function training(begun: string, isOpen: boolean): Promise<Timed> {
   return {
     wall: between(written.map((at) => Number(at) / 1e9)),
     processor: between(processorAt),
-    viewer: viewer ? median(between(viewerAt)) : 0,
-    requests,
+    viewer: between(viewerAt),
+    requests: requests(),
     hash: hash.digest("hex"),
   };
 }
@@ -147,7 +163,11 @@ async function openViewer(shown: string) {
   return {
     seconds: () => processorSeconds(child),
     requests: () => requests,
+    show(isOpen: boolean) {
+      child.kill(isOpen ? "SIGCONT" : "SIGSTOP");
+    },
     async close() {
+      child.kill("SIGCONT");
       stop.abort();
       await left;
       child.kill("SIGINT");
@@ -174,10 +194,6 @@ async function ended(child: ChildProcess): Promise<void> {
 function processorSeconds({ pid }: ChildProcess): number {
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
   return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
-function percentMore(without: readonly number[], open: readonly number[]): number {
-  return 100 * median(without.map((seconds, i) => (open[i] ?? Number.NaN) / seconds - 1));
 }
 
 function median(values: readonly number[]): number {
