@@ -17,16 +17,19 @@ const devices: Readonly<Record<string, DeviceOptions>> = {
     : {}),
 };
 
-describe.each(Object.entries(devices))("%s", (_name, options) => {
-  let device: Device;
-  beforeAll(async () => {
-    device = await openDevice(options);
-  });
-  afterAll(() => device.close());
+const opened = new Map<string, Device>();
+beforeAll(async () => {
+  for (const [name, options] of Object.entries(devices)) opened.set(name, await openDevice(options));
+});
+afterAll(() => {
+  for (const device of opened.values()) device.close();
+});
 
-  describe.each(registry.map((op) => ({ op, name: op.opName })))("$name", ({ op }) => {
-    test.each(op.cases.filter((c) => full || !c.full))("$name", async (testCase) => {
-      const report = await checkCase(device, op, testCase);
+// All devices by case: what a case's values are is worked out once.
+describe.each(registry.map((op) => ({ op, name: op.opName })))("$name", ({ op }) => {
+  describe.each(op.cases.filter((c) => full || !c.full))("$name", (testCase) => {
+    test.each(Object.keys(devices))("%s", async (name) => {
+      const report = await checkCase(opened.get(name)!, op, testCase);
       expect(report.forward).toBeLessThan(1);
     });
   });

@@ -24,22 +24,14 @@ export interface ConformanceReport {
 /** Runs one case. Throws an Error that names op, case and first difference; also when bytes leak or two runs differ. */
 export async function checkCase(device: Device, op: Op, testCase: OpCase<unknown>): Promise<ConformanceReport> {
   const where = `${op.opName} / ${testCase.name}`;
-  const random = seededRandom(where);
+  const reference = referenceOf(op, testCase);
   const before = device.memory().liveBytes;
-  const given = testCase.inputs.map((input): CaseValue => {
-    const array = makeInput(input, random);
-    return { input, array, tensor: upload(device, array, input) };
-  });
-  const tensors = given.map(({ tensor }) => tensor);
+  const tensors = testCase.inputs.map((input, i) => upload(device, at(reference.arrays, i), input));
   try {
-    const expected = op.reference(
-      given.map(({ array }) => array),
-      testCase.params,
-    );
     const first = await outputsOf(op, tensors, testCase);
     const second = await outputsOf(op, tensors, testCase);
     let forward = 0;
-    for (const [k, array] of expected.entries()) {
+    for (const [k, array] of reference.expected.entries()) {
       const got = at(first, k);
       if (String(got.shape) !== String(array.shape))
         throw new Error(`${where}: output ${k} is [${got.shape}], expected [${array.shape}]`);
@@ -51,7 +43,7 @@ export async function checkCase(device: Device, op: Op, testCase: OpCase<unknown
     }
     const tolerance = testCase.tolerance ?? FORWARD_TOLERANCE;
     if (!(forward <= tolerance)) throw new Error(`${where}: forward differs by ${forward} (allowed ${tolerance})`);
-    const backward = op.differentiable ? await checkVjp(device, op, testCase, given, expected, random) : undefined;
+    const backward = op.differentiable ? await checkVjp(device, op, testCase, tensors, reference) : undefined;
     const backwardTolerance = Math.max(BACKWARD_TOLERANCE, tolerance * 10);
     if (backward !== undefined && !(backward <= backwardTolerance)) {
       throw new Error(`${where}: vjp differs by ${backward} (allowed ${backwardTolerance})`);
@@ -65,11 +57,64 @@ export async function checkCase(device: Device, op: Op, testCase: OpCase<unknown
   }
 }
 
-/** A case's input as it is made, for the reference and for the op. */
-interface CaseValue {
-  readonly input: CaseInput;
-  readonly array: ReferenceArray;
-  readonly tensor: Tensor;
+/** What a case's values are, whatever device is asked for them. */
+interface Reference {
+  readonly op: Op;
+  readonly testCase: OpCase<unknown>;
+  readonly arrays: readonly ReferenceArray[];
+  readonly expected: readonly ReferenceArray[];
+  readonly cotangents: readonly ReferenceArray[];
+  /** Of `<u, reference>` along some directions, by input; none where the input is constant or not of floats. */
+  readonly slopes: readonly (readonly Slope[])[];
+}
+
+interface Slope {
+  readonly direction: Float64Array;
+  readonly slope: number;
+}
+
+let latest: Reference | undefined;
+
+/** Of the latest case it is kept: where several devices are asked in turn, the f64 sums, which are most of the work, are formed once. */
+function referenceOf(op: Op, testCase: OpCase<unknown>): Reference {
+  if (latest?.op === op && latest.testCase === testCase) return latest;
+  const random = seededRandom(`${op.opName} / ${testCase.name}`);
+  const arrays = testCase.inputs.map((input) => makeInput(input, random));
+  const expected = op.reference(arrays, testCase.params);
+  const cotangents = expected.map(({ shape, data }) => ({
+    shape,
+    data: Float64Array.from(data, () => Math.fround(normal(random))),
+  }));
+  const slopes = testCase.inputs.map((input, i) =>
+    op.differentiable && isDifferentiable(input) ? slopesOf(op, testCase, arrays, i, cotangents, random) : [],
+  );
+  latest = { op, testCase, arrays, expected, cotangents, slopes };
+  return latest;
+}
+
+function isDifferentiable({ dtype = "f32", constant }: CaseInput): boolean {
+  return (dtype === "f32" || dtype === "bf16") && !constant;
+}
+
+/** Central differences along random directions; along each element where the input is small. */
+function slopesOf(
+  op: Op,
+  testCase: OpCase<unknown>,
+  arrays: readonly ReferenceArray[],
+  input: number,
+  cotangents: readonly ReferenceArray[],
+  random: () => number,
+): Slope[] {
+  const { shape, data } = at(arrays, input);
+  const along = (direction: Float64Array, h: number): number => {
+    const moved = { shape, data: data.map((x, i) => x + h * at(direction, i)) };
+    const outputs = op.reference(arrays.with(input, moved), testCase.params);
+    return outputs.reduce((sum, output, o) => sum + dot(output.data, at(cotangents, o).data), 0);
+  };
+  return directions(data.length, random).map((direction) => ({
+    direction,
+    slope: (along(direction, DIFFERENCE_STEP) - along(direction, -DIFFERENCE_STEP)) / (2 * DIFFERENCE_STEP),
+  }));
 }
 
 interface Values {
@@ -87,29 +132,20 @@ export async function outputsOf(op: Op, tensors: readonly Tensor[], testCase: Op
   return values;
 }
 
-/** `<vjp(u), v>` against the central difference of `<u, reference>` along v; per element where the input is small. */
+/** `<vjp(u), v>` against the slope of `<u, reference>` along v: the largest relative difference. */
 async function checkVjp(
   device: Device,
   op: Op,
   testCase: OpCase<unknown>,
-  given: readonly CaseValue[],
-  expected: readonly ReferenceArray[],
-  random: () => number,
+  tensors: readonly Tensor[],
+  { cotangents, slopes }: Reference,
 ): Promise<number> {
-  const wrt = given.filter(({ input, tensor }) => /^(f32|bf16)$/.test(tensor.dtype) && !input.constant);
-  const cotangents = expected.map(({ shape, data }) => ({
-    shape,
-    data: Float64Array.from(data, () => Math.fround(normal(random))),
-  }));
+  const wrt = [...tensors.keys()].filter((i) => isDifferentiable(at(testCase.inputs, i)));
   if (wrt.length === 0) return 0;
   const gradients = scope(() => {
     const recorded = record(
-      wrt.map(({ tensor }) => tensor),
-      () =>
-        op.apply(
-          given.map(({ tensor }) => tensor),
-          testCase.params,
-        ),
+      wrt.map((i) => at(tensors, i)),
+      () => op.apply(tensors, testCase.params),
     );
     const seeds = recorded.value
       .map((output, k) => [output, device.tensor([...at(cotangents, k).data], output.shape)] as const)
@@ -117,18 +153,11 @@ async function checkVjp(
     return recorded.backward(seeds);
   });
   let worst = 0;
-  for (const [k, { array }] of wrt.entries()) {
+  for (const [k, input] of wrt.entries()) {
     const tensor = at(gradients, k);
     const gradient = await tensor.values();
     tensor.dispose();
-    const loss = (data: Float64Array): number => {
-      const moved = given.map((other) => (other.array === array ? { shape: array.shape, data } : other.array));
-      const outputs = op.reference(moved, testCase.params);
-      return outputs.reduce((sum, output, o) => sum + dot(output.data, at(cotangents, o).data), 0);
-    };
-    for (const direction of directions(gradient.length, random)) {
-      const along = (h: number) => loss(array.data.map((x, i) => x + h * at(direction, i)));
-      const slope = (along(DIFFERENCE_STEP) - along(-DIFFERENCE_STEP)) / (2 * DIFFERENCE_STEP);
+    for (const { direction, slope } of at(slopes, input)) {
       const scale = Math.max(norm(gradient) * norm(direction), Math.abs(slope), 1e-3);
       worst = Math.max(worst, Math.abs(dot(gradient, direction) - slope) / scale);
     }
