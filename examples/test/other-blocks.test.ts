@@ -29,7 +29,7 @@ test.each(named.filter(({ words: [first = ""] }) => /^(\.\/)?iapo$/.test(first))
   async ({ words: [, ...args] }) => {
     const said: string[] = [];
     let works = 0;
-    const program = commandLine({ out: () => {}, note: (text) => said.push(text) }, async () => {
+    const program = await commandLine({ out: () => {}, note: (text) => said.push(text) }, async () => {
       works++;
     });
     await program.parseAsync(args, { from: "user" }).catch(() => {});

@@ -1,57 +1,36 @@
 // The frame of the command line: commands, help, and what becomes of an error.
-import { isInterrupt } from "@iapo/jobs";
 import { Command, CommanderError } from "commander";
-import { type AdapterFlags, chooseAdapter } from "./adapter.ts";
-import { addAblate } from "./commands/ablate.ts";
-import { addAttribute } from "./commands/attribute.ts";
-import { addCaseStudy } from "./commands/case-study.ts";
+import { type AdapterFlags, chooseAdapter } from "./choose-adapter.ts";
 import { type AddCommand, gibibytes, type Run } from "./commands/command.ts";
-import { addCompletion } from "./commands/completion.ts";
-import { addData } from "./commands/data.ts";
-import { addDemo } from "./commands/demo.ts";
-import { addDiagnose } from "./commands/diagnose.ts";
-import { addDoctor } from "./commands/doctor.ts";
-import { addEval } from "./commands/eval.ts";
-import { addExport } from "./commands/export.ts";
-import { addFleet } from "./commands/fleet.ts";
-import { addInit } from "./commands/init.ts";
-import { addPlan } from "./commands/plan.ts";
-import { addRecipes } from "./commands/recipes.ts";
-import { addReplay } from "./commands/replay.ts";
-import { addReport } from "./commands/report.ts";
-import { addServe } from "./commands/serve.ts";
-import { addSft, addTrain } from "./commands/train.ts";
-import { addView } from "./commands/view.ts";
-import { addWorker } from "./commands/worker.ts";
-import { ExitCode, exitCodeOf, explain } from "./exit-codes.ts";
+import { ExitCode } from "./exit-code.ts";
 import type { CliIo } from "./io.ts";
 import { printable } from "./printable.ts";
 import { versionText } from "./version.ts";
 
-/** In the order of the help. */
-const commands: readonly AddCommand[] = [
-  addDoctor,
-  addDemo,
-  addInit,
-  addRecipes,
-  addPlan,
-  addSft,
-  addTrain,
-  addWorker,
-  addFleet,
-  addEval,
-  addAttribute,
-  addReplay,
-  addExport,
-  addServe,
-  addReport,
-  addView,
-  addData,
-  addDiagnose,
-  addCaseStudy,
-  addAblate,
-  addCompletion,
-];
+/** In the order of the help. What a command needs is loaded with it: nobody who asks for `recipes` waits for what trains. */
+const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
+  doctor: async () => (await import("./commands/doctor.ts")).addDoctor,
+  demo: async () => (await import("./commands/demo.ts")).addDemo,
+  init: async () => (await import("./commands/init.ts")).addInit,
+  recipes: async () => (await import("./commands/recipes.ts")).addRecipes,
+  plan: async () => (await import("./commands/plan.ts")).addPlan,
+  sft: async () => (await import("./commands/train.ts")).addSft,
+  train: async () => (await import("./commands/train.ts")).addTrain,
+  worker: async () => (await import("./commands/worker.ts")).addWorker,
+  fleet: async () => (await import("./commands/fleet.ts")).addFleet,
+  eval: async () => (await import("./commands/eval.ts")).addEval,
+  attribute: async () => (await import("./commands/attribute.ts")).addAttribute,
+  replay: async () => (await import("./commands/replay.ts")).addReplay,
+  export: async () => (await import("./commands/export.ts")).addExport,
+  serve: async () => (await import("./commands/serve.ts")).addServe,
+  report: async () => (await import("./commands/report.ts")).addReport,
+  view: async () => (await import("./commands/view.ts")).addView,
+  data: async () => (await import("./commands/data.ts")).addData,
+  diagnose: async () => (await import("./commands/diagnose.ts")).addDiagnose,
+  "case-study": async () => (await import("./commands/case-study.ts")).addCaseStudy,
+  ablate: async () => (await import("./commands/ablate.ts")).addAblate,
+  completion: async () => (await import("./commands/completion.ts")).addCompletion,
+};
 
 const examples = `
 Examples:
@@ -81,8 +60,12 @@ Exit codes:
   4    another process is at work in the run's directory
   130  interrupted; what was begun was ended in order`;
 
-/** The command line; the work of its commands goes through `run`. */
-export function commandLine(io: Pick<CliIo, "out" | "note">, run: Run): Command {
+/** The command line, with every command that there is; the work of its commands goes through `run`. */
+export async function commandLine(io: Pick<CliIo, "out" | "note">, run: Run): Promise<Command> {
+  return programOf(Object.keys(commands), io, run);
+}
+
+async function programOf(names: readonly string[], io: Pick<CliIo, "out" | "note">, run: Run): Promise<Command> {
   const program = new Command("iapo")
     .description("Teach a small vision-language model to use visual tools, on any GPU that WebGPU reaches.")
     .version(versionText(), "-V, --version", "versions of iapo, its packages and Node")
@@ -93,8 +76,14 @@ export function commandLine(io: Pick<CliIo, "out" | "note">, run: Run): Command 
     .showHelpAfterError("(iapo --help shows every command)")
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.out(text.trimEnd()), writeErr: (text) => io.note(text.trimEnd()) });
-  for (const add of commands) add(program, run);
+  for (const name of names) (await commands[name]?.())?.(program, run);
   return program;
+}
+
+/** One command, where the command line begins with its name; `completion` tells of all. */
+function commandsOf([first = ""]: readonly string[]): readonly string[] {
+  if (/^(-V|--version)$/.test(first)) return [];
+  return Object.hasOwn(commands, first) && first !== "completion" ? [first] : Object.keys(commands);
 }
 
 /** Runs a command line and returns the exit code. Never throws. */
@@ -105,15 +94,17 @@ export async function runCli(args: readonly string[], given: CliIo): Promise<num
     note: (text) => given.note(printable(text)),
   };
   let exitCode: number = ExitCode.done;
-  const program = commandLine(io, async (work) => {
-    chooseAdapter(program.opts<AdapterFlags>());
-    exitCode = await work(program.opts<{ quiet?: true }>().quiet ? { ...io, note: () => {}, terminal: undefined } : io);
-  });
   try {
+    const program = await programOf(commandsOf(args), io, async (work) => {
+      chooseAdapter(program.opts<AdapterFlags>());
+      const isQuiet = program.opts<{ quiet?: true }>().quiet;
+      exitCode = await work(isQuiet ? { ...io, note: () => {}, terminal: undefined } : io);
+    });
     await program.parseAsync([...args], { from: "user" });
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.done : ExitCode.usage;
+    const { exitCodeOf, explain, isInterrupt } = await import("./explain.ts");
     if (isInterrupt(error, io.signal)) {
       io.note("interrupted");
       return ExitCode.interrupted;

@@ -2,7 +2,7 @@
 import { createInterface } from "node:readline/promises";
 import type { WriteStream } from "node:tty";
 import { runCli } from "./cli.ts";
-import { ExitCode } from "./exit-codes.ts";
+import { ExitCode } from "./exit-code.ts";
 import type { Terminal } from "./io.ts";
 
 const stop = new AbortController();

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { type AblationJob, ablationJobs, runAblation } from "@iapo/iapo/study";
 import { loadConfig, shippedModels } from "@iapo/jobs";
 import { openAdapter } from "../adapter.ts";
-import { ExitCode } from "../exit-codes.ts";
+import { ExitCode } from "../exit-code.ts";
 import type { CliIo } from "../io.ts";
 import { workIn } from "../run/work-in.ts";
 import { runIapo } from "./child.ts";

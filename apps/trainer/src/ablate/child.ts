@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { RunCommand } from "@iapo/iapo/study";
 import { TensorError } from "@iapo/tensor-core";
-import { ExitCode } from "../exit-codes.ts";
+import { ExitCode } from "../exit-code.ts";
 
 const main = fileURLToPath(new URL(`../main${import.meta.filename.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url));
 

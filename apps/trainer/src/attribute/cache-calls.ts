@@ -1,7 +1,7 @@
 // iapo attribute --cache: a teacher's own calls, before the run that will ask for them.
 import { cacheTeacherCalls, openJob } from "@iapo/jobs";
 import { openAdapter } from "../adapter.ts";
-import { ExitCode } from "../exit-codes.ts";
+import { ExitCode } from "../exit-code.ts";
 import type { CliIo } from "../io.ts";
 
 export async function cacheCalls(

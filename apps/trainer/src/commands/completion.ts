@@ -3,7 +3,7 @@ import { recipes } from "@iapo/iapo/recipes";
 import { Argument } from "commander";
 import { completionScript, type Shell, shells } from "../completion/scripts.ts";
 import { tableOf } from "../completion/table.ts";
-import { ExitCode } from "../exit-codes.ts";
+import { ExitCode } from "../exit-code.ts";
 import type { AddCommand } from "./command.ts";
 
 const help = `

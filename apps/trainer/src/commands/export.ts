@@ -6,7 +6,7 @@ import { pushModel } from "@iapo/qwen-vl-model";
 import { Option } from "commander";
 import { openAdapter } from "../adapter.ts";
 import { TrainerError } from "../error.ts";
-import { ExitCode } from "../exit-codes.ts";
+import { ExitCode } from "../exit-code.ts";
 import { modelCard } from "../push/model-card.ts";
 import { type AddCommand, wholeNumber } from "./command.ts";
 

@@ -1,6 +1,6 @@
 // iapo init
 import { Option } from "commander";
-import type { AdapterFlags } from "../adapter.ts";
+import type { AdapterFlags } from "../choose-adapter.ts";
 import { init } from "../init/init.ts";
 import { type DataChoice, dataChoices, type ModelChoice, modelChoices } from "../init/project.ts";
 import type { AddCommand } from "./command.ts";

@@ -1,7 +1,7 @@
 // iapo plan
 
 import { openJob } from "@iapo/jobs";
-import type { AdapterFlags } from "../adapter.ts";
+import type { AdapterFlags } from "../choose-adapter.ts";
 import { plan } from "../plan/plan.ts";
 import { type AddCommand, collect } from "./command.ts";
 

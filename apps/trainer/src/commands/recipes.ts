@@ -3,7 +3,7 @@ import { recipes } from "@iapo/iapo/recipes";
 import { nearest } from "@iapo/run-config";
 import { stringify } from "yaml";
 import { TrainerError } from "../error.ts";
-import { ExitCode } from "../exit-codes.ts";
+import { ExitCode } from "../exit-code.ts";
 import type { AddCommand } from "./command.ts";
 
 const help = `

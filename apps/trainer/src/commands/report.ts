@@ -1,6 +1,6 @@
 // iapo report
 import { loadRuns, writeFigures, writeReport } from "@iapo/run-report";
-import { ExitCode } from "../exit-codes.ts";
+import { ExitCode } from "../exit-code.ts";
 import type { AddCommand } from "./command.ts";
 
 export const addReport: AddCommand = (program, run) => {

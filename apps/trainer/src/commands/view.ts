@@ -4,7 +4,7 @@ import { setPriority } from "node:os";
 import { setFlagsFromString } from "node:v8";
 import { replayRun, type TokenTexts, tokenTextsOf } from "@iapo/jobs";
 import { type Helpers, openViewer } from "@iapo/run-view";
-import { ExitCode } from "../exit-codes.ts";
+import { ExitCode } from "../exit-code.ts";
 import { type AddCommand, portNumber } from "./command.ts";
 
 const examples = `

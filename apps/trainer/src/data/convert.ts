@@ -1,7 +1,7 @@
 // iapo data convert: a data set in a form that the loaders read, with its pictures as files.
 
 import { type DataPlace, emptyReport, filesOf, readTasks, type WrittenForm, writeData } from "@iapo/vqa-tasks/sources";
-import { ExitCode } from "../exit-codes.ts";
+import { ExitCode } from "../exit-code.ts";
 import type { CliIo } from "../io.ts";
 
 export interface ConvertOptions extends DataPlace {

@@ -13,7 +13,7 @@ import {
   thumbnail,
   withBoxes,
 } from "@iapo/vqa-tasks/sources";
-import { ExitCode } from "../exit-codes.ts";
+import { ExitCode } from "../exit-code.ts";
 import type { CliIo } from "../io.ts";
 
 export interface InspectOptions extends DataPlace {

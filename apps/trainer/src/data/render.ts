@@ -8,7 +8,7 @@ import { createNanoCharts, type NanoSplit } from "@iapo/vqa-tasks/nano";
 import { defaultTableOptions, loadRasterizer, renderFitting, tableStyles } from "@iapo/vqa-tasks/render";
 import { writeData } from "@iapo/vqa-tasks/sources";
 import { TrainerError } from "../error.ts";
-import { ExitCode } from "../exit-codes.ts";
+import { ExitCode } from "../exit-code.ts";
 import type { CliIo } from "../io.ts";
 
 export interface RenderOptions {

@@ -6,7 +6,7 @@ import { exportCheckpoint } from "@iapo/jobs";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { loadRuns, writeReport } from "@iapo/run-report";
 import { openAdapter } from "../adapter.ts";
-import { ExitCode } from "../exit-codes.ts";
+import { ExitCode } from "../exit-code.ts";
 import type { CliIo } from "../io.ts";
 import { runWithProgress } from "../run/run-job.ts";
 import { workIn } from "../run/work-in.ts";

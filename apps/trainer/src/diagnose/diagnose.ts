@@ -20,7 +20,7 @@ import type { NanoSplit } from "@iapo/vqa-tasks/nano";
 import { openAdapter } from "../adapter.ts";
 import { openStudy, type Study, type StudyFlags } from "../compose/study.ts";
 import { TrainerError } from "../error.ts";
-import { ExitCode } from "../exit-codes.ts";
+import { ExitCode } from "../exit-code.ts";
 import type { CliIo } from "../io.ts";
 import { createPace } from "../progress/pace.ts";
 import { workIn } from "../run/work-in.ts";

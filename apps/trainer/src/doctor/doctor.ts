@@ -1,6 +1,6 @@
 // iapo doctor: examines the machine and prints what was found.
 
-import { ExitCode } from "../exit-codes.ts";
+import { ExitCode } from "../exit-code.ts";
 import type { CliIo } from "../io.ts";
 import { size } from "./consequences.ts";
 import { type Examination, examine } from "./examine.ts";

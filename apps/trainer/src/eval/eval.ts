@@ -28,7 +28,7 @@ import {
 } from "@iapo/vqa-tasks/sources";
 import { openAdapter } from "../adapter.ts";
 import { TrainerError } from "../error.ts";
-import { ExitCode } from "../exit-codes.ts";
+import { ExitCode } from "../exit-code.ts";
 import type { CliIo } from "../io.ts";
 import { workIn } from "../run/work-in.ts";
 import {

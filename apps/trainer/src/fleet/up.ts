@@ -1,7 +1,7 @@
 // iapo fleet up, status and down.
 import { join } from "node:path";
 import { fleetStatus, natsTransport, removeFleet, startWorkers } from "@iapo/fleet";
-import { ExitCode } from "../exit-codes.ts";
+import { ExitCode } from "../exit-code.ts";
 import type { CliIo } from "../io.ts";
 import { iapoProgram } from "./program.ts";
 import { startServer } from "./server.ts";

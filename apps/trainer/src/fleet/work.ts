@@ -5,7 +5,7 @@ import { natsTransport, parentTransport, type Transport, work } from "@iapo/flee
 import { openMember, type Role } from "@iapo/jobs";
 import { openAdapter } from "../adapter.ts";
 import { TrainerError } from "../error.ts";
-import { ExitCode } from "../exit-codes.ts";
+import { ExitCode } from "../exit-code.ts";
 import type { CliIo } from "../io.ts";
 
 export interface WorkerFlags {

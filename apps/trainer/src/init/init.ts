@@ -5,7 +5,7 @@ import { makeDirectory } from "@iapo/rollout-trace/files";
 import { createNanoCharts, type NanoSplit } from "@iapo/vqa-tasks/nano";
 import { writeData } from "@iapo/vqa-tasks/sources";
 import { TrainerError } from "../error.ts";
-import { ExitCode } from "../exit-codes.ts";
+import { ExitCode } from "../exit-code.ts";
 import type { CliIo } from "../io.ts";
 import { configuration, type DataChoice, dataChoices, ignored, type ModelChoice, modelChoices } from "./project.ts";
 

@@ -5,7 +5,7 @@ import { formatDuration } from "@iapo/run-report";
 import { cardBudget } from "@iapo/tensor-core";
 import { openAdapter } from "../adapter.ts";
 import { size } from "../doctor/consequences.ts";
-import { ExitCode } from "../exit-codes.ts";
+import { ExitCode } from "../exit-code.ts";
 import type { CliIo } from "../io.ts";
 
 export interface PlanFlags {

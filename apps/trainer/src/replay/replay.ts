@@ -1,6 +1,6 @@
 // iapo replay: every step of a run computed again, with a line for each.
 import { type ReplayOptions, replayRun } from "@iapo/jobs";
-import { ExitCode } from "../exit-codes.ts";
+import { ExitCode } from "../exit-code.ts";
 import type { CliIo } from "../io.ts";
 
 export interface ReplayFlags extends Omit<ReplayOptions, "signal" | "onStep"> {

@@ -1,7 +1,7 @@
 // --dry-run: everything but the work is tried, and what would run is printed.
 import { checkJob, type Job } from "@iapo/jobs";
 import { stringify } from "yaml";
-import { ExitCode } from "../exit-codes.ts";
+import { ExitCode } from "../exit-code.ts";
 import type { CliIo } from "../io.ts";
 
 export async function dryRun(job: Job, { out, signal }: CliIo): Promise<number> {

@@ -2,7 +2,7 @@
 import type { Crew } from "@iapo/fleet";
 import { isInterrupt, type Job, type JobResult, runJob } from "@iapo/jobs";
 import { openAdapter } from "../adapter.ts";
-import { ExitCode } from "../exit-codes.ts";
+import { ExitCode } from "../exit-code.ts";
 import { type FleetFlags, openWorkers } from "../fleet/open-workers.ts";
 import type { CliIo } from "../io.ts";
 import { RunLog, type Tracker } from "../log/run-log.ts";

@@ -1,7 +1,7 @@
 // The frame of every command that works in a directory of its own: one process at a time, and an interrupt ends it in order.
 import { type DirectoryLock, lockDirectory } from "@iapo/grpo/run-directory";
 import { isInterrupt } from "@iapo/jobs";
-import { ExitCode } from "../exit-codes.ts";
+import { ExitCode } from "../exit-code.ts";
 import type { CliIo } from "../io.ts";
 
 /**

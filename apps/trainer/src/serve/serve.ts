@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { serve } from "@hono/node-server";
 import { openAdapter } from "../adapter.ts";
 import { TrainerError } from "../error.ts";
-import { ExitCode } from "../exit-codes.ts";
+import { ExitCode } from "../exit-code.ts";
 import type { CliIo } from "../io.ts";
 import { createApp } from "./app.ts";
 import { Recorder } from "./record.ts";

@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { studentDirectory } from "@iapo/nano-vl";
 import { beforeAll, expect, test, vi } from "vitest";
 import { TrainerError } from "../../src/error.ts";
-import { exitCodeOf, explain } from "../../src/exit-codes.ts";
+import { exitCodeOf, explain } from "../../src/explain.ts";
 import { fingerprintOf } from "../support/fingerprint.ts";
 import { expectRefusal, iapo, sharedFolder, start, temporaryFolder } from "../support/iapo.ts";
 

@@ -1,10 +1,11 @@
-// Exit codes, and errors as messages of one screen.
-import { JobsError, type JobsErrorCode } from "@iapo/jobs";
+// Errors as exit codes, and as messages of one screen.
+import { isInterrupt, JobsError, type JobsErrorCode } from "@iapo/jobs";
 import { ConfigError } from "@iapo/run-config";
 import { TensorError } from "@iapo/tensor-core";
 import { TrainerError } from "./error.ts";
+import { ExitCode } from "./exit-code.ts";
 
-export const ExitCode = { done: 0, failed: 1, usage: 2, noAdapter: 3, busy: 4, interrupted: 130 } as const;
+export { isInterrupt };
 
 const usage: ReadonlySet<string> = new Set(["config", "argument", "untrusted"]);
 
