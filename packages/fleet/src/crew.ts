@@ -1,9 +1,18 @@
 // The learner's side: who works for it, what they were asked, and what came back.
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import {
+  type CrewMember,
+  type CrewOptions,
+  type CrewStep,
+  nameOf,
+  noCounts,
+  type Pending,
+  type UnitOf,
+  type WorkDone,
+} from "./crew-parts.ts";
 import { FleetError } from "./error.ts";
 import {
-  type Announcement,
   admissionSchema,
   announcementSchema,
   decodeMessage,
@@ -13,75 +22,10 @@ import {
   resultSchema,
   unitSchema,
 } from "./messages.ts";
-import type { Transport } from "./transport.ts";
+import { answerQuestions } from "./questions.ts";
+import { ownQueue } from "./transport.ts";
 
-export interface CrewOptions {
-  readonly transport: Transport;
-  /** What the run is: workers make themselves ready by it. */
-  readonly run: Announcement["run"];
-  /** Why a worker that computes with this may not take part; undefined where it may. */
-  readonly refuse: (facts: unknown) => string | undefined;
-  /** Milliseconds after which a silent worker is given up; default 30 000. */
-  readonly patience?: number | undefined;
-  /** Of the units, the share that two workers are asked for; default 0. */
-  readonly verify?: number | undefined;
-  readonly onNews?: ((text: string) => void) | undefined;
-}
-
-export interface UnitOf<T> {
-  readonly role: string;
-  /** Plain data. */
-  readonly header: Announcement["run"];
-  /** The result out of the bytes of a stranger. @throws for bytes that are none */
-  parse(bytes: Uint8Array): T | Promise<T>;
-}
-
-/** A worker that was admitted. */
-export interface CrewMember extends Omit<Presence, "facts" | "session"> {
-  readonly id: string;
-  /** The role of the unit that it works on. */
-  readonly at: string | undefined;
-}
-
-/** What was done in a step, and by whom. */
-export interface CrewStep extends CrewCounts {
-  readonly workers: Readonly<
-    Record<string, { readonly host: string; readonly units: number; readonly milliseconds: number }>
-  >;
-}
-
-export interface CrewCounts {
-  /** Results that were taken. */
-  readonly units: number;
-  /** Units that were handed out a second time, because their worker was slow or silent, or to be compared. */
-  readonly copies: number;
-  /** Units that nobody was left to do. */
-  readonly returned: number;
-  readonly bytesSent: number;
-  readonly bytesReceived: number;
-  /** Units and results. */
-  readonly messages: number;
-}
-
-interface Pending {
-  readonly role: string;
-  readonly body: Uint8Array;
-  readonly offered: number;
-  copies: number;
-  /** @throws for bytes that are no result */
-  take(bytes: Uint8Array): Promise<void>;
-  giveBack(): void;
-  fail(error: FleetError): void;
-}
-
-const noCounts = () => ({ units: 0, copies: 0, returned: 0, bytesSent: 0, bytesReceived: 0, messages: 0 });
-
-/** Without the number of the copy. */
-function nameOf(unit: string): string {
-  return unit.split(".").slice(0, 2).join(".");
-}
-
-const LOOK_EVERY = 250;
+const [LOOK_EVERY, CHECK_EVERY] = [250, 20];
 /** A unit is a straggler where it takes so many times as long as is usual, where that is known, and at least so many milliseconds. */
 const [SLOW, SLOW_AT_LEAST] = [3, 2000];
 const USUAL_OF = 64;
@@ -97,20 +41,26 @@ export class Crew {
   readonly #pending = new Map<string, Pending>();
   /** By unit, the first result of the step. */
   readonly #settled = new Map<string, { readonly blob: string; readonly worker: string }>();
+  /** Second opinions that are out: who is to give them. */
+  readonly #checks = new Map<string, string>();
   readonly #durations = new Map<string, number[]>();
   readonly #blobs = new Set<string>();
   readonly #versions: string[] = [];
   readonly #ends: (() => void)[] = [];
   readonly #counts = noCounts();
-  readonly #did = new Map<string, { host: string; units: number; milliseconds: number }>();
+  readonly #did = new Map<string, WorkDone>();
+  /** Units that are out, and milliseconds in which any was. */
+  #out = { units: 0, since: 0, milliseconds: 0 };
+  #stepBegan = performance.now();
   #failure: FleetError | undefined;
   #numbered = 0;
 
   /** Takes the run over from a learner that may have died: what that one had offered is withdrawn. */
   static async open(options: CrewOptions): Promise<Crew> {
     const crew = new Crew(options);
-    const { transport, run } = options;
+    const { transport, run, answer } = options;
     await transport.withdraw();
+    if (answer) crew.#ends.push(await answerQuestions(transport, crew.#session, answer, (text) => crew.#tell(text)));
     crew.#ends.push(
       await transport.watch("worker.", (key, value) => crew.#see(key.slice("worker.".length), value)),
       await transport.watch(`result.${crew.#session}.`, (key, value) => value && void crew.#receive(key, value)),
@@ -132,7 +82,7 @@ export class Crew {
     const now = performance.now();
     return [...this.#workers].flatMap(([id, { presence, seen }]) => {
       const { facts: _, session: __, ...rest } = presence;
-      const at = rest.unit === null ? undefined : this.#pending.get(nameOf(rest.unit))?.role;
+      const at = rest.unit === null ? undefined : this.#pending.get(nameOf(rest.unit))?.label;
       return now - seen < this.#patience ? [{ id, ...rest, at }] : [];
     });
   }
@@ -155,27 +105,28 @@ export class Crew {
   async submit<T>(unit: UnitOf<T>, signal?: AbortSignal): Promise<T | undefined> {
     this.check();
     signal?.throwIfAborted();
-    const { role, header } = unit;
+    const { role, header, label = role } = unit;
     if (!this.has(role)) return undefined;
     const name = `${this.#session}.${this.#numbered++}`;
     const body = encodeMessage(unitSchema, { role, header });
     const { promise, resolve, reject } = Promise.withResolvers<T | undefined>();
     const pending: Pending = {
-      ...{ role, body, offered: performance.now(), copies: 0 },
+      ...{ role, label, body, offered: performance.now(), copies: 0 },
       take: async (bytes) => resolve(await unit.parse(bytes)),
       giveBack: () => resolve(undefined),
       fail: reject,
     };
     this.#pending.set(name, pending);
+    if (this.#out.units++ === 0) this.#out.since = performance.now();
     const abort = (): void => reject(signal?.reason);
     signal?.addEventListener("abort", abort, { once: true });
     try {
       await this.#offer(name, pending);
-      if (this.#isChosen() && this.#others(role) > 1) await this.#offer(name, pending);
       return await promise;
     } finally {
       signal?.removeEventListener("abort", abort);
       this.#pending.delete(name);
+      if (--this.#out.units === 0) this.#out.milliseconds += performance.now() - this.#out.since;
     }
   }
 
@@ -187,33 +138,44 @@ export class Crew {
     return hash;
   }
 
-  /** Keeps the bytes of a version of the policy, and of the one before it. */
+  /** Keeps the bytes of a version of the policy, and of the last ones before it. */
   async version(bytes: Uint8Array): Promise<string> {
-    const { transport } = this.#options;
+    const { transport, versions: kept = 2 } = this.#options;
     const hash = await transport.putBlob(bytes);
     if (this.#versions.includes(hash)) return hash;
     this.#counts.bytesSent += bytes.length;
     this.#versions.push(hash);
-    for (const old of this.#versions.splice(0, Math.max(0, this.#versions.length - 2))) await transport.deleteBlob(old);
+    for (const old of this.#versions.splice(0, Math.max(0, this.#versions.length - kept)))
+      await transport.deleteBlob(old);
     return hash;
   }
 
   /**
-   * Frees what the step has left, and takes back units that nobody needs any more.
+   * Waits for second opinions, for as long as a silent worker is waited for, and frees what the step has left. Units that nobody needs any more are
+   * taken back where none of a later step are out.
    * @returns what was done since the last step's end
    * @throws FleetError `conflict`, `lost`
    */
   async endStep(): Promise<CrewStep> {
-    this.check();
-    const done = { ...this.#counts, workers: Object.fromEntries([...this.#did].sort()) };
+    await this.#checked();
+    const done = { ...this.#counts, ...this.#times(), workers: Object.fromEntries([...this.#did].sort()) };
     Object.assign(this.#counts, noCounts());
     this.#did.clear();
     const { transport } = this.#options;
-    await transport.withdraw();
+    if (this.#pending.size === 0) await transport.withdraw();
     this.#settled.clear();
     for (const hash of this.#blobs) await transport.deleteBlob(hash);
     this.#blobs.clear();
     return done;
+  }
+
+  #times(): Pick<CrewStep, "milliseconds" | "waited"> {
+    const now = performance.now();
+    const { units, since, milliseconds: waited } = this.#out;
+    const times = { milliseconds: now - this.#stepBegan, waited: waited + (units > 0 ? now - since : 0) };
+    this.#out = { units, since: now, milliseconds: 0 };
+    this.#stepBegan = now;
+    return { milliseconds: Math.round(times.milliseconds), waited: Math.round(times.waited) };
   }
 
   /** @throws FleetError `conflict` */
@@ -228,23 +190,23 @@ export class Crew {
     await this.#options.transport.withdraw().catch(() => {}); // a server that is gone holds nothing for long
   }
 
-  async #offer(name: string, pending: Pending): Promise<void> {
+  /** @param helper the one worker who gets it; default whoever asks first */
+  async #offer(name: string, pending: Pending, helper?: string): Promise<void> {
     pending.copies++;
+    if (helper !== undefined) pending.helper = helper;
     if (pending.copies > 1) this.#counts.copies++;
     this.#counts.messages++;
     this.#counts.bytesSent += pending.body.length;
     const { role, body, copies } = pending;
-    await this.#options.transport.offer(role, copies === 1 ? name : `${name}.${copies}`, body);
-  }
-
-  #others(role: string): number {
-    return this.members().filter(({ roles }) => roles.includes(role)).length;
+    const queue = helper === undefined ? role : ownQueue(helper);
+    await this.#options.transport.offer(queue, copies === 1 ? name : `${name}.${copies}`, body);
   }
 
   /** By the unit's number, so that the share is met over any stretch of them. */
-  #isChosen(): boolean {
+  #isChosen(name: string): boolean {
     const { verify = 0 } = this.#options;
-    return Math.floor(this.#numbered * verify) > Math.floor((this.#numbered - 1) * verify);
+    const number = Number(name.split(".")[1]);
+    return Math.floor((number + 1) * verify) > Math.floor(number * verify);
   }
 
   #see(id: string, value: Uint8Array | undefined): void {
@@ -295,6 +257,7 @@ export class Crew {
       await this.#options.transport.unset(key);
       this.#counts.messages++;
       this.#counts.bytesReceived += value.length;
+      this.#counts.redelivered += result.delivery - 1;
       const worker = this.#workers.get(result.worker);
       const name = nameOf(result.unit);
       if (!worker || !key.startsWith(`result.${name}.`)) return;
@@ -307,31 +270,61 @@ export class Crew {
 
   async #taken(name: string, worker: string, blob: string, milliseconds: number): Promise<void> {
     const before = this.#settled.get(name);
-    this.#blobs.add(blob);
-    if (before) {
-      if (before.blob !== blob) this.#conflict(name, before.worker, worker);
+    const pending = this.#pending.get(name);
+    if (before || !pending) {
+      this.#blobs.add(blob);
+      if (before && before.worker !== worker) this.#checks.delete(name);
+      if (before && before.blob !== blob) this.#conflict(name, before.worker, worker);
       return;
     }
-    const pending = this.#pending.get(name);
-    if (!pending) return;
     this.#settled.set(name, { blob, worker });
+    const checker = this.#checkerOf(name, worker, pending.role);
+    if (checker !== undefined) this.#checks.set(name, checker);
     try {
       const bytes = await this.#options.transport.getBlob(blob);
       this.#counts.bytesReceived += bytes.length;
       await pending.take(bytes);
     } catch (error) {
       this.#settled.delete(name);
+      this.#checks.delete(name);
       this.#dismiss(worker, `its result of a unit for ${pending.role} is none: ${(error as Error).message}`);
       await this.#offer(name, pending);
       return;
+    } finally {
+      this.#blobs.add(blob); // a step that ends while it is read must not delete it
     }
     this.#counts.units++;
-    const host = this.#workers.get(worker)?.presence.host ?? "";
-    const did = this.#did.get(worker) ?? { host, units: 0, milliseconds: 0 };
-    this.#did.set(worker, { host, units: did.units + 1, milliseconds: Math.round(did.milliseconds + milliseconds) });
+    this.#credit(worker, pending.role, milliseconds);
     const usual = this.#durations.get(pending.role) ?? [];
     usual.push(milliseconds);
     this.#durations.set(pending.role, usual.slice(-USUAL_OF));
+    if (checker !== undefined) await this.#offer(name, pending, checker);
+  }
+
+  /** Another worker, one that waits where there is any, for a unit that two are to do. */
+  #checkerOf(name: string, worker: string, role: string): string | undefined {
+    if (!this.#isChosen(name)) return undefined;
+    const others = this.members().filter(({ id, roles }) => id !== worker && roles.includes(role));
+    return (others.find(({ unit }) => unit === null) ?? others[0])?.id;
+  }
+
+  /** Waits for second opinions of those who are there. */
+  async #checked(): Promise<void> {
+    const until = performance.now() + this.#patience;
+    const isOut = (): boolean => this.members().some(({ id }) => [...this.#checks.values()].includes(id));
+    while (!this.#failure && isOut() && performance.now() < until) await sleep(CHECK_EVERY);
+    if (!this.#failure && this.#checks.size > 0) this.#tell(`${this.#checks.size} units had no second opinion`);
+    this.#checks.clear();
+    this.check();
+  }
+
+  #credit(worker: string, role: string, milliseconds: number): void {
+    const host = this.#workers.get(worker)?.presence.host ?? "";
+    const did = this.#did.get(worker) ?? { host, units: 0, milliseconds: 0, roles: {} };
+    this.#did.set(worker, {
+      ...{ host, units: did.units + 1, milliseconds: Math.round(did.milliseconds + milliseconds) },
+      roles: { ...did.roles, [role]: (did.roles[role] ?? 0) + 1 },
+    });
   }
 
   #conflict(name: string, one: string, other: string): void {
@@ -346,7 +339,8 @@ export class Crew {
   #failed(name: string, id: string, error: string): void {
     const worker = this.#workers.get(id);
     const pending = this.#pending.get(name);
-    this.#tell(`worker ${id} failed at a unit, which is done here: ${error}`);
+    this.#tell(`worker ${id} failed at a unit${pending ? ", which is done here" : ""}: ${error}`);
+    if (this.#checks.get(name) === id) this.#checks.delete(name);
     if (worker && ++worker.failures >= MOST_FAILURES)
       this.#dismiss(id, `${worker.failures} of its units failed, the last by: ${error}`);
     if (pending) this.#returned(pending);
@@ -364,7 +358,7 @@ export class Crew {
     const idle = members.filter(({ unit }) => unit === null);
     const left = new Set<string>();
     for (const [name, pending] of this.#pending) {
-      const { role, copies, offered } = pending;
+      const { role, helper, offered } = pending;
       if (!members.some(({ roles }) => roles.includes(role))) {
         if (!left.has(role)) this.#tell(`nobody is left for ${role}: its units are done here`);
         left.add(role);
@@ -375,11 +369,12 @@ export class Crew {
       const usual = durations.toSorted((a, b) => a - b)[durations.length >> 1] ?? Number.POSITIVE_INFINITY;
       const isSlow = performance.now() - offered > Math.max(SLOW_AT_LEAST, SLOW * usual);
       const waiting = idle.findIndex(({ roles }) => roles.includes(role));
-      if (!isSlow || copies > 1 || waiting < 0 || this.#settled.has(name)) continue;
+      const isHelped = members.some(({ id }) => id === helper);
+      if (!isSlow || isHelped || waiting < 0 || this.#settled.has(name)) continue;
       const isQueued = !busy.has(name) && this.#pending.size > busy.size + idle.length;
       if (isQueued) continue;
-      idle.splice(waiting, 1);
-      this.#offer(name, pending).catch((error: Error) => this.#tell(error.message));
+      const [chosen] = idle.splice(waiting, 1);
+      this.#offer(name, pending, chosen?.id).catch((error: Error) => this.#tell(error.message));
     }
   }
 

@@ -12,6 +12,7 @@ interface Unit {
   readonly queue: string;
   readonly name: string;
   readonly body: Uint8Array;
+  deliveries: number;
   owner: Connection | undefined;
   timer: NodeJS.Timeout | undefined;
 }
@@ -41,7 +42,7 @@ export class Hub {
 
   offer(queue: string, name: string, body: Uint8Array): void {
     if (this.#units.has(name)) throw new FleetError("argument", `the unit ${name} is offered already`);
-    this.#units.set(name, { queue, name, body, owner: undefined, timer: undefined });
+    this.#units.set(name, { queue, name, body, deliveries: 0, owner: undefined, timer: undefined });
     this.#hand();
   }
 
@@ -109,18 +110,26 @@ export class Hub {
     unit.timer = setTimeout(() => this.#free(unit), this.#patience).unref();
   }
 
-  /** Units in the order in which they were offered, to those who wait, in the order in which they came. */
+  /** To those who wait, in the order in which they came. */
   #hand(): void {
-    for (const unit of this.#units.values()) {
-      if (unit.owner) continue;
-      for (const waiting of this.#waiting) {
-        if (!waiting.queues.includes(unit.queue)) continue;
-        this.#waiting.delete(waiting);
-        this.#hold(unit, waiting.connection);
-        waiting.take(unit);
-        break;
-      }
+    for (const waiting of this.#waiting) {
+      const unit = this.#nextFor(waiting.queues);
+      if (!unit) continue;
+      this.#waiting.delete(waiting);
+      this.#hold(unit, waiting.connection);
+      unit.deliveries++;
+      waiting.take(unit);
     }
+  }
+
+  /** Of the first queue that has any, the unit that was offered first. */
+  #nextFor(queues: readonly string[]): Unit | undefined {
+    const free = [...this.#units.values()].filter(({ owner }) => !owner);
+    for (const queue of queues) {
+      const found = free.find((unit) => unit.queue === queue);
+      if (found) return found;
+    }
+    return undefined;
   }
 }
 
@@ -154,11 +163,12 @@ class Connection implements Transport {
       const stop = hub.wait({
         queues,
         connection: this,
-        take: ({ name, body }) => {
+        take: ({ name, body, deliveries: delivery }) => {
           signal.removeEventListener("abort", abort);
           resolve({
             unit: name,
             body,
+            delivery,
             working: () => hub.settle(name, this, "working"),
             done: async () => hub.settle(name, this, "done"),
             release: async () => hub.settle(name, this, "release"),

@@ -48,6 +48,8 @@ export const resultSchema = z.strictObject({
   blob: hash.nullable(),
   error: text.nullable(),
   milliseconds: z.number().min(0),
+  /** As the claim says. */
+  delivery: z.int().min(1).max(1_000_000),
 });
 
 export function encodeMessage<T>(schema: z.ZodType<T>, message: T): Uint8Array {

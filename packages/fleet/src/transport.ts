@@ -4,12 +4,19 @@
 export interface Claim {
   readonly unit: string;
   readonly body: Uint8Array;
+  /** The how-manieth handing out this is, from 1: others have given it back, or fallen silent. */
+  readonly delivery: number;
   /** Says that it is still being worked on. */
   working(): void;
   /** It is done, and its result is known: nobody else gets it. */
   done(): Promise<void>;
   /** Gives it back at once. */
   release(): Promise<void>;
+}
+
+/** The queue of one worker alone, for what another one is to do a second time. */
+export function ownQueue(worker: string): string {
+  return `only-${worker}`;
 }
 
 /** Hears each key that begins with the prefix, which ends with a dot or is a whole key: as it stands, then as it changes; undefined where it was removed. */
@@ -22,7 +29,7 @@ export type KeyListener = (key: string, value: Uint8Array | undefined) => void;
 export interface Transport {
   /** Puts a unit behind those of a queue. Its body is small: what is large goes by blobs. */
   offer(queue: string, unit: string, body: Uint8Array): Promise<void>;
-  /** The next unit of any of the queues, as soon as there is one. @throws the signal's reason */
+  /** The next unit of the first of the queues that has one, as soon as there is one. @throws the signal's reason */
   claim(queues: readonly string[], signal: AbortSignal): Promise<Claim>;
   /** Takes back all units that were offered, claimed or not. */
   withdraw(): Promise<void>;

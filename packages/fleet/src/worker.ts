@@ -13,7 +13,8 @@ import {
   resultSchema,
   unitSchema,
 } from "./messages.ts";
-import type { Claim, Transport } from "./transport.ts";
+import { Asking } from "./questions.ts";
+import { type Claim, ownQueue, type Transport } from "./transport.ts";
 
 /** What a worker is for one run. */
 export interface Member {
@@ -27,6 +28,8 @@ export interface Member {
 
 export interface UnitContext {
   blob(hash: string): Promise<Uint8Array>;
+  /** What the learner answers. @throws FleetError `refused` with what stands against it, `lost` */
+  ask(question: unknown): Promise<unknown>;
   readonly signal: AbortSignal;
 }
 
@@ -50,8 +53,8 @@ export async function work(given: WorkOptions): Promise<void> {
   const runs = new Latest<Announcement>();
   const gone = new AbortController();
   const end = await transport.watch("run", (_key, value) => {
-    if (value) runs.set(decodeMessage(announcementSchema, value, "the announcement of the run"));
-    else gone.abort();
+    if (!value) gone.abort();
+    else heard(given, () => runs.set(decodeMessage(announcementSchema, value, "the announcement of the run")));
   });
   const signal = AbortSignal.any([given.signal, gone.signal]);
   const options = { ...given, signal };
@@ -80,6 +83,7 @@ class Shift {
   readonly #options: WorkOptions;
   readonly #announcement: Announcement;
   readonly #member: Member;
+  #asking: Asking | undefined;
   #unit: string | null = null;
   #done = 0;
   #error: string | null = null;
@@ -94,10 +98,14 @@ class Shift {
     const { transport, id, onNews } = this.#options;
     const signal = AbortSignal.any([this.#options.signal, over]);
     const admitted = new Latest<string | null>();
-    const end = await transport.watch(`admit.${id}`, (_key, value) => {
-      const said = value && decodeMessage(admissionSchema, value, "an admission");
-      if (said && said.session === this.#announcement.session) admitted.set(said.refused);
-    });
+    const { session } = this.#announcement;
+    const end = await transport.watch(`admit.${id}`, (_key, value) =>
+      heard(this.#options, () => {
+        const said = value && decodeMessage(admissionSchema, value, "an admission");
+        if (said && said.session === session) admitted.set(said.refused);
+      }),
+    );
+    this.#asking = await Asking.open(transport, session, id);
     const signs = setInterval(() => void this.#sign(), SIGN_EVERY);
     try {
       await this.#sign();
@@ -112,6 +120,7 @@ class Shift {
     } finally {
       clearInterval(signs);
       end();
+      this.#asking.close();
     }
   }
 
@@ -125,9 +134,9 @@ class Shift {
   }
 
   async #next(signal: AbortSignal): Promise<void> {
-    const { transport, onNews } = this.#options;
+    const { transport, id, onNews } = this.#options;
     try {
-      const claim = await transport.claim(this.#member.roles, signal);
+      const claim = await transport.claim([ownQueue(id), ...this.#member.roles], signal);
       await this.#take(claim, signal);
     } catch (error) {
       if (signal.aborted) return;
@@ -158,7 +167,8 @@ class Shift {
     let error: string | null = null;
     try {
       const { role, header } = decodeMessage(unitSchema, claim.body, `the unit ${claim.unit}`);
-      const made = await this.#member.handle(role, header, { blob: (hash) => transport.getBlob(hash), signal });
+      const ask = async (question: unknown): Promise<unknown> => this.#asking?.ask(question, signal);
+      const made = await this.#member.handle(role, header, { blob: (hash) => transport.getBlob(hash), ask, signal });
       blob = await transport.putBlob(made);
     } catch (cause) {
       if (signal.aborted || isLost(cause)) {
@@ -169,10 +179,19 @@ class Shift {
       this.#error = error;
       onNews?.(`unit ${claim.unit} failed: ${error}`);
     }
-    const { unit } = claim;
-    const message = { unit, worker: id, blob, error, milliseconds: performance.now() - began };
+    const { unit, delivery } = claim;
+    const message = { unit, worker: id, blob, error, delivery, milliseconds: performance.now() - began };
     await transport.set(`result.${unit}.${id}`, encodeMessage(resultSchema, message));
     await claim.done();
+  }
+}
+
+/** What strangers write under the keys of a run ends no worker. */
+function heard({ onNews }: Pick<WorkOptions, "onNews">, read: () => void): void {
+  try {
+    read();
+  } catch (error) {
+    onNews?.((error as Error).message);
   }
 }
 

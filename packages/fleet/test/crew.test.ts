@@ -121,6 +121,52 @@ test("two workers that give other bytes for a unit are both named, and the run e
   expect((error as Error).message).toMatch(/(right.*wrong|wrong.*right).*same unit/);
 });
 
+test("a second opinion is another worker's, and a step does not end before it is there", async () => {
+  const { crew, begin } = await opened({ verify: 1 });
+  const did = new Map<unknown, string[]>();
+  for (const id of ["one", "two", "three"])
+    begin(id, async (role, header, context) => {
+      did.set(header, [...(did.get(header) ?? []), id]);
+      return double(role, header, context);
+    });
+  await crew.gather(3, AbortSignal.timeout(5000));
+  await Promise.all(Array.from({ length: 30 }, (_, i) => crew.submit(unit(i))));
+  const { units, copies } = await crew.endStep();
+  expect([units, copies, did.size]).toEqual([30, 30, 30]);
+  for (const ids of did.values()) expect(new Set(ids).size).toBe(2);
+});
+
+test("units of a later step stay out when a step ends", async () => {
+  const { crew, begin } = await opened();
+  const hold = Promise.withResolvers<void>();
+  begin("one", async (role, header, context) => {
+    if (header === 2) await hold.promise;
+    return double(role, header, context);
+  });
+  await crew.gather(1, AbortSignal.timeout(5000));
+  expect(await crew.submit(unit(1))).toBe(2);
+  const later = [crew.submit(unit(2)), crew.submit(unit(3))];
+  expect((await crew.endStep()).units).toBe(1);
+  hold.resolve();
+  expect(await Promise.all(later)).toEqual([4, 6]);
+});
+
+test("a worker asks its learner, and hears what it answers or what stood against it", async () => {
+  const asked: unknown[] = [];
+  const answer = async (question: unknown) => {
+    asked.push(question);
+    if (question === 3) throw new Error("nobody knows");
+    return { half: Number(question) / 2 };
+  };
+  const { crew, begin, news } = await opened({ answer });
+  begin("one", async (_role, header, { ask }) => Uint8Array.of(((await ask(header)) as { half: number }).half));
+  await crew.gather(1, AbortSignal.timeout(5000));
+  expect(await crew.submit(unit(8))).toBe(4);
+  expect(await crew.submit(unit(3))).toBeUndefined();
+  expect(asked).toEqual([8, 3]);
+  expect(news.join()).toContain("failed at a unit, which is done here: nobody knows");
+});
+
 test("a worker whose result is none is sent away by name, and its unit is done by another", async () => {
   const { crew, begin, news } = await opened();
   const bad = begin("bad", async () => new Uint8Array(3));
@@ -176,6 +222,31 @@ test("a signal ends the waiting, and a unit that nobody does any more comes back
   expect(await left).toBeUndefined();
 });
 
+/** What a stranger may write: bytes, JSON, and what is nearly a message. */
+const strange = fc.oneof(
+  fc.uint8Array({ maxLength: 64 }),
+  fc.json().map((json) => new TextEncoder().encode(json)),
+  fc
+    .record({
+      ...{
+        session: fc.string(),
+        roles: fc.array(fc.string()),
+        host: fc.string(),
+        pid: fc.integer(),
+        unit: fc.option(fc.string()),
+      },
+      ...{
+        done: fc.integer(),
+        error: fc.option(fc.string()),
+        facts: fc.jsonValue(),
+        worker: fc.constant("one"),
+        blob: fc.string(),
+      },
+    })
+    .map((record) => new TextEncoder().encode(JSON.stringify(record))),
+);
+const count = process.env.IAPO_FULL === "1" ? 10_000 : 500;
+
 test("whatever strangers write under the keys of a run, the learner goes on and says so", {
   timeout: 300_000,
 }, async () => {
@@ -183,32 +254,9 @@ test("whatever strangers write under the keys of a run, the learner goes on and 
   const stranger = hub.connect();
   begin("one");
   await crew.gather(1, AbortSignal.timeout(5000));
-  const text = fc.oneof(
-    fc.uint8Array({ maxLength: 64 }),
-    fc.json().map((json) => new TextEncoder().encode(json)),
-    fc
-      .record({
-        ...{
-          session: fc.string(),
-          roles: fc.array(fc.string()),
-          host: fc.string(),
-          pid: fc.integer(),
-          unit: fc.option(fc.string()),
-        },
-        ...{
-          done: fc.integer(),
-          error: fc.option(fc.string()),
-          facts: fc.jsonValue(),
-          worker: fc.constant("one"),
-          blob: fc.string(),
-        },
-      })
-      .map((record) => new TextEncoder().encode(JSON.stringify(record))),
-  );
   const keys = fc.constantFrom("worker.x", "worker.one", `result.${Buffer.from("x").toString("hex")}.0.one`);
-  const count = process.env.IAPO_FULL === "1" ? 10_000 : 500;
   await fc.assert(
-    fc.asyncProperty(keys, text, async (key, value) => {
+    fc.asyncProperty(keys, strange, async (key, value) => {
       await stranger.set(key, value);
     }),
     { numRuns: count },
@@ -216,4 +264,30 @@ test("whatever strangers write under the keys of a run, the learner goes on and 
   expect(await crew.submit(unit(6))).toBe(12);
   expect(news.length).toBeGreaterThan(count / 4);
   expect(() => crew.check()).not.toThrow(FleetError);
+});
+
+test("whatever strangers write to a worker, it goes on with its learner", { timeout: 300_000 }, async () => {
+  const { hub, crew } = await opened();
+  const stranger = hub.connect();
+  const news: string[] = [];
+  const stop = new AbortController();
+  const open = async (): Promise<Member> => ({
+    ...{ roles: ["double"], facts: "good", handle: double, close: async () => {} },
+  });
+  const onNews = (text: string): void => void news.push(text);
+  const ended = work({ transport: hub.connect(), id: "one", open, signal: stop.signal, onNews });
+  await crew.gather(1, AbortSignal.timeout(5000));
+  const keys = fc.constantFrom("run", "admit.one", `answer.${Buffer.from("x").toString("hex")}.one.0`);
+  let offered = 0;
+  await fc.assert(
+    fc.asyncProperty(keys, strange, async (key, value) => {
+      await stranger.set(key, value);
+      if (value.length % 10 === 0) await stranger.offer("double", `strange.${offered++}`, value);
+    }),
+    { numRuns: count },
+  );
+  expect(await crew.submit(unit(6))).toBe(12);
+  expect(news.length).toBeGreaterThan(count / 4);
+  stop.abort();
+  await ended;
 });

@@ -5,7 +5,8 @@ import { hashOf, type Transport } from "@iapo/fleet";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Fleet, fleets } from "./support/fleets.ts";
 
-const PATIENCE = 1500;
+/** Much longer than a busy machine holds a process up. */
+const PATIENCE = 2000;
 const text = (bytes: Uint8Array | undefined): string | undefined => bytes && new TextDecoder().decode(bytes);
 const bytes = (value: string): Uint8Array => new TextEncoder().encode(value);
 const soon = (): AbortSignal => AbortSignal.timeout(20_000);
@@ -36,14 +37,22 @@ describe.each(fleets)("$name", ({ isThere, open }) => {
     await expect(one.claim(["dig"], AbortSignal.timeout(300))).rejects.toThrow();
   });
 
-  test.skipIf(!isThere)("who waits gets a unit as soon as it is offered", async () => {
+  test.skipIf(!isThere)("of the first queue that has a unit, though another was offered before", async () => {
+    await fleet.learner.offer("fill", "f.1", bytes("first"));
+    await fleet.learner.offer("dig", "f.2", bytes("second"));
+    for (const name of ["f.2", "f.1"]) {
+      const claim = await one.claim(["dig", "fill"], soon());
+      expect([claim.unit, claim.delivery]).toEqual([name, 1]);
+      await claim.done();
+    }
+  });
+
+  test.skipIf(!isThere)("who waits gets a unit that is offered", async () => {
     const waiting = one.claim(["dig"], soon());
     await sleep(100);
-    const began = performance.now();
     await fleet.learner.offer("dig", "b.1", bytes("late"));
     const claim = await waiting;
     expect(claim.unit).toBe("b.1");
-    expect(performance.now() - began).toBeLessThan(1500);
     await claim.done();
   });
 
@@ -54,15 +63,16 @@ describe.each(fleets)("$name", ({ isThere, open }) => {
       await (await one.claim(["dig"], soon())).release();
       const back = await other.claim(["dig"], soon());
       expect(back.unit).toBe("c.1");
-      for (let i = 0; i < 4; i++) {
-        await sleep(PATIENCE / 2);
+      expect(back.delivery).toBe(2);
+      for (let i = 0; i < 9; i++) {
+        await sleep(PATIENCE / 6);
         back.working();
       }
       await expect(one.claim(["dig"], AbortSignal.timeout(300))).rejects.toThrow();
       const silent = await one.claim(["dig"], soon());
       expect(silent.unit).toBe("c.1");
       await silent.done();
-      await expect(one.claim(["dig"], AbortSignal.timeout(PATIENCE * 1.5))).rejects.toThrow();
+      await expect(one.claim(["dig"], AbortSignal.timeout(PATIENCE * 1.2))).rejects.toThrow();
     },
   );
 
@@ -83,12 +93,12 @@ describe.each(fleets)("$name", ({ isThere, open }) => {
     const seen: [string, string | undefined][] = [];
     await one.set("news.x", bytes("1"));
     const end = await other.watch("news.", (key, value) => seen.push([key, text(value)]));
-    await expect.poll(() => seen).toEqual([["news.x", "1"]]);
+    await expect.poll(() => seen, { timeout: 20_000 }).toEqual([["news.x", "1"]]);
     await one.set("news.x", bytes("2"));
     await one.set("newsletter", bytes("not below"));
     await one.set("news.y", bytes("3"));
     await one.unset("news.x");
-    await expect.poll(() => seen.length).toBe(4);
+    await expect.poll(() => seen.length, { timeout: 20_000 }).toBe(4);
     expect(seen.slice(1)).toEqual([
       ["news.x", "2"],
       ["news.y", "3"],
@@ -123,6 +133,6 @@ describe.each(fleets)("$name", ({ isThere, open }) => {
     const taken = await one.claim(["dig"], soon());
     expect(taken.unit).toBe("e.1");
     await taken.done();
-    await expect.poll(() => gone, { timeout: 10_000 }).toEqual(["worker.third"]);
+    await expect.poll(() => gone, { timeout: 30_000 }).toEqual(["worker.third"]);
   });
 });

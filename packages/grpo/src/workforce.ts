@@ -34,6 +34,12 @@ export interface ComputedPiece {
 export interface Workforce {
   /** Undefined where nobody takes them: then they are made here. @throws as `rollout` */
   rollout<Content>(request: RolloutRequest<Content>, signal?: AbortSignal): Promise<Rollout<Content> | undefined>;
+  /** May begin with a step to come, by the policy as it is; asked for again before each step until it is there. */
+  rolloutAhead?<Content>(
+    step: number,
+    request: () => Promise<Omit<RolloutRequest<Content>, "step">>,
+    signal?: AbortSignal,
+  ): void;
   /** By piece of a mini-batch, by the policy as it is; undefined where it is to be computed here, also once nobody is left to compute it. */
   gradients(
     pieces: readonly Piece[],

@@ -33,6 +33,7 @@ export { writeReport } from "./report/report-page.ts";
 export { runData } from "./report/run-data.ts";
 export { bandOf, type Configuration, configurationsOf, type Spread, spreadOf } from "./runs/configurations.ts";
 export { finalMetrics, finalValue } from "./runs/final-metrics.ts";
+export { type FleetFile, type FleetNow, type FleetStep, readFleet, workTable } from "./runs/fleet-file.ts";
 export { type LoadedRun, loadRun, loadRuns, type NamedRun, runNames } from "./runs/loaded-run.ts";
 export { meanAdvantage } from "./runs/mean-advantage.ts";
 export { type Measured, measuredOf, readMetrics, readSmall, readTimings, type StepMetrics } from "./runs/run-files.ts";

@@ -42,6 +42,18 @@ beforeAll(async () => {
       const said = JSON.stringify({ version: 1, task: text, text: evil(task) });
       await writeFile(join(directory, `attribution-${task}`, "attribution.json"), task === 2 ? evil(0) : said);
     }
+    const worker = { host: evil(2), units: 3, milliseconds: 1500, roles: { [evil(3)]: 3 } };
+    const counts = {
+      units: 3,
+      copies: 1,
+      redelivered: 0,
+      returned: 0,
+      messages: 6,
+      bytesSent: 1e6,
+      bytesReceived: 2e6,
+    };
+    const shared = { step: 0, ...counts, workers: { [evil(0)]: worker, [evil(1)]: worker } };
+    await writeFile(join(directory, "fleet.jsonl"), `${JSON.stringify(shared)}\n${evil(4)}\n`);
     await writeFile(join(directory, "timings.jsonl"), `${JSON.stringify({ step: 0, [`timing_s/${evil(0)}`]: 2 })}\n`);
   }
   viewer = await openViewer({
@@ -104,6 +116,7 @@ test.each([
   `/episode?run=${evilRun}&step=2&group=3&sample=2`,
   `/steps?run=${evilRun}`,
   `/step?run=${evilRun}&step=0`,
+  `/fleet?run=${evilRun}`,
   `/compare?run=${evilRun}&run=other&show=all`,
   "/studies",
 ])("%s is a whole page in which attacks are text", async (path) => {
@@ -112,6 +125,16 @@ test.each([
   expect(dangers(text)).toEqual([]);
   expect(text).not.toMatch(/(?![\t\n\r])[\p{Cc}\u202a-\u202e\u2066-\u2069]/u);
   expect(text.length).toBeLessThan(1_500_000); // whatever a turn has
+});
+
+test("who did what: units by worker and role, and what went to and fro", async () => {
+  const { text } = await get("/fleet?run=other");
+  expect(text).toContain("<h2>Who did what</h2>");
+  expect(text.match(/<td>50\.0 %<\/td>/g)).toHaveLength(2);
+  expect(text).toMatch(
+    /<td>0<\/td><td>2<\/td><td>3<\/td><td>1<\/td><td>0<\/td><td>0<\/td><td>6<\/td><td>1<\/td><td>2<\/td>/,
+  );
+  expect((await get("/run?run=other")).text).toContain("<h3>Workers</h3>");
 });
 
 test("the heat that an attribution left for a task is shown in its episodes; elsewhere it is said how it is made", async () => {

@@ -1,10 +1,9 @@
 // iapo fleet up, status and down.
 import { join } from "node:path";
-import { fleetStatus, natsTransport, removeFleet, startWorkers } from "@iapo/fleet";
+import { fleetStatus, natsTransport, removeFleet, startNatsServer, startWorkers } from "@iapo/fleet";
 import { ExitCode } from "../exit-code.ts";
 import type { CliIo } from "../io.ts";
 import { iapoProgram } from "./program.ts";
-import { startServer } from "./server.ts";
 
 export interface UpFlags {
   readonly run: string;
@@ -19,7 +18,7 @@ export async function fleetUp(
   { run, workers: count, port, store, trust }: UpFlags,
   { out, note, signal }: CliIo,
 ): Promise<number> {
-  await using server = await startServer(port, store ?? join("runs", ".fleet"));
+  await using server = await startNatsServer({ port, store: store ?? join("runs", ".fleet") });
   const args = ["worker", "--server", server.url, "--run", run, ...(trust ? ["--trust"] : [])];
   const workers = startWorkers({ count, module: iapoProgram, args, onNews: note });
   out(

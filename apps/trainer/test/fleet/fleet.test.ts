@@ -1,6 +1,7 @@
 // Runs shared with real worker processes: the same SHA-256 of steps, checkpoints and images as without, whoever was killed when.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { readStep, stepPath } from "@iapo/rollout-trace/files";
 import { beforeAll, expect, test, vi } from "vitest";
 import { fingerprint } from "../support/fingerprint.ts";
 import { expectRefusal, sharedFolder, start } from "../support/iapo.ts";
@@ -33,10 +34,31 @@ test("two workers of this machine: the same bits, and a line a step of who did w
   expect(code, err).toBe(0);
   expect(fingerprint(run)).toEqual(alone);
   expect(shared(run).map(({ step }) => step)).toEqual([0, 1]);
-  for (const { units, workers } of shared(run)) {
-    expect(units).toBeGreaterThanOrEqual(6); // two parts of rollouts and explanations, two gradients
-    expect(Object.keys(workers)).toHaveLength(2);
-  }
+  // Two parts of rollouts and explanations, two gradients; whose copy of a unit is there first, the machine decides.
+  for (const { units } of shared(run)) expect(units).toBeGreaterThanOrEqual(6);
+  const { fleet } = JSON.parse(readFileSync(join(run, "run.json"), "utf8"));
+  expect(Object.keys(fleet.workers).length).toBeGreaterThanOrEqual(1);
+  expect(existsSync(join(run, "fleet-now.json"))).toBe(false); // nobody is at work any more
+});
+
+test("rollouts may be a step ahead of the policy: paced, none left out, and each trace says by which version", async () => {
+  const run = join(folder, "ahead");
+  const more = ["--set", "grpo.maxLag=1", "--set", "grpo.steps=3", "--fleet", "2", "--min-workers", "2", "--out", run];
+  const { code, err } = await start([...args, ...more]).ended;
+  expect(code, err).toBe(0);
+  const lags = await Promise.all(
+    [0, 1, 2].map(async (step) => {
+      const { traces, log } = await readStep(stepPath(join(run, "steps"), step));
+      expect(traces).toHaveLength(4);
+      const lag = new Set(traces.map(({ policyVersion }) => step - policyVersion));
+      expect(log.metrics["rollout/lag/max"]).toBe(Math.max(...lag));
+      return [...lag];
+    }),
+  );
+  expect(lags[0]).toEqual([0]);
+  expect(Math.max(...lags.flat())).toBe(1); // what a worker leaves undone is made here, by the newest version
+  expect(Math.min(...lags.flat())).toBeGreaterThanOrEqual(0);
+  expect(JSON.parse(readFileSync(join(run, "run.json"), "utf8")).settings.grpo.maxLag).toBe(1);
 });
 
 test("workers that are killed by SIGKILL while they work: the same bits", async () => {

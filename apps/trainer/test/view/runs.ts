@@ -7,18 +7,24 @@ import { type Running, start } from "../support/iapo.ts";
 
 const small = ["grpo.evaluate=", "grpo.groups=2", "grpo.rollout.samples=4", "grpo.rollout.maxTokens=40"];
 
-function train(recipe: string, directory: string, steps: number, more: readonly string[] = []): Running {
+function train(
+  recipe: string,
+  directory: string,
+  steps: number,
+  more: readonly string[] = [],
+  options: readonly string[] = [],
+): Running {
   const settings = [...small, `grpo.steps=${steps}`, ...more].flatMap((setting) => ["--set", setting]);
-  return start(["train", recipe, ...settings, "--out", directory]);
+  return start(["train", recipe, ...settings, "--out", directory, ...options]);
 }
 
 /** `iapo` and `grpo`, of the same tasks. */
 export async function trainRuns(folder: string): Promise<void> {
-  for (const [recipe, name] of [
-    ["nano-iapo-occlusion", "iapo"],
-    ["nano-grpo", "grpo"],
+  for (const [recipe, name, more] of [
+    ["nano-iapo-occlusion", "iapo", []],
+    ["nano-grpo", "grpo", ["--fleet", "1", "--min-workers", "1"]],
   ] as const) {
-    const { code, err } = await train(recipe, join(folder, name), 3).ended;
+    const { code, err } = await train(recipe, join(folder, name), 3, [], more).ended;
     expect(code, err).toBe(0);
   }
 }

@@ -179,6 +179,19 @@ describe.runIf(process.env.IAPO_FULL === "1")("in a browser", () => {
     expect(await column(3)).toEqual(await column(2)); // as many are equal to the bit as were compared
   });
 
+  test("the workers of a run: who did what, and of a run without, how they come", async () => {
+    await page.goto("/fleet?run=grpo");
+    expect(await page.getByRole("heading", { name: "Who did what" }).count()).toBe(1);
+    const cells = (table: number, column: number): Promise<string[]> =>
+      page.locator("#fleet table").nth(table).locator(`tbody td:nth-child(${column})`).allTextContents();
+    expect(await cells(0, 4)).toEqual(["100.0 %"]);
+    expect((await cells(0, 6)).join()).toMatch(/rollout \d+/);
+    expect(await cells(1, 1)).toEqual(["2", "1", "0"]);
+    await page.locator('select[name="run"]').selectOption("iapo");
+    await page.waitForURL(/run=iapo/);
+    expect(await textOf(page.locator("#fleet"))).toContain("iapo train --fleet");
+  });
+
   test("two runs of the same tasks beside each other; keys lead to pages", async () => {
     await page.goto("/compare?run=iapo&run=grpo&show=all");
     expect(await textOf(page.locator("#compared"))).toContain("6 tasks that both have");
@@ -208,7 +221,13 @@ describe.runIf(process.env.IAPO_FULL === "1")("in a browser", () => {
   test("every page at 400 and 2,000 pixels, dark and light: nothing runs out of it, nothing serious for axe-core", async () => {
     const paths = [
       ...["/", "/curves?run=iapo&run=grpo", "/run?run=iapo", "/episodes", "/episode?run=iapo&step=1&group=0&sample=0"],
-      ...["/steps?run=iapo", "/step?run=iapo&step=1", "/compare?run=iapo&run=grpo&show=all", "/studies"],
+      ...[
+        "/fleet?run=grpo",
+        "/steps?run=iapo",
+        "/step?run=iapo&step=1",
+        "/compare?run=iapo&run=grpo&show=all",
+        "/studies",
+      ],
     ];
     const findings: string[] = [];
     for (const size of [{ width: 400 }, { width: 2000, dark: true }]) {

@@ -36,6 +36,8 @@ export interface Connected {
 
 /** Milliseconds between attempts to reach a server that has gone. */
 const AGAIN_AFTER = 500;
+/** A network that was cut says nothing: whoever does not answer for so long is connected anew. */
+const [PING_EVERY, PINGS_UNANSWERED] = [10_000, 2];
 
 /**
  * `nats://host:4222`, `tls://host:4222`, with `user:password@` where the server asks; the environment variable NATS_CREDS names a file of
@@ -54,6 +56,8 @@ export async function connectServer(server: string, name: string): Promise<Conne
       name,
       maxReconnectAttempts: -1,
       reconnectTimeWait: AGAIN_AFTER,
+      pingInterval: PING_EVERY,
+      maxPingOut: PINGS_UNANSWERED,
       ...(url.username !== "" && { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) }),
       ...(creds && { authenticator: core.credsAuthenticator(creds) }),
       ...(url.protocol === "tls:" && { tls: {} }),

@@ -66,6 +66,13 @@ export async function removeFleet({ server, run }: Pick<NatsOptions, "server" | 
   }
 }
 
+/** `$JS.ACK.<stream>.<consumer>.<delivery>...`; servers of some versions name domain and account before the stream. */
+function deliveryOf(reply: string): number {
+  const words = reply.split(".");
+  const delivery = Number(words[words.length > 9 ? 6 : 4]);
+  return Number.isSafeInteger(delivery) && delivery > 0 ? delivery : 1;
+}
+
 function streamOf(run: string): string {
   return `IAPO_${run}`;
 }
@@ -267,6 +274,7 @@ class NatsTransport implements Transport {
     return {
       unit,
       body: message.data,
+      delivery: deliveryOf(reply),
       working: () => connection.publish(reply, "+WPI"),
       // Not waited for: a server does not answer of a unit that was withdrawn, and one that is done twice does no harm.
       done: async () => connection.publish(reply, "+ACK"),

@@ -5,7 +5,7 @@ import { FleetError, type FleetErrorCode } from "../error.ts";
 import type { Claim, KeyListener, Transport } from "../transport.ts";
 import type { Call, Reply } from "./wire.ts";
 
-const claimSchema = z.object({ unit: z.string(), body: z.instanceof(Uint8Array) });
+const claimSchema = z.object({ unit: z.string(), body: z.instanceof(Uint8Array), delivery: z.int() });
 
 /** Ends the process where the other one is gone. @throws FleetError `argument` in a process that was not started with a channel */
 export function parentTransport(): Transport {
@@ -47,11 +47,12 @@ class ParentTransport implements Transport {
     const abort = (): void => void this.#call({ call: "cancel", claim: id }).answer.catch(() => {});
     signal.addEventListener("abort", abort, { once: true });
     try {
-      const { unit, body } = claimSchema.parse(await answer);
+      const { unit, body, delivery } = claimSchema.parse(await answer);
       const settle = (how: "working" | "done" | "release") => this.#call({ call: "settle", claim: id, how }).answer;
       const claim: Claim = {
         unit,
         body,
+        delivery,
         working: () => void settle("working").catch(() => {}),
         done: async () => void (await settle("done")),
         release: async () => void (await settle("release")),

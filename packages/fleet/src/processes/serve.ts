@@ -85,7 +85,7 @@ class Door {
     try {
       const claim = await this.#transport.claim(queues, claiming.signal);
       this.#claims.set(id, claim);
-      return { unit: claim.unit, body: claim.body };
+      return { unit: claim.unit, body: claim.body, delivery: claim.delivery };
     } finally {
       this.#claiming.delete(id);
     }

@@ -14,7 +14,7 @@ async function answer({ ask, method, args }: Asked): Promise<unknown> {
     stops.set(ask, stop);
     const claim = await door.claim(args[0] as string[], stop.signal);
     claims.set(claim.unit, claim);
-    return { unit: claim.unit, body: claim.body };
+    return { unit: claim.unit, body: claim.body, delivery: claim.delivery };
   }
   if (method === "cancel") return stops.get(args[0] as number)?.abort(new Error("stopped"));
   if (method === "settle") return claims.get(args[0] as string)?.[args[1] as "working" | "done" | "release"]();

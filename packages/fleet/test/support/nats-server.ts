@@ -1,11 +1,11 @@
 // A real nats-server on a port of its own, with a store of its own, that can be killed and started again.
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { type NatsServer, startNatsServer } from "@iapo/fleet";
 
 const script = join(import.meta.dirname, "../../../../scripts/setup-nats.sh");
 
@@ -34,27 +34,25 @@ export async function startServer(args: readonly string[] = []): Promise<Running
   const program = natsServer;
   const port = await freePort();
   const store = mkdtempSync(join(tmpdir(), "iapo-nats-"));
-  let child: ChildProcess | undefined;
+  const start = () => startNatsServer({ program, port, store, args });
+  let running: NatsServer | undefined = await start();
   const server: RunningServer = {
-    url: `nats://127.0.0.1:${port}`,
+    url: running.url,
     async start() {
-      child = spawn(program, ["-a", "127.0.0.1", "-p", `${port}`, "-js", "-sd", store, ...args], { stdio: "ignore" });
-      while (!(await answers(port))) await sleep(20);
+      running = await start();
     },
     async kill() {
-      const running = child;
-      child = undefined;
-      if (!running || running.exitCode !== null) return;
-      const ended = new Promise((resolve) => running.once("exit", resolve));
-      running.kill("SIGKILL");
+      const { pid, ended } = running ?? {};
+      running = undefined;
+      if (pid === undefined) return;
+      process.kill(pid, "SIGKILL");
       await ended;
     },
     async [Symbol.asyncDispose]() {
-      await server.kill();
+      await running?.[Symbol.asyncDispose]();
       rmSync(store, { recursive: true, force: true });
     },
   };
-  await server.start();
   return server;
 }
 
@@ -65,14 +63,4 @@ async function freePort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve));
   if (typeof address !== "object" || address === null) throw new Error("no port is free");
   return address.port;
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => resolve(false));
-  });
 }

@@ -32,15 +32,16 @@ export function remoteTransport(child: ChildProcess): Transport {
       const { ask, answer } = call("claim", queues);
       const cancel = (): void => void plain("cancel", ask);
       signal.addEventListener("abort", cancel, { once: true });
-      const { unit, body } = (await answer
+      const { unit, body, delivery } = (await answer
         .catch((error: unknown) => {
           throw signal.aborted ? signal.reason : error;
         })
-        .finally(() => signal.removeEventListener("abort", cancel))) as Pick<Claim, "unit" | "body">;
+        .finally(() => signal.removeEventListener("abort", cancel))) as Pick<Claim, "unit" | "body" | "delivery">;
       const settle = (how: string) => plain("settle", unit, how);
       return {
         unit,
         body,
+        delivery,
         working: () => void settle("working"),
         done: () => settle("done"),
         release: () => settle("release"),

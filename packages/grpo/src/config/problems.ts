@@ -54,7 +54,7 @@ export function optimizerProblems({ learningRate }: OptimizerSettings): Configur
 }
 
 function errorRules(settings: GrpoSettings, { tasks, turns, positions }: ConfigurationFacts): Rule[] {
-  const { groups, rollout, functions, overlong } = settings;
+  const { groups, rollout, functions, overlong, maxLag, dynamicSampling } = settings;
   const { samples, sampling, maxTokens, maxTurns } = rollout;
   const longest = maxTokens * maxTurns;
   const startsAt = overlong ? overlong.maximum - overlong.buffer : 0;
@@ -73,6 +73,11 @@ function errorRules(settings: GrpoSettings, { tasks, turns, positions }: Configu
       overlong !== undefined && startsAt >= longest,
       "overlong.maximum",
       `the penalty begins at ${startsAt} tokens, but a response has at most ${longest} (maxTokens times maxTurns)`,
+    ],
+    [
+      maxLag !== undefined && dynamicSampling !== undefined,
+      "maxLag",
+      "rollouts cannot be ahead where dynamicSampling decides which tasks come next: leave one of the two out",
     ],
     [
       tasks !== undefined && groups > tasks,

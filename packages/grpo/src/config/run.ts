@@ -12,6 +12,8 @@ const positive = z.number().gt(0);
 const [MOST_GROUPS, MOST_SAMPLES, MOST_TOKENS, MOST_TURNS] = [65_536, 4096, 1_048_576, 1000];
 /** AdamW moves each weight by about the learning rate in a step: weights are lost at once above this. */
 const MOST_LEARNING_RATE = 1;
+/** Rollouts of an older policy teach little. */
+const MOST_LAG = 16;
 
 /** `{ "samples": 8, "sampling": { "temperature": 1 }, "maxTokens": 512, "onFailure": "drop", "timeoutMs": 60000 }` */
 export const rolloutSettingsSchema: z.ZodType<RolloutSettings, unknown> = z.strictObject({
@@ -102,6 +104,12 @@ export const grpoSettingsSchema: z.ZodType<GrpoSettings, unknown> = z
     dynamicSampling: dynamicSamplingSchema
       .optional()
       .describe("Replace groups whose rewards are all equal by new ones (DAPO)."),
+    maxLag: count
+      .max(MOST_LAG)
+      .optional()
+      .describe(
+        "Steps by which workers' rollouts may be ahead of the policy; default none, which gives the same bits with and without workers.",
+      ),
     overlong: z
       .strictObject({
         maximum: count.describe("Tokens of a response from which on its penalty is 1."),

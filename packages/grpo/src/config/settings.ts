@@ -50,6 +50,8 @@ export interface GrpoSettings {
     readonly split?: "packed" | "group" | undefined;
   };
   readonly dynamicSampling?: DynamicSamplingOptions | undefined;
+  /** Steps by which workers' rollouts may be ahead of the policy. */
+  readonly maxLag?: number | undefined;
   readonly overlong?: OverlongOptions | undefined;
   readonly recomputeOldLogProbs: boolean;
   readonly optimizer: OptimizerSettings;

@@ -4,4 +4,4 @@ export { type FileHashOptions, hashFile } from "./file-hash.ts";
 export { type DirectoryLock, findWriter, lockDirectory, type Writer } from "./lock.ts";
 export { hashModule } from "./module-hash.ts";
 export { type OpenedRun, openRunDirectory, type RunPaths, runPaths } from "./open.ts";
-export { findRunRecord, type RunRecord, readRunRecord } from "./record.ts";
+export { findRunRecord, type RunRecord, readRunRecord, writeRunRecord } from "./record.ts";

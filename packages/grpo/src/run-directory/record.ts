@@ -30,6 +30,16 @@ const recordSchema = z.strictObject({
   commits: byName,
   /** Plain data that decides what the run computes. */
   settings: z.record(z.string(), z.json()),
+  /** Of a run with workers: what each has done, and whether those on other adapters were admitted. Nothing else rests on it. */
+  fleet: z
+    .strictObject({
+      mixed: z.boolean(),
+      workers: z.record(
+        z.string(),
+        z.strictObject({ host: z.string(), units: z.int().min(0), milliseconds: z.number().min(0) }),
+      ),
+    })
+    .optional(),
 });
 
 /** Of another version, no more than that is said. */

@@ -68,6 +68,11 @@ export async function collectGroups<Content>(
       scored.map(({ shapedReward }) => shapedReward),
     ),
     ...(scored.some(({ penalty }) => penalty !== 0) && penaltyMetrics(scored)),
+    ...(parts.options.maxLag !== undefined &&
+      summary(
+        "rollout/lag",
+        kept.flat().map(({ trace }) => parts.policy.version - trace.policyVersion),
+      )),
     homogeneous_group_frac: homogeneous / tried,
     "rollout/failed": failed.length,
     "rollout/failed_frac": failed.length / (tried * parts.options.rollout.samples),
@@ -88,12 +93,13 @@ async function rollOut<Content>(parts: CollectParts<Content>, place: Place, firs
   const onTimes = (within: RolloutTimes): void => {
     times = within;
   };
-  const rolled = await watch.time(
-    "rollout",
-    async () =>
-      (await workforce?.rollout({ step, tasks, cursor: place.cursor, firstGroup }, signal)) ??
-      (await rolloutAt(policy, environment, tasks, options, { step, firstGroup, signal, onTimes })),
-  );
+  const rolled = await watch.time("rollout", async () => {
+    const elsewhere = workforce?.rollout({ step, tasks, cursor: place.cursor, firstGroup }, signal);
+    handOutAhead(parts, place);
+    return (
+      (await elsewhere) ?? (await rolloutAt(policy, environment, tasks, options, { step, firstGroup, signal, onTimes }))
+    );
+  });
   watch.split("rollout", { ...times });
   const written = rolled.groups.filter((traces) => traces.length > 0);
   const groups = await watch.time("reward", () => withRewards(written, parts.reward));
@@ -110,6 +116,18 @@ async function rollOut<Content>(parts: CollectParts<Content>, place: Place, firs
     traces.map((trace, i) => shapeSample(trace, penalties?.[group]?.[i], scores?.[group]?.[i], shaping)),
   );
   return { shaped, failures: rolled.failures };
+}
+
+/** Steps to come, the next one first, as far ahead as they may be. */
+function handOutAhead<Content>(
+  { order, workforce, options: { groups, maxLag = 0, steps = Number.POSITIVE_INFINITY } }: CollectParts<Content>,
+  { step, cursor: now, signal }: Place,
+): void {
+  for (let ahead = 1; ahead <= maxLag && step + ahead < steps; ahead++) {
+    const cursor = now + ahead * groups;
+    const request = async () => ({ tasks: await order.take(cursor, groups, signal), cursor, firstGroup: 0 });
+    workforce?.rolloutAhead?.(step + ahead, request, signal);
+  }
 }
 
 /** Rollouts at a place of a run, with its seeds. @throws as `rollout` */

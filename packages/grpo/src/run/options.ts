@@ -15,6 +15,10 @@ export interface GrpoOptions {
   readonly update?: Pick<UpdateOptions, "miniBatch" | "epochs" | "microBatchTokens" | "split"> | undefined;
   /** DAPO: groups whose rewards are all equal make room for others. */
   readonly dynamicSampling?: DynamicSamplingOptions | undefined;
+  /** Steps by which a workforce's rollouts may be ahead of the policy; default 0. */
+  readonly maxLag?: number | undefined;
+  /** Of the run: nothing is begun ahead behind the last. */
+  readonly steps?: number | undefined;
   readonly overlong?: OverlongOptions | undefined;
   /** With `scoringTeacher` of the parts. */
   readonly distillation?: TokenDistillation | LossDistillation | undefined;

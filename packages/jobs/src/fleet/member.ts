@@ -18,7 +18,7 @@ import type { JobConfig } from "../config/schema.ts";
 import { JobsError } from "../error.ts";
 import { supervisedExamples } from "../job/supervised.ts";
 import { specOf } from "../open-job.ts";
-import { episodesOf, withoutJudge } from "../parts/environment.ts";
+import { episodesOf } from "../parts/environment.ts";
 import { userFunctions } from "../parts/functions.ts";
 import { blockContent } from "../parts/prompt-content.ts";
 import { openTeacher, openTeacherOf, type ScoringWriter } from "../parts/teacher.ts";
@@ -27,6 +27,7 @@ import { withinPromptLimit } from "../run/prompt-limit.ts";
 import { openProcessor, taskCheck } from "../run/task-check.ts";
 import { type AnnouncedOptions, openAnnounced } from "./announcement.ts";
 import { factsOf } from "./facts.ts";
+import { askingJudge } from "./judging.ts";
 import { unpackTraces } from "./traces.ts";
 import {
   explainUnit,
@@ -59,7 +60,9 @@ export async function openMember(announced: unknown, options: MemberOptions): Pr
   const roles = rolesOf(kind, config, options.roles);
   const spec = specOf(kind, config);
   onPhase?.("data");
-  const { environment, openTasks } = await episodesOf({ ...config, environment: withoutJudge(config.environment) });
+  const units: { at?: UnitContext } = {};
+  const judge = config.judge && askingJudge((question) => units.at?.ask(question));
+  const { environment, openTasks } = await episodesOf(config, judge);
   const processor = await openProcessor(config.model, { signal });
   const all = await openTasks({ check: taskCheck(environment, processor), signal });
   const { content } = await contentOf(config, all, { signal, onPhase });
@@ -89,7 +92,10 @@ export async function openMember(announced: unknown, options: MemberOptions): Pr
   return {
     roles,
     facts: factsOf(device, content),
-    handle: (role, header, context) => worker.handle(role, header, context),
+    handle(role, header, context) {
+      units.at = context; // a worker does one unit at a time
+      return worker.handle(role, header, context);
+    },
     close: () => owned.disposeAsync(),
   };
 }
@@ -110,7 +116,8 @@ function rolesOf(kind: "train" | "sft", { iapo }: JobConfig, wanted: readonly Ro
       ? ["explain-student", "explain-teacher"]
       : ["explain-teacher"]
     : [];
-  const all: readonly Role[] = kind === "sft" ? ["gradient"] : ["rollout", ...explaining, "gradient"];
+  // What a step waits for last comes first: rollouts of steps to come may lie in the queue meanwhile.
+  const all: readonly Role[] = kind === "sft" ? ["gradient"] : ["gradient", ...explaining, "rollout"];
   const roles = wanted ? all.filter((role) => wanted.includes(role)) : all;
   if (roles.length > 0) return roles;
   throw new JobsError(

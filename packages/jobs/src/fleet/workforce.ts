@@ -1,6 +1,6 @@
 // The learner's fleet as what recipes ask for: units go out, what nobody does is left to the recipe.
 import { join } from "node:path";
-import type { Crew } from "@iapo/fleet";
+import type { Crew, CrewStep } from "@iapo/fleet";
 import {
   type ComputedPiece,
   type Piece,
@@ -13,7 +13,7 @@ import {
 } from "@iapo/grpo";
 import type { GrpoSettings } from "@iapo/grpo/config";
 import type { ExplainElsewhere } from "@iapo/iapo";
-import type { Environment, Trace } from "@iapo/rollout-trace";
+import type { Environment, Task, Trace } from "@iapo/rollout-trace";
 import { appendLine } from "@iapo/rollout-trace/files";
 import { packTraces } from "./traces.ts";
 import {
@@ -31,44 +31,80 @@ export interface FleetParts {
   readonly policy: TrainablePolicy;
   readonly environment: Environment;
   readonly grpo: GrpoSettings;
-  /** Rollouts stay with the learner: what a judge says is no function of seeds, and it keeps the record. */
-  readonly isJudged: boolean;
+}
+
+/** Rollouts that were asked for, by part; undefined where nobody is left who makes it. */
+interface Asked<Content> {
+  readonly parts: readonly { readonly tasks: readonly Task<Content>[]; readonly group: number }[];
+  readonly given: readonly (Rollout<Content> | undefined)[];
 }
 
 export class FleetWorkforce implements Workforce {
   readonly #parts: FleetParts;
   readonly #version: { of: number; made: Promise<Version> | undefined } = { of: -1, made: undefined };
+  /** By step, rollouts that were handed out before it. */
+  readonly #ahead = new Map<number, Promise<Asked<unknown> | undefined>>();
 
   constructor(parts: FleetParts) {
     this.#parts = parts;
   }
 
   async rollout<Content>(
-    { step, firstGroup, tasks, cursor }: RolloutRequest<Content>,
+    request: RolloutRequest<Content>,
     signal?: AbortSignal,
   ): Promise<Rollout<Content> | undefined> {
-    const { crew, isJudged, policy, environment, grpo } = this.#parts;
-    if (isJudged || !crew.has("rollout")) return undefined;
-    const version = await this.#current();
-    let from = 0;
-    const parts = this.#cut("rollout", tasks).map((some) => {
-      const unit = { version, step, group: firstGroup + from, cursor: cursor + from, tasks: some.map(({ id }) => id) };
-      from += some.length;
-      return { some, unit };
-    });
-    const given = await Promise.all(
-      parts.map(({ some, unit }) => {
-        const asked = { step, group: unit.group, tasks: some, samples: grpo.rollout.samples, version: version.number };
-        return crew.submit({ role: "rollout", header: unit, parse: (bytes) => parseRollout(bytes, asked) }, signal);
-      }),
-    );
-    if (given.every((part) => part === undefined)) return undefined;
+    const { policy, environment, grpo } = this.#parts;
+    const { step } = request;
+    const before = this.#ahead.get(step) as Promise<Asked<Content> | undefined> | undefined; // of the same run
+    this.#ahead.delete(step);
+    const asked = await (before ?? this.#askFor(request, signal));
+    await this.#version.made; // of steps to come: an update must not meet weights that are being read
+    if (!asked || asked.given.every((part) => part === undefined)) return undefined;
     const made: Rollout<Content>[] = [];
-    for (const [i, { some, unit }] of parts.entries()) {
-      const place = { step, firstGroup: unit.group, signal };
-      made.push(given[i] ?? (await rolloutAt(policy, environment as Environment<Content>, some, grpo, place)));
+    for (const [i, { tasks, group: firstGroup }] of asked.parts.entries()) {
+      const here = () =>
+        rolloutAt(policy, environment as Environment<Content>, tasks, grpo, { step, firstGroup, signal });
+      made.push(asked.given[i] ?? (await here()));
     }
     return { groups: made.flatMap(({ groups }) => groups), failures: made.flatMap(({ failures }) => failures) };
+  }
+
+  /** Hands out the rollouts of a step to come, by the policy as it is now; once for each step. */
+  rolloutAhead<Content>(
+    step: number,
+    request: () => Promise<Omit<RolloutRequest<Content>, "step">>,
+    signal?: AbortSignal,
+  ): void {
+    if (this.#ahead.has(step) || !this.#parts.crew.has("rollout")) return;
+    const version = this.#current();
+    const asked = request().then((given) => this.#askFor({ ...given, step }, signal, version));
+    asked.catch(() => {}); // it is told when the step takes it
+    this.#ahead.set(step, asked);
+  }
+
+  async #askFor<Content>(
+    { step, firstGroup, tasks: all, cursor }: RolloutRequest<Content>,
+    signal: AbortSignal | undefined,
+    at?: Promise<Version>,
+  ): Promise<Asked<Content> | undefined> {
+    const { crew, grpo } = this.#parts;
+    if (!crew.has("rollout")) return undefined;
+    const version = await (at ?? this.#current());
+    let from = 0;
+    const parts = this.#cut("rollout", all).map((tasks) => {
+      const part = { tasks, group: firstGroup + from, cursor: cursor + from };
+      from += tasks.length;
+      return part;
+    });
+    const given = await Promise.all(
+      parts.map(({ tasks, group, cursor: place }) => {
+        const header = { version, step, group, cursor: place, tasks: tasks.map(({ id }) => id) };
+        const asked = { step, group, tasks, samples: grpo.rollout.samples, version: version.number };
+        const label = `rollout of step ${step}, ${groupsText(group, tasks.length)}`;
+        return crew.submit({ role: "rollout", label, header, parse: (bytes) => parseRollout(bytes, asked) }, signal);
+      }),
+    );
+    return { parts, given };
   }
 
   readonly explain: ExplainElsewhere = (who, groups) => {
@@ -80,7 +116,7 @@ export class FleetWorkforce implements Workforce {
       const version = who === "student" ? await this.#current() : null;
       const header = { version, traces: await Promise.all(some.map((traces) => this.#blobOf(traces))) };
       const sizes = some.map(({ length }) => length);
-      return crew.submit({ role, header, parse: (bytes) => parseExplained(bytes, sizes) });
+      return crew.submit({ role, label: labelOf(role, some), header, parse: (bytes) => parseExplained(bytes, sizes) });
     });
     return parts.flatMap((some, part) => some.map(async (_, i) => (await asked[part])?.[i]));
   };
@@ -112,8 +148,9 @@ export class FleetWorkforce implements Workforce {
           };
     const turns = groups.flat().flatMap((trajectory) => trajectory.turns);
     const tokens = turns.reduce((sum, { logProbs }) => sum + logProbs.length, 0);
+    const label = share.kind === "examples" ? "gradient" : labelOf("gradient", groups as readonly (readonly Trace[])[]);
     return crew.submit(
-      { role: "gradient", header: { version, piece }, parse: (bytes) => parsePiece(bytes, policy, tokens) },
+      { role: "gradient", label, header: { version, piece }, parse: (bytes) => parsePiece(bytes, policy, tokens) },
       signal,
     );
   }
@@ -143,13 +180,31 @@ export class FleetWorkforce implements Workforce {
   }
 }
 
+/** Such as `gradient of step 3, group 1`. */
+function labelOf(role: string, groups: readonly (readonly Trace[])[]): string {
+  const numbers = groups.flatMap(([first]) => first?.group ?? []);
+  return `${role} of step ${groups[0]?.[0]?.step}, ${numbers.length === 1 ? "group" : "groups"} ${numbers.join(", ")}`;
+}
+
+/** Of groups one after another. */
+function groupsText(first: number, count: number): string {
+  return count === 1 ? `group ${first}` : `groups ${first} to ${first + count - 1}`;
+}
+
 /** A recipe whose steps leave nothing in the fleet but a line of `fleet.jsonl`, which no hash covers: who did what. */
-export function endingSteps<R extends Recipe>(recipe: R, crew: Crew, directory: string): R {
+export function endingSteps<R extends Recipe>(
+  recipe: R,
+  crew: Crew,
+  directory: string,
+  onStep: (done: CrewStep) => void,
+): R {
   return {
     ...recipe,
     async step(place) {
       const made = await recipe.step(place);
-      await appendLine(join(directory, "fleet.jsonl"), { step: place.step, ...(await crew.endStep()) });
+      const done = await crew.endStep();
+      await appendLine(join(directory, "fleet.jsonl"), { step: place.step, ...done });
+      onStep(done);
       return made;
     },
   };

@@ -18,7 +18,10 @@ export interface Episodes {
   ): Promise<JobTasks>;
 }
 
-export interface OpenEpisodes extends Episodes, AsyncDisposable {}
+export interface OpenEpisodes extends Episodes, AsyncDisposable {
+  /** Where the configuration names one. */
+  readonly judge?: Judge | undefined;
+}
 
 /** Charts and tables, with the user's own tools. @throws GrpoError `module`; JobsError `invalid`, `config` for an environment of the user's own */
 export async function environmentOf(options: Partial<EnvironmentOptions>, judge?: Judge): Promise<VqaEnvironment> {
@@ -71,5 +74,5 @@ export async function openEpisodes(
   const { recorded, record, close } = await openVerdicts(join(directory, "verdicts.jsonl"));
   const apiKey = process.env.IAPO_JUDGE_KEY;
   const asked = createJudge({ ...judge, ...(apiKey && { apiKey }), recorded, record });
-  return { ...(await episodesOf(config, asked)), [Symbol.asyncDispose]: close };
+  return { ...(await episodesOf(config, asked)), judge: asked, [Symbol.asyncDispose]: close };
 }

@@ -64,7 +64,7 @@ export async function executeJob(job: Job, options: ExecuteOptions): Promise<Job
   const { holds: parity } = await parityProbe(device);
   if (!parity) onWarning("kernels that should agree differ in bits here: rollouts are scored again before updates");
   await using opened = await openEpisodes(config, directory);
-  const { environment } = opened;
+  const { environment, judge } = opened;
   onPhase("data");
   const processor = await openProcessor(config.model, { signal });
   const all = await opened.openTasks({ check: taskCheck(environment, processor), signal });
@@ -80,8 +80,10 @@ export async function executeJob(job: Job, options: ExecuteOptions): Promise<Job
     const { tasks, warnings: long } = await withinPromptLimit(all, limit);
     const warnings = [...leftOutWarnings(all), ...found, ...long];
     for (const warning of warnings) onWarning(warning);
+    if (!options.fleet && spec.section === "grpo" && config.grpo.maxLag !== undefined)
+      onWarning("grpo.maxLag is of runs with workers: without, each step waits for its own rollouts");
     await using fleet =
-      options.fleet && (await openFleet(job, options.fleet, { ...options, policy, environment, identity }));
+      options.fleet && (await openFleet(job, options.fleet, { ...options, policy, environment, judge, identity }));
     const parts = { directory, device, policy, tasks, environment, parity, signal, onPhase, onWarning };
     const alone = await spec.build({ ...parts, workforce: fleet?.workforce });
     const built = fleet ? { ...alone, recipe: fleet.over(alone.recipe) } : alone;

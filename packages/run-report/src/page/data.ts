@@ -27,6 +27,8 @@ export interface RunData {
   readonly facts: readonly (readonly [name: string, value: string])[];
   /** Seconds by part of the work, and what they are of the whole. */
   readonly timings: Table;
+  /** Who did how much, where the run had workers. */
+  readonly workers?: Table | undefined;
   readonly alarms: readonly { readonly step: number; readonly name: string; readonly meaning: string }[];
   /** As its user wrote it, or as the run keeps it. */
   readonly config: string;

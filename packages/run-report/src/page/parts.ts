@@ -28,8 +28,8 @@ export function colorKey(names: readonly string[]): Markup {
   return html`<ul class="key">${entries}</ul>`;
 }
 
-/** Facts of a run, its time by part, its configuration. */
-export function runDetails({ name, facts, timings, config }: RunData): Markup {
+/** Facts of a run, its time by part, its workers, its configuration. */
+export function runDetails({ name, facts, timings, workers, config }: RunData): Markup {
   const entries = facts.map(([term, value]) => html`<dt>${term}</dt><dd>${value}</dd>`);
-  return html`<h2>${name}</h2><div class="columns"><div><dl>${entries}</dl>${timings.rows.length > 0 && html`<h3>Time by part</h3>${table(timings)}`}</div><div><h3>Configuration</h3><pre tabindex="0">${config}</pre></div></div>`;
+  return html`<h2>${name}</h2><div class="columns"><div><dl>${entries}</dl>${timings.rows.length > 0 && html`<h3>Time by part</h3>${table(timings)}`}${workers && workers.rows.length > 0 && html`<h3>Workers</h3>${table(workers)}`}</div><div><h3>Configuration</h3><pre tabindex="0">${config}</pre></div></div>`;
 }

@@ -1,6 +1,7 @@
 // A run's part of the page: facts, alarms, timings, configuration.
 import { formatNumber } from "../numbers.ts";
 import type { RunData, Table } from "../page/data.ts";
+import { readFleet, workTable } from "../runs/fleet-file.ts";
 import type { LoadedRun } from "../runs/loaded-run.ts";
 import { readConfigText, readTimings } from "../runs/run-files.ts";
 import { raisedAlarms } from "./alarms.ts";
@@ -20,6 +21,7 @@ export async function runData({ directory, name, file, steps }: LoadedRun): Prom
       ...(total > 0 ? [["Time per step", `${formatNumber(total / timings.length)} s`] as const] : []),
     ],
     timings: parts,
+    workers: workTable((await readFleet(directory)).steps),
     alarms: raisedAlarms(steps),
     config: config.length <= longestConfig ? config : `${config.slice(0, longestConfig)}\n…`,
   };

@@ -2,7 +2,7 @@
 import { html, type Markup, type Part } from "@iapo/rollout-trace/text";
 import { address } from "./address.ts";
 
-export type Place = "runs" | "curves" | "episodes" | "steps" | "compare" | "studies";
+export type Place = "runs" | "curves" | "episodes" | "steps" | "fleet" | "compare" | "studies";
 
 export interface Page {
   readonly title: string;
@@ -17,6 +17,7 @@ const places: readonly (readonly [Place, path: string, title: string, key: strin
   ["curves", "/curves", "Curves", "c"],
   ["episodes", "/episodes", "Episodes", "e"],
   ["steps", "/steps", "Steps", "s"],
+  ["fleet", "/fleet", "Fleet", "f"],
   ["compare", "/compare", "Compare", "m"],
   ["studies", "/studies", "Studies", "u"],
 ];

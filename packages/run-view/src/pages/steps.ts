@@ -5,6 +5,7 @@ import { formatNumber } from "@iapo/run-report";
 import type { ViewedRun } from "../runs/library.ts";
 import { address } from "./address.ts";
 import { layout, live } from "./layout.ts";
+import { runChoice } from "./run-choice.ts";
 
 const columns = [
   ["reward/outcome", "reward"],
@@ -20,15 +21,11 @@ const columns = [
 const mostRows = 500;
 
 export function stepsPage(all: readonly ViewedRun[], run: ViewedRun | undefined): string {
-  const names = all.map(({ name }) => name);
-  const choice =
-    all.length > 1 &&
-    html`<form method="get" class="bar" data-submit><label>run <select name="run">${names.map((name) => html`<option${name === run?.name && html` selected`}>${name}</option>`)}</select></label><button type="submit">Show</button></form>`;
   return layout({
     title: run ? `Steps of ${run.name}` : "Steps",
     place: "steps",
     chosen: run ? [run.name] : [],
-    body: [choice, live("steps", run && list(run))],
+    body: [runChoice(all, run), live("steps", run && list(run))],
   });
 }
 

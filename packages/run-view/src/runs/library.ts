@@ -1,5 +1,7 @@
 // The runs that are looked at, kept up to date while they train. Listeners hear what changed.
 import { type FSWatcher, watch } from "node:fs";
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import { findRunRecord, type RunRecord } from "@iapo/grpo/run-directory";
 import { IndexFile } from "../index/index-file.ts";
 import { RunIndex } from "../index/run-index.ts";
@@ -13,6 +15,8 @@ export interface ViewedRun extends FoundRun {
   readonly state: RunState;
   /** What stands against reading it. */
   readonly problem: string | undefined;
+  /** When what its workers are at was last written; 0 where nothing is. */
+  readonly fleetAt: number;
 }
 
 /** `steps`: those that changed, the last few of them. */
@@ -93,7 +97,7 @@ export class Library {
         done: 0,
         planned: undefined,
       };
-      this.#runs.set(one.name, { ...one, index, record: undefined, state, problem: undefined });
+      this.#runs.set(one.name, { ...one, index, record: undefined, state, problem: undefined, fleetAt: 0 });
     }
   }
 
@@ -122,9 +126,14 @@ export class Library {
     const state =
       run.kind === "run" ? await readRunState(run.directory, last) : { ...before, done: last ? last.step + 1 : 0 };
     if (this.#isClosed || !this.#runs.has(run.name)) return;
-    this.#runs.set(run.name, { ...run, record, state, problem });
+    const fleetAt = await stat(join(run.directory, "fleet-now.json")).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => 0,
+    );
+    this.#runs.set(run.name, { ...run, record, state, problem, fleetAt });
     this.#watch(run);
-    const isOther = state.state !== before.state || state.done !== before.done || problem !== run.problem;
+    const isOther =
+      state.state !== before.state || state.done !== before.done || problem !== run.problem || fleetAt !== run.fleetAt;
     if (steps.length > 0 || isOther)
       for (const listener of this.#listeners) listener({ run: run.name, steps: steps.slice(-20) });
   }

@@ -1,6 +1,7 @@
 // The addresses of the viewer.
 import { type Context, Hono } from "hono";
 import { type Comparison, comparePage, comparisons } from "../pages/compare.ts";
+import { fleetPage } from "../pages/fleet.ts";
 import { runPage } from "../pages/run.ts";
 import { runsPage } from "../pages/runs.ts";
 import { studiesPage } from "../pages/studies.ts";
@@ -27,6 +28,7 @@ export function createApp(parts: AppParts): Hono {
     const [run] = chosenRuns(context, library);
     return run ? context.html(await runPage(run)) : context.notFound();
   });
+  app.get("/fleet", async (context) => context.html(await fleetPage(library.runs, chosenRuns(context, library)[0])));
   addCurves(app, parts);
   addEpisodes(app, parts);
   addSteps(app, parts);

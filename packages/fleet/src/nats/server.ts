@@ -1,32 +1,43 @@
-// A nats-server of one's own, for a fleet on this machine: found on PATH, on loopback, ended with the command.
+// A nats-server of one's own, for a fleet on this machine: found on PATH, on loopback, ended with whoever has started it.
 import { spawn } from "node:child_process";
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { connect } from "node:net";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { TrainerError } from "../error.ts";
+import { FleetError } from "../error.ts";
 
 /** Where packages put servers, which is not on everybody's PATH. */
 const SYSTEM = ["/usr/sbin", "/usr/local/sbin"];
 const STARTS_WITHIN = 10_000;
 
-export interface OwnServer extends AsyncDisposable {
+export interface NatsServerOptions {
+  readonly port: number;
+  /** Where it keeps units and blobs. */
+  readonly store: string;
+  /** Default: `nats-server` on PATH, or where Debian puts it. */
+  readonly program?: string | undefined;
+  /** Beside those of port and store. */
+  readonly args?: readonly string[] | undefined;
+}
+
+export interface NatsServer extends AsyncDisposable {
   readonly url: string;
+  readonly pid: number | undefined;
   /** When it ends, and how. */
   readonly ended: Promise<string>;
 }
 
-/** @throws TrainerError `missing` where there is no program, or `argument` where the port is taken */
-export async function startServer(port: number, store: string): Promise<OwnServer> {
-  const program = findProgram("nats-server");
+/** @throws FleetError `missing` where there is no program or it does not start, `argument` where the port is taken */
+export async function startNatsServer({ port, store, args = [], ...given }: NatsServerOptions): Promise<NatsServer> {
+  const program = given.program ?? findProgram("nats-server");
   if (program === undefined)
-    throw new TrainerError(
+    throw new FleetError(
       "missing",
       "there is no nats-server on PATH: install one (apt-get install nats-server; brew install nats-server; or a release of github.com/nats-io/nats-server), or name a server that runs: iapo train --fleet nats://host:4222",
     );
-  if (await answers(port)) throw new TrainerError("argument", `port ${port} is taken; choose another by --port`);
+  if (await answers(port)) throw new FleetError("argument", `port ${port} is taken; choose another`);
   mkdirSync(store, { recursive: true });
-  const child = spawn(program, ["-a", "127.0.0.1", "-p", `${port}`, "-js", "-sd", store], {
+  const child = spawn(program, ["-a", "127.0.0.1", "-p", `${port}`, "-js", "-sd", store, ...args], {
     stdio: ["ignore", "ignore", "pipe"],
     detached: true,
   });
@@ -43,11 +54,14 @@ export async function startServer(port: number, store: string): Promise<OwnServe
   const until = performance.now() + STARTS_WITHIN;
   while (!(await answers(port))) {
     const over = await Promise.race([ended, sleep(50)]);
-    if (over !== undefined || performance.now() > until)
-      throw new TrainerError("missing", `${program} does not start: ${over ?? "it does not answer"}`);
+    if (over !== undefined || performance.now() > until) {
+      child.kill("SIGKILL");
+      throw new FleetError("missing", `${program} does not start: ${over ?? "it does not answer"}`);
+    }
   }
   return {
     url: `nats://127.0.0.1:${port}`,
+    pid: child.pid,
     ended,
     async [Symbol.asyncDispose]() {
       child.kill("SIGTERM");

@@ -1,0 +1,91 @@
+// A step of a run on workers, on paper: units are handed to whoever is free, and all that travels goes through the learner's one link, each way by itself.
+
+export interface StepPlan {
+  readonly groups: number;
+  /** Seconds of one group: what is generated, explained, and computed for the update. */
+  readonly rollout: number;
+  readonly explain: number;
+  readonly gradient: number;
+  /** Seconds of the learner by itself: optimizer, step's file. */
+  readonly update: number;
+  /** Bytes of a version of the policy, of a group's traces, of a gradient. */
+  readonly version: number;
+  readonly traces: number;
+  readonly gradientBytes: number;
+}
+
+export interface Fleet {
+  readonly workers: number;
+  /** Bytes a second, of each way of a link. */
+  readonly bandwidth: number;
+  /** Gradients to the learner one by one; or added by pairs of workers, group beside group, of which the last sum alone comes to the learner. */
+  readonly reduction: "learner" | "tree";
+}
+
+export interface Simulated {
+  readonly seconds: number;
+  /** Shares of the step in which the learner's link was in use (the busier way), and in which workers computed, on the mean. */
+  readonly link: number;
+  readonly computing: number;
+}
+
+export function simulateStep(plan: StepPlan, { workers, bandwidth, reduction }: Fleet): Simulated {
+  const { groups, version, traces, gradientBytes } = plan;
+  const free = new Array<number>(workers).fill(0);
+  const out = new Line(bandwidth);
+  const back = new Line(bandwidth);
+  let computed = 0;
+  /** One unit for whoever is free first; when its result is there. */
+  const unit = (from: number, seconds: number, sent: number, received: number): number => {
+    const worker = free.indexOf(Math.min(...free));
+    const begun = Math.max(out.send(from, sent), free[worker] ?? 0);
+    const done = begun + seconds;
+    free[worker] = done;
+    computed += seconds;
+    return back.send(done, received);
+  };
+  /** Groups in as many parts as there are workers for them. */
+  const parts = (from: number, seconds: number, sent: number, received: number): number => {
+    const count = Math.min(workers, groups);
+    const ends = Array.from({ length: count }, (_, part) => {
+      const size = Math.floor(((part + 1) * groups) / count) - Math.floor((part * groups) / count);
+      return unit(from, size * seconds, size * sent, size * received);
+    });
+    return Math.max(...ends);
+  };
+  let announced = 0;
+  for (let i = 0; i < Math.min(workers, groups); i++) announced = out.send(0, version);
+  let now = parts(announced, plan.rollout, 0, traces);
+  if (plan.explain > 0) now = parts(now, plan.explain, traces, 0);
+  const isTree = reduction === "tree";
+  const ends = Array.from({ length: groups }, () => unit(now, plan.gradient, traces, isTree ? 0 : gradientBytes));
+  now = Math.max(...ends);
+  // Sums on the way to the learner go from link to link of workers, as many at once as there are pairs.
+  if (isTree)
+    now = back.send(now + (Math.ceil(Math.log2(Math.min(workers, groups))) * gradientBytes) / bandwidth, gradientBytes);
+  const seconds = now + plan.update;
+  return {
+    seconds,
+    link: Math.max(out.busy, back.busy) / seconds,
+    computing: computed / (workers * seconds),
+  };
+}
+
+/** One way of a link: what is sent waits for what was sent before. */
+class Line {
+  busy = 0;
+  readonly #bandwidth: number;
+  #free = 0;
+
+  constructor(bandwidth: number) {
+    this.#bandwidth = bandwidth;
+  }
+
+  /** When it has arrived. */
+  send(from: number, bytes: number): number {
+    const seconds = bytes / this.#bandwidth;
+    this.busy += seconds;
+    this.#free = Math.max(this.#free, from) + seconds;
+    return bytes === 0 ? from : this.#free;
+  }
+}
