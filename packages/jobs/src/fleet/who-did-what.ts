@@ -58,7 +58,7 @@ export class WorkRecord {
 
   async write(): Promise<void> {
     const record = await findRunRecord(this.#directory);
-    if (!record || this.#steps.length === 0) return;
+    if (!record || (this.#steps.length === 0 && !this.#mixed)) return;
     const { mixed = false, workers = {} } = record.fleet ?? {};
     const all = this.#steps.reduce((sum, step) => summed(sum, step.workers), workers);
     await writeRunRecord(this.#directory, { ...record, fleet: { mixed: mixed || this.#mixed, workers: all } });
