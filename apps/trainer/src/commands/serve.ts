@@ -3,9 +3,9 @@ import { shippedModels } from "@iapo/jobs";
 import { type AddCommand, collect, portNumber } from "./command.ts";
 
 const help = `
-Answers GET /v1/models and POST /v1/chat/completions as OpenAI's API does: pictures as data URLs, n, seed, stop, streaming, logprobs; and as vLLM
-does: top_k, return_token_ids. Log-probs are those of the sampled tokens at the request's temperature, without truncation. What it does not do
-it refuses by name. Requests are answered one after the other.
+Answers GET /v1/models and POST /v1/chat/completions as OpenAI's API does: pictures as data URLs, n, seed, stop, streaming, logprobs, top_logprobs; and
+as vLLM does: top_k, return_token_ids. Log-probs are those at the request's temperature, without truncation. What it does not do it refuses by name.
+Requests are answered one after the other.
 
 Examples:
   $ iapo serve models/after                                at http://127.0.0.1 and a free port

@@ -76,8 +76,8 @@ function streamed(context: Context, request: ChatRequest, parts: AppParts): Resp
     };
     try {
       write(chunks.begin());
-      const answers = await parts.served.answer(request, left.signal, (sample, ids) =>
-        write(chunks.tokens(sample, ids)),
+      const answers = await parts.served.answer(request, left.signal, (sample, ids, logProbs) =>
+        write(chunks.tokens(sample, ids, logProbs)),
       );
       await finish(head, request, answers, parts);
       write(chunks.end(answers));

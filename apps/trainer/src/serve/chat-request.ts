@@ -23,7 +23,6 @@ const messageSchema = z.strictObject({
 const none = {
   frequency_penalty: z.literal(0).nullish(),
   presence_penalty: z.literal(0).nullish(),
-  top_logprobs: z.literal(0).nullish(),
   logit_bias: z.strictObject({}).nullish(),
   tools: z.array(z.never()).nullish(),
   tool_choice: z.enum(["none", "auto"]).nullish(),
@@ -47,6 +46,7 @@ const requestSchema = z.strictObject({
   stream: z.boolean().nullish(),
   stream_options: z.strictObject({ include_usage: z.boolean().optional() }).nullish(),
   logprobs: z.boolean().nullish(),
+  top_logprobs: z.int().min(0).max(20).nullish(),
   return_token_ids: z.boolean().nullish(),
   ...none,
   ...notes,
@@ -65,6 +65,8 @@ export interface ChatRequest {
   readonly stream: boolean;
   readonly usageInStream: boolean;
   readonly logProbs: boolean;
+  /** Likeliest tokens beside each, with `logProbs`. */
+  readonly topLogProbs: number;
   readonly tokenIds: boolean;
 }
 
@@ -78,6 +80,9 @@ export async function readChatRequest(body: unknown): Promise<ChatRequest> {
   const parsed = requestSchema.safeParse(body);
   if (!parsed.success) throw refusal(parsed.error);
   const { model, n, max_tokens, max_completion_tokens, temperature, top_p, top_k, seed, stop, stream } = parsed.data;
+  const topLogProbs = parsed.data.top_logprobs ?? 0;
+  if (topLogProbs > 0 && !parsed.data.logprobs)
+    throw new ServeError(400, "invalid_value", "top_logprobs: it goes with logprobs: true", "top_logprobs");
   const messages: Message[] = [];
   for (const [i, { role, content }] of parsed.data.messages.entries()) {
     const parts = typeof content === "string" ? [{ type: "text" as const, text: content }] : content;
@@ -101,6 +106,7 @@ export async function readChatRequest(body: unknown): Promise<ChatRequest> {
     stream: stream ?? false,
     usageInStream: parsed.data.stream_options?.include_usage ?? false,
     logProbs: parsed.data.logprobs ?? false,
+    topLogProbs,
     tokenIds: parsed.data.return_token_ids ?? false,
   };
 }

@@ -24,7 +24,7 @@ export function completion(head: Head, request: ChatRequest, answers: Answers, t
     index,
     message: { role: "assistant", content: textOf(turn, request, tokenizer), refusal: null },
     finish_reason: turn.reason,
-    logprobs: request.logProbs ? logProbsOf(turn.tokens, turn.logProbs, tokenizer) : null,
+    logprobs: request.logProbs ? logProbsOf(turn, tokenizer, answers.likeliest[index]) : null,
     ...(request.tokenIds && { token_ids: [...turn.tokens] }),
   }));
   const ids = request.tokenIds && { prompt_token_ids: [...answers.prompt.tokens] };
@@ -36,11 +36,20 @@ function textOf({ tokens }: GeneratedTurn, { stop }: ChatRequest, tokenizer: Tok
   return cut.push(tokenizer.decode(tokens, { skipSpecialTokens: true })) + cut.end();
 }
 
-function logProbsOf(tokens: ArrayLike<number>, logProbs: ArrayLike<number>, tokenizer: Tokenizer): object {
-  const content = Array.from(tokens, (id, i) => {
+/** A sampled token has one log-prob, wherever it stands. */
+function logProbsOf(
+  { tokens, logProbs }: { readonly tokens: ArrayLike<number>; readonly logProbs: ArrayLike<number> },
+  tokenizer: Tokenizer,
+  likeliest: Answers["likeliest"][number] = [],
+): object {
+  const written = (id: number, logprob: number | undefined) => {
     const bytes = tokenizer.bytes(id);
-    return { token: Buffer.from(bytes).toString(), bytes: [...bytes], logprob: logProbs[i], top_logprobs: [] };
-  });
+    return { token: Buffer.from(bytes).toString(), bytes: [...bytes], logprob };
+  };
+  const content = Array.from(tokens, (id, i) => ({
+    ...written(id, logProbs[i]),
+    top_logprobs: (likeliest[i] ?? []).map((one) => written(one.id, one.id === id ? logProbs[i] : one.logProb)),
+  }));
   return { content, refusal: null };
 }
 
@@ -49,17 +58,22 @@ function usageOf({ prompt, turns }: Answers): object {
   return { prompt_tokens: prompted, completion_tokens: made, total_tokens: prompted + made };
 }
 
-/** The chunks of an answer, as its tokens come. Log-probs and ids come with the last chunk of each choice: they are read back when it ends. */
+/**
+ * The chunks of an answer, as its tokens come, with their log-probs and ids. Log-probs with the likeliest tokens beside them come in the last
+ * chunk of each choice: a pass over the whole answer finds those.
+ */
 export class ChunkWriter {
   readonly #head: Head;
   readonly #request: ChatRequest;
   readonly #tokenizer: Tokenizer;
+  readonly #logProbsWithTokens: boolean;
   readonly #texts: readonly { readonly decoder: ReturnType<Tokenizer["streamingDecoder"]>; readonly cut: StopText }[];
 
   constructor(head: Head, request: ChatRequest, tokenizer: Tokenizer) {
     this.#head = head;
     this.#request = request;
     this.#tokenizer = tokenizer;
+    this.#logProbsWithTokens = request.logProbs && request.topLogProbs === 0;
     this.#texts = Array.from({ length: request.samples }, () => ({
       decoder: tokenizer.streamingDecoder({ skipSpecialTokens: true }),
       cut: new StopText(request.stop),
@@ -70,21 +84,23 @@ export class ChunkWriter {
     return this.#texts.map((_, index) => this.#chunk(index, { role: "assistant", content: "" }, null));
   }
 
-  tokens(index: number, ids: readonly number[]): object[] {
+  tokens(index: number, ids: readonly number[], logProbs: readonly number[]): object[] {
     const text = this.#texts[index];
     const shown = text?.cut.push(ids.map((id) => text.decoder.push(id)).join("")) ?? "";
-    return shown === "" ? [] : [this.#chunk(index, { content: shown }, null)];
+    const more = {
+      ...(this.#logProbsWithTokens && { logprobs: logProbsOf({ tokens: ids, logProbs }, this.#tokenizer) }),
+      ...(this.#request.tokenIds && { token_ids: ids }),
+    };
+    if (shown === "" && Object.keys(more).length === 0) return [];
+    return [this.#chunk(index, { content: shown }, null, more)];
   }
 
   end(answers: Answers): object[] {
     const chunks = answers.turns.flatMap((turn, index) => {
       const text = this.#texts[index];
       const rest = text ? text.cut.push(text.decoder.end()) + text.cut.end() : "";
-      const { logProbs, tokenIds } = this.#request;
-      const more = {
-        ...(logProbs && { logprobs: logProbsOf(turn.tokens, turn.logProbs, this.#tokenizer) }),
-        ...(tokenIds && { token_ids: [...turn.tokens] }),
-      };
+      const isLate = this.#request.logProbs && !this.#logProbsWithTokens;
+      const more = isLate ? { logprobs: logProbsOf(turn, this.#tokenizer, answers.likeliest[index]) } : {};
       return this.#chunk(index, rest === "" ? {} : { content: rest }, turn.reason, more);
     });
     const ids = this.#request.tokenIds && { prompt_token_ids: [...answers.prompt.tokens] };

@@ -15,6 +15,7 @@ import {
 import { type Device, deriveSeed } from "@iapo/tensor-core";
 import { TrainerError } from "../error.ts";
 import type { ChatRequest } from "./chat-request.ts";
+import { type LikelyToken, likeliestTokens } from "./likeliest.ts";
 import { ServeError } from "./serve-error.ts";
 
 export type Prompt = Awaited<ReturnType<typeof encodeConversation>>;
@@ -32,7 +33,12 @@ export interface Answers {
   readonly sampling: AnswerSampling;
   /** One for each sample. */
   readonly turns: readonly GeneratedTurn[];
+  /** Of each turn and token, where they are asked for. */
+  readonly likeliest: readonly (readonly (readonly LikelyToken[])[])[];
 }
+
+/** Hears new tokens of a sample, and their log-probs. */
+export type OnTokens = (sample: number, ids: readonly number[], logProbs: readonly number[]) => void;
 
 export class ServedModel {
   readonly qwen: QwenVL;
@@ -71,26 +77,17 @@ export class ServedModel {
 
   /**
    * Answers when those before it are done.
-   * @param onTokens hears new tokens of a sample
    * @throws ServeError for what this model cannot answer; the reason of the signal
    */
-  answer(
-    request: ChatRequest,
-    signal: AbortSignal,
-    onTokens: (sample: number, ids: readonly number[]) => void,
-  ): Promise<Answers> {
+  answer(request: ChatRequest, signal: AbortSignal, onTokens: OnTokens): Promise<Answers> {
     const answered = this.#last.then(() => this.#answer(request, signal, onTokens));
     this.#last = answered.catch(() => {});
     return answered;
   }
 
-  async #answer(
-    request: ChatRequest,
-    signal: AbortSignal,
-    onTokens: (sample: number, ids: readonly number[]) => void,
-  ): Promise<Answers> {
+  async #answer(request: ChatRequest, signal: AbortSignal, onTokens: OnTokens): Promise<Answers> {
     signal.throwIfAborted();
-    const { model: name, samples, seed = randomInt(2 ** 31), stop } = request;
+    const { model: name, samples, seed = randomInt(2 ** 31), stop, topLogProbs } = request;
     if (!this.#adapters.has(name)) {
       const known = this.names.join(", ");
       throw new ServeError(404, "model_not_found", `there is no model ${name} here; there is ${known}`, "model");
@@ -120,7 +117,8 @@ export class ServedModel {
         maxTokens,
       },
     });
-    return { prompt, sampling, turns };
+    const likeliest = topLogProbs > 0 ? await likeliestTokens(model, prompt, turns, sampling, topLogProbs, signal) : [];
+    return { prompt, sampling, turns, likeliest };
   }
 
   /** Within the positions that the model knows. */

@@ -3,11 +3,21 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { studentDirectory } from "@iapo/nano-vl";
-import { Adapter, encodeConversation, loadModel, Session, saveAdapter } from "@iapo/qwen-vl-model";
+import {
+  Adapter,
+  bannedIdsOf,
+  encodeConversation,
+  loadModel,
+  packGroups,
+  type QwenVLModel,
+  type Sequence,
+  Session,
+  saveAdapter,
+} from "@iapo/qwen-vl-model";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
 import { type Image, verifyTrace } from "@iapo/rollout-trace";
 import { readRun } from "@iapo/rollout-trace/files";
-import { deriveSeed, openDevice } from "@iapo/tensor-core";
+import { deriveSeed, linear, noGrad, openDevice, scope } from "@iapo/tensor-core";
 import { pngDataUrl } from "@iapo/visual-tools/sharp";
 import { createNanoCharts } from "@iapo/vqa-tasks/nano";
 import OpenAI from "openai";
@@ -111,27 +121,103 @@ test("tokens and log-probs are those that the model samples by the same seed, sa
 }, 120_000);
 
 test("a stream says the same as an answer in one piece", async () => {
-  const whole = await ask({ n: 2, logprobs: true });
-  const stream = await client.chat.completions.create({
+  const whole = await ask({ n: 2, logprobs: true, return_token_ids: true });
+  const asked: OpenAI.ChatCompletionCreateParamsStreaming & { return_token_ids: true } = {
     ...{ model: "student", messages: await messages(), max_tokens: 40, seed: 5, n: 2, logprobs: true },
-    ...{ stream: true, stream_options: { include_usage: true } },
-  });
+    ...{ stream: true, stream_options: { include_usage: true }, return_token_ids: true },
+  };
+  const stream = await client.chat.completions.create(asked);
   const texts = ["", ""];
   const reasons: (string | null)[] = [null, null];
   const logProbs: number[][] = [[], []];
+  const tokenIds: number[][] = [[], []];
   let usage: OpenAI.CompletionUsage | null | undefined;
   for await (const chunk of stream) {
-    for (const { index, delta, finish_reason, logprobs } of chunk.choices) {
+    for (const choice of chunk.choices) {
+      const { index, delta, finish_reason, logprobs } = choice;
       texts[index] += delta.content ?? "";
       reasons[index] ??= finish_reason;
-      logProbs[index]!.push(...(logprobs?.content ?? []).map(({ logprob }) => logprob));
+      const ids = (choice as WithIds<typeof choice>).token_ids ?? [];
+      const told = (logprobs?.content ?? []).map(({ logprob }) => logprob);
+      expect(told).toHaveLength(ids.length); // each token with its own
+      tokenIds[index]!.push(...ids);
+      logProbs[index]!.push(...told);
     }
     usage = chunk.usage ?? usage;
   }
+  expect(tokenIds).toEqual(whole.choices.map((choice) => (choice as WithIds<typeof choice>).token_ids));
   expect(texts).toEqual(whole.choices.map(({ message }) => message.content));
   expect(reasons).toEqual(whole.choices.map(({ finish_reason }) => finish_reason));
   expect(logProbs).toEqual(whole.choices.map(({ logprobs }) => logprobs?.content?.map(({ logprob }) => logprob)));
   expect(usage).toEqual(whole.usage);
+});
+
+test.each([0, 0.8])(
+  "likeliest tokens at temperature %d are those of the model's own logits",
+  async (temperature) => {
+    const made = await ask({ n: 2, logprobs: true, top_logprobs: 4, return_token_ids: true, temperature });
+    using device = await openDevice();
+    const qwen = await loadModel(device, studentDirectory);
+    const { model, processor } = qwen;
+    const prompt = await encodeConversation(processor, [
+      { role: "user", content: [{ image: picture }, { text: question }] },
+    ]);
+    const banned = bannedIdsOf(model.config, processor.tokenizer.size);
+    for (const choice of made.choices) {
+      const ids = (choice as WithIds<typeof choice>).token_ids ?? [];
+      const told = choice.logprobs?.content ?? [];
+      expect(told).toHaveLength(ids.length);
+      for (const [i, { logprob, top_logprobs: top }] of told.entries()) {
+        const distribution = softmax(await logitsBehind(qwen.model, prompt, ids.slice(0, i)), banned, temperature || 1);
+        const order = [...distribution.keys()].sort((a, b) => distribution[b]! - distribution[a]!).slice(0, 4);
+        expect(top.map(({ bytes }) => bytes)).toEqual(order.map((id) => [...processor.tokenizer.bytes(id)]));
+        for (const [k, id] of order.entries()) {
+          expect(Math.abs(top[k]!.logprob - Math.log(distribution[id]!))).toBeLessThan(1e-4);
+          if (id === ids[i]) expect(top[k]!.logprob).toBe(logprob);
+        }
+        if (temperature === 0) expect(order[0]).toBe(ids[i]);
+      }
+    }
+    qwen.dispose();
+  },
+  120_000,
+);
+
+/** Of the next token, by a prompt of its own. */
+async function logitsBehind(model: QwenVLModel, prompt: Sequence, ids: readonly number[]): Promise<Float64Array> {
+  const start = Math.max(...prompt.positions) + 1;
+  const behind = ids.flatMap((_, i) => [start + i, start + i, start + i]);
+  const whole = {
+    ...prompt,
+    tokens: Int32Array.from([...prompt.tokens, ...ids]),
+    positions: Int32Array.from([...prompt.positions, ...behind]),
+  };
+  const uploaded = model.upload(packGroups(model.config, [{ prompt: whole, responses: [] }]));
+  using logits = noGrad(() => scope(() => linear(model.hidden(model.embed(uploaded), uploaded), model.head)));
+  model.release(uploaded);
+  return Float64Array.from((await logits.values()).subarray(-model.config.text.vocabSize));
+}
+
+function softmax(logits: Float64Array, banned: readonly number[], temperature: number): Float64Array {
+  const weights = logits.map((logit, id) => (banned.includes(id) ? 0 : Math.exp(logit / temperature)));
+  const sum = weights.reduce((all, weight) => all + weight, 0);
+  return weights.map((weight) => weight / sum);
+}
+
+test("likeliest tokens of a stream come with its last chunk", async () => {
+  const whole = await ask({ logprobs: true, top_logprobs: 2 });
+  const stream = await client.chat.completions.create({
+    ...{ model: "student", messages: await messages(), max_tokens: 40, seed: 5, stream: true },
+    ...{ logprobs: true, top_logprobs: 2 },
+  });
+  const told: unknown[] = [];
+  for await (const { choices } of stream) {
+    for (const { logprobs, finish_reason } of choices) {
+      if (logprobs) expect(finish_reason).not.toBeNull();
+      told.push(...(logprobs?.content ?? []));
+    }
+  }
+  expect(told).toEqual(whole.choices[0]!.logprobs?.content);
 });
 
 test("an adapter answers by its name, otherwise than the model", async () => {
@@ -199,7 +285,8 @@ test("answers are kept as traces that verifyTrace makes again from conversation 
 test.each([
   ["another model", { model: "gpt" }, 404, "model"],
   ["tools", { tools: [{ type: "function", function: { name: "f" } }] }, 400, "tools.0"],
-  ["likeliest tokens", { logprobs: true, top_logprobs: 3 }, 400, "top_logprobs"],
+  ["likeliest tokens without log-probs", { top_logprobs: 3 }, 400, "top_logprobs"],
+  ["more likeliest tokens than OpenAI gives", { logprobs: true, top_logprobs: 21 }, 400, "top_logprobs"],
   ["a field of nobody", { temprature: 1 }, 400, "temprature"],
   ["a temperature out of range", { temperature: -1 }, 400, "temperature"],
   ["more than fits", { max_tokens: 100_000 }, 400, "messages"],

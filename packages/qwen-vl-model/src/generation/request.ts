@@ -23,8 +23,8 @@ export interface GenerateRequest extends Pick<TurnRequest, "samples" | "seeds" |
   readonly stop: StopRules;
   /** Of the weights, for messages. */
   readonly version?: number | undefined;
-  /** Called with what is new, response by response, as often as tokens are read back. */
-  readonly onTokens?: ((response: number, tokens: readonly number[]) => void) | undefined;
+  /** Called with what is new, response by response, as often as tokens are read back; log-probs as in {@link GeneratedTurn}. */
+  readonly onTokens?: ((response: number, tokens: readonly number[], logProbs: readonly number[]) => void) | undefined;
   /** Called with each turn as soon as it ends, while others go on. */
   readonly onTurn?: ((response: number, turn: GeneratedTurn) => void) | undefined;
 }

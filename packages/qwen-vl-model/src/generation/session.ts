@@ -129,7 +129,8 @@ export class Session {
         done.hidden.dispose();
         // The GPU works on the others while the caller hears of these.
         for (const { draft, before } of heard) {
-          request.onTokens?.(draft.index, [...draft.tokens.subarray(before, draft.count)]);
+          const [ids, values] = [draft.tokens, draft.logProbs].map((all) => [...all.subarray(before, draft.count)]);
+          request.onTokens?.(draft.index, ids ?? [], values ?? []);
           if (draft.turn) request.onTurn?.(draft.index, draft.turn);
         }
       }
