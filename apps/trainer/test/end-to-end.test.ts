@@ -57,6 +57,16 @@ test("report writes the run's page, export a model, and eval measures it", async
   expect(out).toMatch(/^nano: 8 responses to 8 tasks/);
 });
 
+test("a teacher of another family renders the prompt itself: a step beside it, with its penalties, replays", async () => {
+  const run = join(folder, "other-family");
+  const others = ["teacher.directory=nano-base-qwen3-vl", "teacher.initialize=1", "grpo.steps=1"];
+  const sets = [...settings, ...others.flatMap((one) => ["--set", one])];
+  await done(["train", "nano-anchored-teacher-qwen3-vl", ...sets, "--out", run]);
+  const { log } = await readStep(join(run, "steps/step-000000.jsonl"));
+  expect(log.metrics["iapo/penalty/max"]).toBeGreaterThan(0);
+  expect((await done(["replay", run])).out).toMatch(/^1 steps replay: rewards, penalties, advantages of 8 samples/m);
+});
+
 test("on two real charts and two real tables: converted, trained on, replayed to the processor's own tokens, reported", async () => {
   const real = join(import.meta.dirname, "fixtures/real");
   const data = join(folder, "data");

@@ -1,8 +1,8 @@
 // What the nano models learn from, stage by stage.
 import type { TaskSource } from "@iapo/grpo";
 import { chartExamples } from "@iapo/jobs";
-import type { Environment, Scribe, Trajectory } from "@iapo/rollout-trace";
-import { createEnvironment } from "@iapo/vqa-tasks";
+import type { Scribe, Trajectory } from "@iapo/rollout-trace";
+import { createEnvironment, type VqaEnvironment } from "@iapo/vqa-tasks";
 import { createNanoCharts, type NanoChartOptions, type NanoCharts } from "@iapo/vqa-tasks/nano";
 import type { Stage } from "./stages.ts";
 
@@ -10,7 +10,7 @@ import type { Stage } from "./stages.ts";
 export async function nanoWorld(
   seed: number,
   options: Partial<Pick<NanoChartOptions, "quality" | "tools" | "style">> = {},
-): Promise<{ charts: NanoCharts; environment: Environment }> {
+): Promise<{ charts: NanoCharts; environment: VqaEnvironment }> {
   const charts = await createNanoCharts({ seed, names: "words", ...options });
   return { charts, environment: createEnvironment({ options: { prompt: "compact" } }) };
 }

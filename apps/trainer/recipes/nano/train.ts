@@ -1,12 +1,12 @@
 // Makes a nano model by supervised stages, from random weights, or the larger teacher from the shipped one; stages that a directory already holds
 // are not repeated.
-//   node --conditions=@iapo/source apps/trainer/recipes/nano/train.ts student|teacher|teacher-large|context-teacher <work directory>
+//   node --conditions=@iapo/source apps/trainer/recipes/nano/train.ts student|teacher|teacher-large|teacher-qwen3-vl|context-teacher <work directory>
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { learnerOptions, supervisedRecipe, train } from "@iapo/grpo";
 import { optimizerSettingsSchema } from "@iapo/grpo/config";
-import { baseDirectory, teacherDirectory } from "@iapo/nano-vl";
+import { baseDirectory, qwen3BaseDirectory, teacherDirectory } from "@iapo/nano-vl";
 import { exportModel, initializeWeights, loadWeights, QwenVLModel, QwenVLPolicy } from "@iapo/qwen-vl-model";
 import { loadConfig } from "@iapo/qwen-vl-model/config";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
@@ -23,8 +23,10 @@ if (!isRole(role) || work === "") {
   process.exit(2);
 }
 
+/** Configuration, tokenizer, template and image limits. */
+const base = role === "teacher-qwen3-vl" ? qwen3BaseDirectory : baseDirectory;
 const device = await openDevice();
-const policy = new QwenVLPolicy(await beginning(role), await loadProcessor(baseDirectory));
+const policy = new QwenVLPolicy(await beginning(role), await loadProcessor(base));
 
 for (const stage of stagesOf[role]) await runStage(stage);
 
@@ -37,9 +39,9 @@ function isRole(name: string): name is Role {
 }
 
 async function beginning(of: Role): Promise<QwenVLModel> {
-  const config = await loadConfig(baseDirectory);
+  const config = await loadConfig(base);
   const seed = deriveSeed(SEED, "nano-vl");
-  if (of === "student" || of === "teacher") {
+  if (of !== "teacher-large" && of !== "context-teacher") {
     const weights = initializeWeights(device, config, seed, { trainable: () => true, deviation: "fan_in" });
     return new QwenVLModel(config, weights);
   }
@@ -57,9 +59,9 @@ async function beginning(of: Role): Promise<QwenVLModel> {
 async function exportAsBf16(model: QwenVLModel, directory: string): Promise<void> {
   const exact = `${directory}-f32`;
   await rm(exact, { recursive: true, force: true });
-  await exportModel(model, exact, { companions: baseDirectory });
+  await exportModel(model, exact, { companions: base });
   const rounded = new QwenVLModel(model.config, await loadWeights(device, model.config, exact, { dtype: "bf16" }));
-  await exportModel(rounded, directory, { companions: baseDirectory });
+  await exportModel(rounded, directory, { companions: base });
   rounded.dispose();
 }
 

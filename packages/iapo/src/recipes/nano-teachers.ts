@@ -72,6 +72,10 @@ const teachers: readonly ExperimentRecipe[] = [
   beside("supervised", "teacher taught by demonstrations alone", made(makers.supervised.name)),
   beside("grpo", "teacher trained on by GRPO", made(trainedTeacher)),
   beside("larger", "larger teacher", { teacher: { directory: "nano-teacher-large" } }),
+  // No recipe makes it: it goes to school in stages, by apps/trainer/recipes/nano/train.ts (README of nano-vl).
+  beside("qwen3-vl", "teacher of another family, in the shape of Qwen3-VL", {
+    teacher: { directory: madeModel("nano-teacher-qwen3-vl") },
+  }),
   beside("masks", "teacher that uses masks alone", made(makers.masks.name)),
   beside("variables", "teacher that writes programs in another form", made(makers.variables.name)),
 ];
