@@ -1,26 +1,38 @@
 // A GRPO step with a tool between two turns in TRL's GRPOTrainer, in a lean PyTorch loop with shared prefixes, and here: the same model directory,
 // tasks, group size, turns and update. Prints `{ rows }` as JSON. One process each, kept warm; steps take turns. Prompts, tools and rewards of
 // the Python workers come from this process, and its time is not counted as theirs; ours counts its own. Figures are medians of the rounds after the first.
-// `correct`: rewards of all steps agree within 4 standard errors, and the loss of the same traces within 1e-4 of its terms.
+// `correct`: rewards of all steps agree within 4 standard errors, and the loss of the same traces within 1e-4 of its terms. Products of matrices
+// of the model's widths stand beside: what PyTorch's kernels do with the CPU's fused multiply-adds, and ours through a software driver.
 import { execFileSync } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { largeTeacherDirectory, studentDirectory } from "@iapo/nano-vl";
+import { loadConfig } from "@iapo/qwen-vl-model/config";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
 import { Episodes } from "./python/episodes.ts";
 import { LineWorker, type Message } from "./python/lines.ts";
+import { writeMini } from "./python/mini.ts";
+import type { Product, Products } from "./python/products.ts";
 import { rates } from "./python/settings.ts";
 
 const ROUNDS = Number(process.env.IAPO_BENCH_ROUNDS ?? 5);
 const [GROUPS, SAMPLES, MAX_TOKENS] = [4, 8, 48];
-const models = { nano: studentDirectory, "2.4 M": largeTeacherDirectory };
 const interop = join(import.meta.dirname, "../../../tools/interop");
 const python = join(interop, ".venv/bin/python");
 
 execFileSync(join(interop, "set-up.sh"), { stdio: ["ignore", 2, 2] });
 
-const rows: object[] = [];
-for (const [name, directory] of Object.entries(models)) rows.push(...(await compare(name, directory)));
-console.log(JSON.stringify({ rows }));
+const folder = await mkdtemp(join(tmpdir(), "iapo-bench-python-"));
+try {
+  const models = { nano: studentDirectory, "2.4 M": largeTeacherDirectory, mini: join(folder, "mini") };
+  await writeMini(models.mini);
+  const rows: object[] = [];
+  for (const [name, directory] of Object.entries(models)) rows.push(...(await compare(name, directory)));
+  console.log(JSON.stringify({ rows }));
+} finally {
+  await rm(folder, { recursive: true });
+}
 
 async function compare(name: string, directory: string): Promise<object[]> {
   const episodes = await Episodes.open(directory);
@@ -42,7 +54,8 @@ async function compare(name: string, directory: string): Promise<object[]> {
     join(import.meta.dirname, "python/ours.ts"),
     settings,
   ]);
-  const workers = [ours, inPython("lean"), inPython("trl")];
+  const lean = inPython("lean");
+  const workers = [ours, lean, inPython("trl")];
   const help = (asked: Message) => episodes.answer(asked);
   const measured = new Map(workers.map((worker) => [worker.name, [] as Message[]]));
   const losses = new Map<string, number>();
@@ -58,8 +71,27 @@ async function compare(name: string, directory: string): Promise<object[]> {
       console.error(`${name}, step ${step}, ${worker.name}: ${(made.seconds as number).toFixed(2)} s`);
     }
   }
+  const { hiddenSize, intermediateSize } = (await loadConfig(directory)).text;
+  const shapes = [GROUPS * SAMPLES, 4096].map((rows): Product => [rows, intermediateSize, hiddenSize]);
+  const own = (await ours.ask({ do: "products", shapes }, help)) as unknown as Products;
+  const theirs = (await lean.ask({ do: "products", shapes }, help)) as unknown as Products;
   for (const worker of workers) worker.end();
-  return table(name, measured, losses);
+  return [...table(name, measured, losses), ...productRows(name, shapes, own, theirs)];
+}
+
+/** A step's matrix products are of these two kinds: a token of every response, and all tokens of an update. */
+function productRows(name: string, shapes: readonly Product[], ours: Products, lean: Products): object[] {
+  return shapes.map(([rows, columns, inner], i) => {
+    const [own = Number.NaN, torch = Number.NaN] = [ours, lean].map(({ rates }) => rates[i]);
+    const apart = ours.samples[i]?.map((value, k) => Math.abs(value - (lean.samples[i]?.[k] ?? Number.NaN))) ?? [];
+    return {
+      case: `${name}: product of ${rows} rows, ${inner} to ${columns}`,
+      unit: "GFLOP/s",
+      ours: Number(own.toPrecision(3)),
+      correct: apart.length > 0 && Math.max(...apart) < 1e-4,
+      peers: { lean: Number(torch.toPrecision(3)), trl: null },
+    };
+  });
 }
 
 function table(

@@ -4,7 +4,7 @@ responses of a group behind their prompt. The vision tower and the modules are t
 import time
 
 import torch
-from bench_worker import SETTINGS, Environment, answer, clipped_loss, group_advantages, image_processor, orders, peak, picture
+from bench_worker import SETTINGS, Environment, answer, clipped_loss, group_advantages, image_processor, orders, peak, picture, products
 from models import load
 
 torch.manual_seed(1)
@@ -242,6 +242,9 @@ def loss_of(groups, advantages, total):
 
 
 for order in orders():
+    if order["do"] == "products":
+        answer(**products(order["shapes"]))
+        continue
     if order["do"] == "loss":
         traces, groups = order["traces"], []
         for at in range(0, len(traces), samples):

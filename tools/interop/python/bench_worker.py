@@ -56,6 +56,25 @@ def group_advantages(rewards, samples):
     return ((grouped - grouped.mean(1, keepdim=True)) / (grouped.std(1, keepdim=True) + 1e-4)).flatten()
 
 
+def products(shapes):
+    """Matrix products as bench/python/products.ts does them: GFLOP/s, and first outputs of the last row."""
+    rates, samples = [], []
+    for rows, columns, inner in shapes:
+        x = torch.arange(rows * inner, dtype=torch.float64).mul(0.37).sin().float().view(rows, inner)
+        w = torch.arange(columns * inner, dtype=torch.float64).mul(0.11).cos().float().view(columns, inner)
+        with torch.no_grad():
+            samples.append(torch.nn.functional.linear(x, w)[-1, :4].tolist())
+            count, seconds = 1, 0.0
+            while seconds < 0.3:
+                count *= 2
+                start = time.perf_counter()
+                for _ in range(count):
+                    torch.nn.functional.linear(x, w)
+                seconds = time.perf_counter() - start
+        rates.append(2e-9 * rows * columns * inner * count / seconds)
+    return dict(rates=rates, samples=samples)
+
+
 def clipped_loss(log_probs, old, advantages, mask):
     """GRPO's: the mean over responses of the mean over tokens; [B, N] each, advantages [B]."""
     ratio = (log_probs - old).exp()
