@@ -51,16 +51,30 @@ const result = Object.fromEntries(
 console.log(JSON.stringify({ charts: Number(count), ...result }, null, 2));
 for (const teacher of [one, another]) teacher.dispose();
 
-/** Correlation of both teachers' block scores, each call's divided by the sum of their sizes: over the blocks of all calls. */
-function agreementOfBlocks(scored: readonly ChartScores[]): Record<string, number> {
+/**
+ * Correlation of both teachers' block scores, each call's divided by the sum of their sizes: `overall`, where a block that all calls rest on
+ * decides; and of what is above or below each block's mean over the charts.
+ */
+function agreementOfBlocks(scored: readonly ChartScores[]): Record<string, object> {
   const shares = (scores: Float64Array): number[] => {
     const sum = scores.reduce((all, value) => all + Math.abs(value), 0);
     return [...scores].map((value) => value / sum);
   };
+  const aboutMeans = (rows: readonly (readonly number[])[]): number[] => {
+    const means = (rows[0] ?? []).map((_, block) => mean(rows.map((row) => row[block] ?? Number.NaN)));
+    return rows.flatMap((row) => row.map((value, block) => value - (means[block] ?? 0)));
+  };
   return Object.fromEntries(
     (["right", ...kinds] as const).map((kind) => {
-      const of = (side: "student" | "teacher") => scored.flatMap((chart) => shares(scoresOf(chart, side, kind)));
-      return [kind, correlation(of("student"), of("teacher"))];
+      const of = (side: "student" | "teacher") => scored.map((chart) => shares(scoresOf(chart, side, kind)));
+      const [first, second] = [of("student"), of("teacher")];
+      return [
+        kind,
+        {
+          overall: correlation(first.flat(), second.flat()),
+          aboutMeans: correlation(aboutMeans(first), aboutMeans(second)),
+        },
+      ];
     }),
   );
 }
