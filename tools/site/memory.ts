@@ -27,9 +27,15 @@ export async function memoryTable(filter = ""): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "iapo-memory-"));
   try {
     const [student, teacher] = [await sizesOnly(folder, "qwen2.5-vl-3b"), await sizesOnly(folder, "qwen2.5-vl-7b")];
+    const other = await sizesOnly(folder, "qwen3-vl-8b");
     const model = (directory: string): string[] => ["model.hub=", `model.directory=${directory}`];
     const step = ["grpo.groups=4", "grpo.rollout.samples=8", "grpo.rollout.maxTokens=256", "grpo.evaluate="];
     const beside = ["teacher.hub=", `teacher.directory=${teacher}`];
+    const besideOther = ["teacher.hub=", `teacher.directory=${other}`, "teacher.residence=turns"];
+    const adapter = [
+      ...["model.lora.rank=16", "model.lora.alpha=32", "model.recompute=true"],
+      "grpo.update.microBatchTokens=4096",
+    ];
     const alone = ["teacher=", "iapo="];
     const rows: [name: string, recipe: string, settings: readonly string[]][] = [
       ["nano student, all weights", "nano-grpo", ["grpo.rollout.maxTokens=48"]],
@@ -43,6 +49,22 @@ export async function memoryTable(filter = ""): Promise<string> {
       ],
       ["7B, adapter of rank 16", "paper-main", [...model(teacher), ...alone, ...step]],
       ["3B, all weights", "paper-main", [...model(student), ...alone, ...step, "model.lora="]],
+      [
+        "3B with adapter, Qwen3-VL-8B teacher in turns",
+        "paper-teacher-qwen3-vl-8b",
+        [...model(student), ...besideOther, ...step, ...adapter],
+      ],
+      [
+        "3B, all weights, activations recomputed, Qwen3-VL-8B teacher trained by GRPO, in turns",
+        "paper-iapo-qwen3-vl-8b",
+        [...model(student), ...besideOther, ...step, "model.recompute=true"],
+      ],
+      ["Qwen3-VL-8B, adapter of rank 16", "paper-teacher-qwen3-vl-8b-grpo", [...model(other), ...step, ...adapter]],
+      [
+        "Qwen3-VL-8B, all weights, activations recomputed",
+        "paper-teacher-qwen3-vl-8b-grpo",
+        [...model(other), ...step, "model.recompute=true"],
+      ],
     ];
     using device = planningDevice(typicalCard);
     const lines: string[] = [];
