@@ -9,7 +9,8 @@ command -v "$python" >/dev/null || { echo "no $python: set PYTHON"; exit 3; }
 "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "$python is not Python 3.11: set PYTHON"; exit 3; }
 rm -rf .venv
 "$python" -m venv .venv
-install() { .venv/bin/pip install --quiet --disable-pip-version-check --no-input --retries 1 "$@"; }
+# What is imported is compiled then: most of it never is.
+install() { .venv/bin/pip install --quiet --disable-pip-version-check --no-input --no-compile --retries 1 "$@"; }
 if ! { install --requirement requirements.txt --constraint constraints.txt &&
   install --no-deps --requirement unresolved.txt &&
   install --no-deps --target .venv/transformers4 --requirement transformers4.txt; }; then

@@ -9,7 +9,8 @@ import { studentDirectory } from "@iapo/nano-vl";
 import { expect, test } from "vitest";
 import { startPython } from "../python.ts";
 
-const CHARTS = 64; // transformers takes half a second for a turn
+const CHARTS = 256;
+const AT_ONCE = 64;
 const main = join(import.meta.dirname, "../../../apps/trainer/src/main.ts");
 
 type Metrics = Readonly<Record<string, { readonly value: number }>>;
@@ -23,16 +24,9 @@ test("rates of charts agree within sampling error", async () => {
     const lines = createInterface(python.stdout);
     const [address] = (await Promise.race([once(lines, "line"), once(python, "close").then(() => [""])])) as [string];
     if (address === "") throw new Error(`python/openai_server.py ended:\n${said}`);
-    const common = ["--limit", `${CHARTS}`, "--max-tokens", "64", "--batch", "32"];
-    const there = evaluate(folder, "there", [
-      "--endpoint",
-      address,
-      "--name",
-      "student",
-      "--concurrency",
-      "2",
-      ...common,
-    ]);
+    const common = ["--limit", `${CHARTS}`, "--max-tokens", "64", "--batch", `${AT_ONCE}`];
+    const endpoint = ["--endpoint", address, "--name", "student", "--concurrency", `${AT_ONCE}`];
+    const there = evaluate(folder, "there", [...endpoint, ...common]);
     const here = evaluate(folder, "here", [studentDirectory, ...common]);
     const [far, near] = await Promise.all([there, here]);
     for (const name of ["reward/outcome", "tool_call_ratio", "reward/tool_misuse", "reward/tool_names"]) {

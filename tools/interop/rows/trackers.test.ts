@@ -47,7 +47,8 @@ test("MLflow, trackio, Weights & Biases and TensorBoard hold the steps of a run"
     const directory = join(folder, "a-run");
     const env = { MLFLOW_TRACKING_URI: mlflow, TRACKIO_SERVER_URL: trackio };
     const logs = ["mlflow", "trackio", "wandb"].flatMap((name) => ["--log", name]);
-    const small = ["grpo.groups=2", "grpo.rollout.samples=2"].flatMap((setting) => ["--set", setting]);
+    const few = ["grpo.groups=2", "grpo.rollout.samples=2", "grpo.evaluate.tasks=8"];
+    const small = few.flatMap((setting) => ["--set", setting]);
     const train = (...more: string[]) => iapo(["train", ...more, ...logs], env);
     await train("nano-grpo", "--steps", "3", "--out", directory, ...small);
     python.stdin.write(`${JSON.stringify(directory)}\n`);
