@@ -8,14 +8,17 @@ export { type AdapterFacts, type KernelFamily, typicalCard } from "./device/fact
 export { adapterAdvice, adapterNames, type DeviceOptions, openDevice, planningDevice } from "./device/open.ts";
 export { type DType, fromBf16, type HostArray, toBf16 } from "./dtype.ts";
 export { isOutOfMemory, TensorError, type TensorErrorCode } from "./error.ts";
+export { type Block, copyBlock, type HostTensor, uploadBlock } from "./memory/block.ts";
 export { keepPacked } from "./memory/packed-copies.ts";
 export type { MemoryReport } from "./memory/pool.ts";
 export { scope, withTag } from "./memory/scope.ts";
+export { emptyStack, stackOf } from "./memory/stack.ts";
 export * from "./ops/index.ts";
 export { AdamW, type AdamWOptions, type Moments, type OptimizedParameter, type StepOptions } from "./optim/adamw.ts";
 export { type ClipDecision, clipByGlobalNorm, readClipDecision } from "./optim/clip.ts";
 export { learningRateSchedule, type ScheduleOptions } from "./optim/schedule.ts";
 export { type ParityCheck, type ParityReport, parityProbe } from "./parity-probe.ts";
+export type { Captured } from "./submit/capture.ts";
 export { defineKernel, type Kernel, type KernelSpec, type StorageElement, type UniformType } from "./submit/kernel.ts";
 export type { KernelTime } from "./submit/profiler.ts";
 export { type WarmUpProgress, warmUp } from "./submit/warm-up.ts";

@@ -22,9 +22,10 @@ export const bounds: Readonly<Record<string, Bound>> = {
   "matmul_panels/tn/64x32": narrow,
   "matmul_few_rows/8/16x8": fewRows,
   "matmul_few_rows/8/bf16/16x8": fewRows,
-  "matmul_few_rows/8/128x1": fewRows,
+  "matmul_few_rows/8/bf16/16x8/lowRank": fewRows,
   "matmul_few_rows/1/16x8": oneRow,
   "matmul_few_rows/1/bf16/16x8": oneRow,
+  "matmul_few_rows/1/bf16/16x8/lowRank": oneRow,
   "attention_forward/workgroup/columns2": { registers: 156, multiplyAdds: 0.7 },
   "attention_gradient/workgroup/columns2": { registers: 168, multiplyAdds: 0.6 },
 };

@@ -1,5 +1,14 @@
 // Rotated keys and values of all layers, so that a prompt is computed once and each new token only once.
-import { type Device, RowIndex, scope, type Tensor, TensorError, withTag, writeRows } from "@iapo/tensor-core";
+import {
+  type CacheRows,
+  type Device,
+  RowIndex,
+  scope,
+  type Tensor,
+  TensorError,
+  withTag,
+  writeRows,
+} from "@iapo/tensor-core";
 import type { TextConfig } from "../config/types.ts";
 
 interface LayerCache {
@@ -33,12 +42,18 @@ export class KeyValueCache {
     return withTag("layout", () => RowIndex.of(device, rows, this.rows));
   }
 
-  /** Stores a layer's keys and values, and returns the whole cache of that layer. */
-  write(layer: number, keys: Tensor, values: Tensor): [keys: Tensor, values: Tensor] {
+  /** The whole cache of a layer, and the rows of it that the pass under way writes. Throws `argument` where nobody has said which. */
+  layer(layer: number): CacheRows {
     const cached = this.#layers[layer];
     if (!cached || !this.target) throw new TensorError("argument", `cache: no layer ${layer}, or no rows to write`);
-    writeRows(cached.keys, keys, this.target);
-    writeRows(cached.values, values, this.target);
+    return { ...cached, index: this.target };
+  }
+
+  /** Stores a layer's keys and values, and returns the whole cache of that layer. */
+  write(layer: number, keys: Tensor, values: Tensor): [keys: Tensor, values: Tensor] {
+    const cached = this.layer(layer);
+    writeRows(cached.keys, keys, cached.index);
+    writeRows(cached.values, values, cached.index);
     return [cached.keys, cached.values];
   }
 

@@ -1,6 +1,6 @@
 // What is asked of a session, and what it gives.
 import type { Sampling, TurnRequest } from "@iapo/rollout-trace";
-import { bannedMask, type SampleOptions, type Seed, tokenBias } from "@iapo/tensor-core";
+import { bannedMask, type SampleOptions, tokenBias } from "@iapo/tensor-core";
 import type { QwenVLModel } from "../model/model.ts";
 import type { FinishReason, StopRules } from "./stop.ts";
 
@@ -38,16 +38,14 @@ export interface GeneratedTurn {
   readonly nextPosition: number;
 }
 
-/** The sampler's options, uploaded; one seed a row. */
+/** The sampler's options that hold for all rows and steps, uploaded. */
 export function sampleOptionsOf(
   { device, config }: QwenVLModel,
   { temperature, topK, topP, bannedIds, bias }: TokenSampling,
-  seeds: readonly Seed[],
-): Omit<SampleOptions, "position"> {
+): Omit<SampleOptions, "seeds" | "position"> {
   const { vocabSize } = config.text;
   return {
     temperature,
-    seeds: device.tensor(Uint32Array.from(seeds.flat()), [seeds.length, 2]),
     ...(topK === undefined ? {} : { topK }),
     ...(topP === undefined ? {} : { topP }),
     banned: bannedMask(device, vocabSize, bannedIds ?? []),

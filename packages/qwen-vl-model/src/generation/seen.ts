@@ -1,5 +1,5 @@
 // What each response of a batch has seen, for the repetition penalty: its prompt and all behind it, as transformers counts.
-import { concat, type Device, reshape, type Tensor } from "@iapo/tensor-core";
+import { concat, type Device, type Tensor } from "@iapo/tensor-core";
 
 /** Not an id of any vocabulary: it fills the columns of responses that have seen less. */
 const NO_ID = 0xffffffff;
@@ -14,7 +14,7 @@ export function seenColumns(device: Device, sets: readonly ReadonlySet<number>[]
   return device.tensor(ids, [length, sets.length]);
 }
 
-/** One more row for each step: what the responses sampled since, u32 `[sets]` each. */
-export function withSampled(columns: Tensor, steps: readonly { readonly ids: Tensor }[]): Tensor {
-  return concat([columns, ...steps.map(({ ids }) => reshape(ids, [1, ids.size]))], 0);
+/** Behind them what the responses sampled since, u32 `[steps, sets]`. */
+export function withSampled(columns: Tensor, sampled: Tensor): Tensor {
+  return concat([columns, sampled], 0);
 }

@@ -1,20 +1,18 @@
 // Sampling from several prompts at once: each prompt is computed once, its responses decode together behind it on one cache, and later
 // turns go on where the cache ends. A response depends on its prompt and its seed only, not on what else is in the batch.
 import {
-  concat,
   deriveSeed,
   keepPacked,
   linear,
   noGrad,
-  type RowIndex,
+  rowRange,
   rowSegment,
-  type Sample,
+  type Seed,
   sample,
   scope,
   type Tensor,
 } from "@iapo/tensor-core";
 import { QwenVLError } from "../error.ts";
-import type { UploadedLayout } from "../model/layout.ts";
 import type { QwenVLModel } from "../model/model.ts";
 import { nextPositionOf, type Sequence } from "../model/pack.ts";
 import { textPositions } from "../model/response.ts";
@@ -24,6 +22,7 @@ import { checkRequest } from "./options.ts";
 import { forwardRows, type NewRows, type PassOptions, rowsOf } from "./pass.ts";
 import { type GeneratedTurn, type GenerateRequest, sampleOptionsOf } from "./request.ts";
 import { seenColumns, withSampled } from "./seen.ts";
+import { type StepRows, uploadSteps } from "./steps.ts";
 
 /** Tokens sampled between two readbacks. */
 const CHUNK = 8;
@@ -251,50 +250,71 @@ export class Session {
     return { hidden, read };
   }
 
-  /** Up to `CHUNK` steps on the GPU: sample, then compute the sampled token. Ids and log-probs are `[steps * drafts]`, step after step. */
-  #chunk(start: Tensor, drafts: readonly Draft[], { sampling, stop }: GenerateRequest) {
+  /**
+   * Up to `CHUNK` steps on the GPU: sample, then compute the sampled token. Ids and log-probs are `[steps, drafts]`. The commands of one step are
+   * appended again for the next ones.
+   */
+  #chunk(hidden: Tensor, drafts: readonly Draft[], { sampling, stop }: GenerateRequest) {
+    const { device } = this.#model;
     const responses = drafts.map(({ response }) => response);
     const done = Math.max(...drafts.map(({ count }) => count)); // the same for all
     const count = Math.min(CHUNK, stop.maxTokens - done);
     const seeds = drafts.map(({ seed, response }) => deriveSeed(...seed, response.turns));
-    const options = sampleOptionsOf(this.#model, sampling, seeds);
+    const options = sampleOptionsOf(this.#model, sampling);
     const { repetitionPenalty: factor = 1 } = sampling;
-    const seen = factor === 1 ? undefined : seenColumns(this.#model.device, drafts.map(seenBy));
-    let hidden = start;
-    const drawn: Sample[] = [];
+    const seen = factor === 1 ? undefined : seenColumns(device, drafts.map(seenBy));
     // All of them first: an upload between steps would submit what is recorded by then.
-    const uploaded = Array.from({ length: count }, (_, step) => this.#uploadStep(responses, done + step));
-    for (const [step, { layout, target }] of uploaded.entries()) {
-      const before = hidden;
-      const made = scope(() => {
-        const repetition = seen && { repetition: { ids: withSampled(seen, drawn), factor } };
-        return sample(linear(before, this.#model.head), { ...options, ...repetition, position: done + step });
+    const rows = Array.from({ length: count }, (_, step) => this.#rowsOfStep(responses, seeds, done, step));
+    const steps = uploadSteps(this.#model, this.#cache.rows, rows);
+    const shape = [count, drafts.length];
+    const [ids, logProbs] = [device.empty(shape, "u32"), device.empty(shape)];
+    const compute = (step: number) =>
+      scope(() => {
+        const repetition = seen && { repetition: { ids: withSampled(seen, rowRange(ids, 0, step)), factor } };
+        const logits = linear(hidden, this.#model.head);
+        const drawn = sample(logits, { ...options, ...repetition, seeds: steps.draws, position: 0 });
+        this.#cache.target = steps.targets;
+        const embeddings = { rows: this.#model.embedTokens(drawn.ids), deep: [] };
+        return { ...drawn, next: this.#model.hidden(embeddings, { layout: steps.layout }, { cache: this.#cache }) };
       });
-      this.#cache.target = target;
-      const embeddings = { rows: this.#model.embedTokens(made.ids), deep: [] };
-      hidden = this.#model.hidden(embeddings, { layout }, { cache: this.#cache });
-      before.dispose();
-      drawn.push(made);
+    let made: ReturnType<typeof compute> | undefined;
+    let replay: (() => void) | undefined;
+    for (let step = 0; step < count; step++) {
+      steps.load(step);
+      if (made && replay) replay();
+      else if (seen || step < this.#firstCaptured) made = compute(step);
+      else ({ value: made, replay } = device.capture(() => compute(step)));
+      for (const [from, to] of [
+        [made.ids, ids],
+        [made.logProbs, logProbs],
+      ] as const)
+        device.copyBytes(from, 0, to, step * from.bytes, from.bytes);
+      device.copyBytes(made.next, 0, hidden, 0, hidden.bytes);
     }
-    const joined = (parts: readonly Tensor[]) => concat(parts, 0);
     return {
       hidden,
-      ids: joined(drawn.map(({ ids }) => ids)) as Tensor & { readonly dtype: "u32" },
-      logProbs: joined(drawn.map(({ logProbs }) => logProbs)) as Tensor & { readonly dtype: "f32" },
+      ids: ids as Tensor & { readonly dtype: "u32" },
+      logProbs: logProbs as Tensor & { readonly dtype: "f32" },
     };
   }
 
-  /** Where the tokens that the responses sample at `step` of this turn stand: one row each, behind what each has in the cache. */
-  #uploadStep(responses: readonly Response[], step: number): { layout: UploadedLayout; target: RowIndex } {
-    const layout = this.#model.uploadText({
-      positions: Int32Array.from(responses.flatMap(({ nextPosition }) => [...textPositions(nextPosition + step, 1)])),
+  /** A processor finds weights packed from the second step on. */
+  get #firstCaptured(): number {
+    return this.#model.device.facts.software ? 1 : 0;
+  }
+
+  /** Where the tokens that the responses sample at `step` of a chunk stand: one row each, behind what each has in the cache. */
+  #rowsOfStep(responses: readonly Response[], seeds: readonly Seed[], done: number, step: number): StepRows {
+    const token = done + step;
+    return {
+      positions: Int32Array.from(responses.flatMap(({ nextPosition }) => [...textPositions(nextPosition + token, 1)])),
       segments: responses.map((response, row) => {
         const keys = this.#keysOf(response);
-        return rowSegment(row, 1, { ...keys, ownCount: keys.ownCount + step + 1 });
+        return rowSegment(row, 1, { ...keys, ownCount: keys.ownCount + token + 1 });
       }),
-    });
-    const rows = Int32Array.from(responses, (response) => response.start + response.count + step);
-    return { layout, target: this.#cache.index(this.#model.device, rows) };
+      targets: Int32Array.from(responses, (response) => response.start + response.count + token),
+      draws: Uint32Array.from(seeds.flatMap((seed) => [...seed, token])),
+    };
   }
 
   #keysOf({ prompt, start, count }: Response) {

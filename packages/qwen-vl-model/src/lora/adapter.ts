@@ -3,6 +3,7 @@ import {
   add,
   type Device,
   deriveSeed,
+  emptyStack,
   multiply,
   randomUniform,
   type Seed,
@@ -10,8 +11,10 @@ import {
   type Tensor,
   withTag,
 } from "@iapo/tensor-core";
+import { at } from "../checked.ts";
 import type { QwenVLConfig } from "../config/types.ts";
 import { QwenVLError } from "../error.ts";
+import { siblingGroups } from "../model/siblings.ts";
 import type { TrainableWeight } from "../weights/weights.ts";
 import { type LoraTargets, targetsOf } from "./targets.ts";
 
@@ -78,16 +81,18 @@ export class Adapter {
       throw new QwenVLError("config", `a LoRA alpha is a number above 0, not ${alpha}`);
     const scale = scaleOf(options);
     const made = scope(() =>
-      targetsOf(config, options.targets).map(({ name, out, input }) =>
-        withTag("adapter", (): [string, AdapterPair] => {
-          const a = initialA(device, [rank, input], deriveSeed(...seed, name));
-          const b = device.tensor(new Float32Array(out * rank), [out, rank]);
-          const matrices = { a: trainable(`${name}.lora_A.weight`, a), b: trainable(`${name}.lora_B.weight`, b) };
-          return [name, { ...matrices, rank, alpha, scale }];
-        }),
+      sideBySide(
+        targetsOf(config, options.targets).map(({ name, out, input }) =>
+          withTag("adapter", (): [string, AdapterPair] => {
+            const a = initialA(device, [rank, input], deriveSeed(...seed, name));
+            const b = device.tensor(new Float32Array(out * rank), [out, rank]);
+            const matrices = { a: trainable(`${name}.lora_A.weight`, a), b: trainable(`${name}.lora_B.weight`, b) };
+            return [name, { ...matrices, rank, alpha, scale }];
+          }),
+        ),
       ),
     );
-    return new Adapter(options, new Map(made));
+    return new Adapter(options, made);
   }
 
   /** All adapter matrices, in the order of the projections, A before B. */
@@ -99,6 +104,39 @@ export class Adapter {
     for (const { run } of this.parameters) run.dispose();
     for (const matrix of new Set(this.replaced.values())) matrix.dispose();
   }
+}
+
+/** The pairs with the matrices of siblings side by side, where they can: those are copies, and the given ones are still their owner's. */
+export function sideBySide(pairs: Iterable<readonly [string, AdapterPair]>): Map<string, AdapterPair> {
+  const all = new Map(pairs);
+  for (const names of siblingGroups(all.keys())) {
+    const group = names.flatMap((name) => all.get(name) ?? []);
+    if (group.length < 2) continue;
+    const a = stacked(group.map((pair) => pair.a));
+    const b = stacked(group.map((pair) => pair.b));
+    group.forEach((pair, i) => {
+      all.set(at(names, i), { ...pair, a: a[i] ?? pair.a, b: b[i] ?? pair.b });
+    });
+  }
+  return all;
+}
+
+function stacked(matrices: readonly TrainableWeight[]): readonly TrainableWeight[] {
+  const runs = matrices.map(({ run }) => run);
+  const { device, dtype } = at(runs, 0);
+  if (runs.some((run) => run.dtype !== dtype)) return [];
+  const made =
+    withTag("adapter", () =>
+      emptyStack(
+        device,
+        runs.map(({ shape }) => shape),
+        dtype,
+      ),
+    ) ?? [];
+  return made.map((copy, i) => {
+    device.copyBytes(at(runs, i), 0, copy, 0, copy.bytes);
+    return trainable(at(matrices, i).name, copy);
+  });
 }
 
 /** An adapter matrix, which is its own master. */

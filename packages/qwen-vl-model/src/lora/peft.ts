@@ -3,7 +3,7 @@ import { rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TraceError } from "@iapo/rollout-trace";
 import { makeDirectory } from "@iapo/rollout-trace/files";
-import { type Device, type Tensor, withTag } from "@iapo/tensor-core";
+import { type Device, scope, type Tensor, withTag } from "@iapo/tensor-core";
 import {
   openSafetensors,
   type SafetensorsReader,
@@ -17,7 +17,7 @@ import { elementsOf, floatsOf } from "../weights/checkpoint.ts";
 import { writeValues } from "../weights/load.ts";
 import { filePieces } from "../weights/pieces.ts";
 import { emptyOf } from "../weights/weights.ts";
-import { Adapter, type AdapterPair, scaleOf, trainable } from "./adapter.ts";
+import { Adapter, type AdapterPair, scaleOf, sideBySide, trainable } from "./adapter.ts";
 import { readPeftConfig } from "./peft-config.ts";
 import { matchAdapter } from "./peft-tensors.ts";
 import { moduleName } from "./targets.ts";
@@ -110,7 +110,12 @@ export async function loadAdapter(device: Device, config: QwenVLConfig, director
       whole.set(info, matrix);
       matrices.set(name, matrix);
     }
-    return new Adapter({ rank, alpha, rankStabilized, targets: [...loaded.keys()] }, loaded, matrices);
+    const all = scope(() => sideBySide(loaded));
+    for (const [name, { a, b }] of loaded) {
+      if (all.get(name)?.a !== a) a.run.dispose();
+      if (all.get(name)?.b !== b) b.run.dispose();
+    }
+    return new Adapter({ rank, alpha, rankStabilized, targets: [...all.keys()] }, all, matrices);
   } catch (error) {
     for (const tensor of made) tensor.dispose();
     throw error;

@@ -17,6 +17,7 @@ import type { TextConfig } from "../config/types.ts";
 import type { KeyValueCache } from "../generation/cache.ts";
 import type { UploadedLayout } from "./layout.ts";
 import { type ModelParameters, project } from "./linear.ts";
+import { layerTogether } from "./text-together.ts";
 
 export interface TextForwardOptions {
   /** Keys and values are written to, and read from, this cache. */
@@ -81,6 +82,8 @@ export interface TextLayer {
 }
 
 function textLayer(layer: TextLayer, x_TH: Tensor, layout: UploadedLayout, cache: KeyValueCache | undefined): Tensor {
+  const together = cache && layerTogether(layer, x_TH, layout, cache);
+  if (together) return together;
   const seen = cache && ((k: Tensor, v: Tensor) => cache.write(layer.index, k, v));
   return feedForward(
     layer,

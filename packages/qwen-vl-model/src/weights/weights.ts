@@ -1,8 +1,20 @@
 // The weights of a model: masters (f32, where trainable), the run copies that every forward pass reads, and their names.
-import { cast, castInto, type Device, type DType, noGrad, scope, type Tensor, withTag } from "@iapo/tensor-core";
+import {
+  cast,
+  castInto,
+  type Device,
+  type DType,
+  emptyStack,
+  noGrad,
+  scope,
+  type Tensor,
+  withTag,
+} from "@iapo/tensor-core";
+import { at } from "../checked.ts";
 import { tensorTable } from "../config/tensor-table.ts";
-import type { QwenVLConfig } from "../config/types.ts";
+import type { QwenVLConfig, TensorSpec } from "../config/types.ts";
 import { QwenVLError } from "../error.ts";
+import { siblingGroups } from "../model/siblings.ts";
 
 /** How matrices are held for the forward pass. Vectors are always f32 (rounded to bf16 first, where matrices are bf16). */
 export type RunDType = "f32" | "bf16";
@@ -54,20 +66,20 @@ export class Weights {
     dtype: RunDType,
     trainable: (name: string) => boolean = () => false,
   ): Weights {
-    const weights = scope(() =>
-      tensorTable(config).map(({ name, shape }) => {
-        const stored = storedShape(shape);
-        const kind: DType = stored.length === 2 ? dtype : "f32";
-        const run = withTag("weights", () => emptyOf(device, stored, kind));
+    const weights = scope(() => {
+      const table = tensorTable(config);
+      const runs = runCopies(device, table, dtype);
+      return table.map(({ name, shape }): Weight => {
+        const run = found(runs, name);
         const own = trainable(name) && dtype === "bf16";
         const master = own
-          ? withTag("masters", () => emptyOf(device, stored, "f32"))
+          ? withTag("masters", () => emptyOf(device, storedShape(shape), "f32"))
           : trainable(name)
             ? run
             : undefined;
         return { name, shape, run, master };
-      }),
-    );
+      });
+    });
     return new Weights(device, dtype, weights);
   }
 
@@ -77,9 +89,7 @@ export class Weights {
   }
 
   weight(name: string): Weight {
-    const found = this.#byName.get(name);
-    if (!found) throw new QwenVLError("tensors", `this model has no tensor ${JSON.stringify(name)}`);
-    return found;
+    return found(this.#byName, name);
   }
 
   has(name: string): boolean {
@@ -100,6 +110,28 @@ export class Weights {
       master?.dispose();
     }
   }
+}
+
+function found<T>(byName: ReadonlyMap<string, T>, name: string): T {
+  const value = byName.get(name);
+  if (value === undefined) throw new QwenVLError("tensors", `this model has no tensor ${JSON.stringify(name)}`);
+  return value;
+}
+
+/** Room for run copies by name; those of siblings lie side by side where they can. */
+function runCopies(device: Device, table: readonly TensorSpec[], dtype: RunDType): Map<string, Tensor> {
+  const shapes = new Map(table.map(({ name, shape }) => [name, storedShape(shape)]));
+  const runs = new Map<string, Tensor>();
+  for (const names of siblingGroups(shapes.keys())) {
+    const group = names.map((name) => found(shapes, name));
+    const kind: DType = group[0]?.length === 2 ? dtype : "f32";
+    const made = withTag(
+      "weights",
+      () => emptyStack(device, group, kind) ?? group.map((shape) => emptyOf(device, shape, kind)),
+    );
+    for (const [i, name] of names.entries()) runs.set(name, at(made, i));
+  }
+  return runs;
 }
 
 /** A bf16 matrix is cut where its f32 twins (master, gradient, moments) have to be: all have the same row shards. */

@@ -4,7 +4,9 @@ import { politely } from "#host";
 import { byteLengthOf, type DType, type HostArray } from "../dtype.ts";
 import { isOutOfMemory, TensorError } from "../error.ts";
 import { keepPacked, type PackedCopies } from "../memory/packed-copies.ts";
-import { BufferPool, LARGE, type MemoryReport, type PooledBuffer } from "../memory/pool.ts";
+import { BufferPool, LARGE, type MemoryReport } from "../memory/pool.ts";
+import { bindingOf } from "../submit/binding.ts";
+import { type Captured, type Capturing, captured } from "../submit/capture.ts";
 import type { Kernel } from "../submit/kernel.ts";
 import { type KernelTime, Profiler } from "../submit/profiler.ts";
 import { type Binding, Recorder } from "../submit/recorder.ts";
@@ -52,6 +54,8 @@ export class Device {
   #meetsKernels = true;
   /** `flops` when work was last handed over because there was so much of it. */
   #handedFlops = 0;
+  /** In place of a recorder, on a planning device. */
+  readonly #planned: Capturing = { capture: undefined };
   #failure: TensorError | undefined;
   #closed = false;
 
@@ -162,13 +166,14 @@ export class Device {
       );
     }
     const bindings: Binding[] = [];
-    for (const tensor of call.reads) bindings.push(this.#binding(tensor, kernel));
+    for (const tensor of call.reads) bindings.push(bindingOf(this, tensor, kernel));
     for (const tensor of call.writes) {
-      bindings.push(this.#binding(tensor, kernel));
+      bindings.push(bindingOf(this, tensor, kernel));
       tensor.storage.version++;
     }
     if (!this.#recorder) {
       this.onPlannedDispatch(kernel);
+      this.#planned.capture?.add([], [], () => this.onPlannedDispatch(kernel));
       return;
     }
     const label = () =>
@@ -266,6 +271,14 @@ export class Device {
     if (this.pool.report().idleBytes < PHASE_IDLE) return;
     this.#recorder?.submitHeld();
     if (this.pool.trim(LARGE).length > 0) this.#recorder?.dropBindGroups();
+  }
+
+  /**
+   * Runs `fn`, which is synchronous, and keeps the commands that it records, so that they can be appended again: see `Captured`. `fn` fills what
+   * it writes before it adds to it.
+   */
+  capture<T>(fn: () => T): Captured<T> {
+    return captured(this, this.#recorder ?? this.#planned, fn);
   }
 
   /**
@@ -376,23 +389,5 @@ export class Device {
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  /** A row-range view may start anywhere; a binding may not. What is not aligned is copied, which is cheap. */
-  #binding(tensor: Tensor, kernel: Kernel): Binding {
-    if (tensor.device !== this) {
-      throw new TensorError("cross_device", `${kernel.name}: ${tensor} lives on another device`);
-    }
-    const buffer: PooledBuffer = tensor.storage.buffer;
-    const size = Math.max(16, Math.ceil(tensor.bytes / 16) * 16);
-    const offset = tensor.byteOffset;
-    if (offset % this.facts.offsetAlignment !== 0) {
-      throw new TensorError(
-        "argument",
-        `${kernel.name}: ${tensor} starts at byte ${offset}, which no binding can; use aligned()`,
-      );
-    }
-    const available = Math.min(size, buffer.bytes - offset);
-    return { id: buffer.id, buffer: buffer.gpu as GPUBuffer, offset, size: available };
   }
 }

@@ -80,6 +80,8 @@ function wanted(adapter: GPUAdapter, subgroups: boolean): GPUDeviceDescriptor {
   const requiredFeatures = FEATURES.filter((f) => adapter.features.has(f) && (subgroups || f !== "subgroups"));
   const requiredLimits: Record<string, number> = {};
   for (const name of LIMITS) requiredLimits[name] = adapter.limits[name];
+  // A view that no binding can start at is copied. The smallest value that may be asked for is 32.
+  requiredLimits.minStorageBufferOffsetAlignment = Math.max(32, adapter.limits.minStorageBufferOffsetAlignment);
   return { requiredFeatures, requiredLimits };
 }
 

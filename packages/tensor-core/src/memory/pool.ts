@@ -48,6 +48,8 @@ export class BufferPool {
   readonly #idle = new IdleBuffers();
   readonly #byTag = new Map<string, number>();
   #nextId = 1;
+  /** Buffers that were handed out so far. */
+  taken = 0;
   #live = 0;
   #liveBuffers = 0;
   #peak = 0;
@@ -72,6 +74,7 @@ export class BufferPool {
       throw new TensorError("limit", `a buffer of ${size} bytes passes this adapter's limit of ${this.#maxBuffer}`);
     }
     const buffer = this.#idle.take(size, size < LARGE ? size : size * BEST_FIT) ?? this.#create(size, tag);
+    this.taken++;
     this.#live += buffer.bytes;
     this.#liveBuffers++;
     this.#peak = Math.max(this.#peak, this.#live);

@@ -5,6 +5,12 @@ import type { Tensor } from "../tensor.ts";
 import { defineOp, expectDType, shapeError } from "./define.ts";
 import { grid, perItemHead } from "./wgsl.ts";
 
+/** `fn turned(first, second, c, s)`: the two elements of a pair, rotated. Shared, as equal bits need equal text. */
+export const turnedWgsl = (V: "vec4f" | "f32"): string => /* wgsl */ `
+fn turned(first: ${V}, second: ${V}, c: ${V}, s: ${V}) -> array<${V}, 2> {
+  return array<${V}, 2>(first * c - second * s, second * c + first * s);
+}`;
+
 const kernel = defineKernel((wide: boolean) => {
   const V = wide ? "vec4f" : "f32";
   return {
@@ -12,7 +18,7 @@ const kernel = defineKernel((wide: boolean) => {
     reads: { x: V, cosines: V, sines: V },
     writes: { out: V },
     uniforms: { items: "u32", half: "u32", heads: "u32", direction: "f32" },
-    code: `${perItemHead}
+    code: `${turnedWgsl(V)}${perItemHead}
   if (i >= P.items) { return; }
   let head = i / P.half; // over rows and heads
   let j = i - head * P.half;
@@ -20,10 +26,9 @@ const kernel = defineKernel((wide: boolean) => {
   let at = head * 2u * P.half + j;
   let c = cosines[angle];
   let s = sines[angle] * P.direction;
-  let first = x[at];
-  let second = x[at + P.half];
-  out[at] = first * c - second * s;
-  out[at + P.half] = second * c + first * s;
+  let pair = turned(x[at], x[at + P.half], c, s);
+  out[at] = pair[0];
+  out[at + P.half] = pair[1];
 }`,
   };
 });

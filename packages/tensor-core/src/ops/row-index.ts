@@ -5,7 +5,7 @@ import { TensorError } from "../error.ts";
 import type { Tensor } from "../tensor.ts";
 
 /** The words of a list of n row numbers of which m are distinct: list [n], distinct rows ascending [m], offsets [m + 1], positions by row [n]. */
-function indexWords(indices: ArrayLike<number>, rows: number): Uint32Array {
+function indexWords(indices: ArrayLike<number>, rows: number): Uint32Array<ArrayBuffer> {
   const n = indices.length;
   const positions = Uint32Array.from({ length: n }, (_, i) => i);
   for (let i = 0; i < n; i++) {
@@ -47,6 +47,16 @@ export class RowIndex {
   static of(device: Device, indices: ArrayLike<number>, rows: number): RowIndex {
     const words = indexWords(indices, rows);
     return new RowIndex(indices.length, rows, device.tensor(words, [words.length], "u32"));
+  }
+
+  /** What `words` of an index holds: for uploads of several together. Throws as `of`. */
+  static wordsOf(indices: ArrayLike<number>, rows: number): Uint32Array<ArrayBuffer> {
+    return indexWords(indices, rows);
+  }
+
+  /** An index whose words, `wordsOf` some `length` numbers, are on the device already, and may be rewritten there by those of as many, as distinct ones. */
+  static over(words: Tensor, length: number, rows: number): RowIndex {
+    return new RowIndex(length, rows, words);
   }
 
   /** What a scope keeps when it returns an index. */

@@ -1,5 +1,5 @@
 // The gate of a SwiGLU feed-forward layer (Shazeer 2020, arXiv 2002.05202, equation 6), fused.
-import { at } from "../checked.ts";
+import { at, matrixShape } from "../checked.ts";
 import { defineKernel } from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
 import { sigmoidWgsl, siluReference } from "./activation-wgsl.ts";
@@ -28,6 +28,34 @@ const backward = defineKernel(() => ({
   upGradient[i] = g * gate * sigmoid(gate);
 }`,
 }));
+
+const halves = defineKernel(() => ({
+  name: "silu_gate_halves",
+  reads: { x: "vec4f" },
+  writes: { out: "vec4f" },
+  uniforms: { items: "u32", width: "u32" },
+  code: `${sigmoidWgsl}${perItemHead}
+  if (i >= P.items) { return; }
+  let at = i / P.width * P.width + i; // a row of x is twice as wide
+  let gate = x[at];
+  let up = x[at + P.width];
+  out[i] = gate * sigmoid(gate) * up;
+}`,
+}));
+
+/**
+ * `siluGate` of the two halves of each row of `x` f32 `[rows, 2 width]`, gate first, to the same bits; `width` is a multiple of 4. Not on any tape.
+ * Throws `shape`.
+ */
+export function siluGateHalves(x: Tensor): Tensor {
+  const { device } = x;
+  const [rows, both] = matrixShape(x);
+  if (both % 8 !== 0) shapeError("siluGateHalves", `takes rows of two halves, each a multiple of 4, not ${x}`);
+  const out = device.empty([rows, both / 2]);
+  const items = out.size / 4;
+  device.dispatch(halves(), { reads: [x], writes: [out], uniforms: [items, both / 8], groups: grid(device, items) });
+  return out;
+}
 
 /** `gate · sigmoid(gate) · up`; f32, equal shapes. */
 export const siluGate = defineOp({

@@ -3,6 +3,7 @@ import { collectGarbage } from "#host";
 import { BufferUsage, STAGE_COMPUTE } from "../device/constants.ts";
 import type { WebGpu } from "../device/webgpu.ts";
 import { TensorError } from "../error.ts";
+import type { Capture, Capturing } from "./capture.ts";
 import { type Kernel, UNIFORM_SLOT } from "./kernel.ts";
 import type { Profiler } from "./profiler.ts";
 
@@ -29,10 +30,11 @@ const FIRST_SLOTS = 32;
  */
 const MOST_BIND_GROUPS = 8192;
 
-export class Recorder {
+export class Recorder implements Capturing {
   readonly #gpu: GPUDevice;
   readonly #arena: GPUBuffer;
   readonly #uniforms = new DataView(new ArrayBuffer(SLOTS * UNIFORM_SLOT));
+  readonly #uniformBytes = new Uint8Array(this.#uniforms.buffer);
   readonly #pipelines = new Map<string, Pipeline>(); // by WGSL text
   readonly #groups = new Map<string, GPUBindGroup>();
   /** Dropped ones since the last collection. */
@@ -46,6 +48,8 @@ export class Recorder {
   #slot = 0;
   #slots = FIRST_SLOTS;
   profiler: Profiler | undefined;
+  /** Hears of every command. */
+  capture: Capture | undefined;
   /** Whether something was submitted that nobody has waited for. */
   isBusy = false;
   /** Dispatches since the device was opened. */
@@ -77,6 +81,24 @@ export class Recorder {
     groups: readonly number[],
     label: () => string,
   ): void {
+    const offset = this.#takeSlot();
+    const { pipeline, layout, id } = this.#pipeline(kernel);
+    writeUniforms(this.#uniforms, offset, kernel, uniforms);
+    const group = this.#group(id, layout, bindings, label);
+    this.#encode(kernel.name, pipeline, group, offset, groups);
+    if (!this.capture) return;
+    const buffers = bindings.map(({ buffer }) => buffer);
+    const reads = Object.keys(kernel.reads).length;
+    const values = new Uint8Array(this.#uniforms.buffer.slice(offset, offset + 4 * uniforms.length));
+    this.capture.add(buffers.slice(0, reads), buffers.slice(reads), () => {
+      const place = this.#takeSlot();
+      this.#uniformBytes.set(values, place);
+      this.#encode(kernel.name, pipeline, group, place, groups);
+    });
+  }
+
+  /** Where the next dispatch's uniforms go. */
+  #takeSlot(): number {
     if (!this.#held && this.#mustHold?.()) {
       this.flush();
       this.#held = [];
@@ -85,11 +107,17 @@ export class Recorder {
       this.#slots = Math.min(SLOTS, 2 * this.#slots);
       this.flush();
     }
-    const { pipeline, layout, id } = this.#pipeline(kernel);
-    const offset = this.#slot++ * UNIFORM_SLOT;
-    writeUniforms(this.#uniforms, offset, kernel, uniforms);
-    const group = this.#group(id, layout, bindings, label);
-    const pass = this.#openPass(kernel.name);
+    return this.#slot++ * UNIFORM_SLOT;
+  }
+
+  #encode(
+    name: string,
+    pipeline: GPUComputePipeline,
+    group: GPUBindGroup,
+    offset: number,
+    groups: readonly number[],
+  ): void {
+    const pass = this.#openPass(name);
     pass.setPipeline(pipeline);
     pass.setBindGroup(0, group, [offset]);
     pass.dispatchWorkgroups(groups[0] ?? 1, groups[1] ?? 1, groups[2] ?? 1);
@@ -102,6 +130,7 @@ export class Recorder {
     this.#closePass();
     this.#encoder ??= this.#gpu.createCommandEncoder();
     this.#encoder.copyBufferToBuffer(from, fromOffset, to, toOffset, bytes);
+    this.capture?.add([from], [to], () => this.copy(from, fromOffset, to, toOffset, bytes));
   }
 
   /** Submits what was recorded. Anything written by the queue afterwards comes after it. */
@@ -124,6 +153,7 @@ export class Recorder {
 
   /** Writes behind all that was recorded. */
   write(to: WebGpu<"GPUBuffer">, offset: number, bytes: Uint8Array<ArrayBuffer>): void {
+    this.capture?.refuse();
     this.flush();
     const own = this.#held ? bytes.slice() : bytes;
     this.#hand(() => this.#gpu.queue.writeBuffer(to, offset, own));
@@ -147,6 +177,7 @@ export class Recorder {
 
   /** Submits all that was recorded, also what is held. */
   submitHeld(): void {
+    this.capture?.refuse();
     this.flush();
     for (const act of this.#held?.splice(0) ?? []) act();
   }

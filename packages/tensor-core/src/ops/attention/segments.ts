@@ -23,6 +23,11 @@ export class Segments {
     return new Segments(plan, device.tensor(plan.words, [plan.words.length], "u32"));
   }
 
+  /** Segments whose table, the words of `plan`, is on the device already. */
+  static over(plan: SegmentPlan, table: Tensor): Segments {
+    return new Segments(plan, table);
+  }
+
   /** What a scope keeps when it returns segments. */
   keepAlive(): Tensor[] {
     return [this.table];

@@ -9,6 +9,8 @@ export const K_BLOCK = 256;
 /** Bits of the uniform `P.initial`. */
 export const FROM_OUT = 1;
 export const FROM_BIAS = 2;
+/** A residual is added to the whole sum. */
+export const PLUS_RESIDUAL = 4;
 
 /** `start(at, column)`: the initial value of the output element at `at`, in column `column`. */
 export const startWgsl = /* wgsl */ `

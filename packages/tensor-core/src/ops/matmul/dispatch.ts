@@ -1,11 +1,13 @@
 // Matrix products on the GPU: checks a call, and picks the kernel from its shape and the adapter's family. All kernels give equal bits.
 import type { Device } from "../../device/device.ts";
+import { TensorError } from "../../error.ts";
 import type { Tensor } from "../../tensor.ts";
 import { aligned } from "../aligned.ts";
+import { K_BLOCK } from "./canonical.ts";
 import { dispatchFewRows, fitsFewRows } from "./few-rows.ts";
 import { kMajor, type Stored } from "./pack.ts";
 import { dispatchPanels, fitsPanels } from "./panels.ts";
-import { checked, type MatmulCall, type Problem } from "./problem.ts";
+import { checked, type MatmulCall, type Problem, type ProblemShape } from "./problem.ts";
 import { dispatchRows, fitsRows } from "./rows.ts";
 import { dispatchSimple } from "./simple.ts";
 import { dispatchTile, TILE_COLUMNS } from "./tile.ts";
@@ -16,6 +18,8 @@ export type { MatmulCall, MatmulLayout } from "./problem.ts";
 /** Records the product. Throws `shape`, `dtype` or `argument` for operands that do not fit the sizes. */
 export function matmulInto(device: Device, call: MatmulCall): void {
   const problem = checked(call);
+  if (call.finish && !finishes(device, problem))
+    throw new TensorError("argument", "a product of so many rows adds nothing to its sums");
   if (problem.m === 0 || problem.n === 0 || problem.batch === 0) return;
   device.flops += 2 * problem.m * problem.n * problem.k * problem.batch;
   const temporary: Tensor[] = [];
@@ -55,7 +59,14 @@ const STRIP_BYTES = 4 << 20;
 /** Rows up to which reading a weight as it lies beats packing it. */
 const FEW_ROWS = 64;
 
-function pathOf(device: Device, problem: Problem): MatmulPath {
+/** Whether the kernel of a dense product of rows by a weight adds what `finish` asks for. */
+export function finishes(device: Device, { m, n, k, b }: Pick<Problem, "m" | "n" | "k" | "b">): boolean {
+  const dense = { aColumns: { column: 0, stride: k }, outColumns: { column: 0, stride: n } };
+  const path = pathOf(device, { layout: "nt", m, n, k, b, batch: 1, block: K_BLOCK, ...dense });
+  return path === "rows" || path === "fewRows";
+}
+
+function pathOf(device: Device, problem: ProblemShape): MatmulPath {
   const { layout, m, n, k } = problem;
   const { family, subgroupSize } = device.facts;
   const small = m * n * k < SMALL || m < 4 || n < 16;

@@ -4,7 +4,8 @@
 import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";
 import { K_BLOCK, range, startWgsl } from "./canonical.ts";
-import { bindingsOf, type Problem, problemUniforms, uniformsOf } from "./problem.ts";
+import { type FinishKind, finishCall, finishText } from "./finish.ts";
+import { bindingsOf, type Problem, type ProblemShape, problemUniforms, uniformsOf } from "./problem.ts";
 
 const THREADS = 128;
 /** Elements of K of a block that are in workgroup memory at once. */
@@ -17,7 +18,7 @@ const MOST_ROWS = 16;
 /** Weights in one load of a thread. */
 const loadOf = (bf16: boolean): number => (bf16 ? 8 : 4);
 
-export function fitsFewRows({ layout, b, m, k, block }: Problem): boolean {
+export function fitsFewRows({ layout, b, m, k, block }: ProblemShape): boolean {
   return layout === "nt" && m <= MOST_ROWS && block === K_BLOCK && k > 0 && k % loadOf(b.dtype === "bf16") === 0;
 }
 
@@ -29,7 +30,8 @@ function widened(word: string, bf16: boolean): string[] {
 }
 
 /** `rows`: 1, 2, 4 or 8 of a workgroup. `unrolls`: see panels.ts. */
-const kernel = defineKernel((bf16: boolean, rows: number, blocks: number, unrolls: boolean) => {
+const kernel = defineKernel((bf16: boolean, rows: number, blocks: number, unrolls: boolean, finish: FinishKind) => {
+  const finishing = finishText(finish);
   const columns = THREADS / blocks;
   const lanes = loadOf(bf16);
   const width = Math.min(rows, 4); // rows in a vector
@@ -61,11 +63,11 @@ const kernel = defineKernel((bf16: boolean, rows: number, blocks: number, unroll
     sum: `total${Math.floor(r / width)}${part(r % width)}`,
   }));
   return {
-    name: `matmul_few_rows/${rows}${bf16 ? "/bf16" : ""}/${columns}x${blocks}`,
-    reads: { a: "f32", b: bf16 ? "vec4u" : "vec4f", bias: "f32" },
+    name: `matmul_few_rows/${rows}${bf16 ? "/bf16" : ""}/${columns}x${blocks}${finish && `/${finish}`}`,
+    reads: { a: "f32", b: bf16 ? "vec4u" : "vec4f", bias: "f32", ...finishing.reads },
     writes: { out: "f32" },
-    uniforms: { ...problemUniforms, loads: "u32" },
-    code: /* wgsl */ `${startWgsl}
+    uniforms: { ...problemUniforms, loads: "u32", ...finishing.uniforms },
+    code: /* wgsl */ `${startWgsl}${finishing.code}
 var<workgroup> x: array<${vector}, ${blocks * pitch}>;
 var<workgroup> sums: array<${vector}, ${THREADS * vectors.length}>;
 @compute @workgroup_size(${THREADS})
@@ -107,7 +109,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     }
   }
   if (finishes) {
-    ${each.map(({ row, sum }) => `if (${row} < P.m) { out[outAt + (${row}) * P.outStride] = ${sum}; }`).join("\n    ")}
+    ${each.map(({ row, sum }) => `if (${row} < P.m) { let at = outAt + (${row}) * P.outStride; out[at] = finish(at, ${row}, column, ${sum}); }`).join("\n    ")}
   }
 }`,
   };
@@ -131,9 +133,12 @@ export function dispatchFewRows(device: Device, problem: Problem, variant: FewRo
   const { software } = device.facts;
   const { rows = rowsFor(software, m), unrolls = !software } = variant;
   const blocks = k <= K_BLOCK ? 1 : BLOCKS;
-  device.dispatch(kernel(b.dtype === "bf16", rows, blocks, unrolls), {
-    ...bindingsOf(problem),
-    uniforms: [...uniformsOf(problem), CHUNK / loadOf(b.dtype === "bf16")],
+  const { reads, writes } = bindingsOf(problem);
+  const finishing = finishCall(problem);
+  device.dispatch(kernel(b.dtype === "bf16", rows, blocks, unrolls, finishing.kind), {
+    reads: [...reads, ...finishing.reads],
+    writes,
+    uniforms: [...uniformsOf(problem), CHUNK / loadOf(b.dtype === "bf16"), ...finishing.uniforms],
     groups: [Math.ceil((n * blocks) / THREADS), Math.ceil(m / rows), batch],
   });
 }

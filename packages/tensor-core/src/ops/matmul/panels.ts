@@ -4,7 +4,7 @@ import { MOST_FLOPS_AT_ONCE } from "../../device/constants.ts";
 import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";
 import { range, startWgsl } from "./canonical.ts";
-import { bindingsOf, type Problem, problemUniforms, uniformsOf } from "./problem.ts";
+import { bindingsOf, type Problem, type ProblemShape, problemUniforms, uniformsOf } from "./problem.ts";
 import { dispatchSplit, splitsOf } from "./split.ts";
 
 const DEPTH = 16;
@@ -25,7 +25,7 @@ export const NARROW_TILE: PanelTile = { rows: 64, columns: 32, perThread: 4 };
 const ENOUGH = 256;
 
 /** Whether both operands can be read by fours, and blocks of K are whole panels. */
-export function fitsPanels({ layout, m, n, k, batch, aColumns, block }: Problem): boolean {
+export function fitsPanels({ layout, m, n, k, batch, aColumns, block }: ProblemShape): boolean {
   const along = [aColumns.column, aColumns.stride, layout === "tn" ? m : k, layout === "nt" ? k : n];
   const matrices = batch === 1 ? [] : [m * k, n * k];
   return block % DEPTH === 0 && k > 0 && [...along, ...matrices].every((elements) => elements % 4 === 0);

@@ -1,7 +1,8 @@
 // One matrix product: what callers ask for, and what kernels get after the checks.
 import { TensorError } from "../../error.ts";
 import type { Tensor } from "../../tensor.ts";
-import { FROM_BIAS, FROM_OUT, K_BLOCK } from "./canonical.ts";
+import { FROM_BIAS, FROM_OUT, K_BLOCK, PLUS_RESIDUAL } from "./canonical.ts";
+import type { Finish } from "./finish.ts";
 
 /** `nt`: a[m,k] b[n,k]; `nn`: a[m,k] b[k,n]; `tn`: a[k,m] b[k,n]. */
 export type MatmulLayout = "nn" | "nt" | "tn";
@@ -30,6 +31,8 @@ export interface MatmulCall {
   readonly aColumns?: ColumnRange;
   /** The same for out. */
   readonly outColumns?: ColumnRange;
+  /** Added to the whole sums; for products that `finishes` says can, without a batch and with a dense output. */
+  readonly finish?: Finish;
 }
 
 export interface ColumnRange {
@@ -52,9 +55,16 @@ export interface Problem {
   readonly aColumns: ColumnRange;
   readonly outColumns: ColumnRange;
   readonly block: number;
-  /** Where totals start: bits FROM_OUT and FROM_BIAS. */
+  /** What totals start from and end with: bits FROM_OUT, FROM_BIAS and PLUS_RESIDUAL. */
   readonly initial: number;
+  readonly finish: Finish;
 }
+
+/** What a kernel is chosen by. */
+export type ProblemShape = Pick<
+  Problem,
+  "layout" | "m" | "n" | "k" | "b" | "batch" | "block" | "aColumns" | "outColumns"
+>;
 
 /** Uniforms that every kernel has: sizes, row strides in elements, the block of K, and where the total starts. */
 export const problemUniforms = {
@@ -83,6 +93,7 @@ export function bindingsOf({ a, b, bias, out }: Problem): { reads: Tensor[]; wri
 /** The problem of a call. Throws `shape`, `dtype` or `argument`. */
 export function checked(call: MatmulCall): Problem {
   const { layout, a, b, out, m, n, k, batch = 1, bias, biasStart = 0, accumulate = false, block = K_BLOCK } = call;
+  const { finish = {} } = call;
   const aWidth = layout === "tn" ? m : k;
   const aColumns = call.aColumns ?? { column: 0, stride: aWidth };
   const outColumns = call.outColumns ?? { column: 0, stride: n };
@@ -102,6 +113,6 @@ export function checked(call: MatmulCall): Problem {
   if (!fits(a, layout === "tn" ? k : m, aColumns, aWidth)) fail("shape", `a does not fit: ${a}`);
   if (b.size !== batch * n * k) fail("shape", `b does not fit: ${b}`);
   if (!fits(out, m, outColumns, n)) fail("shape", `out does not fit: ${out}`);
-  const initial = (accumulate ? FROM_OUT : 0) + (bias ? FROM_BIAS : 0);
-  return { layout, a, b, out, bias, biasStart, batch, m, n, k, aColumns, outColumns, block, initial };
+  const initial = (accumulate ? FROM_OUT : 0) + (bias ? FROM_BIAS : 0) + (finish.residual ? PLUS_RESIDUAL : 0);
+  return { layout, a, b, out, bias, biasStart, batch, m, n, k, aColumns, outColumns, block, initial, finish };
 }

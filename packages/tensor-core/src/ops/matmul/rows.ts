@@ -3,7 +3,8 @@
 import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";
 import { range, startWgsl } from "./canonical.ts";
-import { bindingsOf, type Problem, problemUniforms, uniformsOf } from "./problem.ts";
+import { type FinishKind, finishCall, finishText } from "./finish.ts";
+import { bindingsOf, type Problem, type ProblemShape, problemUniforms, uniformsOf } from "./problem.ts";
 
 const LANES = 8;
 /** Columns per lane: more spill out of registers, fewer share a load of a among too few. */
@@ -15,18 +16,19 @@ interface Shape {
   readonly rows: number;
 }
 
-const shapeOf = ({ b, m }: Problem): Shape => ({ bf16: b.dtype === "bf16", rows: m <= 4 ? 4 : 8 });
+const shapeOf = ({ b, m }: ProblemShape): Shape => ({ bf16: b.dtype === "bf16", rows: m <= 4 ? 4 : 8 });
 
 /** Elements of k per step: what one load of a (four times 8 / rows) and one load of b (four, or eight bf16) both divide. */
 const stepOf = ({ bf16, rows }: Shape): number => (bf16 || rows === 4 ? 8 : 4);
 
 /** Whether rows of a and b begin at whole steps. */
-export function fitsRows(problem: Problem): boolean {
+export function fitsRows(problem: ProblemShape): boolean {
   const { k, aColumns } = problem;
   return k % stepOf(shapeOf(problem)) === 0 && aColumns.stride % 4 === 0 && aColumns.column % 4 === 0;
 }
 
-const kernel = defineKernel((bf16: boolean, rows: number) => {
+const kernel = defineKernel((bf16: boolean, rows: number, finish: FinishKind) => {
+  const finishing = finishText(finish);
   const step = stepOf({ bf16, rows });
   const quads = range(step / 4);
   const columns = range(PER_LANE);
@@ -48,12 +50,12 @@ const kernel = defineKernel((bf16: boolean, rows: number) => {
     ]),
   ];
   return {
-    name: `matmul_rows/${rows}${bf16 ? "/bf16" : ""}`,
-    reads: { a: "vec4f", b: bf16 ? "vec4u" : "vec4f", bias: "f32" },
+    name: `matmul_rows/${rows}${bf16 ? "/bf16" : ""}${finish && `/${finish}`}`,
+    reads: { a: "vec4f", b: bf16 ? "vec4u" : "vec4f", bias: "f32", ...finishing.reads },
     writes: { out: "f32" },
-    uniforms: problemUniforms,
+    uniforms: { ...problemUniforms, ...finishing.uniforms },
     subgroups: true,
-    code: /* wgsl */ `${startWgsl}
+    code: /* wgsl */ `${startWgsl}${finishing.code}
 @compute @workgroup_size(${LANES})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let firstRow = group.y * ${rows}u;
@@ -78,7 +80,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   for (var i = 0u; i < ${PER_LANE}u * rowCount; i++) {
     let column = (i % ${PER_LANE}u) * ${LANES}u;
-    if (firstColumn + column < P.n) { out[outAt + (i / ${PER_LANE}u) * P.outStride + column] = total[i]; }
+    let at = outAt + (i / ${PER_LANE}u) * P.outStride + column;
+    if (firstColumn + column < P.n) { out[at] = finish(at, firstRow + i / ${PER_LANE}u, firstColumn + column, total[i]); }
   }
 }`,
   };
@@ -93,9 +96,12 @@ function widened(j: number, quad: number): string {
 export function dispatchRows(device: Device, problem: Problem): void {
   const { batch, m, n } = problem;
   const shape = shapeOf(problem);
-  device.dispatch(kernel(shape.bf16, shape.rows), {
-    ...bindingsOf(problem),
-    uniforms: uniformsOf(problem),
+  const { reads, writes } = bindingsOf(problem);
+  const finishing = finishCall(problem);
+  device.dispatch(kernel(shape.bf16, shape.rows, finishing.kind), {
+    reads: [...reads, ...finishing.reads],
+    writes,
+    uniforms: [...uniformsOf(problem), ...finishing.uniforms],
     groups: [Math.ceil(n / (LANES * PER_LANE)), Math.ceil(m / shape.rows), batch],
   });
 }

@@ -23,7 +23,7 @@ const chooseKernel = defineKernel(() => ({
     states: "vec4f",
     totals: "vec4f",
     plain: "vec4f",
-    seeds: "vec2u",
+    seeds: "u32",
   },
   writes: { ids: "u32" },
   uniforms: {
@@ -31,6 +31,7 @@ const chooseKernel = defineKernel(() => ({
     vocabulary: "u32",
     blocks: "u32",
     position: "u32",
+    seedWidth: "u32",
     greedy: "u32",
     inverseTemperature: "f32",
   },
@@ -46,7 +47,9 @@ ${perItemHead}
     ids[i] = ${NO_ID}u;
     return;
   }
-  var remaining = uniform_of(philox(vec4u(P.position, 0u, 0u, 0u), seeds[i]).x) * total.y;
+  let seed = i * P.seedWidth;
+  let position = P.position + select(0u, seeds[seed + 2u], P.seedWidth == 3u);
+  var remaining = uniform_of(philox(vec4u(position, 0u, 0u, 0u), vec2u(seeds[seed], seeds[seed + 1u])).x) * total.y;
   var block = P.blocks;
   for (var b = 0u; b < P.blocks; b++) {
     let state = states[i * P.blocks + b];
@@ -109,7 +112,7 @@ export function chooseIds(
   device.dispatch(chooseKernel(), {
     reads: [logits, banned, thresholds, states, totals, plain, seeds],
     writes: [ids],
-    uniforms: [rows, vocabulary, at(states.shape, 1), position, greedy ? 1 : 0, inverseTemperature],
+    uniforms: [rows, vocabulary, at(states.shape, 1), position, at(seeds.shape, 1), greedy ? 1 : 0, inverseTemperature],
     groups: grid(device, rows),
   });
   return ids;

@@ -16,7 +16,7 @@ import { thresholdsOf } from "./threshold.ts";
 export interface SampleOptions {
   /** 0 takes the largest logit (of equal ones the lowest id). */
   readonly temperature: number;
-  /** u32 [n, 2]: a seed a row (`deriveSeed`). */
+  /** u32 [n, 2]: a seed a row (`deriveSeed`); or [n, 3], with what is added to `position` behind it. */
   readonly seeds: Tensor;
   /** Which number of each row's stream is used: the position of the token, say. */
   readonly position: number;
@@ -96,7 +96,7 @@ function check(logits: Tensor, options: SampleOptions): void {
   };
   expect("logits", logits, "f32", [undefined, undefined]);
   if (vocabulary === 0) throw new TensorError("shape", `sample: there is no id to choose in ${logits}`);
-  expect("seeds", seeds, "u32", [rows, 2]);
+  expect("seeds", seeds, "u32", [rows, seeds.shape[1] === 3 ? 3 : 2]);
   if (banned) expect("banned", banned, "u32", [Math.ceil(vocabulary / 32)]);
   if (bias) expect("bias.ids", bias.ids, "u32", [undefined]);
   if (bias) expect("bias.values", bias.values, "f32", [bias.ids.size]);

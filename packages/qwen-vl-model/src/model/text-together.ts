@@ -1,0 +1,81 @@
+// A layer of the decoder in fewer, larger kernels, for passes that fill a cache and are on no tape: rollouts. To the bits of `attend` and `feedForward`,
+// which training runs.
+import {
+  attention,
+  type LowRankUpdate,
+  linearTogether,
+  rmsNorm,
+  ropeIntoCache,
+  scope,
+  siluGateHalves,
+  stackOf,
+  type Tensor,
+  takesUpdate,
+} from "@iapo/tensor-core";
+import { at, rowsOf } from "../checked.ts";
+import type { KeyValueCache } from "../generation/cache.ts";
+import type { AdapterPair } from "../lora/adapter.ts";
+import type { UploadedLayout } from "./layout.ts";
+import type { ModelParameters } from "./linear.ts";
+import type { TextLayer } from "./text.ts";
+
+/** The layer, or undefined where its weights do not lie side by side, or its rows are more than an adapter's part can be added to in the product. */
+export function layerTogether(
+  { parameters, config, index }: TextLayer,
+  x_TH: Tensor,
+  { cos, sin, segments }: UploadedLayout,
+  cache: KeyValueCache,
+): Tensor | undefined {
+  const { headDim, numAttentionHeads: heads, numKeyValueHeads: kvHeads, rmsNormEps } = config;
+  const name = `model.layers.${index}`;
+  const of = (...parts: string[]): Projection | undefined =>
+    togetherOf(
+      parameters,
+      parts.map((part) => `${name}.${part}_proj`),
+      rowsOf(x_TH),
+    );
+  const [qkv, o] = [of("self_attn.q", "self_attn.k", "self_attn.v"), of("self_attn.o")];
+  const [gateUp, down] = [of("mlp.gate", "mlp.up"), of("mlp.down")];
+  if (config.qkNorm || !qkv || !o || !gateUp || !down) return undefined;
+  const normed = (x: Tensor, norm: string): Tensor =>
+    rmsNorm(x, parameters.weights.get(`${name}.${norm}_layernorm.weight`), rmsNormEps);
+
+  const attended = scope(() => {
+    const rows = cache.layer(index);
+    const q_TQ = ropeIntoCache(qkv(normed(x_TH, "input")), cos, sin, rows, { heads, kvHeads });
+    const shape = { heads, kvHeads, headDim, scale: headDim ** -0.5 };
+    return o(attention(q_TQ, rows.keys, rows.values, segments, shape), x_TH);
+  });
+  return down(siluGateHalves(gateUp(normed(attended, "post_attention"))), attended);
+}
+
+/** Projections of the same rows as one product `[rows, all outputs]`, to which a residual may be added. */
+type Projection = (x: Tensor, residual?: Tensor) => Tensor;
+
+function togetherOf(
+  { weights, adapter }: ModelParameters,
+  names: readonly string[],
+  rows: number,
+): Projection | undefined {
+  const weight = stackOf(names.map((name) => weights.get(`${name}.weight`)));
+  const biased = names.filter((name) => weights.has(`${name}.bias`));
+  const bias = stackOf(biased.map((name) => weights.get(`${name}.bias`)));
+  if (!weight || (biased.length > 0 && !(bias && biased.length === names.length))) return undefined;
+  const pairs = names.flatMap((name) => adapter?.pairs.get(name) ?? []);
+  if (pairs.length === 0) return (x, residual) => linearTogether(x, weight, { bias, residual });
+  const update = pairs.length === names.length ? updateOf(pairs) : undefined;
+  if (!update || !takesUpdate(rows, weight)) return undefined;
+  return (x, residual) => linearTogether(x, weight, { bias, residual, update });
+}
+
+/** Pairs that lie side by side, of one rank and scale, as one update. */
+function updateOf(pairs: readonly AdapterPair[]): LowRankUpdate | undefined {
+  const a = stackOf(pairs.map((pair) => pair.a.run));
+  const up = stackOf(pairs.map((pair) => pair.b.run));
+  const { rank, scale } = at(pairs, 0);
+  if (!a || !up || pairs.some((pair) => pair.rank !== rank || pair.scale !== scale)) return undefined;
+  const outputs = pairs.map((pair) => rowsOf(pair.b.run));
+  const first = at(outputs, 0);
+  const ends = [first, first + (outputs[1] ?? 0)] as const;
+  return a.dtype === "f32" && up.dtype === "f32" ? { a, up, rank, scale, ends } : undefined;
+}

@@ -1,0 +1,117 @@
+// Decoding appends the commands of one step again for the next ones, and takes what stands side by side in one kernel: the same tokens and log-probs as
+// recording every step, over many steps, for prompts after each other, with an adapter that changes in between.
+import { type Captured, type Device, deriveSeed, openDevice } from "@iapo/tensor-core";
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { knownConfigs } from "../src/config.ts";
+import { type GeneratedTurn, initializeWeights, QwenVLModel, type Sequence, Session } from "../src/index.ts";
+import { textPositions } from "../src/model/response.ts";
+import * as together from "../src/model/text-together.ts";
+import { activeAdapter } from "./support/adapter.ts";
+
+const TOKENS = 21; // two whole chunks and a part of one
+const PROMPTS = [
+  [40, 107, 200, 33, 91, 300, 12, 450],
+  [55, 80, 431],
+];
+
+interface Decoding {
+  readonly model: "nano" | "mini";
+  readonly dtype: "f32" | "bf16";
+  readonly lora: boolean;
+  readonly samples: number;
+  readonly sampling?: { topP?: number; topK?: number; repetitionPenalty?: number };
+}
+
+/** Turns of both prompts, before and after the adapter is changed; and how many commands of steps were appended again. */
+async function trajectory(
+  device: Device,
+  decoding: Decoding,
+  replays: boolean,
+): Promise<{ turns: GeneratedTurn[]; replayed: number }> {
+  const { model: name, dtype, lora, samples, sampling = {} } = decoding;
+  let replayed = 0;
+  const capture = device.capture.bind(device);
+  vi.spyOn(device, "capture").mockImplementation(<T>(fn: () => T): Captured<T> => {
+    if (!replays) return { value: fn(), replay: undefined };
+    const { value, replay } = capture(fn);
+    const counted = (): void => {
+      replayed++;
+      replay?.();
+    };
+    return { value, replay: replay && counted };
+  });
+  if (!replays) vi.spyOn(together, "layerTogether").mockReturnValue(undefined);
+  const config = knownConfigs[name];
+  const model = new QwenVLModel(config, initializeWeights(device, config, [3, 4], { dtype, deviation: 0.1 }));
+  if (lora) model.adapter = activeAdapter(model);
+  const turns: GeneratedTurn[] = [];
+  for (const round of [0, 1]) {
+    for (const [p, prompt] of PROMPTS.entries()) {
+      const sequence: Sequence = {
+        tokens: Int32Array.from(prompt),
+        positions: textPositions(0, prompt.length),
+        images: [],
+      };
+      using session = await Session.open(model, [sequence]);
+      const seeds = Array.from({ length: samples }, (_, i) => deriveSeed("replay", round, p, i));
+      const request = {
+        samples,
+        seeds,
+        sampling: { temperature: 1, ...sampling },
+        stop: { ids: [1, 2, 3], maxTokens: TOKENS },
+      };
+      turns.push(...(await session.generate(request)));
+    }
+    const changed = lora
+      ? [...model.adapter!.pairs.values()].map(({ b }) => b.run)
+      : [model.weights.get("model.layers.0.mlp.up_proj.weight")];
+    for (const tensor of changed) {
+      if (tensor.dtype === "f32") tensor.write((await tensor.values()).map((value) => 1.5 * value) as Float32Array);
+    }
+  }
+  model.dispose();
+  return { turns, replayed };
+}
+
+afterEach(() => vi.restoreAllMocks());
+
+describe.each([{}, { family: "workgroup" as const }])("on %o", (kind) => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await openDevice(kind);
+    return () => {
+      expect(device.memory().liveBytes).toBe(0);
+      device.close();
+    };
+  });
+
+  test.each<Decoding>([
+    { model: "nano", dtype: "f32", lora: false, samples: 6 },
+    { model: "nano", dtype: "f32", lora: true, samples: 70 },
+    { model: "nano", dtype: "bf16", lora: false, samples: 3, sampling: { topP: 0.9, topK: 50 } },
+    { model: "mini", dtype: "bf16", lora: true, samples: 4 },
+  ])("%o", async (decoding) => {
+    const expected = await trajectory(device, decoding, false);
+    vi.restoreAllMocks();
+    const got = await trajectory(device, decoding, true);
+    expect(got.turns).toEqual(expected.turns);
+    expect(expected.replayed).toBe(0);
+    expect(got.replayed).toBeGreaterThan(2 * 2 * (TOKENS - 8)); // of each round and prompt more than the last chunks' steps
+    const distinct = new Set(got.turns.map(({ tokens }) => String(tokens)));
+    expect(distinct.size).toBeGreaterThan(decoding.samples); // prompts and rounds differ
+  });
+
+  test("with a repetition penalty every step is recorded, to the same end", async () => {
+    const decoding = {
+      model: "nano",
+      dtype: "f32",
+      lora: false,
+      samples: 2,
+      sampling: { repetitionPenalty: 1.3 },
+    } as const;
+    const expected = await trajectory(device, decoding, false);
+    vi.restoreAllMocks();
+    const got = await trajectory(device, decoding, true);
+    expect(got).toEqual({ turns: expected.turns, replayed: 0 });
+  });
+});

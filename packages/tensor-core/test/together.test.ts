@@ -1,0 +1,179 @@
+// Kernels that do in one pass what several ops do: to the bits of these.
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  add,
+  addScaled,
+  concat,
+  type Device,
+  emptyStack,
+  linear,
+  linearTogether,
+  noGrad,
+  openDevice,
+  RowIndex,
+  rope,
+  ropeIntoCache,
+  rowRange,
+  scope,
+  siluGate,
+  siluGateHalves,
+  slice,
+  stackOf,
+  type Tensor,
+  takesUpdate,
+  toBf16,
+  writeRows,
+} from "../src/index.ts";
+import { normal, seededRandom } from "../src/testing/random.ts";
+import { deviceKinds } from "./support/devices.ts";
+
+describe.each(deviceKinds)("on %o", (kind) => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await openDevice(kind);
+  });
+  afterAll(() => {
+    expect(device.memory().liveBytes).toBe(0);
+    device.close();
+  });
+
+  const random = seededRandom("together");
+  const numbers = (size: number): Float32Array => Float32Array.from({ length: size }, () => normal(random));
+  const made = (shape: readonly number[], dtype: "f32" | "bf16" = "f32"): Tensor => {
+    const values = numbers(shape.reduce((a, b) => a * b, 1));
+    return dtype === "bf16" ? device.tensor(toBf16(values), shape) : device.tensor(values, shape);
+  };
+  const bits = async (tensor: Tensor): Promise<Uint32Array> => {
+    const values = await tensor.values();
+    tensor.dispose();
+    return new Uint32Array(values.buffer, values.byteOffset, values.length);
+  };
+  /** Tensors of one buffer with the values of others. */
+  const sideBySide = (tensors: readonly Tensor[]): readonly Tensor[] => {
+    const stack = emptyStack(
+      device,
+      tensors.map(({ shape }) => shape),
+      tensors[0]!.dtype,
+    )!;
+    stack.forEach((copy, i) => {
+      device.copyBytes(tensors[i]!, 0, copy, 0, copy.bytes);
+    });
+    return stack;
+  };
+
+  test.each([
+    { rows: 3, k: 520, dtype: "bf16" },
+    { rows: 16, k: 2312, dtype: "f32" },
+    { rows: 70, k: 264, dtype: "bf16" },
+  ] as const)("three projections of $rows rows, k $k, $dtype", async ({ rows, k, dtype }) => {
+    const widths = [128, 64, 64];
+    const [rank, scale] = [8, 1.7];
+    const { together, apart } = scope(() => {
+      const x = made([rows, k]);
+      const weights = sideBySide(widths.map((n) => made([n, k], dtype)));
+      const biases = sideBySide(widths.map((n) => made([n])));
+      const [as, bs] = [sideBySide(widths.map(() => made([rank, k]))), sideBySide(widths.map((n) => made([n, rank])))];
+      const residual = made([rows, 256]);
+      const [weight, bias, a, up] = [weights, biases, as, bs].map((list) => stackOf(list)!) as [
+        Tensor,
+        Tensor,
+        Tensor,
+        Tensor,
+      ];
+      const update = { a, up, rank, scale, ends: [128, 192] as const };
+      const updates = takesUpdate(rows, weight) ? [undefined, update] : [undefined];
+      const bases = weights.map((w, i) => linear(x, w, biases[i]));
+      const adapted = bases.map((base, i) => addScaled(base, linear(linear(x, as[i]!), bs[i]!), scale));
+      return {
+        together: updates.flatMap((given) =>
+          [undefined, residual].map((added) => linearTogether(x, weight, { bias, update: given, residual: added })),
+        ),
+        apart: updates.flatMap((given) => {
+          const joined = concat(given ? adapted : bases, 1);
+          return [joined, add(residual, joined)];
+        }),
+      };
+    });
+    expect(together.length).toBe(rows > 64 ? 2 : takes(rows) ? 4 : 2);
+    for (const [i, tensor] of together.entries()) expect(await bits(tensor)).toEqual(await bits(apart[i]!));
+  });
+
+  /** Decoding on this device. */
+  const takes = (rows: number): boolean => rows <= (device.facts.family === "software" ? 64 : 16);
+
+  test("an update of more rows than decoding has is refused", () => {
+    scope(() => {
+      const [x, weight] = [made([200, 32]), made([64, 32])];
+      const update = { a: made([4, 32]), up: made([64, 4]), rank: 4, scale: 1, ends: [64, 64] as const };
+      expect(() => linearTogether(x, weight, { update })).toThrow("adds nothing to its sums");
+    });
+  });
+
+  test.each([
+    { heads: 4, kvHeads: 2, half: 8 },
+    { heads: 3, kvHeads: 1, half: 6 },
+  ])("rotation into a cache: %o", async ({ heads, kvHeads, half }) => {
+    const rows = 5;
+    const width = kvHeads * 2 * half;
+    const all = noGrad(() =>
+      scope(() => {
+        const x = made([rows, (heads + 2 * kvHeads) * 2 * half]);
+        const [cosines, sines] = [made([rows, half]), made([rows, half])];
+        const before = [made([9, width]), made([9, width])] as const;
+        const after = before.map((cache) => add(cache, 0)) as [Tensor, Tensor];
+        const index = RowIndex.of(device, [7, 0, 3, 8, 1], 9);
+        const queries = ropeIntoCache(
+          x,
+          cosines,
+          sines,
+          { keys: after[0], values: after[1], index },
+          { heads, kvHeads },
+        );
+        const [q, k, v] = [
+          [0, heads],
+          [heads, heads + kvHeads],
+          [heads + kvHeads, heads + 2 * kvHeads],
+        ].map(([from, to]) => slice(x, 1, from! * 2 * half, to! * 2 * half)) as [Tensor, Tensor, Tensor];
+        writeRows(before[0], rope(k, cosines, sines), index);
+        writeRows(before[1], v, index);
+        expect(() =>
+          ropeIntoCache(x, cosines, sines, { keys: x, values: after[1], index }, { heads, kvHeads }),
+        ).toThrow("keys");
+        return [queries, ...after, rope(q, cosines, sines), ...before];
+      }),
+    );
+    const values = [];
+    for (const tensor of all) values.push(await bits(tensor));
+    expect(values.slice(0, 3)).toEqual(values.slice(3));
+  });
+
+  test("the gate of two halves", async () => {
+    const [got, expected] = scope(() => {
+      const x = made([5, 24]);
+      expect(() => siluGateHalves(made([5, 12]))).toThrow("multiple of 4");
+      return [siluGateHalves(x), siluGate(slice(x, 1, 0, 12), slice(x, 1, 12, 24))];
+    });
+    expect(await bits(got!)).toEqual(await bits(expected!));
+  });
+
+  test("tensors are one where they lie one behind the other", () => {
+    scope(() => {
+      const [a, b, c] = emptyStack(
+        device,
+        [
+          [16, 16],
+          [8, 16],
+          [8, 16],
+        ],
+        "bf16",
+      ) as [Tensor, Tensor, Tensor];
+      expect(stackOf([a, b, c])!.shape).toEqual([32, 16]);
+      expect(stackOf([b, c])!.shape).toEqual([16, 16]);
+      expect(stackOf([a, c]), "a gap").toBeUndefined();
+      expect(stackOf([b, a]), "the wrong order").toBeUndefined();
+      expect(stackOf([made([4, 16]), made([4, 16])]), "two buffers").toBeUndefined();
+      expect(stackOf([rowRange(a, 0, 8), rowRange(a, 8, 16)])!.shape).toEqual([16, 16]);
+      expect(emptyStack(device, [[3], [3]], "f32"), "no binding begins there").toBeUndefined();
+    });
+  });
+});
