@@ -44,7 +44,7 @@ export async function likeliestTokens(
       const { vocabSize } = config.text;
       for (const row of rows.keys()) {
         const own = values.subarray(row * vocabSize, (row + 1) * vocabSize);
-        found.push(likeliest(own, count, new Set(bannedIds), temperature || 1));
+        found.push(likeliest(own, count, bannedIds, temperature || 1));
       }
     }
   } finally {
@@ -54,23 +54,20 @@ export async function likeliestTokens(
   return turns.map((_, i) => found.slice(responseStarts[i], responseStarts[i + 1]));
 }
 
-/** Of one row of logits. */
-export function likeliest(
-  logits: Float32Array,
-  count: number,
-  banned: ReadonlySet<number>,
-  temperature: number,
-): LikelyToken[] {
+/** Of one row of logits, in which banned ids are struck out. */
+function likeliest(logits: Float32Array, count: number, banned: readonly number[], temperature: number): LikelyToken[] {
+  for (const id of banned) logits[id] = Number.NEGATIVE_INFINITY;
   const best: { id: number; logit: number }[] = [];
-  for (const [id, logit] of logits.entries()) {
+  for (let id = 0; id < logits.length; id++) {
+    const logit = logits[id] ?? Number.NaN;
     const last = best[count - 1];
-    if ((last && logit <= last.logit) || banned.has(id)) continue;
+    if (last ? logit <= last.logit : logit === Number.NEGATIVE_INFINITY) continue;
     const place = best.findIndex((other) => logit > other.logit);
     best.splice(place < 0 ? best.length : place, 0, { id, logit });
     best.length = Math.min(best.length, count);
   }
   const largest = best[0]?.logit ?? 0;
   let sum = 0;
-  for (const [id, logit] of logits.entries()) if (!banned.has(id)) sum += Math.exp((logit - largest) / temperature);
+  for (let id = 0; id < logits.length; id++) sum += Math.exp(((logits[id] ?? Number.NaN) - largest) / temperature);
   return best.map(({ id, logit }) => ({ id, logProb: (logit - largest) / temperature - Math.log(sum) }));
 }

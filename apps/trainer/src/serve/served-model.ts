@@ -38,7 +38,7 @@ export interface Answers {
 }
 
 /** Hears new tokens of a sample, and their log-probs. */
-export type OnTokens = (sample: number, ids: readonly number[], logProbs: readonly number[]) => void;
+type OnTokens = (sample: number, ids: readonly number[], logProbs: readonly number[]) => void;
 
 export class ServedModel {
   readonly qwen: QwenVL;
