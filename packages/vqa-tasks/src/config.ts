@@ -6,6 +6,7 @@ import { type DataFormat, dataFormats } from "./loaders/formats.ts";
 import { defaultNanoChartOptions, effects, type NanoChartOptions } from "./nano/options.ts";
 import { type ChatOptions, defaultChatOptions } from "./scoring/chat.ts";
 import { endpointProblem, isSecretHeader } from "./scoring/endpoint-address.ts";
+import { LONGEST_TIMEOUT_MS } from "./scoring/http.ts";
 import { defaultJudgeOptions, type JudgeOptions } from "./scoring/judge.ts";
 import { scoringRules } from "./scoring/rules.ts";
 
@@ -106,7 +107,12 @@ const endpoint = z.strictObject({
     })
     .describe("Base address of an OpenAI-compatible server, such as http://localhost:8000/v1."),
   model: z.string().min(1).describe("Its name at the endpoint."),
-  timeoutMs: z.int().min(1).default(defaultChatOptions.timeoutMs).describe("A request fails after so long."),
+  timeoutMs: z
+    .int()
+    .min(1)
+    .max(LONGEST_TIMEOUT_MS)
+    .default(defaultChatOptions.timeoutMs)
+    .describe("A request fails after so long."),
   retries: z.int().min(0).max(20).default(defaultChatOptions.retries).describe("Of a failed request, at most."),
   retryDelayMs: z
     .int()

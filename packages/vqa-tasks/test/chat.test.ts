@@ -43,6 +43,7 @@ async function serve(answers: readonly unknown[], sent: Sent[] = []) {
   };
 }
 
+const answerOf = (content: unknown): object => ({ choices: [{ message: { content }, finish_reason: "stop" }] });
 const good = { choices: [{ message: { content: "hello" }, finish_reason: "stop" }] };
 const ask = (options: Pick<ChatOptions, "endpoint" | "model"> & Partial<ChatOptions>) =>
   createChatClient(options)([{ role: "user", content: "?" }]);
@@ -90,7 +91,7 @@ test("an answer that is no chat completion names the address, however deep it is
   for (const answer of [deep, `{"choices":${deep}}`, `{"choices":[{"message":{"content":${deep}}}]}`, "5", "null"])
     await expect(ask(await serve([answer]))).rejects.toMatchObject({
       code: "endpoint_failed",
-      message: expect.stringMatching(/^POST http:\S+ no chat completion; check that the address/),
+      message: expect.stringMatching(/^POST http:\S+ no chat completion(?:; check that the address|: choices)/),
     });
 });
 
@@ -139,10 +140,11 @@ test("a key that a server sends back is in no message and no reply", async () =>
   await expect(ask({ ...(await serve([echo(401)])), apiKey })).rejects.not.toThrow(/very/);
 });
 
-test.each(["http://user:K@h/v1", "http://h/v1?api_key=K", "http://h/v1#K", "ftp://h/v1", "h/v1"])(
+const noAddresses = ["http://user:K@h/v1", "http://h/v1?api_key=K", "http://h/v1#K", "ftp://h/v1", "h/v1"];
+test.each([...noAddresses, "http://h/v1 ", "http://h\\v1", "http://h/v1/chat/completions/"])(
   "the address %s is refused, and a key in it is not shown",
   (endpoint) => {
-    const message = /no address|by http|user or password|ends before/;
+    const message = /no address|by http|user or password|ends before|holds a blank/;
     expect(() => createChatClient({ endpoint, model: "m" })).toThrow(message);
     const parsed = chatOptionsSchema.safeParse({ endpoint, model: "m" });
     expect(parsed.error?.issues[0]?.message).toMatch(message);
@@ -227,3 +229,66 @@ test.each<[number, string, string]>([
   };
   await expect(ask(await serve([refuse]))).rejects.toMatchObject({ code });
 });
+
+test("a key from a file is sent without its line break, and is no less secret; placeholders are words like others", async () => {
+  const echo = (response: ServerResponse, { request }: Sent) =>
+    response.end(JSON.stringify({ choices: [{ message: { content: `none: ${request.headers.authorization}` } }] }));
+  expect(await ask({ ...(await serve([echo])), apiKey: "sk-secret\r\n" })).toBe("none: Bearer ***");
+  expect(await ask({ ...(await serve([echo])), apiKey: "none" })).toBe("none: Bearer none");
+  expect(await ask({ ...(await serve([echo])), apiKey: " " })).toBe("none: undefined");
+});
+
+test("what cannot be sent is said before anything is", () => {
+  const at = { endpoint: "http://h/v1", model: "m" };
+  for (const apiKey of ["sk-se\ncret", "sk-se\u2014cret"]) {
+    expect(() => createChatClient({ ...at, apiKey })).toThrow(/the endpoint's API key holds a character/);
+    expect(() => createChatClient({ ...at, apiKey })).not.toThrow(/cret/);
+  }
+  expect(() => createChatClient({ ...at, headers: { "x y": "1" } })).toThrow(/headers of the endpoint/);
+  expect(() => createChatClient({ ...at, timeoutMs: 3e9 })).toThrow(/at most 2147483647 ms/);
+  expect(chatOptionsSchema.safeParse({ ...at, timeoutMs: 3e9 }).success).toBe(false);
+});
+
+test("no redirect is followed: the address that it names is told, and not given the key", async () => {
+  const [first, other]: [Sent[], Sent[]] = [[], []];
+  const { endpoint } = await serve([good], other);
+  const moved = (response: ServerResponse) => response.writeHead(307, { location: endpoint }).end();
+  await expect(ask(await serve([moved], first))).rejects.toThrow(`status 307, another address ("${endpoint}")`);
+  expect([first.length, other.length]).toEqual([1, 0]);
+});
+
+test.each<[string, unknown, string]>([
+  [
+    "in Latin-1",
+    (response: ServerResponse) => response.end(Buffer.from(JSON.stringify(answerOf("é")), "latin1")),
+    "not UTF-8",
+  ],
+  [
+    "that stops amid its body",
+    (response: ServerResponse) => response.writeHead(200).write("{"),
+    "no whole answer within 0.1 s",
+  ],
+  ["with a long page", (response: ServerResponse) => response.writeHead(404).end("x".repeat(2 ** 21)), "status 404"],
+  [
+    "that asks for patience",
+    (response: ServerResponse) => response.writeHead(429, { "retry-after-ms": "1" }).end("{}"),
+    "asks for a wait of 1 s",
+  ],
+])("an answer %s is told as it is", async (_, answer, words) => {
+  await expect(
+    ask({ ...(await serve([answer])), retries: 1, timeoutMs: words.includes("0.1") ? 100 : 60_000 }),
+  ).rejects.toThrow(words);
+});
+
+test.each(["0", "-5", "soon", "Sat, 01 Jan 2000 00:00:00 GMT"])(
+  "a server that says Retry-After: %s is given our own time",
+  async (after) => {
+    const times: number[] = [];
+    const busy = (response: ServerResponse) => {
+      times.push(performance.now());
+      response.writeHead(429, { "retry-after": after }).end();
+    };
+    await expect(ask({ ...(await serve([busy])), retries: 1, retryDelayMs: 120 })).rejects.toThrow("status 429");
+    expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThan(110);
+  },
+);

@@ -61,6 +61,9 @@ test.each<[string, unknown, string]>([
   ["a rate, MiniMax", { base_resp: { status_code: 1002, status_msg: "rate limit" } }, "again"],
   ["a rate, Baidu", { error_code: 18, error_msg: "Open api qps request limit reached" }, "again"],
   ["another API", { object: "list", data: [] }, "failed"],
+  ["another API, Ollama's own", { message: { role: "assistant", content: "hi" }, done: true }, "failed"],
+  ["a wrong key, OpenAI", { error: { code: "invalid_api_key", type: "invalid_request_error" } }, "failed"],
+  ["the choices out of order", { choices: [1, 0].map((index) => ({ index, message: { content: `${index}` } })) }, "0"],
 ])("%s", (_, answer, expected) => {
   expect(read(answer)).toBe(expected);
 });
@@ -68,4 +71,8 @@ test.each<[string, unknown, string]>([
 test("half of a verdict is none", () => {
   expect(read(choice("It is right-1 or", "length"), true)).toBe("refused");
   expect(read(choice("right-1", "stop"), true)).toBe("right-1");
+});
+
+test("a field of another form is named", () => {
+  expect(readCompletion(choice(42))).toMatchObject({ fault: expect.stringContaining("choices.0.message.content: ") });
 });

@@ -1,7 +1,6 @@
 // MLflow by its REST API 2.0: experiments/get-by-name and create, runs/create, runs/log-batch, runs/update.
 import { z } from "zod";
-import { TrainerError } from "../error.ts";
-import { getJson, postJson } from "./http.ts";
+import { basic, getJson, postJson, trackerAddress } from "./http.ts";
 import { finite, flat, type TrackedRun, type Tracker } from "./run-log.ts";
 
 const experimentSchema = z.object({ experiment: z.object({ experiment_id: z.string() }) });
@@ -17,15 +16,16 @@ export function mlflow(env: NodeJS.ProcessEnv): Tracker {
   const {
     MLFLOW_TRACKING_URI: uri = "",
     MLFLOW_TRACKING_TOKEN: token,
+    MLFLOW_TRACKING_USERNAME: user,
+    MLFLOW_TRACKING_PASSWORD: password = "",
     MLFLOW_EXPERIMENT_NAME: experiment = "iapo",
   } = env;
-  if (!/^https?:\/\//.test(uri))
-    throw new TrainerError(
-      "argument",
-      "--log mlflow sends to the server of MLFLOW_TRACKING_URI: set it, such as http://127.0.0.1:5000",
-    );
-  const headers = token ? { authorization: `Bearer ${token}` } : {};
-  const api = `${uri.replace(/\/+$/, "")}/api/2.0/mlflow`;
+  const address = trackerAddress(
+    uri,
+    "--log mlflow sends to the server of MLFLOW_TRACKING_URI: set it, such as http://127.0.0.1:5000",
+  );
+  const headers = user ? basic(user, password) : token ? { authorization: `Bearer ${token.trim()}` } : address.headers;
+  const api = `${address.url.href.replace(/\/+$/, "")}/api/2.0/mlflow`;
   let known: Promise<string> | undefined;
 
   const post = (path: string, body: object) => postJson(`${api}/${path}`, body, headers);

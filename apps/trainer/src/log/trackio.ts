@@ -1,17 +1,14 @@
 // trackio by the HTTP API of its own server (trackio.show(), a self-hosted one): bulk_log, with an id for each step, by which a second sending counts once.
-import { TrainerError } from "../error.ts";
-import { postJson } from "./http.ts";
+import { postJson, trackerAddress } from "./http.ts";
 import { finite, type Tracker } from "./run-log.ts";
 
 /** @throws TrainerError `argument` where TRACKIO_SERVER_URL is no address */
 export function trackio(env: NodeJS.ProcessEnv): Tracker {
   const { TRACKIO_SERVER_URL: given = "", TRACKIO_WRITE_TOKEN: token, TRACKIO_PROJECT: project = "iapo" } = env;
-  if (!/^https?:\/\//.test(given))
-    throw new TrainerError(
-      "argument",
-      "--log trackio sends to the server of TRACKIO_SERVER_URL: set it to the address that trackio.show() prints",
-    );
-  const url = new URL(given);
+  const { url } = trackerAddress(
+    given,
+    "--log trackio sends to the server of TRACKIO_SERVER_URL: set it to the address that trackio.show() prints",
+  );
   const secret = url.searchParams.get("write_token") ?? token;
   const headers = secret ? { "x-trackio-write-token": secret } : {};
   const api = `${url.origin}${url.pathname.replace(/\/+$/, "")}/api`;

@@ -1,5 +1,7 @@
 // What a tracker hears of a run, whatever fails between; and the offline file of Weights & Biases, read by a reader of its own.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { writeStep } from "@iapo/rollout-trace/files";
@@ -137,4 +139,45 @@ test("a tracker that is none, or whose address is not said, is refused before an
   await expectRefusal(["train", "nano-grpo", "--log", "mlflo"], 2, /there is trackio, wandb, mlflow/);
   await expectRefusal(["train", "nano-grpo", "--log", "mlflow"], 2, /MLFLOW_TRACKING_URI/);
   expect(() => openTracker("trackio", {})).toThrow(/TRACKIO_SERVER_URL/);
+});
+
+/** What `send` of mlflow says against a server. */
+async function mlflowSays(answer: RequestListener, env: (origin: string) => Record<string, string>): Promise<string> {
+  const server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const run = { id: "i", name: "n", directory: ".", config: {} };
+  const tracker = openTracker("mlflow", env(`127.0.0.1:${port}`));
+  const words = await tracker.send(run, []).then(String, ({ message }: Error) => message);
+  server.closeAllConnections();
+  server.close();
+  return words;
+}
+
+test("a tracker's key is sent, in each way in which it is given, and in no message", async () => {
+  const echo: RequestListener = ({ headers }, response) =>
+    response.writeHead(403).end(`you sent ${headers.authorization}`);
+  const token = (text: string) => (at: string) => ({
+    MLFLOW_TRACKING_URI: `http://${at}`,
+    MLFLOW_TRACKING_TOKEN: text,
+  });
+  expect(await mlflowSays(echo, token("secret-token\n"))).toMatch(/answers 403: you sent Bearer \*\*\*$/);
+  expect(await mlflowSays(echo, token("secret\ntoken"))).not.toMatch(/secret/);
+  expect(await mlflowSays(echo, (at) => ({ MLFLOW_TRACKING_URI: `http://me:secret@${at}/` }))).toMatch(
+    /^http:\/\/127[^@]*answers 403: you sent Basic \*\*\*$/,
+  );
+  const user = { MLFLOW_TRACKING_USERNAME: "me", MLFLOW_TRACKING_PASSWORD: "secret" };
+  expect(await mlflowSays(echo, (at) => ({ MLFLOW_TRACKING_URI: `http://${at}`, ...user }))).toMatch(
+    /sent Basic \*\*\*$/,
+  );
+});
+
+test("a tracker's answers are bounded, and lead nowhere", async () => {
+  const address = (at: string) => ({ MLFLOW_TRACKING_URI: `http://${at}` });
+  const page: RequestListener = (_, response) => response.end("x".repeat(2 ** 23));
+  expect(await mlflowSays(page, address)).toMatch(/longer than 4194304 bytes/);
+  const moved: RequestListener = (_, response) => response.writeHead(302, { location: "http://other/" }).end();
+  expect(await mlflowSays(moved, address)).toMatch(/answers 302: it has another address, http:\/\/other\//);
+  expect(() => openTracker("mlflow", { MLFLOW_TRACKING_URI: "http://" })).toThrow("MLFLOW_TRACKING_URI: set it");
+  expect(() => openTracker("trackio", { TRACKIO_SERVER_URL: "http://" })).toThrow("TRACKIO_SERVER_URL: set it");
 });

@@ -99,6 +99,7 @@ export class RepositoryCache {
   /** Notes which commit a revision stands for. */
   async writeRef(revision: string, commit: string): Promise<void> {
     if (COMMIT.test(revision)) return;
+    if ((await this.commitOf(revision)) === commit) return;
     await publish(join(this.#folder, "refs", revision), (partial) => writeFile(partial, commit));
   }
 }

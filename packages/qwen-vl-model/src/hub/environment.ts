@@ -14,7 +14,13 @@ export function isOffline(env: NodeJS.ProcessEnv = process.env): boolean {
 /** The hub's address without slashes at its end. @throws QwenVLError `hub_network` where it is none */
 export function endpointOf(hubUrl: string | undefined, env: NodeJS.ProcessEnv = process.env): string {
   const address = (hubUrl || env.HF_ENDPOINT || "https://huggingface.co").trim().replace(/\/+$/, "");
-  if (/^https?:$/.test(URL.parse(address)?.protocol ?? "")) return address;
+  const { protocol = "", username, password, search, hash } = URL.parse(address) ?? {};
+  if (username || password || search || hash)
+    throw new QwenVLError(
+      "hub_network",
+      "HF_ENDPOINT: a hub's address holds no user, password, ? or #; a token is HF_TOKEN",
+    );
+  if (/^https?:$/.test(protocol)) return address;
   throw new QwenVLError(
     "hub_network",
     `HF_ENDPOINT: ${address} is no address of a hub, such as https://huggingface.co`,
@@ -32,7 +38,7 @@ export async function tokenOf(
   const implicit = async (): Promise<string> =>
     env.HF_TOKEN?.trim() ||
     env.HUGGING_FACE_HUB_TOKEN?.trim() ||
-    (await readFile(env.HF_TOKEN_PATH || join(homeOf(env), "token"), "utf8").catch(() => ""));
+    (await readFile(pathOf(env.HF_TOKEN_PATH, env) || join(homeOf(env), "token"), "utf8").catch(() => ""));
   const token = (given ?? (isTrue(env.HF_HUB_DISABLE_IMPLICIT_TOKEN) ? "" : await implicit())).trim();
   if (!/^[\x21-\x7e]*$/.test(token)) {
     throw new QwenVLError("hub_access", "the access token holds characters that no token has; is it the right text?");
@@ -40,13 +46,18 @@ export async function tokenOf(
   return token === "" ? undefined : token;
 }
 
-function homeOf(env: NodeJS.ProcessEnv): string {
-  return env.HF_HOME || join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "huggingface");
+/** The cache that Hugging Face's tools share: `HF_HUB_CACHE`, `HUGGINGFACE_HUB_CACHE`, else `hub` in `HF_HOME`. */
+export function cacheOf(env: NodeJS.ProcessEnv = process.env): string {
+  return pathOf(env.HF_HUB_CACHE, env) || pathOf(env.HUGGINGFACE_HUB_CACHE, env) || join(homeOf(env), "hub");
 }
 
-/** What to do where the network fails and a proxy is set that Node does not use by itself. */
-export function proxyAdvice(env: NodeJS.ProcessEnv = process.env): string {
-  const name = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].find((key) => env[key]);
-  const used = env.NODE_USE_ENV_PROXY === "1" || `${process.execArgv} ${env.NODE_OPTIONS}`.includes("--use-env-proxy");
-  return name === undefined || used ? "" : `; ${name} is set, which Node uses with NODE_USE_ENV_PROXY=1 only`;
+function homeOf(env: NodeJS.ProcessEnv): string {
+  return pathOf(env.HF_HOME, env) || join(pathOf(env.XDG_CACHE_HOME, env) || join(homedir(), ".cache"), "huggingface");
+}
+
+/** With `~` and `$NAME` in their places, as huggingface_hub reads paths. */
+function pathOf(text: string | undefined, env: NodeJS.ProcessEnv): string {
+  return (text ?? "")
+    .replace(/^~(?=$|[/\\])/, homedir)
+    .replace(/\$(?:(\w+)|\{(\w+)\})/g, (whole, plain, braced) => env[plain ?? braced] ?? whole);
 }

@@ -14,6 +14,9 @@ export interface RemoteFile {
 const WANTED =
   /^((config|generation_config|preprocessor_config|video_preprocessor_config|processor_config|tokenizer|tokenizer_config|chat_template)\.json|chat_template\.jinja|model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json)$/;
 
+/** A hub may list on and on. */
+const MOST_ENTRIES = 100_000;
+
 const remoteFile = z.object({
   path: z.string().regex(WANTED),
   size: z.int().min(0),
@@ -34,8 +37,11 @@ interface Entry {
 /** @throws QwenVLError `hub_network` for an answer that cannot be, `hub_not_found` where there is no model */
 export async function wantedFiles(listing: AsyncIterable<Entry>, label: string): Promise<RemoteFile[]> {
   const files: RemoteFile[] = [];
+  let entries = 0;
   const others: string[] = [];
   for await (const { type, path, size, oid, lfs } of listing) {
+    if (++entries > MOST_ENTRIES)
+      throw new QwenVLError("hub_network", `${label}: the hub lists more than ${MOST_ENTRIES} files`);
     if (type !== "file") continue;
     if (!WANTED.test(path)) {
       if (/\.(bin|pt|safetensors|gguf)$/.test(path) && others.length < 3) others.push(path);

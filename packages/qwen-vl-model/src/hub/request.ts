@@ -1,11 +1,13 @@
 // Requests to a hub: the token goes to the hub alone, and where it asks for patience it gets it.
 import { setTimeout as sleep } from "node:timers/promises";
 import { HubApiError } from "@huggingface/hub";
+import { proxyAdvice } from "@iapo/rollout-trace/files";
 import { QwenVLError, reasonOf } from "../error.ts";
-import { proxyAdvice } from "./environment.ts";
 
 /** Waits for one request. */
 const MAX_WAITS = 5;
+/** An answer that has not begun by then will not. */
+const SILENCE_MS = 60_000;
 /** Nobody sits through more. */
 const MAX_WAIT_SECONDS = 300;
 
@@ -25,7 +27,9 @@ export function hubFetch({ hubUrl, token, signal }: RequestOptions): typeof fetc
     // A redirect to another origin loses it again.
     if (token !== undefined && new URL(url).origin === origin) headers.set("authorization", `Bearer ${token}`);
     for (let waits = 0; ; waits++) {
-      const response = await fetch(input, { ...init, headers, ...(signal && { signal }) });
+      const response = await begun((silence) =>
+        fetch(input, { ...init, headers, signal: signal ? AbortSignal.any([signal, silence]) : silence }),
+      );
       const seconds = secondsToWait(response, waits);
       if (seconds === undefined || waits === MAX_WAITS) return response;
       if (seconds > MAX_WAIT_SECONDS) {
@@ -36,6 +40,17 @@ export function hubFetch({ hubUrl, token, signal }: RequestOptions): typeof fetc
       await sleep(seconds * 1000, undefined, signal && { signal });
     }
   };
+}
+
+/** The time of a body is not counted. */
+async function begun(work: (silence: AbortSignal) => Promise<Response>): Promise<Response> {
+  const silence = new AbortController();
+  const timer = setTimeout(() => silence.abort(new Error(`no answer within ${SILENCE_MS / 1000} s`)), SILENCE_MS);
+  try {
+    return await work(silence.signal);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Undefined for an answer to be taken as it is. */
@@ -60,7 +75,12 @@ export async function withHubErrors<T>(what: string, work: () => Promise<T>): Pr
     if (cause instanceof HubApiError && cause.statusCode === 404) {
       throw new QwenVLError("hub_not_found", `${what}: not found`, { cause });
     }
-    const advice = cause instanceof HubApiError ? "" : proxyAdvice();
+    const isUnread = cause instanceof SyntaxError || (cause instanceof TypeError && cause.cause === undefined);
+    const advice = isUnread
+      ? "; what answers is no hub: is HF_ENDPOINT the address of one?"
+      : cause instanceof HubApiError
+        ? ""
+        : proxyAdvice();
     throw new QwenVLError("hub_network", `${what}: ${reasonOf(cause)}${advice}`, { cause });
   }
 }

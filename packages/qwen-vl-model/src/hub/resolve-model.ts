@@ -1,10 +1,10 @@
 // From a hub id or a directory to a directory that holds the whole model.
 import { stat } from "node:fs/promises";
-import { getHFHubCachePath, listFiles, modelInfo, downloadFile as openRemoteFile } from "@huggingface/hub";
+import { listFiles, modelInfo, downloadFile as openRemoteFile } from "@huggingface/hub";
 import { QwenVLError, reasonOf } from "../error.ts";
 import { RepositoryCache } from "./cache.ts";
 import { downloadFile, isWhole } from "./download.ts";
-import { endpointOf, isOffline, tokenOf } from "./environment.ts";
+import { cacheOf, endpointOf, isOffline, tokenOf } from "./environment.ts";
 import { wantedFiles } from "./listing.ts";
 import { hubFetch, withHubErrors } from "./request.ts";
 
@@ -46,10 +46,10 @@ export async function resolveModel(model: string, options: ResolveModelOptions =
     throw new QwenVLError("hub_id", `${model}: neither a directory nor a hub id of the form owner/name`);
   }
   const revision = options.revision ?? "main";
-  if (!/^[\w][\w./-]*$/.test(revision) || revision.includes("..")) {
+  if (!/^[\w][\w./+@=-]*$/.test(revision) || revision.includes("..")) {
     throw new QwenVLError("hub_id", `${revision}: not a branch, tag or commit`);
   }
-  const cache = new RepositoryCache(options.cacheDirectory ?? getHFHubCachePath(), model);
+  const cache = new RepositoryCache(options.cacheDirectory ?? cacheOf(), model);
   const commit = await cache.commitOf(revision);
   const state = commit === undefined ? "partial" : await cache.stateOf(commit);
   const cached = commit === undefined || state === "partial" ? undefined : cache.snapshotPath(commit);
@@ -83,7 +83,8 @@ async function download(
   );
   if (!/^[0-9a-f]{40}$/.test(commit)) throw new QwenVLError("hub_network", `${label}: the hub names no commit`);
   const files = await withHubErrors(label, () => wantedFiles(listFiles({ ...request, revision: commit }), label));
-  await withLocalErrors(label, () => cache.keepListing(commit, files));
+  // A cache that may only be read serves as long as the files are there.
+  await cache.keepListing(commit, files).catch(() => {});
   const total = files.reduce((sum, { size }) => sum + size, 0);
   let finished = 0;
   for (const file of files) {

@@ -8,6 +8,7 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { hostname, tmpdir } from "node:os";
@@ -257,6 +258,42 @@ test("a token of any hub, from the variables and the file that tools write", asy
   cache = mkdtempSync(join(root, "cache-"));
   expect(await codeOf(byEnvironment({ HF_HOME: home, HF_HUB_DISABLE_IMPLICIT_TOKEN: "1" }))).toBe("hub_access");
   await expect(resolve({ accessToken: "two words" })).rejects.toThrow("characters that no token has");
+});
+
+test.each([
+  [{ HF_HUB_CACHE: "~/a" }, "a"],
+  [{ HF_HUB_CACHE: "$HOME/a" }, "a"],
+  [{ HF_HUB_CACHE: "", HUGGINGFACE_HUB_CACHE: "$HOME/b" }, "b"],
+  [{ HF_HUB_CACHE: "", HF_HOME: "~/c" }, "c/hub"],
+  [{ HF_HUB_CACHE: "", HF_HOME: "", XDG_CACHE_HOME: "~/d" }, "d/huggingface/hub"],
+  [{ HF_HUB_CACHE: "", HF_HOME: "", XDG_CACHE_HOME: "" }, ".cache/huggingface/hub"],
+])("the cache is where huggingface_hub has it: %j", async (env, place) => {
+  const empty = { HUGGINGFACE_HUB_CACHE: "", HOME: root, USERPROFILE: root, HF_ENDPOINT: hub.url };
+  const directory = await withEnvironment({ ...empty, ...env }, () => resolveModel(MODEL));
+  expect(directory).toBe(join(root, place, "models--test-owner--test-model", "snapshots", hub.commit));
+  rmSync(join(root, place), { recursive: true });
+});
+
+test("an address with a password, and what is no hub, is told without the password", async () => {
+  const withPassword = resolve({ hubUrl: hub.url.replace("//", "//me:secret@") });
+  await expect(withPassword).rejects.toThrow("HF_ENDPOINT: a hub's address holds no user");
+  hub.page = "<html>log in</html>";
+  await expect(resolve()).rejects.toThrow("what answers is no hub");
+});
+
+test("a list without an end is not read on and on", async () => {
+  hub.listsOn = true;
+  await expect(resolve()).rejects.toThrow("lists more than 100000 files");
+});
+
+test("a whole cache that may only be read serves", async () => {
+  const directory = await resolve();
+  const repository = join(cache, "models--test-owner--test-model");
+  rmSync(join(repository, ".listings"), { recursive: true });
+  writeFileSync(join(repository, ".listings"), "in the way"); // the superuser may write into every folder
+  const before = statSync(join(repository, "refs", "main")).ino;
+  expect(await resolve()).toBe(directory);
+  expect(statSync(join(repository, "refs", "main")).ino).toBe(before);
 });
 
 test("causes are told, and what a proxy needs", async () => {

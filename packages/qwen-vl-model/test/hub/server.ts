@@ -25,6 +25,10 @@ export class HubServer implements AsyncDisposable {
   commit: string = "a".repeat(40);
   /** Where set, the API wants it; storage never does. */
   token: string | undefined;
+  /** Where set, all that it answers. */
+  page: string | undefined;
+  /** Whether its listing has no end. */
+  listsOn = false;
   readonly files: Map<string, HubFile> = new Map();
   readonly requests: { path: string; range: string | undefined; authorization: string | undefined }[] = [];
   fault: (file: string) => Fault = () => undefined;
@@ -72,7 +76,8 @@ export class HubServer implements AsyncDisposable {
     const resolve = `/test-owner/test-model/resolve/${this.commit}/`;
     const name = url.pathname.startsWith(resolve) ? url.pathname.slice(resolve.length) : "";
     const file = this.files.get(name);
-    if (this.token !== undefined && request.headers.authorization !== `Bearer ${this.token}`) {
+    if (this.page !== undefined) response.end(this.page);
+    else if (this.token !== undefined && request.headers.authorization !== `Bearer ${this.token}`) {
       sendJson(response, 401, { error: "Invalid credentials in Authorization header" });
     } else if ([`${API}/revision/main`, `${API}/revision/${this.commit}`].includes(url.pathname)) {
       sendJson(response, 200, { _id: "1", id: "test-owner/test-model", sha: this.commit, private: false });
@@ -90,6 +95,11 @@ export class HubServer implements AsyncDisposable {
 
   /** Two files a page, so that the client must follow the Link header. */
   #sendTree(url: URL, response: ServerResponse): void {
+    if (this.listsOn) {
+      const entry = { type: "file", path: "a", size: 1, oid: "a".repeat(40) };
+      sendJson(response, 200, new Array(20_000).fill(entry), { link: `<${url.href}>; rel="next"` });
+      return;
+    }
     const start = Number(url.searchParams.get("cursor") ?? 0);
     const all = [...this.files].map(([path, file]) => ({
       type: "file",

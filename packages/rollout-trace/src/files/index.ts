@@ -6,6 +6,7 @@ export { checkStep } from "./check.ts";
 export { makeDirectory, makeFolder } from "./directories.ts";
 export { type Journal, openJournal } from "./journal.ts";
 export { imagePath, listSteps, publishStep, type StepFile, stepFiles, stepPath, syncDirectory } from "./paths.ts";
+export { proxyAdvice } from "./proxy-advice.ts";
 export { readEntries, readRun, readStep, readTraces, type StepEntry, type TraceFilter } from "./read.ts";
 export { type RecordedVerdicts, recordedVerdicts } from "./recorded-verdicts.ts";
 export { type StepRecord, stepRecordSchema } from "./records.ts";

@@ -2,7 +2,7 @@
 import { VqaTasksError } from "../error.ts";
 import { readCompletion } from "./completion.ts";
 import { endpointProblem } from "./endpoint-address.ts";
-import { postJson, type RetryPolicy, withoutSecret } from "./http.ts";
+import { LONGEST_TIMEOUT_MS, postJson, type RetryPolicy, withoutSecret } from "./http.ts";
 import { Semaphore } from "./semaphore.ts";
 
 export interface ChatMessage {
@@ -64,7 +64,7 @@ export const defaultChatOptions: Omit<ChatOptions, "endpoint" | "model"> = {
   maxTokens: 1024,
 };
 
-/** @throws VqaTasksError `invalid_config` for an address that is none, or that holds a key */
+/** @throws VqaTasksError `invalid_config` for an address that is none, or that holds a key; for a key or headers that cannot be sent, and a time-out beyond timers */
 export function createChatClient(options: Pick<ChatOptions, "endpoint" | "model"> & Partial<ChatOptions>): ChatClient {
   const all: ChatOptions = { ...defaultChatOptions, ...options };
   const problem = endpointProblem(all.endpoint);
@@ -72,8 +72,15 @@ export function createChatClient(options: Pick<ChatOptions, "endpoint" | "model"
   const gate = new Semaphore(all.concurrency);
   const query = new URLSearchParams(all.query).toString();
   const url = `${all.endpoint.replace(/\/+$/, "")}/chat/completions${query === "" ? "" : `?${query}`}`;
-  const secret = all.apiKey;
-  const headers = { ...all.headers, ...keyHeader(all) };
+  if (!(all.timeoutMs <= LONGEST_TIMEOUT_MS))
+    throw new VqaTasksError("invalid_config", `a time-out is at most ${LONGEST_TIMEOUT_MS} ms, not ${all.timeoutMs}`);
+  const secret = sendable(all.apiKey);
+  const headers = { ...all.headers, ...keyHeader(secret, all.apiKeyHeader) };
+  try {
+    new Headers(headers);
+  } catch (cause) {
+    throw new VqaTasksError("invalid_config", `headers of the endpoint: ${(cause as Error).message}`, { cause });
+  }
   return (messages, request = {}) =>
     gate.run(async () => {
       const { signal, whole } = request;
@@ -84,9 +91,19 @@ export function createChatClient(options: Pick<ChatOptions, "endpoint" | "model"
     });
 }
 
-function keyHeader({ apiKey, apiKeyHeader }: ChatOptions): Record<string, string> {
-  if (apiKey === undefined) return {};
-  return apiKeyHeader === undefined ? { authorization: `Bearer ${apiKey}` } : { [apiKeyHeader]: apiKey };
+/** Keys from files end in a line break; an empty one is none. */
+function sendable(apiKey: string | undefined): string | undefined {
+  const key = apiKey?.trim();
+  if (/^[\x20-\x7e]*$/.test(key ?? "")) return key === "" ? undefined : key;
+  throw new VqaTasksError(
+    "invalid_config",
+    "the endpoint's API key holds a character that no header may hold, such as a line break; is it the right text?",
+  );
+}
+
+function keyHeader(key: string | undefined, header: string | undefined): Record<string, string> {
+  if (key === undefined) return {};
+  return header === undefined ? { authorization: `Bearer ${key}` } : { [header]: key };
 }
 
 function bodyOf(

@@ -18,6 +18,7 @@ const messageSchema = z.looseObject({
   refusal: z.string().nullish(),
 });
 const choiceSchema = z.object({
+  index: z.unknown().optional(),
   finish_reason: z.string().nullish(),
   error: z.unknown().optional(),
   message: messageSchema.nullish(),
@@ -37,8 +38,9 @@ const REASONING: readonly string[] = ["reasoning_content", "reasoning", "reasoni
  */
 export function readCompletion(answer: unknown, whole = false): Outcome<string> {
   const parsed = completionSchema.safeParse(answer);
-  if (!parsed.success) return noCompletion(answer);
-  const [choice] = parsed.data.choices ?? [];
+  if (!parsed.success) return noCompletion(answer, parsed.error);
+  const choices = parsed.data.choices ?? [];
+  const choice = choices.find(({ index }) => index === 0) ?? choices[0]; // one was asked for
   const error = parsed.data.error || choice?.error;
   if (error) return upstreamFault(error);
   if (parsed.data.choices === undefined) return noCompletion(answer);
@@ -112,6 +114,8 @@ const faultSchema = z.union([
 const refusals: ReadonlySet<number> = new Set([400, 413, 415, 422, 451]);
 const aboutRequest =
   /filter|content_policy|refus|moderat|flagged|safety|context_length|too_long|too_large|above_max|invalid_request|bad_?request/i;
+/** The key is wrong, which some say with status 400 and a type of bad requests. */
+const aboutKey = /invalid_api_key|api_key_invalid|incorrect api key|api key not valid/i;
 const aboutAccess = /api_?key|auth|permission|not_?found|quota|billing/i;
 
 /**
@@ -122,6 +126,7 @@ const aboutAccess = /api_?key|auth|permission|not_?found|quota|billing/i;
 export function meaningOf(status: number, words: readonly unknown[]): Pick<Fault, "repeat" | "refused"> {
   const says = (pattern: RegExp): boolean => words.some((word) => typeof word === "string" && pattern.test(word));
   if (status === 408 || status === 429 || status >= 500) return { repeat: true };
+  if (status !== 403 && says(aboutKey)) return { repeat: false };
   if (refusals.has(status) || ((Number.isNaN(status) || status === 403) && says(aboutRequest)))
     return { repeat: false, refused: true };
   return { repeat: Number.isNaN(status) && !says(aboutAccess) };
@@ -143,12 +148,17 @@ const sayings: ReadonlySet<string> = new Set(
 );
 
 /** Some servers have a form of their own for what went wrong: then the address is right, and asking again may help. */
-function noCompletion(answer: unknown): Fault {
+function noCompletion(answer: unknown, error?: z.ZodError): Fault {
   const advice = "no chat completion; check that the address ends where /chat/completions begins";
-  if (typeof answer !== "object" || answer === null || "choices" in answer) return { fault: advice, repeat: false };
+  if (typeof answer !== "object" || answer === null) return { fault: advice, repeat: false };
+  if ("choices" in answer) {
+    const [issue] = error?.issues ?? [];
+    return { fault: `no chat completion: ${issue?.path.join(".")}: ${issue?.message}`, repeat: false };
+  }
   const said = Object.entries(answer).flatMap(([name, value]) => {
     if (!sayings.has(name)) return [];
-    return typeof value === "object" && value !== null ? Object.values(value) : [value];
+    if (typeof value !== "object" || value === null) return [value];
+    return "role" in value ? [] : Object.values(value); // a message of another API
   });
   const words = said.filter((value) => typeof value === "string" && value !== "").join("; ");
   return words === "" ? { fault: advice, repeat: false } : { fault: `no reply but ${shown(words)}`, repeat: true };

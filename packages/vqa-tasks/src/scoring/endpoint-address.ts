@@ -10,6 +10,9 @@ export function endpointProblem(text: string): string | undefined {
     return "an endpoint's address holds no user or password, as it is written into files; give the key by its environment variable";
   if (search !== "" || hash !== "" || /[?#]/.test(text))
     return "an endpoint's address ends before ? and #, as it is written into files; give parameters as `query`, a key by its environment variable";
+  if (/[\s\\]/.test(text)) return `${JSON.stringify(text.slice(0, 200))} holds a blank, a line break or a backslash`;
+  if (/\/chat\/completions\/*$/.test(text))
+    return "an endpoint's address ends before /chat/completions, which is added to it";
   return undefined;
 }
 

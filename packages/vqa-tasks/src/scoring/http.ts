@@ -1,5 +1,6 @@
 // One JSON request with time-out, bounded answer and retries.
 import { setTimeout as sleep } from "node:timers/promises";
+import { proxyAdvice } from "@iapo/rollout-trace/files";
 import { VqaTasksError } from "../error.ts";
 import { meaningOf, type Outcome } from "./completion.ts";
 
@@ -21,6 +22,10 @@ type JsonRequest = RetryPolicy & {
 
 const LONGEST_DELAY_MS = 30_000;
 const MOST_BYTES = 2 ** 20;
+/** Shorter keys are the placeholders of servers that want none (`EMPTY`, `none`): words that a reply may hold. */
+const SHORTEST_SECRET = 6;
+/** A timer holds no more. */
+export const LONGEST_TIMEOUT_MS: number = 2 ** 31 - 1;
 
 /**
  * What `read` makes of the parsed answer.
@@ -50,7 +55,7 @@ export async function postJson<T>(
 
 /** A server may send back what it was sent. */
 export function withoutSecret(text: string, secret: string | undefined): string {
-  if (secret === undefined || secret === "") return text;
+  if (secret === undefined || secret.length < SHORTEST_SECRET) return text;
   const forms = new Set([secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]);
   return [...forms].reduce((safe, form) => safe.replaceAll(form, "***"), text);
 }
@@ -67,14 +72,16 @@ async function request<T>(
       method: "POST",
       headers: { ...headers, "content-type": "application/json" },
       body: JSON.stringify(body),
-      redirect: "error",
+      redirect: "manual", // another address is not given the key
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
-    const text = withoutSecret(await readBounded(response), secret);
-    return response.ok ? answered(text, read) : refusal(response, text);
+    if (!response.ok) return refusal(response, withoutSecret(await startOf(response), secret));
+    return answered(withoutSecret(await wholeOf(response), secret), read);
   } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : "";
-    return { fault: `${error instanceof Error ? error.message : String(error)}${cause}`, repeat: true };
+    if (timeout.aborted) return { fault: `no whole answer within ${timeoutMs / 1000} s`, repeat: true };
+    const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message.trim()})` : "";
+    const fault = `${error instanceof Error ? error.message : String(error)}${cause}${proxyAdvice(url)}`;
+    return { fault, repeat: true };
   }
 }
 
@@ -93,30 +100,56 @@ function answered<T>(text: string, read: (answer: unknown) => Outcome<T>): Outco
 
 function refusal({ status, headers }: Response, text: string): Outcome<never> {
   const delayMs = delayOf(headers);
+  const to = headers.get("location");
+  if (status >= 300 && status < 400 && to !== null) {
+    const advice = "which is not followed: give that address itself";
+    return {
+      fault: `status ${status}, another address (${JSON.stringify(to.slice(0, 200))}), ${advice}`,
+      repeat: false,
+    };
+  }
+  const patience = delayMs === undefined ? "" : `, which asks for a wait of ${Math.ceil(delayMs / 1000)} s`;
   return {
-    fault: `status ${status} ${JSON.stringify(text.slice(0, 200))}`,
+    fault: `status ${status} ${JSON.stringify(text.slice(0, 200))}${patience}`,
     ...meaningOf(status, [text.slice(0, 2000)]),
     ...(delayMs !== undefined && { delayMs }),
   };
 }
 
-/** What `retry-after-ms`, or `retry-after` in seconds or as a date, asks for. */
+/** What `retry-after-ms`, or `retry-after` in seconds or as a date to come, asks for. */
 function delayOf(headers: Headers): number | undefined {
   const [milliseconds, after] = [headers.get("retry-after-ms"), headers.get("retry-after")];
-  if (milliseconds !== null && /^\d+$/.test(milliseconds)) return Number(milliseconds);
+  const isNumber = (text: string): boolean => /^\d+(?:\.\d+)?$/.test(text);
+  if (milliseconds !== null && isNumber(milliseconds)) return positive(Number(milliseconds));
   if (after === null) return undefined;
-  const delay = /^\d+(?:\.\d+)?$/.test(after) ? 1000 * Number(after) : Date.parse(after) - Date.now();
-  return Number.isFinite(delay) ? Math.max(0, delay) : undefined;
+  return positive(isNumber(after) ? 1000 * Number(after) : Date.parse(after) - Date.now());
 }
 
-async function readBounded(response: Response): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.length;
-    if (bytes > MOST_BYTES) throw new Error(`the answer is longer than ${MOST_BYTES} bytes`);
-    text += decoder.decode(chunk, { stream: true });
+const positive = (delay: number): number | undefined => (delay > 0 ? delay : undefined);
+
+/** @throws Error for a longer one, and for one that is not UTF-8: a reply with other letters than the model's is none */
+async function wholeOf(response: Response): Promise<string> {
+  const { bytes, isWhole } = await bodyOf(response, MOST_BYTES);
+  if (!isWhole) throw new Error(`the answer is longer than ${MOST_BYTES} bytes`);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new Error("the answer is not UTF-8", { cause });
   }
-  return text + decoder.decode();
+}
+
+async function startOf(response: Response): Promise<string> {
+  return new TextDecoder().decode((await bodyOf(response, MOST_BYTES)).bytes);
+}
+
+/** The body of an answer, of which no more than `most` bytes are taken. */
+export async function bodyOf(response: Response, most: number): Promise<{ bytes: Uint8Array; isWhole: boolean }> {
+  const chunks: Uint8Array[] = [];
+  let count = 0;
+  for await (const chunk of response.body ?? []) {
+    chunks.push(chunk);
+    count += chunk.length;
+    if (count > most) return { bytes: Buffer.concat(chunks, most), isWhole: false };
+  }
+  return { bytes: Buffer.concat(chunks), isWhole: true };
 }

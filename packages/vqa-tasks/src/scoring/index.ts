@@ -9,6 +9,7 @@ export {
 } from "./chat.ts";
 export { endpointProblem } from "./endpoint-address.ts";
 export { type AnswerExtraction, extractAnswer } from "./extract.ts";
+export { bodyOf, withoutSecret } from "./http.ts";
 export {
   createJudge,
   defaultJudgeOptions,
