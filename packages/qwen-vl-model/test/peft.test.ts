@@ -1,5 +1,6 @@
 // Adapters on disk: PEFT's names and fields, both namings of the modules, and files that are not what they should be.
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Device, fromBf16, openDevice, toBf16 } from "@iapo/tensor-core";
 import { openSafetensors, SafetensorsError, writeSafetensors } from "@iapo/tensor-core/safetensors";
@@ -126,6 +127,26 @@ test.each([
   ["a rank per module that the matrices do not have", { config: { rank_pattern: { k_proj: 4 } } }, "tensors", "[4,64]"],
   ["a pattern that never ends", { config: { rank_pattern: { "(([a-z_.0-9]+)+)+!": 4 } } }, "config", "takes longer"],
   ["a pattern that is none", { config: { alpha_pattern: { "(": 4 } } }, "config", "alpha_pattern: (: "],
+  ["an alpha beyond f32", { config: { lora_alpha: 1e39 } }, "config", "lora_alpha: too large"],
+  ["an alpha of a module beyond f32", { config: { alpha_pattern: { k_proj: 1e-320 } } }, "config", "too small"],
+  [
+    "matrices that no name takes",
+    { config: { target_modules: ["q_proj"] } },
+    "tensors",
+    /q_proj, for which|k_proj.*leaves its module out/,
+  ],
+  [
+    "matrices that the pattern leaves out",
+    { config: { target_modules: ".*v_proj" } },
+    "tensors",
+    "leaves its module out",
+  ],
+  [
+    "names of another library",
+    { tensors: { "lora_unet_k_proj.lora_down.weight": { shape: [2, 64] } }, config: { target_modules: ["k_proj"] } },
+    "tensors",
+    "lora_unet_k_proj.lora_down.weight belongs to no projection",
+  ],
   ["aLoRA", { config: { alora_invocation_tokens: [151644] } }, "config", "alora_invocation_tokens: activated LoRA"],
   ["layers used twice", { config: { layer_replication: [[0, 3]] } }, "config", "layer_replication"],
   ["a bias of B", { config: { lora_bias: true } }, "config", "lora_bias"],
@@ -236,7 +257,24 @@ test("missing, broken and truncated files are refused", async () => {
   const bytes = await readFile(file);
   await writeFile(file, bytes.subarray(0, bytes.length - 1));
   await expect(loadAdapter(device, model.config, directory.path)).rejects.toThrow(SafetensorsError);
+  const notFinite = new DataView(bytes.buffer, bytes.byteOffset + bytes.length - 4);
+  notFinite.setFloat32(0, Number.NaN, true);
+  await writeFile(file, bytes);
+  await expect(loadAdapter(device, model.config, directory.path)).rejects.toThrow(
+    "lora_B.weight holds a value that is not finite",
+  );
   await writeFile(join(directory.path, "adapter_config.json"), "{");
   await expect(loadAdapter(device, model.config, directory.path)).rejects.toThrow(QwenVLError);
   expect(device.memory().liveBytes).toBe(liveBytes);
+});
+
+test.skipIf(process.platform === "win32")("a pipe in the place of a file is not waited for", async () => {
+  using directory = temporaryDirectory();
+  for (const name of ["adapter_model.safetensors", "adapter_config.json"]) {
+    await writeByHand(directory.path);
+    await rm(join(directory.path, name));
+    execFileSync("mkfifo", [join(directory.path, name)]);
+    await expect(loadAdapter(device, model.config, directory.path)).rejects.toThrow(`${name}: not a regular file`);
+    await rm(join(directory.path, name));
+  }
 });

@@ -37,7 +37,9 @@ export async function hashFile(path: string, options: FileHashOptions = {}): Pro
 }
 
 async function stampOf(path: string): Promise<{ stamp: string; bytes: number; changed: number }> {
-  const { size, mtimeNs, ctimeNs, ino, ctimeMs } = await stat(path, { bigint: true });
+  const found = await stat(path, { bigint: true });
+  if (!found.isFile()) throw new Error(`${path} is not a regular file`); // a pipe would be waited for
+  const { size, mtimeNs, ctimeNs, ino, ctimeMs } = found;
   return { stamp: [size, mtimeNs, ctimeNs, ino].join(" "), bytes: Number(size), changed: Number(ctimeMs) };
 }
 

@@ -31,7 +31,9 @@ const POINTER = "version https://git-lfs.github.com/spec/";
 export async function readTextFile(file: string, maxBytes: number = MAX_BYTES): Promise<string | undefined> {
   const { readFile, stat } = await import("node:fs/promises");
   try {
-    const { size } = await stat(file);
+    const found = await stat(file);
+    if (!found.isFile()) throw new QwenVLError("io", `${file}: not a regular file`); // a pipe would be waited for
+    const { size } = found;
     if (size > maxBytes) throw new QwenVLError("io", `${file}: ${size} bytes are over the limit of ${maxBytes}`);
     return textOf(await readFile(file), file);
   } catch (cause) {

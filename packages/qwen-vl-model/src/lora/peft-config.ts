@@ -3,7 +3,7 @@ import { z } from "zod";
 import { isObject, readJsonFile, validate } from "../config/json-file.ts";
 import { QwenVLError, reasonOf } from "../error.ts";
 import { withDeadline } from "../processor/deadline.ts";
-import { moduleName } from "./targets.ts";
+import { isNamedBy, moduleName } from "./targets.ts";
 
 export interface PeftConfig {
   readonly rank: number;
@@ -15,19 +15,29 @@ export interface PeftConfig {
   ) => ReadonlyMap<string, { readonly rank: number; readonly alpha: number }>;
   /** Modules that must have a pair: those that are listed by name, where nothing else chooses among them. */
   readonly targets: readonly string[];
+  /** Of the names of one module, whether `target_modules` takes it; what it leaves out has no pair. */
+  readonly isTarget: (names: readonly string[]) => boolean;
   /** Whole matrices that come with the pairs. */
   readonly saved: readonly ("embed_tokens" | "lm_head")[];
   /** A saved embedding is the tied head too. */
   readonly keepsTies: boolean;
 }
 
+/** One that f32 holds. */
+const alphaSchema = z
+  .number()
+  .positive()
+  .refine((alpha) => Number.isFinite(Math.fround(alpha)) && Math.fround(alpha) > 0, {
+    error: "too large or too small for f32",
+  });
+
 const schema = z.object({
   peft_type: z.literal("LORA", { error: 'only "LORA" is supported' }),
   r: z.int().min(1).max(4096),
-  lora_alpha: z.number().positive(),
+  lora_alpha: alphaSchema,
   use_rslora: z.boolean().nullish(),
   rank_pattern: z.record(z.string(), z.int().min(1).max(4096)).nullish(),
-  alpha_pattern: z.record(z.string(), z.number().positive()).nullish(),
+  alpha_pattern: z.record(z.string(), alphaSchema).nullish(),
   modules_to_save: z.array(z.string()).nullish(),
   ensure_weight_tying: z.boolean().nullish(),
   bias: z.literal("none", { error: 'only "none" is supported' }).nullish(),
@@ -76,12 +86,32 @@ export async function readPeftConfig(file: string): Promise<PeftConfig> {
     ...{ rank, alpha, saved, rankStabilized: raw.use_rslora === true },
     keepsTies: raw.ensure_weight_tying === true || !saved.includes("embed_tokens"),
     targets: Array.isArray(raw.target_modules) && !chosen ? raw.target_modules : [],
+    isTarget: targetTest(raw.target_modules, file),
     sizesOf: (names) =>
       withDeadline(4000, "config", `${file}: matching rank_pattern and alpha_pattern`, () => {
         const sizes = (name: string) => ({ rank: ranks(name) ?? rank, alpha: alphas(name) ?? alpha });
         return new Map(names.map((name) => [name, sizes(name)]));
       }),
   };
+}
+
+/** PEFT's rule. A pattern that only Python reads is taken to name what has matrices. */
+function targetTest(targets: string | readonly string[] | null | undefined, file: string): PeftConfig["isTarget"] {
+  if (targets === undefined || targets === null || targets === "all-linear" || targets.length === 0) return () => true;
+  if (typeof targets !== "string")
+    return (names) => targets.some((target) => names.some((name) => isNamedBy(name, target)));
+  const pattern = regularExpression(`^(?:${targets})$`);
+  return (names) =>
+    pattern === undefined ||
+    withDeadline(4000, "config", `${file}: matching target_modules`, () => names.some((name) => pattern.test(name)));
+}
+
+function regularExpression(source: string): RegExp | undefined {
+  try {
+    return new RegExp(source);
+  } catch {
+    return undefined;
+  }
 }
 
 function refuseVariants(json: Readonly<Record<string, unknown>>, file: string): void {

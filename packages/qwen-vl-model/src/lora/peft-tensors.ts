@@ -5,7 +5,7 @@ import type { QwenVLConfig } from "../config/types.ts";
 import { QwenVLError } from "../error.ts";
 import { haveSameValues } from "../weights/checkpoint.ts";
 import type { PeftConfig } from "./peft-config.ts";
-import { isNamedBy, projectionsOf } from "./targets.ts";
+import { isNamedBy, moduleName, projectionsOf } from "./targets.ts";
 
 export interface StoredPair {
   /** Published name of the projection. */
@@ -33,7 +33,7 @@ export async function matchAdapter(
   reader: SafetensorsReader,
   prefix: string,
 ): Promise<StoredAdapter> {
-  const [file = "the adapter"] = [...reader.tensors.values()].map((info) => info.file);
+  const [file = "adapter_model.safetensors"] = [...reader.tensors.values()].map((info) => info.file);
   const fault = (message: string) => new QwenVLError("tensors", `${file}: ${message}`);
   const stored = storedTensors(reader, prefix, fault);
   const take = (key: string, shape: readonly number[]): TensorInfo => {
@@ -55,12 +55,6 @@ export async function matchAdapter(
     const a = take(`${name}.lora_A.weight`, [rank, input]);
     return { name, a, b: take(`${name}.lora_B.weight`, [out, rank]), rank, alpha };
   });
-  const idle = peft.targets.filter((target) => {
-    const isTarget = ({ name }: { readonly name: string }) => isNamedBy(name, target);
-    return projections.some(isTarget) && !adapted.some(isTarget);
-  });
-  if (idle.length > 0) throw fault(`target_modules names ${idle.join(", ")}, for which there are no matrices`);
-
   const replaced = new Map<string, TensorInfo>();
   for (const [key, module] of [
     [EMBEDDING, "embed_tokens"],
@@ -75,6 +69,13 @@ export async function matchAdapter(
     if (one) replaced.set(HEAD, embedding);
   }
   for (const [key, { name }] of stored) throw fault(`${name} ${reasonAgainst(key)}`);
+  const idle = peft.targets.filter((target) => {
+    const isTarget = ({ name }: { readonly name: string }) => isNamedBy(name, target);
+    return projections.some(isTarget) && !adapted.some(isTarget);
+  });
+  if (idle.length > 0) throw fault(`target_modules names ${idle.join(", ")}, for which there are no matrices`);
+  const left = pairs.find(({ name, a }) => !peft.isTarget([name, moduleName(name), moduleOf(a.name, prefix)]));
+  if (left) throw fault(`${left.a.name} is there, though target_modules leaves its module out, and PEFT would too`);
   return { pairs, replaced };
 }
 
@@ -86,7 +87,7 @@ function storedTensors(
 ): Map<string, TensorInfo> {
   const stored = new Map<string, TensorInfo>();
   for (const info of reader.tensors.values()) {
-    const bare = (info.name.startsWith(prefix) ? info.name.slice(prefix.length) : info.name)
+    const bare = withoutPrefix(info.name, prefix)
       .replace(/\.(lora_[AB])\.[^.]+\.weight$/, ".$1.weight")
       .replace(/\.modules_to_save(\.[^.]+)?\.weight$/, ".weight");
     const key = publishedName(bare);
@@ -97,6 +98,12 @@ function storedTensors(
   if (stored.size === 0) throw fault("holds no tensors");
   return stored;
 }
+
+const withoutPrefix = (name: string, prefix: string): string =>
+  name.startsWith(prefix) ? name.slice(prefix.length) : name;
+
+/** The module's name when its adapter was saved. */
+const moduleOf = (name: string, prefix: string): string => withoutPrefix(name, prefix).replace(/\.lora_A\..*$/, "");
 
 function reasonAgainst(key: string): string {
   const merge = "merge it into the base model with PEFT's merge_and_unload";

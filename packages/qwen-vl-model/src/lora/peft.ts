@@ -138,6 +138,11 @@ const heldAs = ({ dtype }: TensorInfo): "bf16" | "f32" => (dtype === "BF16" ? "b
 
 async function readMatrix(device: Device, reader: SafetensorsReader, info: TensorInfo): Promise<Tensor> {
   const values = floatsOf(await reader.read(info.name), info.dtype);
+  if (!values.every(Number.isFinite))
+    throw new QwenVLError(
+      "tensors",
+      `${info.file}: ${info.name} holds a value that is not finite; take an earlier checkpoint`,
+    );
   return withTag("adapter", () => device.tensor(values, info.shape));
 }
 

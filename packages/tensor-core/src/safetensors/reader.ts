@@ -144,6 +144,8 @@ async function openFiles(
     const tensors = new Map<string, TensorInfo>();
     const metadata: Record<string, string> = {};
     for (const file of files) {
+      const found = await withFileErrors(file, "open", () => stat(file));
+      if (!found.isFile()) throw new SafetensorsError("io", file, "not a regular file"); // a pipe would be waited for
       const handle = await withFileErrors(file, "open", () => open(file, "r"));
       handles.set(file, handle);
       const { size } = await withFileErrors(file, "read", () => handle.stat());
