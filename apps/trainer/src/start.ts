@@ -7,6 +7,7 @@ import type { Terminal } from "./io.ts";
 
 const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.removeAllListeners(signal); // of the time before all was loaded
   process.once(signal, () => stop.abort());
 }
 // Nobody reads on, as in `iapo ... | head`, or what is said finds no room: end in order too.

@@ -48,6 +48,7 @@ function processorTime(pid: number): number | undefined {
 type Case = readonly [signal: "SIGINT" | "SIGTERM" | "SIGHUP", seconds: number, args: readonly string[]];
 
 const quick: readonly Case[] = [
+  ["SIGHUP", 0.4, ["plan", at("many.yaml")]], // while it is loaded
   ["SIGINT", 5, ["train", at("long.yaml"), "--out", at("long")]],
   ["SIGTERM", 3, ["train", at("many.yaml"), "--out", at("many")]],
   ["SIGINT", 3, ["train", at("many.yaml"), "--dry-run"]],
