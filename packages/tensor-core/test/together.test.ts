@@ -11,6 +11,7 @@ import {
   noGrad,
   openDevice,
   RowIndex,
+  rmsNorm,
   rope,
   ropeIntoCache,
   rowRange,
@@ -100,6 +101,21 @@ describe.each(deviceKinds)("on %o", (kind) => {
 
   /** Decoding on this device. */
   const takes = (rows: number): boolean => rows <= (device.facts.family === "software" ? 64 : 16);
+
+  test.each([2, 6, 70])("%d rows that are normalized first", async (rows) => {
+    const k = 1104;
+    const [got, expected] = scope(() => {
+      const [x, normWeight, weight] = [made([rows, k]), made([k]), made([128, k])];
+      const [a, up] = [made([8, k]), made([128, 8])];
+      const prologue = { kind: "norm", weight: normWeight, epsilon: 1e-5 } as const;
+      const update = takesUpdate(rows, weight) ? { a, up, rank: 8, scale: 0.7, ends: [128, 128] as const } : undefined;
+      const ready = rmsNorm(x, normWeight, 1e-5);
+      const base = linear(ready, weight);
+      const whole = update ? addScaled(base, linear(linear(ready, a), up), 0.7) : base;
+      return [linearTogether(x, weight, { prologue, update }), whole];
+    });
+    expect(await bits(got!)).toEqual(await bits(expected!));
+  });
 
   test("an update of more rows than decoding has is refused", () => {
     scope(() => {

@@ -6,6 +6,8 @@ const square: Bound = { registers: 60, multiplyAdds: 0.68 };
 const narrow: Bound = { registers: 84, multiplyAdds: 0.68 };
 /** They wait for the weights: eight rows share what one reads. */
 const fewRows: Bound = { registers: 108, multiplyAdds: 0.45 };
+/** With the norm of the rows before it. */
+const normedRows: Bound = { registers: 120, multiplyAdds: 0.4 };
 const oneRow: Bound = { registers: 48, multiplyAdds: 0.2 };
 
 export const bounds: Readonly<Record<string, Bound>> = {
@@ -23,6 +25,8 @@ export const bounds: Readonly<Record<string, Bound>> = {
   "matmul_few_rows/8/16x8": fewRows,
   "matmul_few_rows/8/bf16/16x8": fewRows,
   "matmul_few_rows/8/bf16/16x8/lowRank": fewRows,
+  "matmul_few_rows/8/16x8/norm": normedRows,
+  "matmul_few_rows/8/bf16/16x8/norm/lowRank": normedRows,
   "matmul_few_rows/1/16x8": oneRow,
   "matmul_few_rows/1/bf16/16x8": oneRow,
   "matmul_few_rows/1/bf16/16x8/lowRank": oneRow,

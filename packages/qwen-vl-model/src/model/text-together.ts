@@ -4,12 +4,13 @@ import {
   attention,
   type LowRankUpdate,
   linearTogether,
-  rmsNorm,
+  type Prologue,
   ropeIntoCache,
   scope,
   siluGateHalves,
   stackOf,
   type Tensor,
+  type TogetherOptions,
   takesUpdate,
 } from "@iapo/tensor-core";
 import { at, rowsOf } from "../checked.ts";
@@ -19,7 +20,10 @@ import type { UploadedLayout } from "./layout.ts";
 import type { ModelParameters } from "./linear.ts";
 import type { TextLayer } from "./text.ts";
 
-/** The layer, or undefined where its weights do not lie side by side, or its rows are more than an adapter's part can be added to in the product. */
+/** More rows are worth passes of their own: a kernel's start is little beside its work. */
+const MOST_ROWS = 256;
+
+/** The layer, or undefined where there are many rows, where its weights do not lie side by side, or an adapter's part cannot be added in the product. */
 export function layerTogether(
   { parameters, config, index }: TextLayer,
   x_TH: Tensor,
@@ -27,6 +31,7 @@ export function layerTogether(
   cache: KeyValueCache,
 ): Tensor | undefined {
   const { headDim, numAttentionHeads: heads, numKeyValueHeads: kvHeads, rmsNormEps } = config;
+  if (config.qkNorm || rowsOf(x_TH) > MOST_ROWS) return undefined;
   const name = `model.layers.${index}`;
   const of = (...parts: string[]): Projection | undefined =>
     togetherOf(
@@ -36,21 +41,24 @@ export function layerTogether(
     );
   const [qkv, o] = [of("self_attn.q", "self_attn.k", "self_attn.v"), of("self_attn.o")];
   const [gateUp, down] = [of("mlp.gate", "mlp.up"), of("mlp.down")];
-  if (config.qkNorm || !qkv || !o || !gateUp || !down) return undefined;
-  const normed = (x: Tensor, norm: string): Tensor =>
-    rmsNorm(x, parameters.weights.get(`${name}.${norm}_layernorm.weight`), rmsNormEps);
+  if (!qkv || !o || !gateUp || !down) return undefined;
+  const norm = (of: string): Prologue => {
+    const weight = parameters.weights.get(`${name}.${of}_layernorm.weight`);
+    return { kind: "norm", weight, epsilon: rmsNormEps };
+  };
 
   const attended = scope(() => {
     const rows = cache.layer(index);
-    const q_TQ = ropeIntoCache(qkv(normed(x_TH, "input")), cos, sin, rows, { heads, kvHeads });
+    const q_TQ = ropeIntoCache(qkv(x_TH, { prologue: norm("input") }), cos, sin, rows, { heads, kvHeads });
     const shape = { heads, kvHeads, headDim, scale: headDim ** -0.5 };
-    return o(attention(q_TQ, rows.keys, rows.values, segments, shape), x_TH);
+    return o(attention(q_TQ, rows.keys, rows.values, segments, shape), { residual: x_TH });
   });
-  return down(siluGateHalves(gateUp(normed(attended, "post_attention"))), attended);
+  const both = gateUp(attended, { prologue: norm("post_attention") });
+  return down(siluGateHalves(both), { residual: attended });
 }
 
-/** Projections of the same rows as one product `[rows, all outputs]`, to which a residual may be added. */
-type Projection = (x: Tensor, residual?: Tensor) => Tensor;
+/** Projections of the same rows as one product `[rows, all outputs]`, with what may go before and be added to it. */
+type Projection = (x: Tensor, options: Pick<TogetherOptions, "prologue" | "residual">) => Tensor;
 
 function togetherOf(
   { weights, adapter }: ModelParameters,
@@ -62,10 +70,10 @@ function togetherOf(
   const bias = stackOf(biased.map((name) => weights.get(`${name}.bias`)));
   if (!weight || (biased.length > 0 && !(bias && biased.length === names.length))) return undefined;
   const pairs = names.flatMap((name) => adapter?.pairs.get(name) ?? []);
-  if (pairs.length === 0) return (x, residual) => linearTogether(x, weight, { bias, residual });
+  if (pairs.length === 0) return (x, options) => linearTogether(x, weight, { bias, ...options });
   const update = pairs.length === names.length ? updateOf(pairs) : undefined;
   if (!update || !takesUpdate(rows, weight)) return undefined;
-  return (x, residual) => linearTogether(x, weight, { bias, residual, update });
+  return (x, options) => linearTogether(x, weight, { bias, update, ...options });
 }
 
 /** Pairs that lie side by side, of one rank and scale, as one update. */

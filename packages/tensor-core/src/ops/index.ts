@@ -44,6 +44,7 @@ export { logSoftmax } from "./log-softmax.ts";
 export { lookupRows } from "./lookup-rows.ts";
 export { linear } from "./matmul/linear.ts";
 export { type MatmulOptions, matmul } from "./matmul/matmul.ts";
+export type { Prologue } from "./matmul/prologue.ts";
 export { type LowRankUpdate, linearTogether, type TogetherOptions, takesUpdate } from "./matmul/together.ts";
 export { max } from "./max.ts";
 export { maximum } from "./maximum.ts";

@@ -3,7 +3,10 @@ import type { Tensor } from "../tensor.ts";
 import { eachOfRow, sumOverRow } from "./row-kernel.ts";
 import { defineRowNorm } from "./row-norm.ts";
 
-const scaleWgsl = "  let r = 1.0 / sqrt(squares / P.columns + P.epsilon);";
+/** What a row is multiplied by, `r`, from its sum of squares and the number of its elements. */
+export const scaleWgsl = (squares: string, columns: string): string =>
+  `  let r = 1.0 / sqrt(${squares} / ${columns} + P.epsilon);`;
+const scale = scaleWgsl("squares", "P.columns");
 
 /**
  * `x / √(mean(x²) + epsilon) · weight` over the last dimension. `x` f32 [..., D], `weight` f32 or bf16 [D], `epsilon` 1e-6 by default.
@@ -16,10 +19,10 @@ export const rmsNorm = defineRowNorm({
   call: (x: Tensor, weight: Tensor, epsilon: number = 1e-6) => ({ inputs: [x, weight], params: { epsilon } }),
   hasBias: false,
   forward: `${sumOverRow({ squares: "fma(x[at], x[at], squares)" })}
-${scaleWgsl}${eachOfRow("out[at] = x[at] * r * weight(k);")}`,
+${scale}${eachOfRow("out[at] = x[at] * r * weight(k);")}`,
   // With h = g·weight: dx = r h - x r³ mean(h x).
   backward: `${sumOverRow({ squares: "fma(x[at], x[at], squares)", product: "fma(g[at] * weight(k), x[at], product)" })}
-${scaleWgsl}
+${scale}
   let c = product * r * r * r / P.columns;
   if (lane == 0u) { stats[row] = vec2f(0.0, r); }${eachOfRow("dx[at] = r * g[at] * weight(k) - c * x[at];")}`,
   normalized: (row, epsilon) => {

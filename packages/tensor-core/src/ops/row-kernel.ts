@@ -28,9 +28,9 @@ export interface RowKernel {
 }
 
 const ROWS_PER_GROUP = 16;
-const LANES = 64;
+export const LANES = 64;
 /** Vs that one accumulator takes in before its sum is put away. */
-const BLOCK = 64;
+export const BLOCK = 64;
 
 /** A row kernel of some variant: by whether `V` is a vec4f, and by whether a row is one thread's. */
 export type RowKernelVariants = (wide: boolean, oneThread: boolean) => Kernel;

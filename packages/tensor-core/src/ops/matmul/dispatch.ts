@@ -20,6 +20,8 @@ export function matmulInto(device: Device, call: MatmulCall): void {
   const problem = checked(call);
   if (call.finish && !finishes(device, problem))
     throw new TensorError("argument", "a product of so many rows adds nothing to its sums");
+  if (call.prologue && !prepares(device, problem))
+    throw new TensorError("argument", "a product of so many rows takes them as they are");
   if (problem.m === 0 || problem.n === 0 || problem.batch === 0) return;
   device.flops += 2 * problem.m * problem.n * problem.k * problem.batch;
   const temporary: Tensor[] = [];
@@ -60,10 +62,21 @@ const STRIP_BYTES = 4 << 20;
 const FEW_ROWS = 64;
 
 /** Whether the kernel of a dense product of rows by a weight adds what `finish` asks for. */
-export function finishes(device: Device, { m, n, k, b }: Pick<Problem, "m" | "n" | "k" | "b">): boolean {
-  const dense = { aColumns: { column: 0, stride: k }, outColumns: { column: 0, stride: n } };
-  const path = pathOf(device, { layout: "nt", m, n, k, b, batch: 1, block: K_BLOCK, ...dense });
+export function finishes(device: Device, problem: DenseShape): boolean {
+  const path = densePath(device, problem);
   return path === "rows" || path === "fewRows";
+}
+
+/** Whether it takes its rows through a prologue, in the order of sums that the prologue's own op has here. */
+export function prepares(device: Device, problem: DenseShape): boolean {
+  return device.facts.family === "workgroup" && densePath(device, problem) === "fewRows";
+}
+
+type DenseShape = Pick<Problem, "m" | "n" | "k" | "b">;
+
+function densePath(device: Device, { m, n, k, b }: DenseShape): MatmulPath {
+  const dense = { aColumns: { column: 0, stride: k }, outColumns: { column: 0, stride: n } };
+  return pathOf(device, { layout: "nt", m, n, k, b, batch: 1, block: K_BLOCK, ...dense });
 }
 
 function pathOf(device: Device, problem: ProblemShape): MatmulPath {

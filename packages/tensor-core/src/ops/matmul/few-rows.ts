@@ -6,6 +6,7 @@ import { defineKernel } from "../../submit/kernel.ts";
 import { K_BLOCK, range, startWgsl } from "./canonical.ts";
 import { type FinishKind, finishCall, finishText } from "./finish.ts";
 import { bindingsOf, type Problem, type ProblemShape, problemUniforms, uniformsOf } from "./problem.ts";
+import { type PrologueKind, prologueCall, prologueText } from "./prologue.ts";
 
 const THREADS = 128;
 /** Elements of K of a block that are in workgroup memory at once. */
@@ -30,44 +31,48 @@ function widened(word: string, bf16: boolean): string[] {
 }
 
 /** `rows`: 1, 2, 4 or 8 of a workgroup. `unrolls`: see panels.ts. */
-const kernel = defineKernel((bf16: boolean, rows: number, blocks: number, unrolls: boolean, finish: FinishKind) => {
-  const finishing = finishText(finish);
-  const columns = THREADS / blocks;
-  const lanes = loadOf(bf16);
-  const width = Math.min(rows, 4); // rows in a vector
-  const vectors = range(rows / width);
-  const vector = width === 1 ? "f32" : `vec${width}f`;
-  const perBlock = CHUNK * vectors.length;
-  const pitch = perBlock + 1; // blocks begin in different banks
-  const staged = (blocks * perBlock) / THREADS; // vectors that a thread puts there
-  const part = (c: number): string => (width === 1 ? "" : `.${"xyzw"[c]}`);
-  const value = (c: number): string =>
-    `a[aBase + min(firstRow + v * ${width}u + ${c}u, P.m - 1u) * P.aStride + min(k, P.k - 1u)]`;
-  const stage = range(Math.ceil(staged)).map(
-    (i) => `{ let e = thread + ${i * THREADS}u; ${staged < 1 ? `if (e < ${blocks * perBlock}u) ` : ""}{
+const kernel = defineKernel(
+  (bf16: boolean, rows: number, blocks: number, unrolls: boolean, finish: FinishKind, prologue: PrologueKind) => {
+    const preparing = prologueText(prologue, rows);
+    const finishing = finishText(finish);
+    const columns = THREADS / blocks;
+    const lanes = loadOf(bf16);
+    const width = Math.min(rows, 4); // rows in a vector
+    const vectors = range(rows / width);
+    const vector = width === 1 ? "f32" : `vec${width}f`;
+    const perBlock = CHUNK * vectors.length;
+    const pitch = perBlock + 1; // blocks begin in different banks
+    const staged = (blocks * perBlock) / THREADS; // vectors that a thread puts there
+    const part = (c: number): string => (width === 1 ? "" : `.${"xyzw"[c]}`);
+    const element = (c: number): string =>
+      `a[aBase + min(firstRow + v * ${width}u + ${c}u, P.m - 1u) * P.aStride + min(k, P.k - 1u)]`;
+    const stored = `${vector}(${range(width).map(element).join(", ")})`;
+    const value = preparing.value(width, stored, (c) => `v * ${width}u + ${c}u`);
+    const stage = range(Math.ceil(staged)).map(
+      (i) => `{ let e = thread + ${i * THREADS}u; ${staged < 1 ? `if (e < ${blocks * perBlock}u) ` : ""}{
         let v = e % ${vectors.length}u; let k = base + e / ${perBlock}u * ${K_BLOCK}u + chunk + e % ${perBlock}u / ${vectors.length}u;
-        x[e / ${perBlock}u * ${pitch}u + e % ${perBlock}u] = select(${vector}(), ${vector}(${range(width).map(value).join(", ")}), k < P.k); } }`,
-  );
-  const multiply = (word: string, at: string): string =>
-    widened(word, bf16)
-      .map((weight, u) =>
-        vectors
-          .map((v) => `sum${v} = fma(${vector}(${weight}), x[${at} + ${u * vectors.length + v}u], sum${v});`)
-          .join(" "),
-      )
-      .join("\n        ");
-  const loads = range(CHUNK / lanes);
-  const weightAt = (q: string): string => `b[bAt + min(k / ${lanes}u + ${q}, P.k / ${lanes}u - 1u)]`;
-  const each = range(rows).map((r) => ({
-    row: `firstRow + ${r}u`,
-    sum: `total${Math.floor(r / width)}${part(r % width)}`,
-  }));
-  return {
-    name: `matmul_few_rows/${rows}${bf16 ? "/bf16" : ""}/${columns}x${blocks}${finish && `/${finish}`}`,
-    reads: { a: "f32", b: bf16 ? "vec4u" : "vec4f", bias: "f32", ...finishing.reads },
-    writes: { out: "f32" },
-    uniforms: { ...problemUniforms, loads: "u32", ...finishing.uniforms },
-    code: /* wgsl */ `${startWgsl}${finishing.code}
+        x[e / ${perBlock}u * ${pitch}u + e % ${perBlock}u] = select(${vector}(), ${value}, k < P.k); } }`,
+    );
+    const multiply = (word: string, at: string): string =>
+      widened(word, bf16)
+        .map((weight, u) =>
+          vectors
+            .map((v) => `sum${v} = fma(${vector}(${weight}), x[${at} + ${u * vectors.length + v}u], sum${v});`)
+            .join(" "),
+        )
+        .join("\n        ");
+    const loads = range(CHUNK / lanes);
+    const weightAt = (q: string): string => `b[bAt + min(k / ${lanes}u + ${q}, P.k / ${lanes}u - 1u)]`;
+    const each = range(rows).map((r) => ({
+      row: `firstRow + ${r}u`,
+      sum: `total${Math.floor(r / width)}${part(r % width)}`,
+    }));
+    return {
+      name: `matmul_few_rows/${rows}${bf16 ? "/bf16" : ""}/${columns}x${blocks}${prologue && `/${prologue}`}${finish && `/${finish}`}`,
+      reads: { a: "f32", b: bf16 ? "vec4u" : "vec4f", bias: "f32", ...preparing.reads, ...finishing.reads },
+      writes: { out: "f32" },
+      uniforms: { ...problemUniforms, loads: "u32", ...preparing.uniforms, ...finishing.uniforms },
+      code: /* wgsl */ `${startWgsl}${preparing.code}${finishing.code}
 var<workgroup> x: array<${vector}, ${blocks * pitch}>;
 var<workgroup> sums: array<${vector}, ${THREADS * vectors.length}>;
 @compute @workgroup_size(${THREADS})
@@ -84,6 +89,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   if (finishes && P.initial != 0u) {
     ${each.map(({ row, sum }) => `if (${row} < P.m) { ${sum} = start(outAt + (${row}) * P.outStride, column); }`).join("\n    ")}
   }
+  ${preparing.before}
   for (var base = 0u; base < P.k; base += ${blocks * K_BLOCK}u) {
     ${vectors.map((v) => `var sum${v} = ${vector}();`).join(" ")}
     for (var chunk = 0u; chunk < min(${K_BLOCK}u, P.k - base); chunk += ${CHUNK}u) {
@@ -112,8 +118,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     ${each.map(({ row, sum }) => `if (${row} < P.m) { let at = outAt + (${row}) * P.outStride; out[at] = finish(at, ${row}, column, ${sum}); }`).join("\n    ")}
   }
 }`,
-  };
-});
+    };
+  },
+);
 
 /** How a product is computed, where not as its shape and the adapter say. All give equal bits. */
 export interface FewRowsVariant {
@@ -129,16 +136,22 @@ function rowsFor(software: boolean, m: number): 1 | 2 | 4 | 8 {
 }
 
 export function dispatchFewRows(device: Device, problem: Problem, variant: FewRowsVariant = {}): void {
-  const { b, batch, m, n, k } = problem;
+  const { b, batch, m, n, k, prologue } = problem;
   const { software } = device.facts;
   const { rows = rowsFor(software, m), unrolls = !software } = variant;
   const blocks = k <= K_BLOCK ? 1 : BLOCKS;
   const { reads, writes } = bindingsOf(problem);
+  const preparing = prologueCall(prologue);
   const finishing = finishCall(problem);
-  device.dispatch(kernel(b.dtype === "bf16", rows, blocks, unrolls, finishing.kind), {
-    reads: [...reads, ...finishing.reads],
+  device.dispatch(kernel(b.dtype === "bf16", rows, blocks, unrolls, finishing.kind, prologue?.kind ?? ""), {
+    reads: [...reads, ...preparing.reads, ...finishing.reads],
     writes,
-    uniforms: [...uniformsOf(problem), CHUNK / loadOf(b.dtype === "bf16"), ...finishing.uniforms],
+    uniforms: [
+      ...uniformsOf(problem),
+      CHUNK / loadOf(b.dtype === "bf16"),
+      ...preparing.uniforms,
+      ...finishing.uniforms,
+    ],
     groups: [Math.ceil((n * blocks) / THREADS), Math.ceil(m / rows), batch],
   });
 }

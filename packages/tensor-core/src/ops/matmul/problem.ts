@@ -3,6 +3,7 @@ import { TensorError } from "../../error.ts";
 import type { Tensor } from "../../tensor.ts";
 import { FROM_BIAS, FROM_OUT, K_BLOCK, PLUS_RESIDUAL } from "./canonical.ts";
 import type { Finish } from "./finish.ts";
+import type { Prologue } from "./prologue.ts";
 
 /** `nt`: a[m,k] b[n,k]; `nn`: a[m,k] b[k,n]; `tn`: a[k,m] b[k,n]. */
 export type MatmulLayout = "nn" | "nt" | "tn";
@@ -33,6 +34,8 @@ export interface MatmulCall {
   readonly outColumns?: ColumnRange;
   /** Added to the whole sums; for products that `finishes` says can, without a batch and with a dense output. */
   readonly finish?: Finish;
+  /** What a goes through first; for products that `prepares` says can. */
+  readonly prologue?: Prologue | undefined;
 }
 
 export interface ColumnRange {
@@ -58,6 +61,7 @@ export interface Problem {
   /** What totals start from and end with: bits FROM_OUT, FROM_BIAS and PLUS_RESIDUAL. */
   readonly initial: number;
   readonly finish: Finish;
+  readonly prologue: Prologue | undefined;
 }
 
 /** What a kernel is chosen by. */
@@ -93,7 +97,7 @@ export function bindingsOf({ a, b, bias, out }: Problem): { reads: Tensor[]; wri
 /** The problem of a call. Throws `shape`, `dtype` or `argument`. */
 export function checked(call: MatmulCall): Problem {
   const { layout, a, b, out, m, n, k, batch = 1, bias, biasStart = 0, accumulate = false, block = K_BLOCK } = call;
-  const { finish = {} } = call;
+  const { finish = {}, prologue } = call;
   const aWidth = layout === "tn" ? m : k;
   const aColumns = call.aColumns ?? { column: 0, stride: aWidth };
   const outColumns = call.outColumns ?? { column: 0, stride: n };
@@ -114,5 +118,5 @@ export function checked(call: MatmulCall): Problem {
   if (b.size !== batch * n * k) fail("shape", `b does not fit: ${b}`);
   if (!fits(out, m, outColumns, n)) fail("shape", `out does not fit: ${out}`);
   const initial = (accumulate ? FROM_OUT : 0) + (bias ? FROM_BIAS : 0) + (finish.residual ? PLUS_RESIDUAL : 0);
-  return { layout, a, b, out, bias, biasStart, batch, m, n, k, aColumns, outColumns, block, initial, finish };
+  return { layout, a, b, out, bias, biasStart, batch, m, n, k, aColumns, outColumns, block, initial, finish, prologue };
 }

@@ -1,10 +1,12 @@
 // Products of decoding: what stands side by side in one, with what is added to it. Not ops of the registry: they are on no tape. Their bits are those of
 // the ops that they stand for.
-import { matrixShape } from "../../checked.ts";
+import { matrixShape, rowsOf } from "../../checked.ts";
 import type { Tensor } from "../../tensor.ts";
 import { addInto } from "../add-into.ts";
-import { finishes, matmulInto } from "./dispatch.ts";
+import { rmsNorm } from "../rms-norm.ts";
+import { finishes, matmulInto, prepares } from "./dispatch.ts";
 import type { LowRank } from "./finish.ts";
+import type { Prologue } from "./prologue.ts";
 
 /** An adapter's part of a product: its `down` is `x a^T`, of f32 `[adapters * rank, in]`. */
 export interface LowRankUpdate extends Omit<LowRank, "down"> {
@@ -16,6 +18,8 @@ export interface TogetherOptions {
   readonly bias?: Tensor | undefined;
   readonly update?: LowRankUpdate | undefined;
   readonly residual?: Tensor | undefined;
+  /** What x goes through first. */
+  readonly prologue?: Prologue | undefined;
 }
 
 /** Whether a product of so many rows by `weight` [out, in] takes an `update`: those of decoding do. */
@@ -25,15 +29,22 @@ export function takesUpdate(rows: number, weight: Tensor): boolean {
 }
 
 /**
- * `residual + (x weight^T + bias + scale · (x a^T) up^T)`, each part where it is given: what `linear`, `addScaled` and `add` make one after the other.
- * x f32 `[rows, in]`, weight f32 or bf16 `[out, in]`. Throws `shape`, `dtype`, and `argument` for an update that the product does not take.
+ * `residual + (x weight^T + bias + scale · (x a^T) up^T)`, each part where it is given: what `linear`, `addScaled` and `add` make one after the other, of
+ * x behind its prologue. x f32 `[rows, in]`, weight f32 or bf16 `[out, in]`. Throws `shape`, `dtype`, and `argument` for an update that the product does
+ * not take.
  */
-export function linearTogether(x: Tensor, weight: Tensor, { bias, update, residual }: TogetherOptions): Tensor {
+export function linearTogether(x: Tensor, weight: Tensor, options: TogetherOptions): Tensor {
+  const { bias, update, residual, prologue } = options;
   const { device } = x;
   const [m, k] = matrixShape(x);
   const [n] = matrixShape(weight);
+  const inKernel = [weight, ...(update ? [update.a] : [])].every((b) => prepares(device, { m, n: rowsOf(b), k, b }));
+  if (prologue && !inKernel) {
+    using normed = rmsNorm(x, prologue.weight, prologue.epsilon);
+    return linearTogether(normed, weight, { bias, update, residual });
+  }
   const product = (b: Tensor, columns: number) =>
-    ({ layout: "nt", a: x, b, out: device.empty([m, columns]), m, n: columns, k }) as const;
+    ({ layout: "nt", a: x, b, out: device.empty([m, columns]), m, n: columns, k, prologue }) as const;
   const whole = product(weight, n);
   const call = bias ? { ...whole, bias } : whole;
   if (!update && !takesUpdate(m, weight)) {
@@ -41,7 +52,7 @@ export function linearTogether(x: Tensor, weight: Tensor, { bias, update, residu
     if (residual) addInto(call.out, residual);
     return call.out;
   }
-  const down = update && product(update.a, update.a.shape[0] ?? 0);
+  const down = update && product(update.a, rowsOf(update.a));
   if (down) matmulInto(device, down);
   matmulInto(device, { ...call, finish: { residual, lowRank: update && down && { ...update, down: down.out } } });
   down?.out.dispose();
