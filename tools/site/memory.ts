@@ -47,7 +47,13 @@ export async function memoryTable(filter = ""): Promise<string> {
         "paper-main",
         [...model(student), ...beside, ...step, "teacher.residence=resident"],
       ],
+      [
+        "the same, both held in eight bits",
+        "paper-main",
+        [...model(student), ...beside, ...step, "teacher.residence=resident", "model.base=int8", "teacher.base=int8"],
+      ],
       ["7B, adapter of rank 16", "paper-main", [...model(teacher), ...alone, ...step]],
+      ["the same, its base in eight bits", "paper-main", [...model(teacher), ...alone, ...step, "model.base=int8"]],
       ["3B, all weights", "paper-main", [...model(student), ...alone, ...step, "model.lora="]],
       [
         "3B with adapter, Qwen3-VL-8B teacher in turns",

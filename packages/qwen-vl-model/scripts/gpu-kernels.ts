@@ -21,6 +21,8 @@ const kernels = new Map<string, Kernel>(); // by text
 await addKernels({ lora: true, responses: 8 });
 await addKernels({ lora: true, responses: 1 });
 await addKernels({ lora: false, responses: 2 });
+await addKernels({ lora: true, responses: 8, base: "int8" });
+await addKernels({ lora: true, responses: 1, base: "int8" });
 
 const device = await openDevice({ family: "workgroup" });
 const { gpu } = device;
@@ -41,10 +43,21 @@ for (const kernel of kernels.values()) {
 process.exit(0); // a device that runs nothing is never idle
 
 /** Those of a group's generation and, with an adapter, of its update. */
-async function addKernels({ lora, responses }: { lora: boolean; responses: number }): Promise<void> {
+async function addKernels({
+  lora,
+  responses,
+  base,
+}: {
+  readonly lora: boolean;
+  readonly responses: number;
+  readonly base?: "int8";
+}): Promise<void> {
   using planning = planningDevice(typicalCard);
   planning.onPlannedDispatch = (kernel) => kernels.set(kernel.wgsl, kernel);
-  const model = new QwenVLModel(config, Weights.allocate(planning, config, "bf16"));
+  const model = new QwenVLModel(
+    config,
+    Weights.allocate(planning, config, "bf16", () => false, base),
+  );
   if (lora)
     model.adapter = Adapter.create(planning, config, { rank: 16, alpha: 32, targets: TEXT_PROJECTIONS }, [0, 0]);
   const group = workloadGroup(config, { promptTokens: 500, images: [IMAGE], responses, responseTokens: 64 });

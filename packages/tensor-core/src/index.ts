@@ -4,8 +4,15 @@ export { checkpoint } from "./autograd/checkpoint.ts";
 export { type BackwardOptions, grad, noGrad, type Recorded, record } from "./autograd/tape.ts";
 export { cardBudget } from "./device/budget.ts";
 export { Device, type Dispatch } from "./device/device.ts";
-export { type AdapterFacts, type KernelFamily, typicalCard } from "./device/facts.ts";
-export { adapterAdvice, adapterNames, type DeviceOptions, openDevice, planningDevice } from "./device/open.ts";
+export { type AdapterFacts, type AdapterNotes, type KernelFamily, typicalCard } from "./device/facts.ts";
+export {
+  adapterAdvice,
+  adapterNames,
+  type DeviceOptions,
+  keepNotes,
+  openDevice,
+  planningDevice,
+} from "./device/open.ts";
 export { type DType, fromBf16, type HostArray, toBf16 } from "./dtype.ts";
 export { isOutOfMemory, TensorError, type TensorErrorCode } from "./error.ts";
 export { type Block, copyBlock, type HostTensor, uploadBlock } from "./memory/block.ts";
@@ -23,3 +30,4 @@ export { defineKernel, type Kernel, type KernelSpec, type StorageElement, type U
 export type { KernelTime } from "./submit/profiler.ts";
 export { type WarmUpProgress, warmUp } from "./submit/warm-up.ts";
 export { type RowPart, Tensor } from "./tensor.ts";
+export { type TunedProduct, type TunedRow, tuneProducts } from "./tune.ts";

@@ -96,6 +96,11 @@ function contradictions(config: JobConfig): (readonly [path: readonly string[], 
       ["environment", "scoring"],
       "scoring by a judge needs the section judge",
     ],
+    [
+      config.model.base !== undefined && !config.model.lora,
+      ["model", "base"],
+      "int8 is for weights that stay as they are: train an adapter with model.lora, or take it out",
+    ],
     [iapo !== undefined && !teacher, ["iapo"], "needs the section teacher"],
     [iapo !== undefined && baseline !== undefined, ["baseline"], "stands in place of iapo: take one of them out"],
     [

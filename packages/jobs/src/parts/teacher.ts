@@ -98,8 +98,8 @@ async function teacherOf(
   source: ModelSource,
   loading: Loading,
 ): Promise<{ readonly model: DifferentiablePolicy; readonly writer: ScoringWriter["writer"] }> {
-  const { dtype, minPixels, maxPixels } = source;
-  const id = { weights: await weightsName(policy, source, loading), dtype, minPixels, maxPixels };
+  const { dtype, base, minPixels, maxPixels } = source;
+  const id = { weights: await weightsName(policy, source, loading), dtype, base, minPixels, maxPixels };
   return { model: policy.differentiable(), writer: { id: JSON.stringify(id), policy } };
 }
 

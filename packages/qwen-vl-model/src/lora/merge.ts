@@ -3,17 +3,19 @@ import {
   add,
   cast,
   castInto,
+  type DType,
   matmul,
   multiply,
   noGrad,
   rowRange,
   scope,
   type Tensor,
+  widenInt8,
   withTag,
 } from "@iapo/tensor-core";
 import { at, rowsOf } from "../checked.ts";
 import { QwenVLError } from "../error.ts";
-import { emptyOf, type Weight, Weights } from "../weights/weights.ts";
+import { emptyOf, type RunDType, type Weight, Weights } from "../weights/weights.ts";
 import type { Adapter, AdapterPair } from "./adapter.ts";
 
 /** Rows are merged by multiples of this, which start at a byte that a binding may start at. */
@@ -28,7 +30,10 @@ const SUM_BYTES = 32 * 2 ** 20;
 export function mergedWeights(weights: Weights, adapter: Adapter | undefined): Weights {
   checkTies(weights, adapter);
   const merged = scope(() =>
-    [...weights].map((weight): Weight => ({ ...weight, run: mergedRun(weight, adapter), master: undefined })),
+    [...weights].map(({ name, shape, ...weight }): Weight => {
+      const run = mergedRun({ name, shape, ...weight }, adapter, weights.dtype);
+      return { name, shape, run, master: undefined };
+    }),
   );
   return new Weights(weights.device, weights.dtype, merged);
 }
@@ -43,26 +48,35 @@ export function checkTies(weights: Weights, adapter: Adapter | undefined): void 
   );
 }
 
-/** One weight with `adapter` merged in; an alias of its run copy where the adapter does not touch it. */
-export function mergedRun({ name, run }: Weight, adapter: Adapter | undefined): Tensor {
+/**
+ * One weight with `adapter` merged in; an alias of its run copy where the adapter does not touch it. What is held in eight bits is widened, which is
+ * exact, and held as `dtype` says.
+ */
+export function mergedRun({ name, run, scales }: Weight, adapter: Adapter | undefined, dtype: RunDType): Tensor {
   const replaced = adapter?.replaced.get(name);
-  if (replaced) return noGrad(() => scope(() => converted(replaced, run)));
   const pair = adapter?.pairs.get(name.replace(/\.weight$/, ""));
-  return pair ? noGrad(() => scope(() => mergedMatrix(run, pair))) : run.alias();
+  if (!replaced && !pair && !scales) return run.alias();
+  return noGrad(() =>
+    scope(() => {
+      if (replaced) return heldAs(replaced, scales ? dtype : run.dtype);
+      const base = scales ? widenInt8({ values: run, scales }, 0, rowsOf(run)) : run;
+      return pair ? mergedMatrix(base, pair, scales ? dtype : run.dtype) : heldAs(base, dtype);
+    }),
+  );
 }
 
-/** `matrix` held as `like` is. */
-function converted(matrix: Tensor, like: Tensor): Tensor {
-  const result = withTag("weights", () => emptyOf(like.device, like.shape, like.dtype));
+function heldAs(matrix: Tensor, dtype: DType): Tensor {
+  const result = withTag("weights", () => emptyOf(matrix.device, matrix.shape, dtype));
   castInto(result, matrix);
   return result;
 }
 
-function mergedMatrix(base: Tensor, { a, b, scale }: AdapterPair): Tensor {
+function mergedMatrix(base: Tensor, { a, b, scale }: AdapterPair, dtype: DType): Tensor {
   const parts = base.parts();
   const columns = base.size / rowsOf(base);
-  const shardBytes = at(parts, 0).tensor.bytes; // sharded as the base is
-  const merged = withTag("weights", () => base.device.emptyMatrix([rowsOf(base), columns], base.dtype, shardBytes));
+  const shardRows = rowsOf(at(parts, 0).tensor); // sharded as the base is
+  const shardBytes = shardRows * columns * (dtype === "bf16" ? 2 : 4);
+  const merged = withTag("weights", () => base.device.emptyMatrix([rowsOf(base), columns], dtype, shardBytes));
   const step = Math.max(1, Math.floor(SUM_BYTES / (ROW_STEP * columns * 4))) * ROW_STEP;
   const targets = merged.parts();
   parts.forEach(({ start, tensor: part }, k) => {

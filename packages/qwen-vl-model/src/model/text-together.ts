@@ -65,6 +65,7 @@ function togetherOf(
   names: readonly string[],
   rows: number,
 ): Projection | undefined {
+  if (names.some((name) => weights.weight(`${name}.weight`).scales)) return undefined; // in eight bits
   const weight = stackOf(names.map((name) => weights.get(`${name}.weight`)));
   const biased = names.filter((name) => weights.has(`${name}.bias`));
   const bias = stackOf(biased.map((name) => weights.get(`${name}.bias`)));

@@ -4,6 +4,7 @@ import { loadConfig } from "../config/model-config.ts";
 import type { ModelSettings, ModelSource } from "../config/model-settings.ts";
 import { tensorTable } from "../config/tensor-table.ts";
 import type { QwenVLConfig } from "../config/types.ts";
+import { QwenVLError } from "../error.ts";
 import { resolveModel } from "../hub/index.ts";
 import { Adapter, TEXT_PROJECTIONS } from "../lora/adapter.ts";
 import { QwenVLModel } from "../model/model.ts";
@@ -50,6 +51,9 @@ export async function loadPolicyParts(
 ): Promise<LoadedPolicy> {
   const settings = { ...(typeof source === "string" ? {} : source), ...options };
   const { lora, frozen = false, residence = "resident", seed = 0, minPixels, maxPixels } = settings;
+  const isTrained = !frozen && lora === undefined && residence === "resident";
+  if (settings.base === "int8" && isTrained)
+    throw new QwenVLError("config", "base: int8 holds weights that stay as they are: train an adapter (lora) on them");
   const directory = await modelDirectory(source, options);
   const config = await loadConfig(directory);
   refuseHiddenCard(device, config);
@@ -59,7 +63,7 @@ export async function loadPolicyParts(
     await weights.check(); // not only when its turn comes
     return { model: new QwenVLModel(config, new Weights(device, "f32", [])), processor, weights };
   }
-  const loaded = await weights.load({ trained: !frozen && lora === undefined });
+  const loaded = await weights.load({ trained: isTrained });
   try {
     const targets = lora?.targets ?? TEXT_PROJECTIONS;
     const adapter = lora && Adapter.create(device, config, { ...lora, targets }, deriveSeed("adapter", seed));

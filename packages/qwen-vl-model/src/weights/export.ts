@@ -72,7 +72,7 @@ function tensorSources({ config, weights, adapter }: QwenVLModel): TensorSource[
     dtype,
     shape: weight.shape,
     data: async function* () {
-      using run = mergedRun(weight, adapter);
+      using run = mergedRun(weight, adapter, weights.dtype);
       yield* filePieces(run, dtype);
     },
   }));

@@ -2,12 +2,14 @@
 import { type Device, deriveSeed, randomWords, type Seed } from "@iapo/tensor-core";
 import { rowsOf } from "../checked.ts";
 import type { QwenVLConfig } from "../config/types.ts";
-import { writeValues } from "./load.ts";
+import { fill } from "./load.ts";
 import { type RunDType, type Weight, Weights } from "./weights.ts";
 
 export interface InitializeOptions {
   readonly dtype?: RunDType;
   readonly trainable?: (name: string) => boolean;
+  /** As in {@link LoadWeightsOptions}. */
+  readonly base?: "int8" | undefined;
   /**
    * Deviation of the embedding's and the matrices' values; default 0.02, as Hugging Face's `initializer_range`. `fan_in` is 1 / sqrt(columns) of
    * each matrix, with which a narrow model learns sooner.
@@ -26,7 +28,7 @@ export function initializeWeights(
   options: InitializeOptions = {},
 ): Weights {
   const { dtype = "f32", deviation = 0.02 } = options;
-  const weights = Weights.allocate(device, config, dtype, options.trainable);
+  const weights = Weights.allocate(device, config, dtype, options.trainable, options.base);
   try {
     for (const weight of weights) fillRandom(weight, seed, dtype, deviation);
   } catch (error) {
@@ -42,16 +44,16 @@ function fillRandom(
   dtype: RunDType,
   deviation: NonNullable<InitializeOptions["deviation"]>,
 ): void {
-  const { name, run, master } = weight;
-  const vector = weight.shape.length === 1;
-  const spread = deviation === "fan_in" ? 1 / Math.sqrt(run.size / rowsOf(weight)) : deviation;
-  for (let start = 0; start < run.size; start += PIECE) {
-    const count = Math.min(PIECE, run.size - start);
+  const { name, shape } = weight;
+  const vector = shape.length === 1;
+  const size = shape.reduce((product, length) => product * length, 1);
+  const spread = deviation === "fan_in" ? 1 / Math.sqrt(size / rowsOf(weight)) : deviation;
+  for (let start = 0; start < size; start += PIECE) {
+    const count = Math.min(PIECE, size - start);
     const values = vector
       ? new Float32Array(count).fill(name.endsWith(".bias") ? 0 : 1)
       : normals(count, deriveSeed(...seed, name, start), spread);
-    writeValues(run, values, start, dtype);
-    if (master && master !== run) writeValues(master, values, start, "f32");
+    fill(weight, values, start, dtype);
   }
 }
 

@@ -1,7 +1,8 @@
 // From a checkpoint directory to the GPU, in pieces: no tensor is ever whole in JavaScript memory.
-import { type Device, fromBf16, type Tensor, toBf16 } from "@iapo/tensor-core";
+import { type Device, fromBf16, type Tensor, toBf16, toInt8 } from "@iapo/tensor-core";
 import type { SafetensorsReader, TensorInfo } from "@iapo/tensor-core/safetensors";
 import type { QwenVLConfig } from "../config/types.ts";
+import { QwenVLError } from "../error.ts";
 import { elementsOf, matchCheckpoint, openCheckpoint, storedDType } from "./checkpoint.ts";
 import { type RunDType, type Weight, Weights } from "./weights.ts";
 
@@ -10,6 +11,8 @@ export interface LoadWeightsOptions {
   readonly dtype?: RunDType | undefined;
   /** Which tensors get an f32 master, by published name. Default: none. */
   readonly trainable?: ((name: string) => boolean) | undefined;
+  /** `int8`: projections of the decoder without a master in eight bits. */
+  readonly base?: "int8" | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   /** Heard between pieces of 64 MiB. */
   readonly signal?: AbortSignal | undefined;
@@ -36,7 +39,7 @@ export async function loadWeights(
   await using reader = await openCheckpoint(path);
   const matched = await matchCheckpoint(config, reader);
   const dtype = options.dtype ?? storedDType(matched.values());
-  const weights = Weights.allocate(device, config, dtype, options.trainable);
+  const weights = Weights.allocate(device, config, dtype, options.trainable, options.base);
   try {
     const totalBytes = [...matched.values()].reduce((sum, info) => sum + info.byteLength, 0);
     let loadedBytes = 0;
@@ -70,12 +73,28 @@ async function* fillWeight(
   let at = 0;
   for await (const piece of reader.pieces(info.name)) {
     const values = elementsOf(piece, info.dtype);
-    writeValues(weight.run, values, at, dtype);
-    if (weight.master && weight.master !== weight.run) writeValues(weight.master, values, at, "f32");
+    fill(weight, values, at, dtype);
     at += values.length;
     await weight.run.device.idle(); // frees the upload's staging memory before the next piece
     yield piece.byteLength;
   }
+}
+
+/** Writes elements from `start` on into a weight, as it is held. @throws QwenVLError `tensors` for values that are not finite, in eight bits */
+export function fill(weight: Weight, values: Uint16Array | Float32Array, start: number, dtype: RunDType): void {
+  const { name, run, scales, master } = weight;
+  if (!scales) {
+    writeValues(run, values, start, dtype);
+    if (master && master !== run) writeValues(master, values, start, "f32");
+    return;
+  }
+  const group = (4 * run.size) / scales.size;
+  const held = values instanceof Uint16Array ? fromBf16(values) : dtype === "bf16" ? fromBf16(toBf16(values)) : values;
+  const int8 = toInt8(held, group);
+  if (int8.scales.some(Number.isNaN))
+    throw new QwenVLError("tensors", `${name} has values that are not finite, which eight bits cannot hold`);
+  run.write(int8.values, start / 4);
+  scales.write(int8.scales, start / group);
 }
 
 /** Writes elements from `start` on over a tensor's row parts; `rounded` is the precision that the values are cut to. */

@@ -14,20 +14,17 @@ export interface WeightSourceOptions {
   readonly onPhase?: ((phase: string) => void) | undefined;
 }
 
+/** How weights are held, and those that come from no file. */
+type HeldAs = Pick<ModelSource, "dtype" | "base" | "initialize">;
+
 export class WeightSource {
   readonly #device: Device;
   readonly #config: QwenVLConfig;
   readonly #directory: string;
-  readonly #settings: Pick<ModelSource, "dtype" | "initialize">;
+  readonly #settings: HeldAs;
   readonly #options: WeightSourceOptions;
 
-  constructor(
-    device: Device,
-    config: QwenVLConfig,
-    directory: string,
-    settings: Pick<ModelSource, "dtype" | "initialize">,
-    options: WeightSourceOptions,
-  ) {
+  constructor(device: Device, config: QwenVLConfig, directory: string, settings: HeldAs, options: WeightSourceOptions) {
     this.#device = device;
     this.#config = config;
     this.#directory = directory;
@@ -42,20 +39,20 @@ export class WeightSource {
 
   /** @throws as `loadWeights` */
   async load({ trained, quiet = false }: { readonly trained: boolean; readonly quiet?: boolean }): Promise<Weights> {
-    const { dtype, initialize } = this.#settings;
+    const { dtype, base, initialize } = this.#settings;
     const { signal, onPhase } = this.#options;
     const trainable = (): boolean => trained;
     if (this.#device.gpu === undefined) {
       // A planning device holds no values: nothing is read but how matrices are stored.
       const held = dtype ?? (initialize === undefined ? await storedAs(this.#directory, this.#config) : "f32");
-      return Weights.allocate(this.#device, this.#config, held, trainable);
+      return Weights.allocate(this.#device, this.#config, held, trainable, base);
     }
     if (initialize !== undefined) {
-      const options = { ...(dtype && { dtype }), trainable, deviation: "fan_in" } as const;
+      const options = { ...(dtype && { dtype }), trainable, base, deviation: "fan_in" } as const;
       return initializeWeights(this.#device, this.#config, deriveSeed("model", initialize), options);
     }
     return loadWeights(this.#device, this.#config, this.#directory, {
-      ...{ dtype, trainable, signal },
+      ...{ dtype, trainable, base, signal },
       onProgress: ({ loadedBytes, totalBytes }) => {
         if (!quiet) onPhase?.(`load ${Math.floor((100 * loadedBytes) / totalBytes)} %`);
       },

@@ -5,6 +5,7 @@ import {
   type Device,
   type DType,
   emptyStack,
+  int8Group,
   noGrad,
   scope,
   type Tensor,
@@ -27,6 +28,8 @@ export interface Weight {
   readonly shape: readonly number[];
   /** What forward passes read. */
   readonly run: Tensor;
+  /** Of a frozen matrix in eight bits, whose `run` are its values: u32 [out, in / 4]. */
+  readonly scales?: Tensor | undefined;
   /** What the optimizer updates: the run copy itself where that is f32 and unrounded, absent where the weight is frozen. */
   master: Tensor | undefined;
 }
@@ -34,6 +37,14 @@ export interface Weight {
 /** A weight that is trained. */
 export interface TrainableWeight extends Weight {
   readonly master: Tensor;
+}
+
+/** What may be held in eight bits: the projections of the text decoder, where a group of neighbors divides their rows. Embedding, head and vision stay. */
+const INT8_NAME = /^model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)\.weight$/;
+
+/** Elements that share a scale where a tensor is held in eight bits; undefined where it is not. */
+function int8GroupOf(name: string, [, width = 0]: readonly number[]): number | undefined {
+  return INT8_NAME.test(name) ? int8Group(width) : undefined;
 }
 
 /** `[out, in]` of a published shape: the patch embedding's `[d, 3, 2, p, p]` is a matrix too. */
@@ -59,17 +70,29 @@ export class Weights {
     this.#byName = new Map([...weights].map((weight) => [weight.name, weight]));
   }
 
-  /** Room for every tensor of `config`, contents undefined. Trainable names get an f32 master. Throws `out_of_memory`, keeping nothing. */
+  /**
+   * Room for every tensor of `config`, contents undefined. Trainable names get an f32 master; where `base` is `int8`, other projections of the decoder
+   * are held in eight bits. Throws `out_of_memory`, keeping nothing.
+   */
   static allocate(
     device: Device,
     config: QwenVLConfig,
     dtype: RunDType,
     trainable: (name: string) => boolean = () => false,
+    base?: "int8",
   ): Weights {
+    const groupOf = (name: string, shape: readonly number[]): number | undefined =>
+      base === "int8" && !trainable(name) ? int8GroupOf(name, storedShape(shape)) : undefined;
     const weights = scope(() => {
       const table = tensorTable(config);
-      const runs = runCopies(device, table, dtype);
+      const runs = runCopies(
+        device,
+        table.filter(({ name, shape }) => groupOf(name, shape) === undefined),
+        dtype,
+      );
       return table.map(({ name, shape }): Weight => {
+        const group = groupOf(name, shape);
+        if (group !== undefined) return { name, shape, master: undefined, ...int8Of(device, shape, group) };
         const run = found(runs, name);
         const own = trainable(name) && dtype === "bf16";
         const master = own
@@ -105,8 +128,9 @@ export class Weights {
   }
 
   dispose(): void {
-    for (const { run, master } of this) {
+    for (const { run, scales, master } of this) {
       run.dispose();
+      scales?.dispose();
       master?.dispose();
     }
   }
@@ -132,6 +156,17 @@ function runCopies(device: Device, table: readonly TensorSpec[], dtype: RunDType
     for (const [i, name] of names.entries()) runs.set(name, at(made, i));
   }
   return runs;
+}
+
+function int8Of(
+  device: Device,
+  [rows = 0, columns = 0]: readonly number[],
+  group: number,
+): { readonly run: Tensor; readonly scales: Tensor } {
+  return withTag("weights", () => ({
+    run: device.empty([rows, columns / 4], "u32"),
+    scales: device.empty([rows, columns / group]),
+  }));
 }
 
 /** A bf16 matrix is cut where its f32 twins (master, gradient, moments) have to be: all have the same row shards. */

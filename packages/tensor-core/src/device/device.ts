@@ -47,7 +47,7 @@ export class Device {
   /** Within `keepPacked`. */
   packed: PackedCopies | undefined;
   /** On a planning device: hears of each dispatch that would be recorded. */
-  onPlannedDispatch: (kernel: Kernel) => void = () => {};
+  onPlannedDispatch: (kernel: Kernel, call: Dispatch) => void = () => {};
   readonly #recorder: Recorder | undefined;
   readonly #ownsGpu: boolean;
   /** Whether what was last recorded whole had new kernels. */
@@ -56,6 +56,8 @@ export class Device {
   #handedFlops = 0;
   /** In place of a recorder, on a planning device. */
   readonly #planned: Capturing = { capture: undefined };
+  /** The end of what had been handed over at the last `relieve`. */
+  #behind: Promise<undefined> | undefined;
   #failure: TensorError | undefined;
   #closed = false;
 
@@ -172,8 +174,8 @@ export class Device {
       tensor.storage.version++;
     }
     if (!this.#recorder) {
-      this.onPlannedDispatch(kernel);
-      this.#planned.capture?.add([], [], () => this.onPlannedDispatch(kernel));
+      this.onPlannedDispatch(kernel, call);
+      this.#planned.capture?.add([], [], () => this.onPlannedDispatch(kernel, call));
       return;
     }
     const label = () =>
@@ -299,13 +301,17 @@ export class Device {
   }
 
   /**
-   * Between parts of long work: where more than 70 % of the budget is reserved, waits for the GPU and frees what is idle. What is freed while
-   * the GPU is behind is there again only once it has caught up. A software adapter is waited for in any case, so that little is under way when
-   * someone wants to leave.
+   * Between parts of long work: where more than 70 % of the budget is reserved, waits for the GPU and frees what is idle, which is there again only
+   * once the GPU has caught up. Otherwise waits for the part before the last, so that two are under way at most; a software adapter always.
    */
   async relieve(): Promise<void> {
     const isFull = this.pool.reservedBytes > RELIEF_SHARE * this.pool.budget;
-    if (isFull || this.facts.software) await this.idle();
+    this.flush();
+    const behind = this.#behind;
+    this.#behind = this.gpu && politely(this.gpu.queue.onSubmittedWorkDone());
+    this.#behind?.catch(() => {}); // it was lost, which the next check tells
+    await (isFull || this.facts.software ? this.idle() : behind);
+    this.check();
     if (isFull) this.trim();
   }
 

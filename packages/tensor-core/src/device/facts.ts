@@ -3,6 +3,14 @@
 /** `software`: one subgroup per workgroup, tiles in registers. `workgroup`: tiles in workgroup memory, for real GPUs. */
 export type KernelFamily = "software" | "workgroup";
 
+/** What was found out about an adapter before. */
+export interface AdapterNotes {
+  /** Bytes that it really gave. */
+  readonly memory?: number;
+  /** The fastest of kernels that give equal bits, by product. */
+  readonly tuning?: Readonly<Record<string, string>>;
+}
+
 export interface AdapterFacts {
   readonly vendor: string;
   readonly architecture: string;
@@ -27,6 +35,8 @@ export interface AdapterFacts {
   readonly offsetAlignment: number;
   readonly maxWorkgroupsPerDimension: number;
   readonly family: KernelFamily;
+  /** By product: which of several kernels of equal bits is taken, where `iapo doctor --tune` has made a choice. */
+  readonly tuning: Readonly<Record<string, string>>;
 }
 
 /** Some drivers report a length of 0 for bindings of 2 GiB and more, and clamp what is read of them by it (crbug 435684920). */
@@ -37,7 +47,7 @@ export const typicalCard: AdapterFacts = {
   ...{ vendor: "", architecture: "", device: "", description: "a graphics card that binds 2 GiB at once" },
   ...{ software: false, cardBeside: null, subgroupSize: 32, subgroupMinSize: 32, subgroupMaxSize: 32 },
   ...{ features: ["subgroups", "timestamp-query"], maxBinding: LARGEST_BINDING, maxBuffer: 2 ** 32 - 256 },
-  ...{ offsetAlignment: 256, maxWorkgroupsPerDimension: 65535, family: "workgroup" },
+  ...{ offsetAlignment: 256, maxWorkgroupsPerDimension: 65535, family: "workgroup", tuning: {} },
 };
 
 const SOFTWARE = /llvmpipe|lavapipe|swiftshader|softpipe|basic render|warp/i;
@@ -82,5 +92,6 @@ export function factsOf(device: Readable, info: Info, family?: KernelFamily): Ad
     offsetAlignment: device.limits.minStorageBufferOffsetAlignment,
     maxWorkgroupsPerDimension: device.limits.maxComputeWorkgroupsPerDimension,
     family: family ?? (software && subgroupSize > 0 ? "software" : "workgroup"),
+    tuning: {},
   };
 }

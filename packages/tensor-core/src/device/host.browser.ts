@@ -1,4 +1,6 @@
 // The browser's counterpart of host.node.ts.
+import { TensorError } from "../error.ts";
+import type { AdapterNotes } from "./facts.ts";
 import type { WebGpu } from "./webgpu.ts";
 
 /** The page's GPU object. */
@@ -37,6 +39,15 @@ export function namesIn(): string[] {
 
 export function adviceForSystem(): string {
   return "This browser gives none: WebGPU needs a secure context (https or localhost), and a browser and a GPU that have it.";
+}
+
+/** A page keeps nothing. */
+export function readNotes(): AdapterNotes {
+  return {};
+}
+
+export function writeNotes(): string {
+  throw new TensorError("argument", "a page keeps no notes of its adapter");
 }
 
 export function cardInSight(): undefined {

@@ -5,6 +5,7 @@ import { runInNewContext } from "node:vm";
 import { TensorError } from "../error.ts";
 import type { WebGpu } from "./webgpu.ts";
 
+export { readNotes, writeNotes } from "./adapter-notes.node.ts";
 export { adviceForSystem, cardInSight } from "./advice.node.ts";
 export { cardMemory as deviceMemory } from "./card-memory.node.ts";
 

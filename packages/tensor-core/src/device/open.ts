@@ -1,10 +1,19 @@
 // Opens a device with what the adapter can give, and never fails where a lesser device would do.
 
-import { adviceForSystem, cardInSight, environmentOptions, listAdapters, namesIn, systemGpu } from "#host";
+import {
+  adviceForSystem,
+  cardInSight,
+  environmentOptions,
+  listAdapters,
+  namesIn,
+  readNotes,
+  systemGpu,
+  writeNotes,
+} from "#host";
 import { TensorError } from "../error.ts";
 import { defaultBudget } from "./budget.ts";
 import { Device } from "./device.ts";
-import { type AdapterFacts, factsOf, type KernelFamily } from "./facts.ts";
+import { type AdapterFacts, type AdapterNotes, factsOf, type KernelFamily } from "./facts.ts";
 import type { WebGpu } from "./webgpu.ts";
 
 export interface DeviceOptions {
@@ -40,7 +49,8 @@ const FEATURES: readonly GPUFeatureName[] = ["subgroups", "timestamp-query"];
 export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   const environment = environmentOptions();
   const { device, powerPreference = "high-performance", adapter: name = environment.adapter } = options;
-  const budget = (facts: AdapterFacts) => options.memoryBudget ?? environment.memoryBudget ?? defaultBudget(facts);
+  const budget = (facts: AdapterFacts, notes?: AdapterNotes) =>
+    options.memoryBudget ?? environment.memoryBudget ?? defaultBudget(facts, notes);
   if (device) {
     const facts = factsOf(device, device.adapterInfo, options.family);
     return new Device(device, facts, budget(facts), false);
@@ -50,8 +60,12 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
     options.limits === "default" ? {} : wanted(adapter, options.subgroups ?? true),
   );
   const found = factsOf(gpu, adapter.info, options.family);
-  const facts = found.software && name === "" ? { ...found, cardBeside: cardInSight() ?? null } : found;
-  return new Device(gpu, facts, budget(facts));
+  const cardBeside = found.software && name === "" ? (cardInSight() ?? null) : null;
+  const warnings: string[] = [];
+  const notes = readNotes(found, (message) => warnings.push(message));
+  const opened = new Device(gpu, { ...found, cardBeside, tuning: notes.tuning ?? {} }, budget(found, notes));
+  for (const message of warnings) opened.warn(message);
+  return opened;
 }
 
 async function requestAdapter(name: string, powerPreference: GPUPowerPreference): Promise<GPUAdapter> {
@@ -83,6 +97,11 @@ function wanted(adapter: GPUAdapter, subgroups: boolean): GPUDeviceDescriptor {
   // A view that no binding can start at is copied. The smallest value that may be asked for is 32.
   requiredLimits.minStorageBufferOffsetAlignment = Math.max(32, adapter.limits.minStorageBufferOffsetAlignment);
   return { requiredFeatures, requiredLimits };
+}
+
+/** Keeps what was found out about the device's adapter for later runs, beside what is known. Returns the file. @throws the file system's error */
+export function keepNotes({ facts }: Device, notes: AdapterNotes): string {
+  return writeNotes(facts, notes);
 }
 
 /** Name and backend of each adapter of this system; a part of a name is what `DeviceOptions.adapter` takes. In a browser none. */

@@ -11,9 +11,17 @@ import { checked, type MatmulCall, type Problem, type ProblemShape } from "./pro
 import { dispatchRows, fitsRows } from "./rows.ts";
 import { dispatchSimple } from "./simple.ts";
 import { dispatchTile, TILE_COLUMNS } from "./tile.ts";
+import { dispatchChoice, type Tuning, tuningKey } from "./tuning.ts";
 import { dispatchWorkgroup } from "./workgroup.ts";
 
 export type { MatmulCall, MatmulLayout } from "./problem.ts";
+
+/** Whether a kernel reads b in eight bits itself: those of cards do. Else its rows are widened first. */
+export function readsInt8({ facts }: Device, call: MatmulCall): boolean {
+  if (facts.family !== "workgroup" && facts.subgroupSize === 8) return false;
+  const problem = checked(call);
+  return fitsFewRows(problem) || fitsPanels(problem);
+}
 
 /** Records the product. Throws `shape`, `dtype` or `argument` for operands that do not fit the sizes. */
 export function matmulInto(device: Device, call: MatmulCall): void {
@@ -28,6 +36,19 @@ export function matmulInto(device: Device, call: MatmulCall): void {
   const [a, b] = [aligned(problem.a, temporary), aligned(problem.b, temporary)];
   const bias = problem.bias && aligned(problem.bias, temporary);
   const ready = { ...problem, a, b, bias };
+  const { tuning } = device.facts;
+  const chosen = hasChoices(tuning) ? tuning[tuningKey(ready)] : undefined;
+  if (chosen === undefined || !dispatchChoice(device, ready, chosen)) dispatchAsUsual(device, ready, temporary);
+  for (const tensor of temporary) tensor.dispose();
+}
+
+/** Without building a key for each product where there are none. */
+function hasChoices(tuning: Tuning): boolean {
+  for (const _ in tuning) return true;
+  return false;
+}
+
+function dispatchAsUsual(device: Device, ready: Problem, temporary: Tensor[]): void {
   switch (pathOf(device, ready)) {
     case "simple":
       dispatchSimple(device, ready);
@@ -48,7 +69,6 @@ export function matmulInto(device: Device, call: MatmulCall): void {
       tile(device, ready, temporary);
       break;
   }
-  for (const tensor of temporary) tensor.dispose();
 }
 
 /** Which kernel computes a problem: a pure function of its shape and the adapter's facts. */
@@ -84,8 +104,8 @@ function pathOf(device: Device, problem: ProblemShape): MatmulPath {
   const { family, subgroupSize } = device.facts;
   const small = m * n * k < SMALL || m < 4 || n < 16;
   if (family === "workgroup" || subgroupSize !== 8) {
-    if (m * n * k >= SMALL && fitsFewRows(problem)) return "fewRows";
-    if (small) return "simple";
+    if ((problem.scales || m * n * k >= SMALL) && fitsFewRows(problem)) return "fewRows";
+    if (small && !problem.scales) return "simple";
     return fitsPanels(problem) ? "panels" : "workgroup";
   }
   if (layout === "nt" && m <= FEW_ROWS && m * n * k >= SMALL && fitsRows(problem)) return "rows";

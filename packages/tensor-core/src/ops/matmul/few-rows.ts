@@ -5,7 +5,18 @@ import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";
 import { K_BLOCK, range, startWgsl } from "./canonical.ts";
 import { type FinishKind, finishCall, finishText } from "./finish.ts";
-import { bindingsOf, type Problem, type ProblemShape, problemUniforms, uniformsOf } from "./problem.ts";
+import {
+  bindingsOf,
+  type Element,
+  elementOf,
+  type Problem,
+  type ProblemShape,
+  problemUniforms,
+  scaleUniforms,
+  scaleUniformsOf,
+  suffixOf,
+  uniformsOf,
+} from "./problem.ts";
 import { type PrologueKind, prologueCall, prologueText } from "./prologue.ts";
 
 const THREADS = 128;
@@ -17,26 +28,31 @@ const BLOCKS = 8;
 const MOST_ROWS = 16;
 
 /** Weights in one load of a thread. */
-const loadOf = (bf16: boolean): number => (bf16 ? 8 : 4);
+const loadOf: Readonly<Record<Element, number>> = { f32: 4, bf16: 8, int8: 16 };
 
-export function fitsFewRows({ layout, b, m, k, block }: ProblemShape): boolean {
-  return layout === "nt" && m <= MOST_ROWS && block === K_BLOCK && k > 0 && k % loadOf(b.dtype === "bf16") === 0;
+export function fitsFewRows({ layout, b, scales, m, k, block }: ProblemShape): boolean {
+  const isWhole = k > 0 && k % loadOf[elementOf({ b, scales })] === 0;
+  return layout === "nt" && m <= MOST_ROWS && block === K_BLOCK && isWhole;
 }
 
-/** Values of one load, as scalars. */
-function widened(word: string, bf16: boolean): string[] {
+/** Values of one load, as scalars; in eight bits times `scale`, which is exact. */
+function widened(word: string, element: Element, scale: string): string[] {
   const parts = [..."xyzw"].map((c) => `${word}.${c}`);
-  if (!bf16) return parts;
+  if (element === "f32") return parts;
+  if (element === "int8")
+    return parts.flatMap((part) =>
+      range(4).map((byte) => `(f32(extractBits(bitcast<i32>(${part}), ${8 * byte}u, 8u)) * ${scale})`),
+    );
   return parts.flatMap((part) => [`bitcast<f32>(${part} << 16u)`, `bitcast<f32>(${part} & 0xffff0000u)`]);
 }
 
 /** `rows`: 1, 2, 4 or 8 of a workgroup. `unrolls`: see panels.ts. */
 const kernel = defineKernel(
-  (bf16: boolean, rows: number, blocks: number, unrolls: boolean, finish: FinishKind, prologue: PrologueKind) => {
+  (element: Element, rows: number, blocks: number, unrolls: boolean, finish: FinishKind, prologue: PrologueKind) => {
     const preparing = prologueText(prologue, rows);
     const finishing = finishText(finish);
     const columns = THREADS / blocks;
-    const lanes = loadOf(bf16);
+    const lanes = loadOf[element];
     const width = Math.min(rows, 4); // rows in a vector
     const vectors = range(rows / width);
     const vector = width === 1 ? "f32" : `vec${width}f`;
@@ -44,17 +60,17 @@ const kernel = defineKernel(
     const pitch = perBlock + 1; // blocks begin in different banks
     const staged = (blocks * perBlock) / THREADS; // vectors that a thread puts there
     const part = (c: number): string => (width === 1 ? "" : `.${"xyzw"[c]}`);
-    const element = (c: number): string =>
+    const given = (c: number): string =>
       `a[aBase + min(firstRow + v * ${width}u + ${c}u, P.m - 1u) * P.aStride + min(k, P.k - 1u)]`;
-    const stored = `${vector}(${range(width).map(element).join(", ")})`;
+    const stored = `${vector}(${range(width).map(given).join(", ")})`;
     const value = preparing.value(width, stored, (c) => `v * ${width}u + ${c}u`);
     const stage = range(Math.ceil(staged)).map(
       (i) => `{ let e = thread + ${i * THREADS}u; ${staged < 1 ? `if (e < ${blocks * perBlock}u) ` : ""}{
         let v = e % ${vectors.length}u; let k = base + e / ${perBlock}u * ${K_BLOCK}u + chunk + e % ${perBlock}u / ${vectors.length}u;
         x[e / ${perBlock}u * ${pitch}u + e % ${perBlock}u] = select(${vector}(), ${value}, k < P.k); } }`,
     );
-    const multiply = (word: string, at: string): string =>
-      widened(word, bf16)
+    const multiply = (word: string, at: string, q: string): string =>
+      widened(word, element, `scale${q}`)
         .map((weight, u) =>
           vectors
             .map((v) => `sum${v} = fma(${vector}(${weight}), x[${at} + ${u * vectors.length + v}u], sum${v});`)
@@ -63,15 +79,29 @@ const kernel = defineKernel(
         .join("\n        ");
     const loads = range(CHUNK / lanes);
     const weightAt = (q: string): string => `b[bAt + min(k / ${lanes}u + ${q}, P.k / ${lanes}u - 1u)]`;
+    const scaleAt = (q: string): string =>
+      element === "int8"
+        ? `let scale${q} = scales[((bAt + min(k / ${lanes}u + ${q}, P.k / ${lanes}u - 1u)) * ${lanes}u) >> P.groupShift];`
+        : "";
     const each = range(rows).map((r) => ({
       row: `firstRow + ${r}u`,
       sum: `total${Math.floor(r / width)}${part(r % width)}`,
     }));
     return {
-      name: `matmul_few_rows/${rows}${bf16 ? "/bf16" : ""}/${columns}x${blocks}${prologue && `/${prologue}`}${finish && `/${finish}`}`,
-      reads: { a: "f32", b: bf16 ? "vec4u" : "vec4f", bias: "f32", ...preparing.reads, ...finishing.reads },
+      name: `matmul_few_rows/${rows}${suffixOf(element)}/${columns}x${blocks}${prologue && `/${prologue}`}${finish && `/${finish}`}`,
+      reads: {
+        ...{ a: "f32", b: element === "f32" ? "vec4f" : "vec4u", bias: "f32" },
+        ...(element === "int8" && { scales: "f32" }),
+        ...preparing.reads,
+        ...finishing.reads,
+      },
       writes: { out: "f32" },
-      uniforms: { ...problemUniforms, loads: "u32", ...preparing.uniforms, ...finishing.uniforms },
+      uniforms: {
+        ...{ ...problemUniforms, loads: "u32" },
+        ...(element === "int8" && scaleUniforms),
+        ...preparing.uniforms,
+        ...finishing.uniforms,
+      },
       code: /* wgsl */ `${startWgsl}${preparing.code}${finishing.code}
 var<workgroup> x: array<${vector}, ${blocks * pitch}>;
 var<workgroup> sums: array<${vector}, ${THREADS * vectors.length}>;
@@ -94,16 +124,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     ${vectors.map((v) => `var sum${v} = ${vector}();`).join(" ")}
     for (var chunk = 0u; chunk < min(${K_BLOCK}u, P.k - base); chunk += ${CHUNK}u) {
       let k = base + own * ${K_BLOCK}u + chunk;
-      ${unrolls ? loads.map((q) => `let w${q} = ${weightAt(`${q}u`)};`).join(" ") : ""}
+      ${unrolls ? loads.map((q) => `let w${q} = ${weightAt(`${q}u`)}; ${scaleAt(`${q}u`)}`).join(" ") : ""}
       workgroupBarrier();
       ${stage.join("\n      ")}
       workgroupBarrier();
       ${
         unrolls
           ? loads
-              .map((q) => `{ ${multiply(`w${q}`, `own * ${pitch}u + ${q * lanes * vectors.length}u`)} }`)
+              .map((q) => `{ ${multiply(`w${q}`, `own * ${pitch}u + ${q * lanes * vectors.length}u`, `${q}u`)} }`)
               .join("\n      ")
-          : `for (var q = 0u; q < P.loads; q++) { let w = ${weightAt("q")}; let at = own * ${pitch}u + q * ${lanes * vectors.length}u; ${multiply("w", "at")} }`
+          : `for (var q = 0u; q < P.loads; q++) { let w = ${weightAt("q")}; ${scaleAt("q")} let at = own * ${pitch}u + q * ${lanes * vectors.length}u; ${multiply("w", "at", "q")} }`
       }
     }
     ${vectors.map((v) => `sums[thread * ${vectors.length}u + ${v}u] = sum${v};`).join(" ")}
@@ -136,19 +166,21 @@ function rowsFor(software: boolean, m: number): 1 | 2 | 4 | 8 {
 }
 
 export function dispatchFewRows(device: Device, problem: Problem, variant: FewRowsVariant = {}): void {
-  const { b, batch, m, n, k, prologue } = problem;
+  const { batch, m, n, k, prologue } = problem;
+  const element = elementOf(problem);
   const { software } = device.facts;
   const { rows = rowsFor(software, m), unrolls = !software } = variant;
   const blocks = k <= K_BLOCK ? 1 : BLOCKS;
   const { reads, writes } = bindingsOf(problem);
   const preparing = prologueCall(prologue);
   const finishing = finishCall(problem);
-  device.dispatch(kernel(b.dtype === "bf16", rows, blocks, unrolls, finishing.kind, prologue?.kind ?? ""), {
+  device.dispatch(kernel(element, rows, blocks, unrolls, finishing.kind, prologue?.kind ?? ""), {
     reads: [...reads, ...preparing.reads, ...finishing.reads],
     writes,
     uniforms: [
       ...uniformsOf(problem),
-      CHUNK / loadOf(b.dtype === "bf16"),
+      CHUNK / loadOf[element],
+      ...scaleUniformsOf(problem),
       ...preparing.uniforms,
       ...finishing.uniforms,
     ],

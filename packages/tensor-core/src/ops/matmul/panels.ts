@@ -3,8 +3,20 @@
 import { MOST_FLOPS_AT_ONCE } from "../../device/constants.ts";
 import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";
+import { int8Wgsl } from "../int8/int8-wgsl.ts";
 import { range, startWgsl } from "./canonical.ts";
-import { bindingsOf, type Problem, type ProblemShape, problemUniforms, uniformsOf } from "./problem.ts";
+import {
+  bindingsOf,
+  type Element,
+  elementOf,
+  type Problem,
+  type ProblemShape,
+  problemUniforms,
+  scaleUniforms,
+  scaleUniformsOf,
+  suffixOf,
+  uniformsOf,
+} from "./problem.ts";
 import { dispatchSplit, splitsOf } from "./split.ts";
 
 const DEPTH = 16;
@@ -79,10 +91,16 @@ function store({ panel, size, kMajor }: Operand, i: number, threads: number): st
   return `{ let e = thread + ${i * threads}u; ${place} ${words.join(" ")} }`;
 }
 
-const widened = (group: string): string =>
-  `bitcast<vec4f>(vec4u(b[${group}].x << 16u, b[${group}].x & 0xffff0000u, b[${group}].y << 16u, b[${group}].y & 0xffff0000u))`;
+/** Four elements of b, as f32. */
+const fourOf: Readonly<Record<Element, (group: string) => string>> = {
+  f32: (group) => `b[${group}]`,
+  bf16: (group) =>
+    `bitcast<vec4f>(vec4u(b[${group}].x << 16u, b[${group}].x & 0xffff0000u, b[${group}].y << 16u, b[${group}].y & 0xffff0000u))`,
+  int8: (group) => `(int8_four(b[${group}]) * scales[(${group} * 4u) >> P.groupShift])`,
+};
+const elementTypes = { f32: "vec4f", bf16: "vec2u", int8: "u32" } as const;
 
-function operandsOf(layout: Problem["layout"], bf16: boolean, tile: PanelTile): readonly [Operand, Operand] {
+function operandsOf(layout: Problem["layout"], element: Element, tile: PanelTile): readonly [Operand, Operand] {
   const a: Operand = {
     ...{ panel: "rows", size: tile.rows, kMajor: layout === "tn", four: (group) => `a[${group}]` },
     ...{ base: "matrix * P.m * P.k + P.aColumn", stride: "P.aStride", count: "P.m", first: "rowsFirst" },
@@ -92,7 +110,7 @@ function operandsOf(layout: Problem["layout"], bf16: boolean, tile: PanelTile): 
       panel: "columns",
       size: tile.columns,
       kMajor: layout !== "nt",
-      four: bf16 ? widened : (group) => `b[${group}]`,
+      four: fourOf[element],
     },
     ...{ base: "matrix * P.n * P.k", stride: layout === "nt" ? "P.k" : "P.n", count: "P.n", first: "columnsFirst" },
   };
@@ -101,8 +119,8 @@ function operandsOf(layout: Problem["layout"], bf16: boolean, tile: PanelTile): 
 
 /** `unrolls`: the panel's depth is a constant, which a card's compiler unrolls and a software adapter's would take seconds for. */
 const kernel = defineKernel(
-  (layout: Problem["layout"], bf16: boolean, unrolls: boolean, rows: number, columns: number, perThread: number) => {
-    const operands = operandsOf(layout, bf16, { rows, columns, perThread: perThread as 4 | 8 });
+  (layout: Problem["layout"], element: Element, unrolls: boolean, rows: number, columns: number, perThread: number) => {
+    const operands = operandsOf(layout, element, { rows, columns, perThread: perThread as 4 | 8 });
     const across = columns / COLUMNS;
     const threads = (rows / perThread) * across;
     const parts = operands.flatMap((operand) =>
@@ -123,11 +141,20 @@ const kernel = defineKernel(
           .join("\n    ")
       : `for (var d = 0u; d < P.depth; d++) { ${step("d")} }`;
     return {
-      name: `matmul_panels/${layout}${bf16 ? "/bf16" : ""}/${rows}x${columns}`,
-      reads: { a: "vec4f", b: bf16 ? "vec2u" : "vec4f", bias: "f32" },
+      name: `matmul_panels/${layout}${suffixOf(element)}/${rows}x${columns}`,
+      reads: {
+        ...{ a: "vec4f", b: elementTypes[element], bias: "f32" },
+        ...(element === "int8" && { scales: "f32" }),
+      },
       writes: { out: "f32" },
-      uniforms: { ...problemUniforms, splits: "u32", depth: "u32", rowsBefore: "u32" },
-      code: /* wgsl */ `${startWgsl}
+      uniforms: {
+        ...problemUniforms,
+        splits: "u32",
+        depth: "u32",
+        rowsBefore: "u32",
+        ...(element === "int8" && scaleUniforms),
+      },
+      code: /* wgsl */ `${startWgsl}${element === "int8" ? int8Wgsl : ""}
 var<workgroup> rows: array<f32, ${DEPTH * pitch(rows)}>;
 var<workgroup> columns: array<f32, ${DEPTH * pitch(columns)}>;
 @compute @workgroup_size(${threads})
@@ -178,7 +205,7 @@ export interface PanelVariant {
 }
 
 export function dispatchPanels(device: Device, problem: Problem, variant: PanelVariant = {}): void {
-  const { layout, b, batch, m, n, k } = problem;
+  const { layout, batch, m, n, k } = problem;
   const { tile = tileFor(device, problem), unrolls = !device.facts.software } = variant;
   const splits = variant.splits ?? splitsOf(device, problem, tilesOf(problem, tile), ENOUGH);
   const { rowsAtOnce = Math.max(1, Math.floor(MOST_FLOPS_AT_ONCE / (2 * n * k * batch * tile.rows))) * tile.rows } =
@@ -187,9 +214,9 @@ export function dispatchPanels(device: Device, problem: Problem, variant: PanelV
     for (let rowsBefore = 0; rowsBefore < m; rowsBefore += rowsAtOnce) {
       if (rowsBefore > 0) device.flush();
       const rows = Math.min(rowsAtOnce, m - rowsBefore);
-      device.dispatch(kernel(layout, b.dtype === "bf16", unrolls, tile.rows, tile.columns, tile.perThread), {
+      device.dispatch(kernel(layout, elementOf(problem), unrolls, tile.rows, tile.columns, tile.perThread), {
         ...bindingsOf(part),
-        uniforms: [...uniformsOf(part), splits, DEPTH, rowsBefore],
+        uniforms: [...uniformsOf(part), splits, DEPTH, rowsBefore, ...scaleUniformsOf(part)],
         groups: [Math.ceil(n / tile.columns), Math.ceil(rows / tile.rows), batch * splits],
       });
     }

@@ -13,8 +13,10 @@ export interface MatmulCall {
   readonly layout: MatmulLayout;
   /** f32. */
   readonly a: Tensor;
-  /** f32; bf16 too for `nt` (even k) and `nn` (even n). */
+  /** f32; bf16 too for `nt` (even k) and `nn` (even n), and with `scales` eight bits: u32, four to a word (../int8/int8.ts). */
   readonly b: Tensor;
+  /** f32: of b, one for each group of neighbors in a row. Not batched. */
+  readonly scales?: Tensor;
   /** f32. */
   readonly out: Tensor;
   readonly m: number;
@@ -48,6 +50,7 @@ export interface Problem {
   readonly layout: MatmulLayout;
   readonly a: Tensor;
   readonly b: Tensor;
+  readonly scales?: Tensor | undefined;
   readonly out: Tensor;
   readonly bias: Tensor | undefined;
   readonly biasStart: number;
@@ -67,8 +70,18 @@ export interface Problem {
 /** What a kernel is chosen by. */
 export type ProblemShape = Pick<
   Problem,
-  "layout" | "m" | "n" | "k" | "b" | "batch" | "block" | "aColumns" | "outColumns"
+  "layout" | "m" | "n" | "k" | "b" | "scales" | "batch" | "block" | "aColumns" | "outColumns"
 >;
+/** How the elements of b are held. */
+export type Element = "f32" | "bf16" | "int8";
+
+export function elementOf({ b, scales }: Pick<Problem, "b" | "scales">): Element {
+  if (scales) return "int8";
+  return b.dtype === "bf16" ? "bf16" : "f32";
+}
+
+/** What stands in a kernel's name for it. */
+export const suffixOf = (element: Element): string => (element === "f32" ? "" : `/${element}`);
 
 /** Uniforms that every kernel has: sizes, row strides in elements, the block of K, and where the total starts. */
 export const problemUniforms = {
@@ -89,15 +102,22 @@ export function uniformsOf({ m, n, k, aColumns, outColumns, biasStart, block, in
   return [m, n, k, aColumns.stride, aColumns.column, outColumns.stride, outColumns.column, biasStart, block, initial];
 }
 
-/** Bindings a, b, bias and out; without a bias, a stands in for it and is not read as one. */
-export function bindingsOf({ a, b, bias, out }: Problem): { reads: Tensor[]; writes: Tensor[] } {
-  return { reads: [a, b, bias ?? a], writes: [out] };
+/** Bindings a, b, bias, scales where b has them, and out; without a bias, a stands in for it and is not read as one. */
+export function bindingsOf({ a, b, bias, scales, out }: Problem): { reads: Tensor[]; writes: Tensor[] } {
+  return { reads: [a, b, bias ?? a, ...(scales ? [scales] : [])], writes: [out] };
+}
+
+/** Uniforms that kernels with `scales` have more: the binary logarithm of a group's length. */
+export const scaleUniforms = { groupShift: "u32" } as const;
+
+export function scaleUniformsOf({ b, scales }: Problem): number[] {
+  return scales ? [Math.log2((4 * b.size) / scales.size)] : [];
 }
 
 /** The problem of a call. Throws `shape`, `dtype` or `argument`. */
 export function checked(call: MatmulCall): Problem {
-  const { layout, a, b, out, m, n, k, batch = 1, bias, biasStart = 0, accumulate = false, block = K_BLOCK } = call;
-  const { finish = {}, prologue } = call;
+  const { layout, a, b, scales, out, m, n, k, batch = 1, finish = {}, prologue } = call;
+  const { bias, biasStart = 0, accumulate = false, block = K_BLOCK } = call;
   const aWidth = layout === "tn" ? m : k;
   const aColumns = call.aColumns ?? { column: 0, stride: aWidth };
   const outColumns = call.outColumns ?? { column: 0, stride: n };
@@ -108,15 +128,21 @@ export function checked(call: MatmulCall): Problem {
   if (a.dtype !== "f32" || out.dtype !== "f32") fail("dtype", `a and out are f32, not ${a} and ${out}`);
   if (bias && (bias.dtype !== "f32" || bias.size < biasStart + n))
     fail("shape", `bias is f32[${biasStart + n}], not ${bias}`);
-  if (b.dtype !== "f32" && (b.dtype !== "bf16" || layout === "tn"))
-    fail("dtype", `b is f32 (or bf16 for nn and nt), not ${b}`);
+  const element = elementOf({ b, scales });
+  if (
+    element === "int8"
+      ? b.dtype !== "u32" || layout === "tn" || batch !== 1
+      : b.dtype !== "f32" && (b.dtype !== "bf16" || layout === "tn")
+  )
+    fail("dtype", `b is f32 (or bf16 or in eight bits for nn and nt), not ${b}`);
   if (b.dtype === "bf16" && (layout === "nt" ? k : n) % 2 !== 0) fail("shape", "rows of a bf16 b are even");
   if (batch !== 1 && (call.aColumns || call.outColumns)) fail("argument", "a batch has no column ranges");
   const fits = (tensor: Tensor, rows: number, columns: ColumnRange, width: number) =>
     columns.column + width <= columns.stride && tensor.size === batch * rows * columns.stride;
   if (!fits(a, layout === "tn" ? k : m, aColumns, aWidth)) fail("shape", `a does not fit: ${a}`);
-  if (b.size !== batch * n * k) fail("shape", `b does not fit: ${b}`);
+  if (b.size * (element === "int8" ? 4 : 1) !== batch * n * k) fail("shape", `b does not fit: ${b}`);
   if (!fits(out, m, outColumns, n)) fail("shape", `out does not fit: ${out}`);
   const initial = (accumulate ? FROM_OUT : 0) + (bias ? FROM_BIAS : 0) + (finish.residual ? PLUS_RESIDUAL : 0);
-  return { layout, a, b, out, bias, biasStart, batch, m, n, k, aColumns, outColumns, block, initial, finish, prologue };
+  const columns = { aColumns, outColumns };
+  return { layout, a, b, scales, out, bias, biasStart, batch, m, n, k, ...columns, block, initial, finish, prologue };
 }

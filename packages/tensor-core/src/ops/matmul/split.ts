@@ -9,11 +9,15 @@ import type { Problem } from "./problem.ts";
 /** Bytes of block sums that a product may take beside its own. */
 const MOST_BYTES = 64 << 20;
 
-/** Blocks of K that are computed apart; 1 where there are enough tiles without. */
-export function splitsOf({ facts }: Device, { m, n, k, batch, block }: Problem, tiles: number, enough: number): number {
+/** Whether blocks of K can be computed apart: there are several, and room for their sums. */
+export function fitsSplit({ facts }: Device, { m, n, k, batch, block }: Problem): boolean {
   const blocks = Math.ceil(k / block);
-  const fits = 4 * m * n * batch * blocks <= MOST_BYTES && batch * blocks <= facts.maxWorkgroupsPerDimension;
-  return blocks > 1 && tiles < enough && fits ? blocks : 1;
+  return blocks > 1 && 4 * m * n * batch * blocks <= MOST_BYTES && batch * blocks <= facts.maxWorkgroupsPerDimension;
+}
+
+/** Blocks of K that are computed apart; 1 where there are enough tiles without. */
+export function splitsOf(device: Device, problem: Problem, tiles: number, enough: number): number {
+  return tiles < enough && fitsSplit(device, problem) ? Math.ceil(problem.k / problem.block) : 1;
 }
 
 const mergeKernel = defineKernel(() => ({
