@@ -18,7 +18,18 @@ export interface Section {
 }
 
 /** What a new reader goes through, in this order; all other pages of docs/ follow in "Behind it". */
-const begin = ["first-hour", "tour", "one-card", "memory", "your-own", "fleet", "view", "troubleshooting", "faq"];
+const begin = [
+  "first-hour",
+  "tour",
+  "one-card",
+  "memory",
+  "your-own",
+  "fleet",
+  "view",
+  "gpu-day",
+  "troubleshooting",
+  "faq",
+];
 
 export function sectionsOf(root: string): Section[] {
   const docs = filesBelow(root, "docs").filter((file) => /^docs\/(decisions\/)?[^/]+\.md$/.test(file));

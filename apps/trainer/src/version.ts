@@ -8,6 +8,11 @@ const manifestSchema = z.object({
   dependencies: z.record(z.string(), z.string()).default({}),
 });
 
+/** Of this program. */
+export function ownVersion(): string {
+  return manifestSchema.parse(createRequire(import.meta.url)("../package.json")).version;
+}
+
 /** This program's version in the first line, then what it is made of. */
 export function versionText(): string {
   const require = createRequire(import.meta.url);

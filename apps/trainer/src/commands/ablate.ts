@@ -5,7 +5,7 @@ import { comparableRecipes } from "@iapo/iapo/recipes";
 import { nearest } from "@iapo/run-config";
 import { InvalidArgumentError, Option } from "commander";
 import type { AblateFlags } from "../ablate/ablate.ts";
-import { type AddCommand, collect, wholeNumber } from "./command.ts";
+import { type AddCommand, collect, positiveNumber, wholeNumber } from "./command.ts";
 
 const help = `
 Each run is one of iapo train, in a process of its own: one that fails does not stop the rest. Its model is measured before and after on
@@ -25,7 +25,7 @@ export const addAblate: AddCommand = (program, run) => {
   program
     .command("ablate")
     .description("the paper's experiments at nano scale: a resumable queue of runs, their tables and figures")
-    .option("--hours <number>", "stop after so long", positive)
+    .option("--hours <number>", "stop after so long", positiveNumber)
     .option(
       "--only <names>",
       "configurations, separated by commas, also nano-iapo-anchored, nano-opd, nano-anchored-...; default the sixteen",
@@ -33,7 +33,11 @@ export const addAblate: AddCommand = (program, run) => {
     )
     .option("--seeds <numbers>", "separated by commas", seedList, [1, 2, 3])
     .option("--steps <count>", "of every run; default the configuration's", wholeNumber)
-    .option("--minutes <number>", "train each run on until so many have passed, to compare at equal time", positive)
+    .option(
+      "--minutes <number>",
+      "train each run on until so many have passed, to compare at equal time",
+      positiveNumber,
+    )
     .option("--tests <count>", "held-out charts that models are measured on", wholeNumber, 400)
     .addOption(
       new Option("--split <split>", "tables of these charts; test is for the end")
@@ -80,16 +84,6 @@ function list(text: string): readonly string[] {
 
 function seedList(text: string): readonly number[] {
   return [...new Set(list(text).map((seed) => wholeNumber(seed)))];
-}
-
-/** Timers hold no more than some weeks. */
-const MOST = 500;
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || !(value > 0 && value <= MOST))
-    throw new InvalidArgumentError(`It must be a number above 0, at most ${MOST}.`);
-  return value;
 }
 
 function assign(text: string, before: ReadonlyMap<string, string>): ReadonlyMap<string, string> {

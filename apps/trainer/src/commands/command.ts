@@ -42,3 +42,14 @@ export function portNumber(text: string): number {
     throw new InvalidArgumentError("It must be a whole number from 0 to 65535.");
   return value;
 }
+
+/** Timers hold no more than some weeks. */
+const MOST = 500;
+
+/** Reads an option that is a number of hours or minutes. */
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value > 0 && value <= MOST))
+    throw new InvalidArgumentError(`It must be a number above 0, at most ${MOST}.`);
+  return value;
+}

@@ -1,17 +1,25 @@
 // iapo doctor: examines the machine and prints what was found.
 
+import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { ExitCode } from "../exit-code.ts";
 import type { CliIo } from "../io.ts";
 import { size } from "./consequences.ts";
 import { type Examination, examine } from "./examine.ts";
 
-export async function doctor(
-  { json = false, kernels = false }: { json?: boolean; kernels?: boolean },
-  io: CliIo,
-): Promise<number> {
+export interface DoctorFlags {
+  readonly json: boolean;
+  /** The file that JSON is written into. */
+  readonly file: string | undefined;
+  readonly kernels: boolean;
+}
+
+export async function doctor({ json, file, kernels }: DoctorFlags, io: CliIo): Promise<number> {
   if (kernels) io.note("compiling the pipelines of a training step, without the driver's cache");
   const examination = await examine({ kernels });
-  io.out(json ? JSON.stringify(examination, null, 2) : asText(examination));
+  const text = JSON.stringify(examination, null, 2);
+  if (file !== undefined) await writeFileAtomic(file, `${text}\n`);
+  if (!json || file !== undefined) io.out(asText(examination));
+  else io.out(text);
   return examination.adapter === null ? ExitCode.noAdapter : ExitCode.done;
 }
 
@@ -28,6 +36,8 @@ function asText({ node, platform, adapter, adapters, limits, memory, findings, k
       row("kernels", `${adapter.family} family`),
       row("features", adapter.features.join(", ") || "none"),
     );
+    const tuned = Object.keys(adapter.tuning).length;
+    if (tuned > 0) lines.push(row("chosen by --tune", `kernels of ${tuned} products`));
   }
   for (const name of adapters) lines.push(row("--adapter", name));
   const isBytes = /Size$/;
