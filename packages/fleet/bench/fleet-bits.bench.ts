@@ -24,7 +24,7 @@ const small = [
   ...["update.split=group", "checkpoint.every=1"],
 ].map((setting) => `grpo.${setting}`);
 const ofExamples = [
-  ...[`steps=${STEPS}`, "batchSize=6", "microBatchTokens=400", "evaluate=", "checkpoint.every=1"],
+  ...[`steps=${STEPS}`, "batchSize=6", "microBatchTokens=100", "evaluate=", "checkpoint.every=1"],
 ].map((setting) => `supervised.${setting}`);
 const set = (settings: readonly string[]): string[] => settings.flatMap((setting) => ["--set", setting]);
 const anchored = ["train", "nano-iapo-anchored", ...set(small)];

@@ -13,7 +13,7 @@ const folder = sharedFolder();
 const sets = (settings: readonly string[]): string[] => settings.flatMap((setting) => ["--set", setting]);
 const small = ["steps=2", "groups=2", "rollout.samples=2", "rollout.maxTokens=12", "evaluate=", "update.split=group"];
 const grpo = small.map((setting) => `grpo.${setting}`);
-const examples = ["steps=2", "batchSize=6", "microBatchTokens=400", "evaluate="].map(
+const examples = ["steps=2", "batchSize=6", "microBatchTokens=100", "evaluate="].map(
   (setting) => `supervised.${setting}`,
 );
 
