@@ -2,7 +2,7 @@
  * One run, made by no worker, by one, by many, by killed ones, over killed servers and slow links: the same SHA-256 of steps, checkpoints and images;
  * and GRPO, distillation, an adapter, examples, each with two workers and without.
  * Prints `{ name, rows: [{ case, unit, ours, correct, ... }] }`: `ours` is the time of the whole run, `correct` whether the bytes are those of the run
- * alone. STEPS (4) and KILL_EVERY (5000) may be set, and CASE, a part of the names of the cases to make. Over NATS it needs nats-server; for the two hosts, root and `ip netns`.
+ * alone. STEPS (4) and KILL_EVERY (5000) may be set, and CASE, a regular expression for the names of the cases to make. Over NATS it needs nats-server; for the two hosts, root and `ip netns`.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -13,7 +13,7 @@ import { type NatsServer, startNatsServer } from "@iapo/fleet";
 import { finished, hashOfRun, iapo, killed, type Running, says, started, stepsOfFleet, sum } from "./runs.ts";
 
 const STEPS = Number(process.env.STEPS ?? 4);
-const CASE = process.env.CASE ?? "";
+const CASE = new RegExp(process.env.CASE ?? "");
 /** Milliseconds at least between kills: more than a unit takes. */
 const KILL_EVERY = Number(process.env.KILL_EVERY ?? 5000);
 const PORT = 4322;
@@ -264,7 +264,7 @@ const cases: readonly Case[] = [
 ];
 
 try {
-  const chosen = cases.filter(({ name }) => name.includes(CASE));
+  const chosen = cases.filter(({ name }) => CASE.test(name));
   const needed = cases.filter(
     (one) => chosen.includes(one) || (one.name.endsWith("no fleet") && chosen.some(({ of }) => of === one.of)),
   );

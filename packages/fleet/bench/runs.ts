@@ -83,10 +83,8 @@ export interface StepOfFleet {
 export function stepsOfFleet(directory: string): StepOfFleet[] {
   const path = join(directory, "fleet.jsonl");
   if (!existsSync(path)) return [];
-  return readFileSync(path, "utf8")
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line) as StepOfFleet);
+  const lines = readFileSync(path, "utf8").split("\n").slice(0, -1); // the last one may be half written
+  return lines.map((line) => JSON.parse(line) as StepOfFleet);
 }
 
 export function sum(values: readonly number[]): number {

@@ -119,6 +119,8 @@ describe.each(fleets)("$name", ({ isThere, open }) => {
       expect(hashOf(await other.getBlob(hash))).toBe(hash);
       await fleet.learner.deleteBlob(hash);
       await expect(other.getBlob(hash)).rejects.toMatchObject({ code: "missing" });
+      expect(await one.putBlob(blob)).toBe(hash); // a step that is made again makes the same
+      expect(hashOf(await other.getBlob(hash))).toBe(hash);
     }
   });
 

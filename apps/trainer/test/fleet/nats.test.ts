@@ -69,7 +69,10 @@ describe.runIf(process.env.IAPO_FULL === "1")("over NATS", () => {
     expect(fingerprint(run)).toEqual(alone);
     const down = await start(["fleet", "down", "--server", url, "--run", "killed"]).ended;
     expect(down.code, down.err).toBe(0);
-    for (const { ended } of workers) expect((await ended).code).toBe(0); // they end when their run is removed
+    for (const { ended } of workers) {
+      const { code: last, err: told } = await ended; // they end when their run is removed
+      expect(last, told).toBe(0);
+    }
   });
 
   test("a server without room ends the run with what it says; it goes on without", async () => {
@@ -82,7 +85,7 @@ describe.runIf(process.env.IAPO_FULL === "1")("over NATS", () => {
     const there = ["--fleet", server.url, "--run", "full", "--min-workers", "1"];
     const { code, err } = await start([...args, ...there, "--out", run]).ended;
     expect(code).toBe(1);
-    expect(err).toMatch(/iapo: nats:\/\/127\.0\.0\.1:\d+: cannot keep blob .*(resource|storage|limits|maximum)/);
+    expect(err).toMatch(/iapo: nats:\/\/127\.0\.0\.1:\d+: cannot .*(resource|storage|limits|maximum)/);
     const { code: again, err: said } = await start([...args, "--out", run, "--resume"]).ended;
     expect(again, said).toBe(0);
     expect(fingerprint(run)).toEqual(alone);

@@ -179,9 +179,11 @@ class NatsTransport implements Transport {
   async watch(prefix: string, listener: KeyListener): Promise<() => void> {
     const key = prefix.endsWith(".") ? `${prefix}>` : prefix;
     const watching = await this.#try(`watch ${key}`, () => this.#rooms.keys.watch({ key }));
-    void (async () => {
+    const seeing = async (): Promise<void> => {
       for await (const entry of watching) listener(entry.key, entry.operation === "PUT" ? entry.value : undefined);
-    })();
+    };
+    // The client comes back to a server that does; it fails where the keys are there no more.
+    seeing().catch(() => !prefix.endsWith(".") && listener(prefix, undefined));
     return () => watching.stop();
   }
 
@@ -189,7 +191,7 @@ class NatsTransport implements Transport {
     const { blobs } = this.#rooms;
     const hash = hashOf(bytes);
     await this.#try(`keep blob ${hash}`, async () => {
-      if (!(await blobs.info(hash))) await blobs.putBlob({ name: hash }, bytes);
+      if (!(await this.#holds(hash))) await blobs.putBlob({ name: hash }, bytes);
     });
     return hash;
   }
@@ -201,8 +203,14 @@ class NatsTransport implements Transport {
 
   async deleteBlob(hash: string): Promise<void> {
     await this.#try(`delete blob ${hash}`, async () => {
-      if (await this.#rooms.blobs.info(hash)) await this.#rooms.blobs.delete(hash);
+      if (await this.#holds(hash)) await this.#rooms.blobs.delete(hash);
     });
+  }
+
+  /** A store also knows of what was deleted. */
+  async #holds(hash: string): Promise<boolean> {
+    const info = await this.#rooms.blobs.info(hash);
+    return info !== null && !info.deleted;
   }
 
   async close(): Promise<void> {
