@@ -4,7 +4,8 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { appendLine, writeFileAtomic } from "../src/files/index.ts";
+import { z } from "zod";
+import { appendLine, checkRegularFile, listSteps, openJournal, writeFileAtomic } from "../src/files/index.ts";
 
 let root: string;
 let count = 0;
@@ -75,4 +76,15 @@ describe.runIf(process.platform !== "win32")("a write that fails half way", () =
     expect(limited('appendLine(path, { c: "new".repeat(1e4) })', path)).toMatch(failure);
     expect(await readFile(path, "utf8")).toBe('{"a":"ü"}\n{"b":2}\n');
   });
+});
+
+test.skipIf(process.platform === "win32")("what is no file is neither replaced nor waited for", async () => {
+  const place = await directory();
+  const pipe = join(place, "step-000000.jsonl");
+  expect(spawnSync("mkfifo", [pipe]).status).toBe(0);
+  await expect(writeFileAtomic(pipe, "x")).rejects.toThrow("what is there is no regular file");
+  await expect(checkRegularFile(pipe)).rejects.toThrow("it is not a regular file");
+  await expect(listSteps(place)).rejects.toThrow("step-000000.jsonl cannot be read: it is not a regular file");
+  await expect(openJournal(pipe, z.strictObject({}))).rejects.toThrow("it is not a regular file");
+  expect(await readdir(place)).toEqual(["step-000000.jsonl"]);
 });

@@ -1,5 +1,5 @@
 // From a configuration's name, and what the command line sets, to settings that are checked from end to end.
-import { statSync } from "node:fs";
+import { type Stats, statSync } from "node:fs";
 import { basename, dirname, extname, join, relative, resolve } from "node:path";
 import { stringify } from "yaml";
 import type { z } from "zod";
@@ -70,7 +70,7 @@ export function defineConfig<T>(definition: ConfigDefinition<T>): Config<T> {
   function find(source: string, base: string): string {
     if (recipes.has(source)) return source;
     const file = resolve(base, source);
-    const found = statSync(file, { throwIfNoEntry: false });
+    const found = lookAt(file, source);
     if (found?.isDirectory() && directory) return join(file, directory.file);
     if (found) return file;
     const near = nearest(source, [...recipes.keys()]);
@@ -170,4 +170,13 @@ function refusalOf(problems: readonly (() => Problem)[]): ConfigError {
 function shortest(file: string): string {
   const short = relative(".", file);
   return short.length < file.length ? short : file;
+}
+
+/** @throws ConfigError `unreadable` such as for a circle of links */
+function lookAt(file: string, source: string): Stats | undefined {
+  try {
+    return statSync(file, { throwIfNoEntry: false });
+  } catch (cause) {
+    throw new ConfigError("unreadable", `${printable(source)} cannot be read: ${(cause as Error).message}`, { cause });
+  }
 }

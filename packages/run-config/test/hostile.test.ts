@@ -1,5 +1,6 @@
 // Files that mean harm, or are none: each is refused with a message of one screen, in bounded time, and pollutes nothing.
 import { execFileSync } from "node:child_process";
+import { symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { base, config } from "./settings.ts";
@@ -77,6 +78,12 @@ test("a pipe that nobody writes to is refused at once", () => {
   const folder = folderOf({});
   execFileSync("mkfifo", [join(folder, "pipe.yaml")]);
   expect(messageOf(() => config.load(join(folder, "pipe.yaml")))).toMatch(/it is not a regular file/);
+});
+
+test("a circle of links is told as a file that cannot be read", () => {
+  const folder = folderOf({});
+  symlinkSync("circle.yaml", join(folder, "circle.yaml"));
+  expect(messageOf(() => config.load(join(folder, "circle.yaml")))).toMatch(/circle.yaml cannot be read: ELOOP/);
 });
 
 test("aliases, a byte order mark and Windows' line ends are taken", () => {

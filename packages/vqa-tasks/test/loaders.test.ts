@@ -1,5 +1,6 @@
 /** Every format from files made here, by writers of their own; bad rows are named, and no file can do harm. */
 
+import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -361,4 +362,9 @@ test("a consumer that stops or throws is not taken for a bad row", async () => {
 test("a missing file, and a folder without data, are told as such", async () => {
   await expect(localFiles(join(folder, "nowhere"))).rejects.toMatchObject({ code: "missing_file" });
   await expect(localFiles(join(folder, "images"))).rejects.toThrow(/no \.json/);
+});
+
+test.skipIf(process.platform === "win32")("a pipe is told of before anything waits for it", async () => {
+  execFileSync("mkfifo", [join(folder, "pipe.jsonl")]);
+  await expect(localFiles(join(folder, "pipe.jsonl"))).rejects.toThrow("pipe.jsonl: not a regular file");
 });

@@ -88,6 +88,8 @@ test("tasks with names of their own for tools are written and read back; the oth
   expect(train.length).toBe(3);
   for (let index = 0; index < 3; index++)
     expect((await train.task(index)).content.aliases).toEqual((await charts.chart("test", index)).task.content.aliases);
+  const tooLong = writeData(tasks(), "tasks", join(folder, "x".repeat(300)));
+  await expect(tooLong).rejects.toThrow(/cannot be .*ENAMETOOLONG.*choose a shorter name/);
   await expect(writeData(tasks(), "refocus", join(folder, "refocus"))).rejects.toThrow(/only the form tasks can hold/);
 });
 

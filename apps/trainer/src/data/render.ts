@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { identifyImage } from "@iapo/rollout-trace";
+import { checkRegularFile } from "@iapo/rollout-trace/files";
 import type { VisualTask } from "@iapo/vqa-tasks";
 import { parseDelimited } from "@iapo/vqa-tasks/loaders";
 import { createNanoCharts, type NanoSplit } from "@iapo/vqa-tasks/nano";
@@ -10,6 +11,9 @@ import { writeData } from "@iapo/vqa-tasks/sources";
 import { TrainerError } from "../error.ts";
 import { ExitCode } from "../exit-code.ts";
 import type { CliIo } from "../io.ts";
+
+/** Of a table. */
+const MOST_BYTES = 2 ** 22;
 
 export interface RenderOptions {
   /** CSV files; or `nano`. */
@@ -46,6 +50,9 @@ function textOf(bytes: Uint8Array, file: string): string {
 async function* tables(files: readonly string[]): AsyncGenerator<VisualTask> {
   const rasterize = await loadRasterizer();
   for (const file of files) {
+    await checkRegularFile(file, MOST_BYTES).catch((cause: Error) => {
+      throw new TrainerError("invalid", `${file} cannot be read: ${cause.message}`, { cause });
+    });
     const [header = [], ...rows] = parseDelimited(textOf(await readFile(file), file), "rfc4180");
     const [first] = rows;
     if (header.length === 0 || !first)

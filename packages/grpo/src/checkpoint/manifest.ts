@@ -1,9 +1,9 @@
 // The manifest of a checkpoint: every file with its size and SHA-256, so that a checkpoint is whole or is refused.
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { writeFileAtomic } from "@iapo/rollout-trace/files";
+import { checkRegularFile, writeFileAtomic } from "@iapo/rollout-trace/files";
 import { z } from "zod";
 import { GrpoError } from "../error.ts";
 
@@ -46,11 +46,12 @@ export async function verifyManifest(directory: string, names: readonly string[]
 }
 
 async function readManifest(file: string): Promise<z.infer<typeof schema>> {
-  if ((await stat(file)).size > MOST_BYTES) throw new Error("it is far too large");
+  await checkRegularFile(file, MOST_BYTES);
   return schema.parse(JSON.parse(await readFile(file, "utf8")));
 }
 
 async function describe(file: string): Promise<{ bytes: number; sha256: string }> {
+  await checkRegularFile(file);
   const hash = createHash("sha256");
   let bytes = 0;
   for await (const piece of createReadStream(file, { highWaterMark: 2 ** 20 }) as AsyncIterable<Uint8Array>) {

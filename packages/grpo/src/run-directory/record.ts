@@ -1,8 +1,8 @@
 // `run.json`: what a run was made with. One schema, one reader, one writer.
-import { readFile, stat } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { problemOf } from "@iapo/rollout-trace";
-import { writeFileAtomic } from "@iapo/rollout-trace/files";
+import { checkRegularFile, writeFileAtomic } from "@iapo/rollout-trace/files";
 import { z } from "zod";
 import { GrpoError } from "../error.ts";
 
@@ -66,8 +66,7 @@ export async function readRunRecord(directory: string): Promise<RunRecord> {
 export async function findRunRecord(directory: string): Promise<RunRecord | undefined> {
   const path = recordPath(directory);
   try {
-    const { size } = await stat(path);
-    if (size > MOST_BYTES) throw new Error(`it has ${size} bytes, more than ${MOST_BYTES}`);
+    await checkRegularFile(path, MOST_BYTES);
     const { version: _, ...record } = schema.parse(JSON.parse(await readFile(path, "utf8")));
     return record;
   } catch (cause) {

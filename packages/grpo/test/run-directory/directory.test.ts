@@ -1,4 +1,5 @@
 // What decides whether the run in a directory is the run that goes on: `run.json`, and what was made of it.
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -181,4 +182,11 @@ test("the hash of a module covers what it imports by relative path, at any depth
   }
   write("unrelated.ts", "");
   expect(await hashModule(join(folder, "reward.ts"))).toBe(before);
+});
+
+test.skipIf(process.platform === "win32")("a pipe in the place of the record is not waited for", async () => {
+  const folder = temporaryFolder();
+  execFileSync("mkfifo", [join(folder, "run.json")]);
+  await expect(readRunRecord(folder)).rejects.toThrow("it is not a regular file");
+  await expect(hashFile(join(folder, "run.json"))).rejects.toThrow("not a regular file");
 });

@@ -10,6 +10,8 @@ const advice: Readonly<Record<string, string>> = {
   ENOENT: "its folder is gone: put it back, or choose another place",
   ENOTDIR: "a file is in its place: choose another place",
   EEXIST: "a file is in its place: choose another place",
+  ENAMETOOLONG: "choose a shorter name",
+  ELOOP: "a link in its path leads to itself: choose another place",
   EMFILE: "raise the limit of open files (ulimit -n)",
   ENFILE: "raise the limit of open files",
 };

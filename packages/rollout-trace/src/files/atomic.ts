@@ -1,5 +1,5 @@
 // Files, and lines of files, that are there whole or not at all.
-import { open, rename, rm, writeFile } from "node:fs/promises";
+import { open, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { TraceError } from "../error.ts";
 import { writeAdvice } from "./advice.ts";
@@ -16,6 +16,9 @@ import { writeAll } from "./write.ts";
 export async function writeFileAtomic(path: string, content: string | Uint8Array): Promise<void> {
   const beside = besideOf(path);
   try {
+    // Something like /dev/stdout would be gone afterwards.
+    const there = await stat(path).catch(() => undefined);
+    if (there && !there.isFile() && !there.isDirectory()) throw new Error("what is there is no regular file");
     await writeFile(beside, content, { flag: "wx", flush: true });
     await rename(beside, path);
     await syncDirectory(dirname(path));

@@ -11,4 +11,5 @@ export { readEntries, readRun, readStep, readTraces, type StepEntry, type TraceF
 export { type RecordedVerdicts, recordedVerdicts } from "./recorded-verdicts.ts";
 export { type StepRecord, stepRecordSchema } from "./records.ts";
 export { type Recovery, recoverSteps } from "./recover.ts";
+export { checkRegularFile } from "./regular-file.ts";
 export { openStep, type StepWriter, writeStep } from "./write.ts";

@@ -9,6 +9,7 @@ import { writeAdvice } from "./advice.ts";
 import { makeDirectory } from "./directories.ts";
 import { openLine, sealLine, splitLines } from "./lines.ts";
 import { syncDirectory } from "./paths.ts";
+import { checkRegularFile } from "./regular-file.ts";
 import { writeAll } from "./write.ts";
 
 export interface Journal<T> {
@@ -39,6 +40,7 @@ async function readJournal<T>(path: string, schema: z.ZodType<T>): Promise<Read<
   const records: T[] = [];
   let [bytes, checksum] = [0, 0];
   try {
+    await checkRegularFile(path);
     for await (const line of splitLines(createReadStream(path))) {
       const opened = openLine(line, checksum);
       const parsed = schema.safeParse(opened.record);

@@ -1,5 +1,5 @@
 // Names of step files and of images, and putting a step in place.
-import { createReadStream } from "node:fs";
+import { createReadStream, type Dirent } from "node:fs";
 import { open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TraceError } from "../error.ts";
@@ -88,19 +88,21 @@ export async function syncDirectory(directory: string): Promise<void> {
 
 /** Finished and partial files, ascending. @throws TraceError `read_failed` */
 export async function stepFiles(directory: string): Promise<(StepFile & { readonly partial: boolean })[]> {
-  let names: string[];
+  let entries: Dirent[];
   try {
-    names = await readdir(directory);
+    entries = await readdir(directory, { withFileTypes: true });
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw new TraceError("read_failed", `${directory} cannot be listed: ${(cause as Error).message}`, { cause });
   }
-  return names
-    .flatMap((name) => {
-      const [, digits, partial] = pattern.exec(name) ?? [];
-      return digits === undefined
-        ? []
-        : [{ step: Number(digits), path: join(directory, name), partial: partial !== undefined }];
+  return entries
+    .flatMap((entry) => {
+      const [, digits, partial] = pattern.exec(entry.name) ?? [];
+      if (digits === undefined) return [];
+      const path = join(directory, entry.name);
+      if (entry.isFIFO() || entry.isSocket() || entry.isCharacterDevice())
+        throw new TraceError("read_failed", `${path} cannot be read: it is not a regular file`);
+      return [{ step: Number(digits), path, partial: partial !== undefined }];
     })
     .sort((one, other) => one.step - other.step);
 }

@@ -1,8 +1,8 @@
 // What lies in a run's directory, read without trust: `config.yaml`, `timings.jsonl`, and metrics of the published steps.
 import { createReadStream } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { listSteps, readEntries, type StepFile } from "@iapo/rollout-trace/files";
+import { checkRegularFile, listSteps, readEntries, type StepFile } from "@iapo/rollout-trace/files";
 import { z } from "zod";
 import { RunReportError } from "../error.ts";
 
@@ -98,8 +98,7 @@ function jsonOrUndefined(line: string): unknown {
 /** Undefined where there is no such file. */
 export async function readSmall(path: string): Promise<string | undefined> {
   try {
-    const { size } = await stat(path);
-    if (size > maxBytes) throw new Error(`it has ${size} bytes, more than ${maxBytes}`);
+    await checkRegularFile(path, maxBytes);
     return await readFile(path, "utf8");
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;

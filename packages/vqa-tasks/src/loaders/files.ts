@@ -19,6 +19,7 @@ export async function localFiles(path: string): Promise<DataFile[]> {
   if (found === undefined) throw new VqaTasksError("missing_file", `${path}: no such file or folder`);
   if (!found.isDirectory()) {
     if (!READABLE.test(path)) throw unreadable(path);
+    if (!found.isFile()) throw new VqaTasksError("missing_file", `${path}: not a regular file, but a pipe or a device`);
     return [{ name: path, open: () => openAsBlob(path) }];
   }
   return pickReadable(path, await filesBelow(path)).map((name) => ({

@@ -63,7 +63,7 @@ export async function writeData(
     await writing(file.sync());
     await writing(rename(partial, target));
   } catch (error) {
-    await rm(partial, { recursive: true, force: true });
+    await rm(partial, { recursive: true, force: true }).catch(() => undefined); // the first error is the one to tell
     throw error;
   }
   return { tasks: count, pictures: pictures.size, file: join(directory, name) };
