@@ -46,7 +46,7 @@ describe.runIf(process.env.IAPO_FULL === "1")("in a browser", () => {
     browser = await openBrowser();
     watched = await watchedPage(browser, origin);
     page = watched.page;
-  }, 300_000);
+  }, 900_000);
 
   afterAll(async () => {
     await browser?.close();
