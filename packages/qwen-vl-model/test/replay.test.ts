@@ -40,7 +40,7 @@ async function trajectory(
     };
     return { value, replay: replay && counted };
   });
-  if (!replays) vi.spyOn(together, "layerTogether").mockReturnValue(undefined);
+  const apart = replays ? undefined : vi.spyOn(together, "layerTogether").mockReturnValue(undefined);
   const whole = knownConfigs[name];
   const config = { ...whole, text: { ...whole.text, numHiddenLayers: 2 } };
   const model = new QwenVLModel(config, initializeWeights(device, config, [3, 4], { dtype, deviation: 0.1 }));
@@ -71,6 +71,7 @@ async function trajectory(
     }
   }
   model.dispose();
+  if (apart) expect(apart).toHaveBeenCalled();
   return { turns, replayed };
 }
 

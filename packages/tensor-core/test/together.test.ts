@@ -102,17 +102,20 @@ describe.each(deviceKinds)("on %o", (kind) => {
   /** Decoding on this device. */
   const takes = (rows: number): boolean => rows <= (device.facts.family === "software" ? 64 : 16);
 
-  test.each([2, 6, 70])("%d rows that are normalized first", async (rows) => {
+  test.each([2, 6, 70])("%d rows that are normalized first, and halves that are gated", async (rows) => {
     const k = 1104;
     const [got, expected] = scope(() => {
-      const [x, normWeight, weight] = [made([rows, k]), made([k]), made([128, k])];
-      const [a, up] = [made([8, k]), made([128, 8])];
+      const [x, normWeight, weight] = [made([rows, k]), made([k]), made([136, k])];
+      const [a, up] = [made([16, k]), made([136, 8])];
       const prologue = { kind: "norm", weight: normWeight, epsilon: 1e-5 } as const;
-      const update = takesUpdate(rows, weight) ? { a, up, rank: 8, scale: 0.7, ends: [128, 128] as const } : undefined;
+      const update = takesUpdate(rows, weight) ? { a, up, rank: 8, scale: 0.7, ends: [68, 136] as const } : undefined;
       const ready = rmsNorm(x, normWeight, 1e-5);
-      const base = linear(ready, weight);
-      const whole = update ? addScaled(base, linear(linear(ready, a), up), 0.7) : base;
-      return [linearTogether(x, weight, { prologue, update }), whole];
+      const part = (half: number): Tensor => {
+        const base = linear(ready, rowRange(weight, 68 * half, 68 * half + 68));
+        const down = linear(ready, rowRange(a, 8 * half, 8 * half + 8));
+        return update ? addScaled(base, linear(down, rowRange(up, 68 * half, 68 * half + 68)), 0.7) : base;
+      };
+      return [linearTogether(x, weight, { prologue, update, gate: true }), siluGate(part(0), part(1))];
     });
     expect(await bits(got!)).toEqual(await bits(expected!));
   });

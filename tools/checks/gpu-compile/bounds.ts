@@ -27,6 +27,7 @@ export const bounds: Readonly<Record<string, Bound>> = {
   "matmul_few_rows/8/bf16/16x8/lowRank": fewRows,
   "matmul_few_rows/8/16x8/norm": normedRows,
   "matmul_few_rows/8/bf16/16x8/norm/lowRank": normedRows,
+  "matmul_few_rows/8/bf16/16x8/norm/lowRank/gate": normedRows,
   "matmul_few_rows/1/16x8": oneRow,
   "matmul_few_rows/1/bf16/16x8": oneRow,
   "matmul_few_rows/1/bf16/16x8/lowRank": oneRow,

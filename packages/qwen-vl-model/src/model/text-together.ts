@@ -7,7 +7,6 @@ import {
   type Prologue,
   ropeIntoCache,
   scope,
-  siluGateHalves,
   stackOf,
   type Tensor,
   type TogetherOptions,
@@ -31,7 +30,7 @@ export function layerTogether(
   cache: KeyValueCache,
 ): Tensor | undefined {
   const { headDim, numAttentionHeads: heads, numKeyValueHeads: kvHeads, rmsNormEps } = config;
-  if (config.qkNorm || rowsOf(x_TH) > MOST_ROWS) return undefined;
+  if (config.qkNorm || config.intermediateSize % 4 !== 0 || rowsOf(x_TH) > MOST_ROWS) return undefined;
   const name = `model.layers.${index}`;
   const of = (...parts: string[]): Projection | undefined =>
     togetherOf(
@@ -53,12 +52,12 @@ export function layerTogether(
     const shape = { heads, kvHeads, headDim, scale: headDim ** -0.5 };
     return o(attention(q_TQ, rows.keys, rows.values, segments, shape), { residual: x_TH });
   });
-  const both = gateUp(attended, { prologue: norm("post_attention") });
-  return down(siluGateHalves(both), { residual: attended });
+  const gated = gateUp(attended, { prologue: norm("post_attention"), gate: true });
+  return down(gated, { residual: attended });
 }
 
 /** Projections of the same rows as one product `[rows, all outputs]`, with what may go before and be added to it. */
-type Projection = (x: Tensor, options: Pick<TogetherOptions, "prologue" | "residual">) => Tensor;
+type Projection = (x: Tensor, options: Omit<TogetherOptions, "bias" | "update">) => Tensor;
 
 function togetherOf(
   { weights, adapter }: ModelParameters,

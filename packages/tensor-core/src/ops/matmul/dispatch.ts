@@ -28,6 +28,8 @@ export function matmulInto(device: Device, call: MatmulCall): void {
   const problem = checked(call);
   if (call.finish && !finishes(device, problem))
     throw new TensorError("argument", "a product of so many rows adds nothing to its sums");
+  if (call.finish?.gate && !gates(device, problem))
+    throw new TensorError("argument", "a product of so many rows gates nothing");
   if (call.prologue && !prepares(device, problem))
     throw new TensorError("argument", "a product of so many rows takes them as they are");
   if (problem.m === 0 || problem.n === 0 || problem.batch === 0) return;
@@ -85,6 +87,11 @@ const FEW_ROWS = 64;
 export function finishes(device: Device, problem: DenseShape): boolean {
   const path = densePath(device, problem);
   return path === "rows" || path === "fewRows";
+}
+
+/** Whether it gates one half of its columns by the other. */
+export function gates(device: Device, problem: DenseShape): boolean {
+  return densePath(device, problem) === "fewRows";
 }
 
 /** Whether it takes its rows through a prologue, in the order of sums that the prologue's own op has here. */

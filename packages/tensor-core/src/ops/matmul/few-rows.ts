@@ -3,6 +3,7 @@
 // thread of a column then adds the sums of the blocks in ascending order: the canonical one.
 import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";
+import { sigmoidWgsl } from "../activation-wgsl.ts";
 import { K_BLOCK, range, startWgsl } from "./canonical.ts";
 import { type FinishKind, finishCall, finishText } from "./finish.ts";
 import {
@@ -48,7 +49,15 @@ function widened(word: string, element: Element, scale: string): string[] {
 
 /** `rows`: 1, 2, 4 or 8 of a workgroup. `unrolls`: see panels.ts. */
 const kernel = defineKernel(
-  (element: Element, rows: number, blocks: number, unrolls: boolean, finish: FinishKind, prologue: PrologueKind) => {
+  (
+    element: Element,
+    rows: number,
+    blocks: number,
+    unrolls: boolean,
+    finish: FinishKind,
+    prologue: PrologueKind,
+    gated: boolean,
+  ) => {
     const preparing = prologueText(prologue, rows);
     const finishing = finishText(finish);
     const columns = THREADS / blocks;
@@ -87,8 +96,35 @@ const kernel = defineKernel(
       row: `firstRow + ${r}u`,
       sum: `total${Math.floor(r / width)}${part(r % width)}`,
     }));
+    const half = columns / 2;
+    // With a gate, a workgroup has columns of the first half and those of the second that belong to them.
+    const place = gated
+      ? `let pair = group.x * ${half}u + lane % ${half}u;
+  let column = select(pair, pair + P.n / 2u, lane >= ${half}u);
+  let outColumn = pair;
+  let isColumn = pair < P.n / 2u;`
+      : `let column = group.x * ${columns}u + lane;
+  let outColumn = column;
+  let isColumn = column < P.n;`;
+    const write = gated
+      ? `if (finishes) {
+    ${each.map(({ row, sum }, r) => `if (${row} < P.m) { both[${r * columns}u + lane] = finish(0u, ${row}, column, ${sum}); }`).join("\n    ")}
+  }
+  workgroupBarrier();
+  if (finishes && lane < ${half}u) {
+    ${each.map(({ row }, r) => `if (${row} < P.m) { out[outAt + (${row}) * P.outStride] = gate_of(both[${r * columns}u + lane], both[${r * columns + half}u + lane]); }`).join("\n    ")}
+  }`
+      : `if (finishes) {
+    ${each.map(({ row, sum }) => `if (${row} < P.m) { let at = outAt + (${row}) * P.outStride; out[at] = finish(at, ${row}, column, ${sum}); }`).join("\n    ")}
+  }`;
+    const gating = `${sigmoidWgsl}
+var<workgroup> both: array<f32, ${rows * columns}>;
+fn gate_of(gate: f32, up: f32) -> f32 {
+  let x = vec4f(gate);
+  return (x * sigmoid(x) * vec4f(up)).x;
+}`;
     return {
-      name: `matmul_few_rows/${rows}${suffixOf(element)}/${columns}x${blocks}${prologue && `/${prologue}`}${finish && `/${finish}`}`,
+      name: `matmul_few_rows/${rows}${suffixOf(element)}/${columns}x${blocks}${prologue && `/${prologue}`}${finish && `/${finish}`}${gated ? "/gate" : ""}`,
       reads: {
         ...{ a: "f32", b: element === "f32" ? "vec4f" : "vec4u", bias: "f32" },
         ...(element === "int8" && { scales: "f32" }),
@@ -102,19 +138,19 @@ const kernel = defineKernel(
         ...preparing.uniforms,
         ...finishing.uniforms,
       },
-      code: /* wgsl */ `${startWgsl}${preparing.code}${finishing.code}
+      code: /* wgsl */ `${startWgsl}${preparing.code}${finishing.code}${gated ? gating : ""}
 var<workgroup> x: array<${vector}, ${blocks * pitch}>;
 var<workgroup> sums: array<${vector}, ${THREADS * vectors.length}>;
 @compute @workgroup_size(${THREADS})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
   let lane = thread % ${columns}u;
   let own = thread / ${columns}u; // block
-  let column = group.x * ${columns}u + lane;
+  ${place}
   let firstRow = group.y * ${rows}u;
   let aBase = group.z * P.m * P.k + P.aColumn;
   let bAt = (group.z * P.n + min(column, P.n - 1u)) * (P.k / ${lanes}u);
-  let outAt = group.z * P.m * P.outStride + P.outColumn + column;
-  let finishes = own == 0u && column < P.n;
+  let outAt = group.z * P.m * P.outStride + P.outColumn + outColumn;
+  let finishes = own == 0u && isColumn;
   ${vectors.map((v) => `var total${v} = ${vector}();`).join(" ")}
   if (finishes && P.initial != 0u) {
     ${each.map(({ row, sum }) => `if (${row} < P.m) { ${sum} = start(outAt + (${row}) * P.outStride, column); }`).join("\n    ")}
@@ -144,9 +180,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       }
     }
   }
-  if (finishes) {
-    ${each.map(({ row, sum }) => `if (${row} < P.m) { let at = outAt + (${row}) * P.outStride; out[at] = finish(at, ${row}, column, ${sum}); }`).join("\n    ")}
-  }
+  ${write}
 }`,
     };
   },
@@ -166,7 +200,7 @@ function rowsFor(software: boolean, m: number): 1 | 2 | 4 | 8 {
 }
 
 export function dispatchFewRows(device: Device, problem: Problem, variant: FewRowsVariant = {}): void {
-  const { batch, m, n, k, prologue } = problem;
+  const { batch, m, n, k, prologue, finish } = problem;
   const element = elementOf(problem);
   const { software } = device.facts;
   const { rows = rowsFor(software, m), unrolls = !software } = variant;
@@ -174,7 +208,7 @@ export function dispatchFewRows(device: Device, problem: Problem, variant: FewRo
   const { reads, writes } = bindingsOf(problem);
   const preparing = prologueCall(prologue);
   const finishing = finishCall(problem);
-  device.dispatch(kernel(element, rows, blocks, unrolls, finishing.kind, prologue?.kind ?? ""), {
+  device.dispatch(kernel(element, rows, blocks, unrolls, finishing.kind, prologue?.kind ?? "", finish.gate ?? false), {
     reads: [...reads, ...preparing.reads, ...finishing.reads],
     writes,
     uniforms: [

@@ -21,6 +21,8 @@ export interface Finish {
   readonly lowRank?: LowRank | undefined;
   /** f32, of the output's shape. */
   readonly residual?: Tensor | undefined;
+  /** The output `[m, n / 2]` is `siluGate` of the first and the second half of the columns; for products that `gates` says can, without a residual. */
+  readonly gate?: boolean | undefined;
 }
 
 /** Which text a finish needs: a residual is a flag of each. */

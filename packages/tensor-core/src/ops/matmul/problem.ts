@@ -120,7 +120,8 @@ export function checked(call: MatmulCall): Problem {
   const { bias, biasStart = 0, accumulate = false, block = K_BLOCK } = call;
   const aWidth = layout === "tn" ? m : k;
   const aColumns = call.aColumns ?? { column: 0, stride: aWidth };
-  const outColumns = call.outColumns ?? { column: 0, stride: n };
+  const outWidth = finish.gate ? n / 2 : n;
+  const outColumns = call.outColumns ?? { column: 0, stride: outWidth };
   const where = `matmul ${layout} m=${m} n=${n} k=${k} batch=${batch}`;
   const fail = (code: "shape" | "dtype" | "argument", message: string): never => {
     throw new TensorError(code, `${where}: ${message}`);
@@ -141,8 +142,9 @@ export function checked(call: MatmulCall): Problem {
     columns.column + width <= columns.stride && tensor.size === batch * rows * columns.stride;
   if (!fits(a, layout === "tn" ? k : m, aColumns, aWidth)) fail("shape", `a does not fit: ${a}`);
   if (b.size * (element === "int8" ? 4 : 1) !== batch * n * k) fail("shape", `b does not fit: ${b}`);
-  if (!fits(out, m, outColumns, n)) fail("shape", `out does not fit: ${out}`);
+  if (!fits(out, m, outColumns, outWidth)) fail("shape", `out does not fit: ${out}`);
   const initial = (accumulate ? FROM_OUT : 0) + (bias ? FROM_BIAS : 0) + (finish.residual ? PLUS_RESIDUAL : 0);
+  if (finish.gate && initial !== 0) fail("argument", "a gate is of products alone");
   const columns = { aColumns, outColumns };
   return { layout, a, b, scales, out, bias, biasStart, batch, m, n, k, ...columns, block, initial, finish, prologue };
 }

@@ -4,7 +4,8 @@ import { matrixShape, rowsOf } from "../../checked.ts";
 import type { Tensor } from "../../tensor.ts";
 import { addInto } from "../add-into.ts";
 import { rmsNorm } from "../rms-norm.ts";
-import { finishes, matmulInto, prepares } from "./dispatch.ts";
+import { siluGateHalves } from "../silu-gate.ts";
+import { finishes, gates, matmulInto, prepares } from "./dispatch.ts";
 import type { LowRank } from "./finish.ts";
 import type { Prologue } from "./prologue.ts";
 
@@ -20,6 +21,8 @@ export interface TogetherOptions {
   readonly residual?: Tensor | undefined;
   /** What x goes through first. */
   readonly prologue?: Prologue | undefined;
+  /** The result `[rows, out / 2]` is `siluGateHalves` of the product, which then has neither bias nor residual. */
+  readonly gate?: boolean;
 }
 
 /** Whether a product of so many rows by `weight` [out, in] takes an `update`: those of decoding do. */
@@ -34,27 +37,31 @@ export function takesUpdate(rows: number, weight: Tensor): boolean {
  * not take.
  */
 export function linearTogether(x: Tensor, weight: Tensor, options: TogetherOptions): Tensor {
-  const { bias, update, residual, prologue } = options;
+  const { bias, update, residual, prologue, gate = false } = options;
   const { device } = x;
   const [m, k] = matrixShape(x);
   const [n] = matrixShape(weight);
   const inKernel = [weight, ...(update ? [update.a] : [])].every((b) => prepares(device, { m, n: rowsOf(b), k, b }));
   if (prologue && !inKernel) {
     using normed = rmsNorm(x, prologue.weight, prologue.epsilon);
-    return linearTogether(normed, weight, { bias, update, residual });
+    return linearTogether(normed, weight, { bias, update, residual, gate });
   }
-  const product = (b: Tensor, columns: number) =>
-    ({ layout: "nt", a: x, b, out: device.empty([m, columns]), m, n: columns, k, prologue }) as const;
-  const whole = product(weight, n);
+  if (gate && !gates(device, { m, n, k, b: weight })) {
+    using both = linearTogether(x, weight, { bias, update, residual, prologue });
+    return siluGateHalves(both);
+  }
+  const product = (b: Tensor, columns: number, width: number) =>
+    ({ layout: "nt", a: x, b, out: device.empty([m, width]), m, n: columns, k, prologue }) as const;
+  const whole = product(weight, n, gate ? n / 2 : n);
   const call = bias ? { ...whole, bias } : whole;
   if (!update && !takesUpdate(m, weight)) {
     matmulInto(device, call);
     if (residual) addInto(call.out, residual);
     return call.out;
   }
-  const down = update && product(update.a, rowsOf(update.a));
+  const down = update && product(update.a, rowsOf(update.a), rowsOf(update.a));
   if (down) matmulInto(device, down);
-  matmulInto(device, { ...call, finish: { residual, lowRank: update && down && { ...update, down: down.out } } });
+  matmulInto(device, { ...call, finish: { residual, gate, lowRank: update && down && { ...update, down: down.out } } });
   down?.out.dispose();
   return call.out;
 }
