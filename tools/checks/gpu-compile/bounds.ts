@@ -33,6 +33,13 @@ export const bounds: Readonly<Record<string, Bound>> = {
   "matmul_few_rows/1/bf16/16x8/lowRank": oneRow,
   "attention_forward/workgroup/columns2": { registers: 156, multiplyAdds: 0.7 },
   "attention_gradient/workgroup/columns2": { registers: 168, multiplyAdds: 0.6 },
+  // Frozen weights in eight bits: widening takes a part of the instructions.
+  "matmul_panels/nt/int8/128x64": { registers: 120, multiplyAdds: 0.78 },
+  "matmul_panels/nn/int8/128x64": { registers: 120, multiplyAdds: 0.77 },
+  "matmul_panels/nt/int8/64x64": { registers: 60, multiplyAdds: 0.65 },
+  "matmul_few_rows/8/int8/16x8": { registers: 108, multiplyAdds: 0.4 },
+  "matmul_few_rows/1/int8/16x8": { registers: 48, multiplyAdds: 0.14 },
+  "matmul_few_rows/8/128x1": fewRows,
 };
 
 /** Those that wait for memory, not for arithmetic. */
