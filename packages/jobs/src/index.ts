@@ -21,6 +21,7 @@ export type { Phase } from "./plan/one-step.ts";
 export { type Plan, type PlanOptions, type Probe, planJob } from "./plan/plan.ts";
 export type { TeacherWay } from "./plan/teacher-ways.ts";
 export { type Verdict, verdictOf } from "./plan/verdict.ts";
+export { compareLogits, type LogitsComparison, type LogitsOptions } from "./replay/logits.ts";
 export { type ReplayOptions, type ReplayResult, replayRun } from "./replay/replay.ts";
 export { type TokenTexts, tokenTextsOf } from "./replay/token-texts.ts";
 export { checkJob, type JobCheck } from "./run/check.ts";

@@ -37,6 +37,7 @@ export {
 export { joinSequences, turnSequence } from "./model/response.ts";
 export type { TextForwardOptions } from "./model/text.ts";
 export { type Workload, workloadGroup } from "./plan/workload.ts";
+export { compareDistributions, type DistributionComparison } from "./policy/distributions.ts";
 export { ImageStore } from "./policy/image-store.ts";
 export { type LoadPolicyOptions, modelDirectory } from "./policy/load.ts";
 export { type PolicyOptions, QwenVLPolicy, type ScorableTraces } from "./policy/policy.ts";

@@ -3,11 +3,12 @@
 import { shippedModels } from "@iapo/jobs";
 import { InvalidArgumentError } from "commander";
 import { replay } from "../replay/replay.ts";
-import { type AddCommand, placeNumber } from "./command.ts";
+import { type AddCommand, placeNumber, wholeNumber } from "./command.ts";
 
 interface Given {
   readonly step?: number;
   readonly model?: string;
+  readonly logits?: number;
   readonly tolerance: number;
   readonly trust?: boolean;
 }
@@ -24,9 +25,17 @@ export const addReplay: AddCommand = (program, run) => {
       "--model <directory>",
       "or the name of a shipped one: also encode every turn again, with its tokenizer and image processor",
     )
+    .option(
+      "--logits <traces>",
+      "in place of that, with --step and --model, the weights that wrote it: compare the whole distribution of each token of so many traces between rollout and update, on the GPU",
+      wholeNumber,
+    )
     .option("--tolerance <number>", "absolute below 1, else relative", tolerance, 1e-6)
     .option("--trust", "load the modules of the user's own functions that the run names")
-    .addHelpText("after", "\nExample:\n  $ iapo replay runs/nano-grpo --model models/student")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ iapo replay runs/nano-grpo --model nano-student\n  $ iapo replay runs/nano-grpo --step 0 --model nano-student --logits 8",
+    )
     .action((directory: string, { trust = false, model, ...given }: Given) =>
       run((io) => replay(directory, { trust, model: model && (shippedModels.get(model) ?? model), ...given }, io)),
     );

@@ -144,6 +144,34 @@ test("a chart's task that is not the chart of its number is found too", async ()
   );
 });
 
+test("rollout and update give the same distributions, to the bit, under the weights that wrote the step", async () => {
+  const out = temporaryFolder();
+  const [student, weights] = [join(out, "student"), join(out, "after-1")];
+  const settings = [
+    "steps=2",
+    "groups=1",
+    "rollout.samples=2",
+    "rollout.maxTokens=32",
+    "checkpoint.every=1",
+    "evaluate=",
+  ];
+  const sets = settings.flatMap((one) => ["--set", `grpo.${one}`]);
+  const made = await iapo(["train", "nano-grpo", ...sets, "--out", student]);
+  expect(made.code, made.err).toBe(0);
+  const { traces } = await readStep(join(student, "steps/step-000001.jsonl"));
+  expect(traces.some(({ turns }) => turns.length === 2 && turns[1]!.images.length === 1)).toBe(true);
+  expect((await iapo(["export", student, "--step", "1", "--out", weights])).code).toBe(0);
+  const args = ["replay", student, "--step", "1", "--logits", "2", "--model"];
+  const { code, out: said, err } = await iapo([...args, weights]);
+  expect(code, err).toBe(0);
+  const [, equal, tokens] = /^step 1, 2 traces: (\d+) of (\d+) distributions are equal to the bit/m.exec(said)!;
+  expect(Number(tokens)).toBeGreaterThan(20);
+  expect(equal).toBe(tokens);
+  expect(said).toMatch(/log-probs differ by 0 at most, KL by 0 nats, from what was recorded by \S+e-[678]$/m);
+  await expectRefusal([...args, "nano-teacher"], 1, /teacher\/? did not write step 1: .*`iapo export .* --step 1`/);
+  await expectRefusal(["replay", plain, "--logits", "2"], 2, /--logits needs --step and --model/);
+});
+
 test("an exported checkpoint holds the run's weights to the bit; bf16 and a merged adapter load too", async () => {
   const out = temporaryFolder();
   const whole = await iapo(["export", plain, "--out", join(out, "f32")]);
@@ -152,7 +180,7 @@ test("an exported checkpoint holds the run's weights to the bit; bf16 and a merg
   await using kept = await openSafetensors(join(plain, "checkpoints/step-000001/parameters.safetensors"));
   expect([...exported.tensors.keys()].sort()).toEqual([...kept.tensors.keys()].sort());
   for (const name of kept.tensors.keys())
-    expect(await bytesOf(exported, name), name).toEqual(await bytesOf(kept, name));
+    expect((await bytesOf(exported, name)).equals(await bytesOf(kept, name)), name).toBe(true);
 
   const merged = await iapo([
     "export",
