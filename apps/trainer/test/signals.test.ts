@@ -61,6 +61,8 @@ const long: readonly Case[] = [
   ["SIGINT", 4, ["eval", "nano-student", "--tasks", at("long.jsonl"), "--out", at("eval")]],
   ["SIGTERM", 5, ["diagnose", "--out", at("diagnosis")]],
   ["SIGHUP", 5, ["demo", "--out", at("demo")]],
+  ["SIGTERM", 3, ["data", "render", "nano", "--count", "100000", "--out", at("charts")]],
+  ["SIGINT", 3, ["data", "convert", at("many.jsonl"), "--format", "tasks", "--out", at("converted")]],
   ["SIGINT", 5, ["case-study", "--model", "nano-student", "--out", at("study")]],
 ];
 

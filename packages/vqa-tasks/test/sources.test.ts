@@ -1,6 +1,6 @@
 /** Tasks opened for a run: every row is looked at before it, bad ones are named, and what is left out is told. */
 
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Task } from "@iapo/rollout-trace";
@@ -88,6 +88,9 @@ test("tasks with names of their own for tools are written and read back; the oth
   expect(train.length).toBe(3);
   for (let index = 0; index < 3; index++)
     expect((await train.task(index)).content.aliases).toEqual((await charts.chart("test", index)).task.content.aliases);
+  const signal = AbortSignal.abort(new Error("stop"));
+  await expect(writeData(tasks(), "tasks", join(folder, "stopped"), { signal })).rejects.toThrow("stop");
+  expect(readdirSync(folder).filter((name) => name.startsWith("stopped"))).toEqual([]);
   const tooLong = writeData(tasks(), "tasks", join(folder, "x".repeat(300)));
   await expect(tooLong).rejects.toThrow(/cannot be .*ENAMETOOLONG.*choose a shorter name/);
   await expect(writeData(tasks(), "refocus", join(folder, "refocus"))).rejects.toThrow(/only the form tasks can hold/);

@@ -12,7 +12,8 @@ export interface ConvertOptions extends DataPlace {
 
 export async function convert({ path, to, out, ...place }: ConvertOptions, io: CliIo): Promise<number> {
   const report = emptyReport();
-  const { tasks, pictures, file } = await writeData(readTasks(await filesOf({ path }), place, report), to, out);
+  const read = readTasks(await filesOf({ path }), place, report);
+  const { tasks, pictures, file } = await writeData(read, to, out, { signal: io.signal });
   io.out(`${tasks} tasks and ${pictures} pictures: ${file}`);
   const [first] = report.badRows;
   if (first)

@@ -27,7 +27,7 @@ export interface RenderOptions {
 
 export async function render({ what, out, ...nano }: RenderOptions, io: CliIo): Promise<number> {
   const tasks = what.length === 1 && what[0] === "nano" ? nanoTasks(nano) : tables(what);
-  const { pictures, file } = await writeData(tasks, "tasks", out, true);
+  const { pictures, file } = await writeData(tasks, "tasks", out, { boxes: true, signal: io.signal });
   io.out(`${pictures} pictures in ${out}/images, with their boxes in ${out}/boxes; tasks: ${file}`);
   return ExitCode.done;
 }

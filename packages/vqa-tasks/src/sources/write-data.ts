@@ -14,15 +14,20 @@ export interface WrittenData {
   readonly file: string;
 }
 
+export interface WriteOptions {
+  /** Also a picture of each with its boxes drawn, in `boxes/`. */
+  readonly boxes?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
- * @param boxes also a picture of each with its boxes drawn, in `boxes/`
- * @throws VqaTasksError `exists`, `write_failed`; after an error nothing is left
+ * @throws VqaTasksError `exists`, `write_failed`, and the signal's reason; after an error nothing is left
  */
 export async function writeData(
   tasks: AsyncIterable<VisualTask>,
   form: WrittenForm,
   directory: string,
-  boxes = false,
+  { boxes = false, signal }: WriteOptions = {},
 ): Promise<WrittenData> {
   const { writeImage } = await import("@iapo/visual-tools/sharp");
   const target = resolve(directory);
@@ -58,7 +63,10 @@ export async function writeData(
     await writing(makeDirectory(join(partial, "images")));
     if (boxes) await writing(mkdir(join(partial, "boxes")));
     await using file = await writing(open(join(partial, name), "w"));
-    for await (const task of tasks) await writing(add(file, task));
+    for await (const task of tasks) {
+      signal?.throwIfAborted();
+      await writing(add(file, task));
+    }
     if (count === 0) throw new VqaTasksError("missing_file", "there is no task to be written");
     await writing(file.sync());
     await writing(rename(partial, target));
