@@ -14,7 +14,8 @@ interface Way {
 }
 
 /** Whether something is done before or behind its sums, which panels do not do. */
-const adds = ({ finish, prologue }: Problem): boolean => (finish.residual ?? finish.lowRank ?? prologue) !== undefined;
+const adds = ({ finish: { residual, lowRank, gate = false }, prologue }: Problem): boolean =>
+  gate || (residual ?? lowRank ?? prologue) !== undefined;
 
 function panels(tile: PanelTile, isSplit: boolean): Way {
   const splitsOf = ({ k, block }: Problem): number => (isSplit ? Math.ceil(k / block) : 1);
@@ -25,7 +26,7 @@ function panels(tile: PanelTile, isSplit: boolean): Way {
 }
 
 const fewRows = (rows: 1 | 2 | 4 | 8): Way => ({
-  fits: (_, problem) => fitsFewRows(problem) && problem.m > rows / 2 && 4 * rows > problem.m,
+  fits: (_, problem) => fitsFewRows(problem) && !problem.finish.gate && problem.m > rows / 2 && 4 * rows > problem.m,
   dispatch: (device, problem) => dispatchFewRows(device, problem, { rows }),
 });
 
