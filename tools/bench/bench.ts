@@ -24,11 +24,11 @@ const rounds = Number(values.rounds);
 if (!(Number.isInteger(rounds) && rounds > 0))
   throw new Error(`--rounds takes a whole number above 0, not ${values.rounds}`);
 
-/** Brings gigabytes of Python with it: it runs where it is named. */
-const onlyByName = "python";
+/** They run where they are named: gigabytes of Python come with the first, whole trainings are the others. */
+const onlyByName = new Set(["python", "viewer-open", "fleet-bits", "fleet-cost"]);
 
 for (const script of findScripts("bench", positionals)) {
-  if (script.name === onlyByName && !positionals.includes(onlyByName)) continue;
+  if (onlyByName.has(script.name) && !positionals.includes(script.name)) continue;
   console.log(`\n${script.name}`);
   const printed = runPrinted(script.name, script.file, commit());
   if (printed) console.log(printedTable(printed));
