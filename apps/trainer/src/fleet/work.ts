@@ -42,6 +42,7 @@ export async function runWorker(
     });
   } finally {
     await transport.close();
+    if (process.connected) process.disconnect(); // the channel to who has started this one would keep it alive
   }
   return ExitCode.done;
 }
