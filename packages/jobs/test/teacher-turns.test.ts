@@ -132,10 +132,10 @@ test("memory that runs out while the teacher loads: once, it is loaded again, to
   };
   await using run = await begin("turns", [], { onPhase });
   const { byTag } = device.memory();
-  const emptyMatrix = device.emptyMatrix.bind(device);
-  const spy = vi.spyOn(device, "emptyMatrix").mockImplementation((...args) => {
+  const take = device.pool.take.bind(device.pool);
+  const spy = vi.spyOn(device.pool, "take").mockImplementation((...args) => {
     if (phase.now === "load teacher" && failures-- > 0) throw new TensorError("out_of_memory", "full");
-    return emptyMatrix(...args);
+    return take(...args);
   });
   expect(await run.step(0)).toEqual(expected);
   expect(failures).toBeLessThan(0);
