@@ -20,6 +20,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } }, // what is waited for comes, however busy the machine is
     reporters: ["default", "./tools/checks/plain-reporter.ts"],
     projects: rooms.map(({ name, dir }) => ({
       extends: true as const,

@@ -106,7 +106,7 @@ test("a server that is down, slow, garbled or wrong is an error that says so; wh
   const dead = await serve((_request, _response, raw) => void raw.socket.destroy());
   await expectRefusal(evalArgs(dead, join(folder, "dead"), ...quick), 1, /did not answer: POST .*\(endpoint\)/);
   const slow = await serve(() => {});
-  await expectRefusal(evalArgs(slow, join(folder, "slow"), ...quick), 1, /timeout.*\(endpoint\)/);
+  await expectRefusal(evalArgs(slow, join(folder, "slow"), ...quick), 1, /no whole answer within 1 s.*\(endpoint\)/);
   const garbled = await serve((_request, response) => void response.end("<html>busy</html>"));
   await expectRefusal(evalArgs(garbled, join(folder, "garbled"), ...quick), 1, /is no JSON.*\(endpoint\)/);
   const other = await serve((_request, response) => void response.end('{"error":"no such model"}'));

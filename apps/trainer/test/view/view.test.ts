@@ -2,10 +2,12 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Browser, Locator, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Running, sharedFolder, start } from "../support/iapo.ts";
 import { accessibilityFindings, openBrowser, type Watched, watchedPage } from "./browser.ts";
 import { attacks, makeEvilRun, trainOn, trainRuns } from "./runs.ts";
+
+vi.setConfig({ testTimeout: 300_000 });
 
 const folder = sharedFolder();
 

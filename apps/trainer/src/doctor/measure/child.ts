@@ -45,8 +45,10 @@ export async function runWithDeadline(args: readonly string[], seconds: number, 
   const { code, by, late, said } = ended;
   if (late) return { state: "timed out", seconds: took, reason: `it was ended after ${seconds.toFixed(0)} s` };
   if (code === 0) return { state: "done", seconds: took, output: said.out };
+  const lines = said.errors.trim().split("\n");
+  const told = lines.find((line) => /Error: /.test(line)) ?? lines.at(-1);
   const how = by ?? `exit code ${code}`;
-  return { state: "failed", seconds: took, reason: `its process ended by ${how}: ${said.errors.trim()}` };
+  return { state: "failed", seconds: took, reason: `its process ended by ${how}${told ? `: ${told}` : ""}` };
 }
 
 interface Said {

@@ -1,5 +1,6 @@
 // iapo doctor --measure: part after part, each in a process of its own, and the file written whole after each.
 import { fileURLToPath } from "node:url";
+import { problemOf } from "@iapo/rollout-trace";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
 import { ExitCode } from "../../exit-code.ts";
 import type { CliIo } from "../../io.ts";
@@ -81,7 +82,11 @@ function ended(name: PartName, outcome: Outcome): object {
   try {
     return { state, seconds, found: partSchemas[name].parse(JSON.parse(outcome.output)) };
   } catch (error) {
-    return { state: "failed", seconds, reason: `its result cannot be read: ${String(error).slice(0, 500)}` };
+    return {
+      state: "failed",
+      seconds,
+      reason: `its result cannot be read: ${problemOf(error).replaceAll("\n", " ").slice(0, 500)}`,
+    };
   }
 }
 
