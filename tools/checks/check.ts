@@ -41,7 +41,7 @@ console.log(`${counts.passed} passed, ${failed} failed, ${counts.skipped} skippe
 process.exitCode = failed === 0 ? 0 : 1;
 
 function readOptions(): boolean {
-  const usage = "usage: ./check [--full]   --full: the long variants too, half an hour to an hour";
+  const usage = "usage: ./check [--full]   --full: the long variants too, about three quarters of an hour";
   try {
     const { values } = parseArgs({ options: { full: { type: "boolean" }, help: { type: "boolean", short: "h" } } });
     if (values.help) {
