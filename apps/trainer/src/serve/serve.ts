@@ -25,14 +25,14 @@ export interface ServeOptions {
 
 const loopback: ReadonlySet<string> = new Set(["127.0.0.1", "::1", "localhost"]);
 
-/** @throws TrainerError `argument`; what loading the model throws */
+/** @throws TrainerError `argument`; what loading the model throws; the reason of the signal while it loads */
 export async function serveModel(options: ServeOptions, io: CliIo): Promise<number> {
   const { host, port = 0, record } = options;
   const token = options.token ?? (loopback.has(host) ? undefined : randomBytes(24).toString("base64url"));
   if (token !== undefined && !/^[\w-]{16,}$/.test(token))
     throw new TrainerError("argument", "a token has at least 16 letters, digits, - and _");
   using device = await openAdapter();
-  const served = await ServedModel.load(device, options.directory, options.adapters);
+  const served = await ServedModel.load(device, options.directory, options.adapters, io.signal);
   try {
     const recorder = record === undefined ? undefined : await Recorder.open(record, served.qwen.processor);
     const app = createApp({ served, token, recorder, onEnd: (words) => io.note(words) });

@@ -51,18 +51,25 @@ export class ServedModel {
     this.#adapters = adapters;
   }
 
-  /** @throws TrainerError `argument` where two have one name; QwenVLError; nothing is left on the device then */
-  static async load(device: Device, directory: string, adapterDirectories: readonly string[]): Promise<ServedModel> {
+  /** @throws TrainerError `argument` where two have one name; QwenVLError; the reason of the signal; nothing is left on the device then */
+  static async load(
+    device: Device,
+    directory: string,
+    adapterDirectories: readonly string[],
+    signal: AbortSignal,
+  ): Promise<ServedModel> {
     const nameOf = (path: string): string => basename(resolve(path));
     const names = [directory, ...adapterDirectories].map(nameOf);
     const twice = names.find((name, i) => names.indexOf(name) !== i);
     if (twice !== undefined)
       throw new TrainerError("argument", `two of the directories are called ${twice}: requests choose by that name`);
-    const qwen = await loadModel(device, directory);
+    const qwen = await loadModel(device, directory, { signal });
     const adapters = new Map<string, Adapter | undefined>([[nameOf(directory), undefined]]);
     try {
-      for (const path of adapterDirectories)
+      for (const path of adapterDirectories) {
+        signal.throwIfAborted();
         adapters.set(nameOf(path), await loadAdapter(device, qwen.model.config, path));
+      }
       return new ServedModel(qwen, adapters);
     } catch (error) {
       for (const adapter of adapters.values()) adapter?.dispose();

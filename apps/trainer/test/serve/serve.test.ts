@@ -23,6 +23,7 @@ import { createNanoCharts } from "@iapo/vqa-tasks/nano";
 import OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { servedRenderer } from "../../src/index.ts";
+import { ServedModel } from "../../src/serve/served-model.ts";
 import { StopText } from "../../src/serve/stop-text.ts";
 import { type Running, sharedFolder, start } from "../support/iapo.ts";
 
@@ -342,3 +343,11 @@ test("for other machines there is a key", async () => {
     await open.ended;
   }
 }, 120_000);
+
+test("an interrupt is heard while a model is loaded, and nothing of it is left", async () => {
+  using device = await openDevice();
+  const before = device.memory().liveBytes;
+  const reason = new Error("interrupted");
+  await expect(ServedModel.load(device, studentDirectory, [], AbortSignal.abort(reason))).rejects.toBe(reason);
+  expect(device.memory().liveBytes).toBe(before);
+});
