@@ -47,19 +47,14 @@ export async function compareDistributions(
     for (const [id, logP] of p.entries()) {
       if (logP === Number.NEGATIVE_INFINITY) continue;
       const difference = logP - (q[id] ?? Number.NaN);
-      found.largestDifference = largest(found.largestDifference, Math.abs(difference));
+      found.largestDifference = Math.max(found.largestDifference, Math.abs(difference));
       divergence += Math.exp(logP) * difference;
     }
-    found.largestDivergence = largest(found.largestDivergence, divergence);
+    found.largestDivergence = Math.max(found.largestDivergence, divergence);
     const now = p[at(ids, token)] ?? Number.NaN;
-    found.largestFromRecorded = largest(found.largestFromRecorded, Math.abs(now - at(recorded, token)));
+    found.largestFromRecorded = Math.max(found.largestFromRecorded, Math.abs(now - at(recorded, token)));
   }
   return found;
-}
-
-/** A NaN stays. */
-function largest(one: number, other: number): number {
-  return other <= one ? one : other;
 }
 
 interface UpdateLogits extends Pick<PredictingRows, "temperature" | "bannedIds"> {
