@@ -131,6 +131,7 @@ test("who did what: units by worker and role, and what went to and fro", async (
   const { text } = await get("/fleet?run=other");
   expect(text).toContain("<h2>Who did what</h2>");
   expect(text.match(/<td>50\.0 %<\/td>/g)).toHaveLength(2);
+  expect(text).toContain('<th scope="col" class="words">By role</th>'); // words stand left, numbers right
   expect(text).toMatch(
     /<td>0<\/td><td>2<\/td><td>3<\/td><td>1<\/td><td>0<\/td><td>0<\/td><td>6<\/td><td>1<\/td><td>2<\/td>/,
   );

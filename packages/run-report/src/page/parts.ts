@@ -3,10 +3,15 @@ import { html, type Markup } from "@iapo/rollout-trace/text";
 import { seriesStyle } from "../svg/palette.ts";
 import type { RunData, Table } from "./data.ts";
 
-/** Numbers are to be read down a column; the first cell of a row names it. */
+/** Numbers are to be read down a column, words from the left; the first cell of a row names it. */
 export function table({ columns, rows }: Table): Markup {
-  return html`<div class="table" tabindex="0"><table><thead><tr>${columns.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead><tbody>${rows.map(
-    (cells) => html`<tr>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`,
+  const ofWords = columns.map((_, column) => rows.some((cells) => /^\p{L}/u.test(cells[column] ?? "")));
+  const cell = (name: string, column: number) =>
+    ofWords[column] ? html`<td class="words">${name}</td>` : html`<td>${name}</td>`;
+  const heading = (name: string, column: number) =>
+    ofWords[column] ? html`<th scope="col" class="words">${name}</th>` : html`<th scope="col">${name}</th>`;
+  return html`<div class="table" tabindex="0"><table><thead><tr>${columns.map(heading)}</tr></thead><tbody>${rows.map(
+    (cells) => html`<tr>${cells.map(cell)}</tr>`,
   )}</tbody></table></div>`;
 }
 
