@@ -25,7 +25,7 @@ if (!(Number.isInteger(rounds) && rounds > 0))
   throw new Error(`--rounds takes a whole number above 0, not ${values.rounds}`);
 
 /** They run where they are named: gigabytes of Python come with the first, whole trainings are the others. */
-const onlyByName = new Set(["python", "viewer-open", "fleet-bits", "fleet-cost"]);
+const onlyByName = new Set(["python", "viewer-open", "many-traces", "fleet-bits", "fleet-cost"]);
 
 for (const script of findScripts("bench", positionals)) {
   if (onlyByName.has(script.name) && !positionals.includes(script.name)) continue;
