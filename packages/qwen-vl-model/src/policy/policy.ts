@@ -1,15 +1,6 @@
 // The model as a policy that rollouts sample from and updates train: what @iapo/grpo asks of one, without knowing it.
 import type { Policy, Scribe, Trajectory, Turn, TurnInput } from "@iapo/rollout-trace";
-import {
-  concat,
-  type Device,
-  gatherRows,
-  type LogProbs,
-  RowIndex,
-  reshape,
-  scope,
-  type Tensor,
-} from "@iapo/tensor-core";
+import { concat, type Device, gatherRows, type LogProbs, RowIndex, reshape, scope, Tensor } from "@iapo/tensor-core";
 import { DifferentiablePolicy } from "../attribution/calls.ts";
 import { at } from "../checked.ts";
 import type { ModelSettings, ModelSource } from "../config/model-settings.ts";
@@ -255,14 +246,11 @@ function copiesOf(weights: readonly Weight[]): Weight[] {
   return scope(() => weights.map((weight) => ({ ...weight, run: copyOf(weight.run), master: undefined })));
 }
 
+/** Cut as the tensor is: a bf16 matrix may have more row shards than one binding asks for. */
 function copyOf(tensor: Tensor): Tensor {
-  const { device, shape, dtype } = tensor;
-  const [rows = 0, columns = 0] = shape;
-  const copy = tensor.shards ? device.emptyMatrix([rows, columns], dtype) : device.empty(shape, dtype);
-  const targets = copy.parts().values();
-  for (const { tensor: part } of tensor.parts()) {
-    const target = targets.next().value;
-    if (target) device.copyBytes(part, 0, target.tensor, 0, Math.ceil(part.bytes / 4) * 4);
-  }
+  const { device, shape, dtype, shards } = tensor;
+  if (shards) return new Tensor(device, shape, dtype, { shards: shards.map(copyOf) });
+  const copy = device.empty(shape, dtype);
+  device.copyBytes(tensor, 0, copy, 0, Math.ceil(tensor.bytes / 4) * 4);
   return copy;
 }

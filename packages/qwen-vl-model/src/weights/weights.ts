@@ -149,9 +149,11 @@ function runCopies(device: Device, table: readonly TensorSpec[], dtype: RunDType
   for (const names of siblingGroups(shapes.keys())) {
     const group = names.map((name) => found(shapes, name));
     const kind: DType = group[0]?.length === 2 ? dtype : "f32";
+    const areWhole = group.every((shape) => shape.reduce((bytes, size) => bytes * size, 4) <= device.facts.maxBinding); // as `emptyOf`
     const made = withTag(
       "weights",
-      () => emptyStack(device, group, kind) ?? group.map((shape) => emptyOf(device, shape, kind)),
+      () =>
+        (areWhole ? emptyStack(device, group, kind) : undefined) ?? group.map((shape) => emptyOf(device, shape, kind)),
     );
     for (const [i, name] of names.entries()) runs.set(name, at(made, i));
   }
