@@ -10,9 +10,9 @@ import type { Stage } from "./stages.ts";
 export async function measureDirectory(
   device: Device,
   directory: string,
-  world?: Stage["charts"],
+  { world, base }: { readonly world?: Stage["charts"]; readonly base?: "int8" | undefined } = {},
 ): Promise<Record<string, number>> {
-  const { model, processor } = await loadModel(device, directory);
+  const { model, processor } = await loadModel(device, directory, { base });
   try {
     return await measure(new QwenVLPolicy(model, processor), { seed: 1000, charts: 448, world });
   } finally {

@@ -32,7 +32,7 @@ for (const stage of stagesOf[role]) await runStage(stage);
 
 const target = join(work, `${role}-model`);
 if (!existsSync(target)) await exportAsBf16(policy.model, target);
-console.log(JSON.stringify(await measureDirectory(device, target, stagesOf[role].at(-1)?.charts), null, 2));
+console.log(JSON.stringify(await measureDirectory(device, target, { world: stagesOf[role].at(-1)?.charts }), null, 2));
 
 function isRole(name: string): name is Role {
   return Object.hasOwn(stagesOf, name);

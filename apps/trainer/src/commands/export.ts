@@ -51,6 +51,10 @@ export const addExport: AddCommand = (program, run) => {
         const made = await exportCheckpoint(source, out, { ...given, which: chosen[0], device, signal: io.signal });
         io.note(`${made.checkpoint}: ${made.tensors} tensors`);
         io.out(`${out}: ${made.dtype}, from ${made.checkpoint}`);
+        if (made.base === "int8")
+          io.out(
+            "its base was held in eight bits (model.base): the adapter is merged into the widened numbers, as it was trained",
+          );
         io.out(
           `${made.rows} rows of logits equal to the bit after reloading; merging moved them by ${made.distance.toExponential(1)} of the largest, the likeliest token is the same in ${(100 * made.topOneAgreement).toFixed(1)} %`,
         );

@@ -49,7 +49,7 @@ ${stringify(front)}---
 
 # ${repository}
 
-${base}, trained for ${step} steps by \`iapo ${command}\`: a vision-language model that calls visual tools on charts and tables. Its adapter, if it had one, is merged; weights are ${exported.dtype}.
+${base}, trained for ${step} steps by \`iapo ${command}\`: a vision-language model that calls visual tools on charts and tables. Its adapter, if it had one, is merged${exported.base === "int8" ? " into a base whose projections were held in eight bits" : ""}; weights are ${exported.dtype}.
 
 ## How to load it
 

@@ -43,7 +43,10 @@ test("what is not said is asked; an answer that is no choice is refused, and not
     out: (text: string) => void asked.push(text),
     note: () => {},
     signal: new AbortController().signal,
-    ask: async (question: string) => (asked.push(question), answers.shift() ?? ""),
+    ask: async (question: string) => {
+      asked.push(question);
+      return answers.shift() ?? "";
+    },
   });
   await expect(init({ directory }, answering("mine"))).rejects.toThrow("mine is none of own, nano");
   expect(existsSync(directory)).toBe(false);

@@ -45,7 +45,7 @@ test("a run's model with its card; nothing is sent without --push", async () => 
   const hub = await startHub();
   const folder = temporaryFolder();
   const run = join(folder, "run");
-  await smallRun(run);
+  await smallRun(run, ["model.lora.rank=2", "model.lora.alpha=4", "model.base=int8"]);
   const env = { HF_ENDPOINT: hub.url, HF_TOKEN: "secret", HF_HUB_OFFLINE: "" };
   const quiet = await iapo(["export", run, "--out", join(folder, "quiet")], env);
   expect(quiet.code, quiet.err).toBe(0);
@@ -56,6 +56,7 @@ test("a run's model with its card; nothing is sent without --push", async () => 
   const pushed = await iapo(["export", run, "--out", out, "--push", "owner/model", "--private"], env);
   expect(pushed.code, pushed.err).toBe(0);
   expect(pushed.out).toContain(`${hub.url}/owner/model`);
+  expect(pushed.out).toContain("its base was held in eight bits");
   const written = Object.fromEntries(readdirSync(out).map((name) => [name, readFileSync(join(out, name))]));
   expect(Object.fromEntries(hub.files)).toEqual(written);
   expect(Object.keys(written)).toEqual(
@@ -69,6 +70,7 @@ test("a run's model with its card; nothing is sent without --push", async () => 
   });
   expect(body).toContain('AutoModelForImageTextToText.from_pretrained("owner/model"');
   expect(body).toContain("| reward/outcome |");
+  expect(body).toContain("merged into a base whose projections were held in eight bits");
   expect(body).toMatch(/samples: 2/);
   expect(body).toContain("name no license");
   expect(card).not.toContain(folder);

@@ -7,11 +7,11 @@ const settings = [
   ...["grpo.rollout.samples=2", "grpo.rollout.maxTokens=4"],
 ];
 
-export async function smallRun(directory: string): Promise<void> {
+export async function smallRun(directory: string, more: readonly string[] = []): Promise<void> {
   const { code, err } = await iapo([
     "train",
     "nano-grpo",
-    ...settings.flatMap((one) => ["--set", one]),
+    ...[...settings, ...more].flatMap((one) => ["--set", one]),
     "--out",
     directory,
   ]);

@@ -36,6 +36,8 @@ export interface Exported {
   /** Trained tensors in it. */
   readonly tensors: number;
   readonly dtype: "bf16" | "f32";
+  /** `int8`: the adapter was trained on projections in eight bits, and it is those, widened, that it was merged into. */
+  readonly base: "int8" | undefined;
   /** Rows of logits that are equal to the bit after reloading. */
   readonly rows: number;
   /** How far merging moved logits, as a part of the largest. */
@@ -99,7 +101,15 @@ async function exportTo(
     await exportModel(policy.model, directory, { companions });
     const { rows, distance, topOneAgreement } = await verifyExport(policy.model, directory, [await probe(policy)]);
     const tensors = policy.parameters.length;
-    return { checkpoint, tensors, dtype: policy.model.weights.dtype, rows, distance, topOneAgreement };
+    return {
+      checkpoint,
+      tensors,
+      dtype: policy.model.weights.dtype,
+      base: model.base,
+      rows,
+      distance,
+      topOneAgreement,
+    };
   } finally {
     policy.model.dispose();
   }

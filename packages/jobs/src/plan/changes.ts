@@ -53,14 +53,14 @@ const steps: readonly Step[] = [
       !teacher || teacher.base ? undefined : { ...rest, teacher: { ...teacher, base: "int8" } },
   },
   {
-    settings: ["model.base=int8"],
-    apply: ({ model, ...rest }) =>
-      !model.lora || model.base ? undefined : { ...rest, model: { ...model, base: "int8" } },
-  },
-  {
     settings: ["model.lora.rank=16", "model.lora.alpha=32"],
     apply: (config) =>
       config.model.lora ? undefined : { ...config, model: { ...config.model, lora: { rank: 16, alpha: 32 } } },
+  },
+  {
+    settings: ["model.base=int8"],
+    apply: ({ model, ...rest }) =>
+      !model.lora || model.base ? undefined : { ...rest, model: { ...model, base: "int8" } },
   },
 ];
 
