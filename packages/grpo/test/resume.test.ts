@@ -14,7 +14,7 @@ import { fingerprint, nanoRun, replaying } from "./support/run.ts";
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 /** Of the run, and kills; in the quick check fewer of both. */
-const [STEPS, KILLS] = process.env.IAPO_FULL === "1" ? [12, 30] : [4, 3];
+const [STEPS, KILLS] = process.env.IAPO_FULL === "1" ? [6, 30] : [4, 3];
 
 let device: Device;
 let root: string;

@@ -68,7 +68,7 @@ test.runIf(process.env.IAPO_FULL === "1")(
     const args = ["ablate", ...which, "--model", `nano-student=${student}`, ...small, "--minutes", "0.1", "--out", out];
     const seldom = ["--set", "grpo.checkpoint.every=100000"];
     const long = [...args, "--steps", "100000", ...seldom];
-    const stopped = await start([...long, "--hours", "0.02"]).ended;
+    const stopped = await start([...long, "--hours", "0.01"]).ended;
     expect([stopped.code, stopped.err]).toEqual([
       0,
       expect.stringMatching(/the time is over; the same command goes on/),
