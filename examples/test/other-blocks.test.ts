@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { loadConfig } from "@iapo/jobs";
 import { studentDirectory, teacherDirectory } from "@iapo/nano-vl";
 import { expect, onTestFinished, test } from "vitest";
-import { commandLine } from "../../apps/trainer/src/cli.ts";
 import { type Block, readmeBlocks, root } from "./blocks.ts";
+import { parseCommand } from "./parse-command.ts";
 import { shellLines } from "./shell-lines.ts";
 
 const blocks = readmeBlocks();
@@ -27,14 +27,7 @@ test("every block says its language, and flags are those that the runner knows",
 test.each(named.filter(({ words: [first = ""] }) => /^(\.\/)?iapo$/.test(first)))(
   "$readme: $command",
   async ({ words: [, ...args] }) => {
-    const said: string[] = [];
-    let works = 0;
-    const program = await commandLine({ out: () => {}, note: (text) => said.push(text) }, async () => {
-      works++;
-    });
-    await program.parseAsync(args, { from: "user" }).catch(() => {});
-    expect(said).toEqual([]);
-    expect(works).toBe(args.includes("--help") ? 0 : 1);
+    expect(await parseCommand(args)).toEqual({ said: [], works: args.includes("--help") ? 0 : 1 });
     const [command = "", source = ""] = args;
     if (!["train", "sft", "plan", "diagnose"].includes(command) || /^--|\/|\.yaml$|^$/.test(source)) return;
     expect(loadConfig(source, settings(args)).config).toBeDefined(); // a recipe

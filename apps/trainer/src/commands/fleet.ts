@@ -1,6 +1,6 @@
 // iapo fleet
 import { type AtServer, fleetDown, fleetUp, showStatus, type UpFlags } from "../fleet/up.ts";
-import { type AddCommand, placeNumber, wholeNumber } from "./command.ts";
+import { type AddCommand, portNumber, wholeNumber } from "./command.ts";
 import { word } from "./worker.ts";
 
 const PORT = 4222;
@@ -14,7 +14,7 @@ export const addFleet: AddCommand = (program, run) => {
     .description("start a nats-server on loopback and workers, and stop all when this is interrupted")
     .requiredOption("--run <name>", "the run's name on the server", word)
     .option("--workers <count>", "workers on this machine", wholeNumber, 1)
-    .option("--port <number>", "of the server", placeNumber, PORT)
+    .option("--port <number>", "of the server; 0 is one that is free", portNumber, PORT)
     .option("--store <directory>", "where the server keeps units and blobs; default runs/.fleet")
     .option("--trust", "workers load the modules that the run's configuration names")
     .action((flags: UpFlags) => run((io) => fleetUp(flags, io)));

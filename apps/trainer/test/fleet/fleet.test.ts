@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readStep, stepPath } from "@iapo/rollout-trace/files";
+import { adapterNames } from "@iapo/tensor-core";
 import { beforeAll, expect, test, vi } from "vitest";
 import { fingerprint } from "../support/fingerprint.ts";
 import { expectRefusal, sharedFolder, start } from "../support/iapo.ts";
@@ -27,11 +28,15 @@ function shared(run: string) {
   );
 }
 
-test("two workers of this machine: the same bits, and a line a step of who did what", async () => {
+test("two workers of this machine, each on the card that is named: the same bits, and a line a step of who did what", async () => {
   const run = join(folder, "two");
-  const { code, err } = await start([...args, "--fleet", "2", "--min-workers", "2", "--verify", "0.5", "--out", run])
-    .ended;
+  const [card = ""] = (await adapterNames()).map((name) => name.replace(/ \([^()]*\)$/, "")); // without its backend
+  const there = ["--fleet", "2", "--min-workers", "2", "--verify", "0.5", "--adapter", card];
+  const { code, err } = await start([...args, ...there, "--out", run]).ended;
   expect(code, err).toBe(0);
+  // An adapter that its name does not choose is refused, see below.
+  const cards = Array.from(err.matchAll(/process \d+: iapo worker \S+ on (\S.*)/g), ([, name]) => name);
+  expect(cards).toEqual([cards[0], cards[0]]);
   expect(fingerprint(run)).toEqual(alone);
   expect(shared(run).map(({ step }) => step)).toEqual([0, 1]);
   // Two parts of rollouts and explanations, two gradients; whose copy of a unit is there first, the machine decides.
@@ -94,7 +99,13 @@ test("options of a fleet without one, and words that are none, are refused", asy
   await expectRefusal(["train", "nano-grpo", "--min-workers", "2"], 2, /--min-workers is of --fleet/);
   await expectRefusal(["train", "nano-grpo", "--fleet", "2", "--run", "x"], 2, /--run is the name on a server/);
   await expectRefusal(["train", "nano-grpo", "--fleet", "somewhere"], 1, /somewhere is no address of a NATS server/);
-  // In a process of its own: one of the tests' has a parent that it could talk to.
+  // In processes of their own: the tests' has chosen its adapter, and has a parent that it could talk to.
+  const nowhere = ["--server", "nats://127.0.0.1:1", "--run", "x"];
+  const without = await start(["worker", "--adapter", "no such card", ...nowhere]).ended;
+  expect([without.code, without.err]).toEqual([
+    3,
+    expect.stringMatching(/no adapter's name contains "no such card"; there are: \S.* \(\w+\)/),
+  ]);
   const orphan = await start(["worker", "--server", "parent"]).ended;
   expect([orphan.code, orphan.err]).toEqual([1, expect.stringMatching(/was not started as a worker/)]);
   await expectRefusal(["worker", "--server", "parent", "--roles", "cook"], 2, /cook is none of rollout/);

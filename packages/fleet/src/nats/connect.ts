@@ -32,6 +32,8 @@ async function loadNats(): Promise<NatsModules> {
 export interface Connected {
   readonly modules: NatsModules;
   readonly connection: NatsConnection;
+  /** The server's, without credentials: it is told to people and written to logs. */
+  readonly address: string;
 }
 
 /** Milliseconds between attempts to reach a server that has gone. */
@@ -41,7 +43,7 @@ const [PING_EVERY, PINGS_UNANSWERED] = [10_000, 2];
 
 /**
  * `nats://host:4222`, `tls://host:4222`, with `user:password@` where the server asks; the environment variable NATS_CREDS names a file of
- * credentials. It comes back by itself when the server does.
+ * credentials. Authorities of certificates are Node's, and those of NODE_EXTRA_CA_CERTS. It comes back by itself when the server does.
  * @throws FleetError `missing`, `argument`, `lost`
  */
 export async function connectServer(server: string, name: string): Promise<Connected> {
@@ -50,6 +52,7 @@ export async function connectServer(server: string, name: string): Promise<Conne
   const { core } = modules;
   const file = process.env.NATS_CREDS;
   const creds = file === undefined ? undefined : await credentials(file);
+  const address = `${url.protocol}//${url.host}`;
   try {
     const connection = await core.connect({
       servers: url.host,
@@ -62,18 +65,28 @@ export async function connectServer(server: string, name: string): Promise<Conne
       ...(creds && { authenticator: core.credsAuthenticator(creds) }),
       ...(url.protocol === "tls:" && { tls: {} }),
     });
-    return { modules, connection };
+    return { modules, connection, address };
   } catch (cause) {
-    throw new FleetError("lost", `${url.host} cannot be reached as a NATS server: ${(cause as Error).message}`, {
-      cause,
-    });
+    throw new FleetError("lost", `${address} ${reason(cause as Error)}`, { cause });
   }
+}
+
+/** Why there is no connection, and what to do where that is known. */
+function reason({ name, message }: Error): string {
+  if (name === "AuthorizationError" || name === "UserAuthenticationExpiredError")
+    return `refuses these credentials (${message}): give user:password@ in the address, or name a file of credentials by NATS_CREDS`;
+  if (/self[- ]signed|unable to (?:get|verify)/.test(message))
+    return `has a certificate of an authority that is not trusted here (${message}): name the authority's file by NODE_EXTRA_CA_CERTS`;
+  if (message === "unable to parse credentials")
+    return "was not asked: the file that NATS_CREDS names holds no credentials";
+  return `cannot be reached as a NATS server: ${message}`;
 }
 
 function urlOf(server: string): URL {
   const url = URL.parse(server);
   if (url && (url.protocol === "nats:" || url.protocol === "tls:") && url.hostname !== "") return url;
-  throw new FleetError("argument", `${server} is no address of a NATS server; give one such as nats://127.0.0.1:4222`);
+  const shown = server.replace(/^.*@/, "...@"); // without a password
+  throw new FleetError("argument", `${shown} is no address of a NATS server; give one such as nats://127.0.0.1:4222`);
 }
 
 function credentials(file: string): Promise<Uint8Array> {

@@ -29,20 +29,23 @@ export async function natsTransport(options: NatsOptions): Promise<Transport> {
   if (!/^[\w-]{1,64}$/.test(run))
     throw new FleetError("argument", `${run} is no name of a run on a server: letters, digits, - and _ only`);
   const connected = await connectServer(server, `iapo ${run}`);
+  const { modules, connection, address } = connected;
   try {
-    const { modules, connection } = connected;
     const manager = await modules.jetstream.jetstreamManager(connection);
     const stream = streamOf(run);
     const isThere = await manager.streams.info(stream).catch(() => undefined);
     if (!isThere && options.mustExist)
-      throw new FleetError("missing", `${server} holds no run ${run}: its learner, or a worker, makes its place there`);
+      throw new FleetError(
+        "missing",
+        `${address} holds no run ${run}: its learner, or a worker, makes its place there`,
+      );
     return await NatsTransport.open(connected, options);
   } catch (cause) {
-    await connected.connection.close();
+    await connection.close();
     if (cause instanceof FleetError) throw cause;
     throw new FleetError(
       "lost",
-      `${server} cannot hold a fleet: ${(cause as Error).message}; a server needs JetStream (nats-server -js) and room on its disk`,
+      `${address} cannot hold a fleet: ${(cause as Error).message}; a server needs JetStream (nats-server -js) and room on its disk`,
       { cause },
     );
   }
@@ -54,13 +57,13 @@ export async function removeFleet({ server, run }: Pick<NatsOptions, "server" | 
   await transport.unset("run");
   await sleep(HEARD_WITHIN);
   await transport.close();
-  const { modules, connection } = await connectServer(server, `iapo ${run}`);
+  const { modules, connection, address } = await connectServer(server, `iapo ${run}`);
   try {
     const manager = await modules.jetstream.jetstreamManager(connection);
     const stream = streamOf(run);
     for (const name of [stream, `KV_${stream}_keys`, `OBJ_${stream}_blobs`]) await manager.streams.delete(name);
   } catch (cause) {
-    throw new FleetError("lost", `${server}: ${run} cannot be removed: ${(cause as Error).message}`, { cause });
+    throw new FleetError("lost", `${address}: ${run} cannot be removed: ${(cause as Error).message}`, { cause });
   } finally {
     await connection.close();
   }
@@ -99,12 +102,14 @@ interface Rooms {
 
 class NatsTransport implements Transport {
   readonly #connection: NatsConnection;
+  readonly #address: string;
   readonly #rooms: Rooms;
   readonly #options: NatsOptions;
   readonly #consumers = new Map<string, Promise<void>>();
   readonly #own = new Set<string>();
 
-  static async open({ modules, connection }: Connected, options: NatsOptions): Promise<NatsTransport> {
+  static async open(connected: Connected, options: NatsOptions): Promise<NatsTransport> {
+    const { modules, connection } = connected;
     const { core, jetstream, kv, obj } = modules;
     const stream = streamOf(options.run);
     const subject = `iapo.${options.run}`;
@@ -116,14 +121,15 @@ class NatsTransport implements Transport {
     const keys = await new kv.Kvm(client).create(`${stream}_keys`, { history: 1, storage });
     const blobs = await new obj.Objm(client).create(`${stream}_blobs`, { storage });
     return new NatsTransport(
-      connection,
+      connected,
       { stream, subject, keys, blobs, jetstream: client, manager, inbox: core.createInbox },
       options,
     );
   }
 
-  private constructor(connection: NatsConnection, rooms: Rooms, options: NatsOptions) {
+  private constructor({ connection, address }: Connected, rooms: Rooms, options: NatsOptions) {
     this.#connection = connection;
+    this.#address = address;
     this.#rooms = rooms;
     this.#options = options;
     void this.#listen();
@@ -222,7 +228,7 @@ class NatsTransport implements Transport {
 
   #try<T>(what: string, work: () => Promise<T>): Promise<T> {
     return patiently(work, {
-      what: `${this.#options.server}: cannot ${what}`,
+      what: `${this.#address}: cannot ${what}`,
       isOver: () => this.#connection.isClosed(),
     });
   }
@@ -293,6 +299,6 @@ class NatsTransport implements Transport {
   async #listen(): Promise<void> {
     for await (const { type } of this.#connection.status())
       if (type === "disconnect" || type === "reconnect")
-        this.#options.onNews?.(`${this.#options.server}: ${type === "disconnect" ? "lost" : "there again"}`);
+        this.#options.onNews?.(`${this.#address}: ${type === "disconnect" ? "lost" : "there again"}`);
   }
 }

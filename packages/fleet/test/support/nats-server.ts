@@ -1,7 +1,6 @@
 // A real nats-server on a port of its own, with a store of its own, that can be killed and started again.
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -32,14 +31,13 @@ export interface RunningServer extends AsyncDisposable {
 export async function startServer(args: readonly string[] = []): Promise<RunningServer> {
   if (natsServer === undefined) throw new Error("there is no nats-server");
   const program = natsServer;
-  const port = await freePort();
   const store = mkdtempSync(join(tmpdir(), "iapo-nats-"));
-  const start = () => startNatsServer({ program, port, store, args });
-  let running: NatsServer | undefined = await start();
+  const { url, port, ...first } = await startNatsServer({ program, port: 0, store, args });
+  let running: Omit<NatsServer, "url" | "port"> | undefined = first;
   const server: RunningServer = {
-    url: running.url,
+    url,
     async start() {
-      running = await start();
+      running = await startNatsServer({ program, port, store, args });
     },
     async kill() {
       const { pid, ended } = running ?? {};
@@ -54,13 +52,4 @@ export async function startServer(args: readonly string[] = []): Promise<Running
     },
   };
   return server;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (typeof address !== "object" || address === null) throw new Error("no port is free");
-  return address.port;
 }
