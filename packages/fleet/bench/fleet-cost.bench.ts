@@ -1,15 +1,27 @@
 /**
  * What a fleet costs where it gains nothing: a worker on the machine of its learner, for the mini model (4 million random weights). The same run alone,
  * alone with each group a pass of its own, and with one worker, by turns; a figure is the median over rounds of the mean step behind the first, which compiles.
+ * Learner and worker take turns at the same processors, as units wait for each other in a step; what others do on the machine falsifies the clock, and the
+ * time of processors hardly. That is read from /proc: Linux only.
  * And how small the difference of two versions of an adapter is, losslessly. Prints `{ name, rows: [{ case, unit, ours, correct }] }`; `correct`: the
  * worker changed no byte. ROUNDS (3) and STEPS (4) may be set.
  */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { zstdCompressSync } from "node:zlib";
-import { finished, hashOfRun, iapo, type StepOfFleet, stepsOfFleet, sum } from "./runs.ts";
+import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import {
+  childrenOf,
+  finished,
+  hashOfRun,
+  iapo,
+  processorSeconds,
+  type StepOfFleet,
+  stepsOfFleet,
+  sum,
+  until,
+} from "./runs.ts";
 
 const ROUNDS = Number(process.env.ROUNDS ?? 3);
 const STEPS = Number(process.env.STEPS ?? 4);
@@ -44,25 +56,41 @@ const settings = (split: "packed" | "group"): string[] =>
     ...["grpo.rollout.maxTokens=24", `grpo.update.split=${split}`],
   ].flatMap((setting) => ["--set", setting]);
 
+/** Seconds of a step: by the clock, and of processors in the learner and in its worker. */
+interface Seconds {
+  readonly clock: number;
+  readonly learner: number;
+  readonly worker: number;
+}
+
 interface Timed {
-  readonly seconds: number;
+  readonly seconds: Seconds;
   readonly hash: string;
   readonly fleet: readonly StepOfFleet[];
 }
 
+/** From the end of the first step, which compiles, to the end of the last. */
 async function timed(name: string, args: readonly string[]): Promise<Timed> {
   const directory = join(folder, name);
-  await finished(iapo(["train", "nano-grpo", ...args, "--out", directory]));
+  const run = iapo(["train", "nano-grpo", ...args, "--out", directory]);
+  const { pid = 0 } = run.child;
   const steps = join(directory, "steps");
-  const written = readdirSync(steps).map((file) => statSync(join(steps, file)).mtimeMs);
-  const [first, last] = [Math.min(...written), Math.max(...written)];
-  const made = {
-    seconds: (last - first) / 1000 / (STEPS - 1),
-    hash: hashOfRun(directory),
-    fleet: stepsOfFleet(directory),
-  };
+  const ended = (): number => (existsSync(steps) ? readdirSync(steps).length : 0);
+  const now = (): Seconds => ({
+    ...{ clock: performance.now() / 1000, learner: processorSeconds(pid) },
+    worker: sum(childrenOf(pid).map(processorSeconds)),
+  });
+  await until(run, () => ended() >= 1, "its first step has ended");
+  const first = now();
+  await until(run, () => ended() >= STEPS, "its last step has ended");
+  const last = now();
+  await finished(run);
+  const mean = (of: keyof Seconds): number => (last[of] - first[of]) / (STEPS - 1);
+  const seconds = { clock: mean("clock"), learner: mean("learner"), worker: mean("worker") };
+  const made = { seconds, hash: hashOfRun(directory), fleet: stepsOfFleet(directory) };
   rmSync(directory, { recursive: true });
-  console.error(`${name}: ${made.seconds.toFixed(2)} s a step`);
+  const [clock, learner, worker] = [seconds.clock, seconds.learner, seconds.worker].map((value) => value.toFixed(2));
+  console.error(`${name}: ${clock} s a step, ${learner} s of processors in the learner, ${worker} in its worker`);
   return made;
 }
 
@@ -96,34 +124,44 @@ function adapterOf(checkpoint: string): Uint16Array {
   return all;
 }
 
-/** Of two versions of an adapter one after the other: shares of words that differ, and of bytes that are left when the difference is compressed. */
-async function deltas(learningRate: string): Promise<{ changed: number; whole: number; difference: number }> {
-  const directory = join(folder, `adapter-${learningRate}`);
-  const more = [
-    "model.lora.rank=8",
-    "model.lora.alpha=16",
-    "model.initialize=",
-    "model.directory=nano-student",
-    "grpo.checkpoint.keep=9",
-  ];
-  const args = [...settings("packed"), ...more.flatMap((setting) => ["--set", setting])];
-  await finished(
-    iapo(["train", "nano-grpo", ...args, "--set", `grpo.optimizer.learningRate=${learningRate}`, "--out", directory]),
-  );
-  const place = join(directory, "checkpoints");
-  const [one, other] = readdirSync(place)
-    .sort()
-    .slice(-2)
-    .map((name) => adapterOf(join(place, name)));
-  if (!one || !other || one.length === 0) throw new Error(`${place} holds no two adapters`);
-  const xor = other.map((word, i) => word ^ (one[i] ?? 0));
-  const bytes = (words: Uint16Array): number =>
-    zstdCompressSync(new Uint8Array(words.buffer)).length / (2 * words.length);
-  return { changed: xor.filter((word) => word !== 0).length / xor.length, whole: bytes(other), difference: bytes(xor) };
+interface Deltas {
+  /** Shares of words that differ, and of bytes that are left when a version, and when the difference, is compressed. */
+  readonly changed: number;
+  readonly whole: number;
+  readonly difference: number;
+  /** Whether the last version comes back out of the one before and the compressed difference. */
+  readonly correct: boolean;
 }
 
+/** Of the last two versions of an adapter. */
+async function deltas(learningRate: string): Promise<Deltas> {
+  const directory = join(folder, `adapter-${learningRate}`);
+  const more = [
+    ...["model.lora.rank=8", "model.lora.alpha=16", "model.initialize=", "model.directory=nano-student"],
+    ...["grpo.checkpoint.keep=9", `grpo.optimizer.learningRate=${learningRate}`],
+  ];
+  const args = [...settings("packed"), ...more.flatMap((setting) => ["--set", setting])];
+  await finished(iapo(["train", "nano-grpo", ...args, "--out", directory]));
+  const place = join(directory, "checkpoints");
+  const names = readdirSync(place).sort().slice(-2);
+  const [one, other] = names.map((name) => adapterOf(join(place, name)));
+  if (!one || !other || one.length === 0) throw new Error(`${place} holds no two adapters`);
+  const bytesOf = (words: Uint16Array): Uint8Array => new Uint8Array(words.buffer);
+  const xor = other.map((word, i) => word ^ (one[i] ?? 0));
+  const [whole, difference] = [other, xor].map((words) => zstdCompressSync(bytesOf(words))) as [Buffer, Buffer];
+  const back = new Uint16Array(Uint8Array.from(zstdDecompressSync(difference)).buffer);
+  rmSync(directory, { recursive: true });
+  return {
+    changed: xor.filter((word) => word !== 0).length / xor.length,
+    ...{ whole: whole.length / (2 * other.length), difference: difference.length / (2 * other.length) },
+    correct: other.every((word, i) => word === ((back[i] ?? 0) ^ (one[i] ?? 0))),
+  };
+}
+
+type Way = "alone" | "worker" | "packed";
+
 try {
-  const rounds: Record<"packed" | "alone" | "worker", Timed>[] = [];
+  const rounds: Record<Way, Timed>[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     const alone = await timed("alone", settings("group"));
     const worker = await timed("worker", [...settings("group"), "--fleet", "1", "--min-workers", "1"]);
@@ -133,18 +171,29 @@ try {
   const correct = new Set(rounds.flatMap(({ alone, worker }) => [alone.hash, worker.hash])).size === 1;
   const ofSteps = rounds.flatMap(({ worker }) => worker.fleet.slice(1));
   const mean = (value: (step: StepOfFleet) => number): number => sum(ofSteps.map(value)) / ofSteps.length;
-  const row = (name: string, unit: string, ours: number) => ({
-    case: name,
-    unit,
-    ours: Number(ours.toPrecision(4)),
-    correct,
+  const row = (name: string, unit: string, ours: number, isRight = correct) => ({
+    ...{ case: name, unit, ours: Number(ours.toPrecision(4)), correct: isRight },
   });
-  const ratio = (one: "packed" | "alone" | "worker", other: "alone" | "packed"): number =>
-    median(rounds.map((round) => round[one].seconds / round[other].seconds));
+  const clock = ({ seconds }: Timed): number => seconds.clock;
+  const processors = ({ seconds }: Timed): number => seconds.learner + seconds.worker;
+  const ratio = (of: (one: Timed) => number, one: Way, other: Way): number =>
+    median(rounds.map((round) => of(round[one]) / of(round[other])));
+  const [atUnits, whole] = [
+    mean(({ workers }) => sum(Object.values(workers).map((one) => one.milliseconds))),
+    mean(({ milliseconds }) => milliseconds),
+  ];
   const rows = [
-    row("step alone", "s", median(rounds.map(({ alone }) => alone.seconds))),
-    row("step with one worker", "of alone", ratio("worker", "alone")),
-    row("step with a pass for each group", "of packed", ratio("alone", "packed")),
+    row("step alone", "s", median(rounds.map(({ alone }) => clock(alone)))),
+    row("step alone, of processors", "s", median(rounds.map(({ alone }) => processors(alone)))),
+    row("step with one worker, by the clock", "of alone", ratio(clock, "worker", "alone")),
+    row("step with one worker, by processors' time of both", "of alone", ratio(processors, "worker", "alone")),
+    row(
+      "learner beside one worker, by processors' time",
+      "of alone",
+      ratio(({ seconds }) => seconds.learner, "worker", "alone"),
+    ),
+    row("step with a pass for each group, by the clock", "of packed", ratio(clock, "alone", "packed")),
+    row("step with a pass for each group, by processors' time", "of packed", ratio(processors, "alone", "packed")),
     row(
       "messages",
       "a step",
@@ -160,23 +209,15 @@ try {
       "MB a step",
       mean(({ bytesReceived }) => bytesReceived / 1e6),
     ),
-    row(
-      "units out",
-      "of the step's time",
-      mean(({ waited, milliseconds }) => waited / milliseconds),
-    ),
-    row(
-      "worker at units",
-      "of the step's time",
-      mean(({ workers, milliseconds }) => sum(Object.values(workers).map((one) => one.milliseconds)) / milliseconds),
-    ),
+    row("learner waits for units", "of the step's time", mean(({ waited }) => waited) / whole),
+    row("worker at units", "of the step's time", atUnits / whole),
   ];
   for (const rate of ["1e-5", "1e-4"]) {
-    const { changed, whole, difference } = await deltas(rate);
+    const { changed, whole: all, difference, correct: isRight } = await deltas(rate);
     rows.push(
-      row(`adapter at learning rate ${rate}: bf16 words that a step changes`, "share", changed),
-      row(`adapter at learning rate ${rate}: compressed whole`, "of its bytes", whole),
-      row(`adapter at learning rate ${rate}: compressed difference`, "of its bytes", difference),
+      row(`adapter at learning rate ${rate}: bf16 words that a step changes`, "share", changed, isRight),
+      row(`adapter at learning rate ${rate}: compressed whole`, "of its bytes", all, isRight),
+      row(`adapter at learning rate ${rate}: compressed difference`, "of its bytes", difference, isRight),
     );
   }
   console.log(JSON.stringify({ name: "fleet-cost", rows }));

@@ -41,14 +41,19 @@ export async function finished(run: Running): Promise<number> {
 }
 
 /** Waits until a process has said something. @throws where it ends before */
-export async function says(run: Running, what: RegExp): Promise<void> {
+export function says(run: Running, what: RegExp): Promise<void> {
+  return until(run, () => what.test(run.said()), `it said ${what}`);
+}
+
+/** @param what it is, for people. @throws where the process ends before it is so */
+export async function until(run: Running, isSo: () => boolean, what: string): Promise<void> {
   let isOver = false;
-  run.ended.then(
-    () => (isOver = true),
-    () => (isOver = true),
-  );
-  while (!what.test(run.said())) {
-    if (isOver) throw new Error(`it has ended without ${what}:\n${run.said().slice(-3000)}`);
+  const end = (): void => {
+    isOver = true;
+  };
+  run.ended.then(end, end);
+  while (!isSo()) {
+    if (isOver) throw new Error(`a run has ended before ${what}:\n${run.said().slice(-3000)}`);
     await sleep(50);
   }
 }
@@ -98,4 +103,17 @@ export function killed(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+const TICKS = 100; // a second, on every Linux
+
+/** Processor seconds of a process so far, all its threads. @throws where it has ended */
+export function processorSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/.*\) /s, "").split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS;
+}
+
+/** Processes that a process has started. */
+export function childrenOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean).map(Number);
 }

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { availableParallelism, cpus, loadavg } from "node:os";
 import type { Result, Row } from "./result.ts";
 
-type PrintedRow = Pick<Row, "case" | "unit" | "ours" | "correct"> & Partial<Row>;
+export type PrintedRow = Pick<Row, "case" | "unit" | "ours" | "correct"> & Partial<Row>;
 
 /** Runs the file in a process of its own. Undefined when it prints nothing, as a file does that only exports a benchmark. */
 export function runPrinted(name: string, file: string, commit: string): Result | undefined {
@@ -15,6 +15,11 @@ export function runPrinted(name: string, file: string, commit: string): Result |
   if (status !== 0) throw new Error(`${file} failed with exit code ${status}`);
   if (stdout.trim() === "") return undefined;
   const { rows } = JSON.parse(stdout) as { rows: readonly PrintedRow[] };
+  return printedResult(name, commit, before, rows);
+}
+
+/** @param before the load when it began */
+export function printedResult(name: string, commit: string, before: number, rows: readonly PrintedRow[]): Result {
   return {
     name,
     date: new Date().toISOString(),
