@@ -46,10 +46,11 @@ function measuredRow(file: string): string[] {
     const figure = peaks?.[name];
     return figure ? `${Number(figure.value.toPrecision(3))} ${cell(figure.unit)}` : "";
   };
+  const cores = adapter?.family === "matrix" ? "by tensor cores, " : "";
   return [
-    cell(`${adapter?.device || adapter?.driver || "?"} (${adapter?.driver ?? "?"}), iapo ${iapo}`),
+    cell(`${adapter?.device || adapter?.driver || "?"} (${adapter?.driver ?? "?"}), ${cores}iapo ${iapo}`),
     ...["f32 multiply-add", "copy", "dispatch behind a dispatch"].map(peak),
-    fraction(kernels, /^matmul_(panels|workgroup|tile)/),
+    fraction(kernels, /^matmul_(matrix|panels|workgroup|tile)/),
     fraction(kernels, /^matmul_(few_rows|rows)/),
     conformance ? `${conformance.cases - conformance.wrong.length} of ${conformance.cases}` : "",
     parity ? (parity.holds ? "holds" : "no") : "",

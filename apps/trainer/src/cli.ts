@@ -1,5 +1,7 @@
 // The frame of the command line: commands, help, and what becomes of an error.
-import { Command, CommanderError } from "commander";
+
+import type { KernelFamily } from "@iapo/tensor-core";
+import { Command, CommanderError, Option } from "commander";
 import { type AdapterFlags, chooseAdapter } from "./choose-adapter.ts";
 import { type AddCommand, gibibytes, type Run } from "./commands/command.ts";
 import { ExitCode } from "./exit-code.ts";
@@ -31,6 +33,9 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   ablate: async () => (await import("./commands/ablate.ts")).addAblate,
   completion: async () => (await import("./commands/completion.ts")).addCompletion,
 };
+
+/** As `kernelFamilies` of tensor-core, which nobody who asks for help waits for. */
+const families: readonly KernelFamily[] = ["software", "workgroup", "matrix"];
 
 const examples = `
 Examples:
@@ -72,6 +77,11 @@ async function programOf(names: readonly string[], io: Pick<CliIo, "out" | "note
     .option("-q, --quiet", "results only, no progress")
     .option("--adapter <text>", "the graphics card whose name contains this; iapo doctor lists them")
     .option("--memory <GiB>", "what tensors may take of its memory", gibibytes)
+    .addOption(
+      new Option("--family <name>", "of kernels, where not the adapter's own: matrix takes tensor cores").choices(
+        families,
+      ),
+    )
     .addHelpText("after", examples)
     .showHelpAfterError("(iapo --help shows every command)")
     .exitOverride()

@@ -113,6 +113,15 @@ test("--memory is what tensors may take", async () => {
   expect(JSON.parse(out).memory.budget).toBe(2 ** 29);
 });
 
+test("--family matrix is refused where the adapter has no tensor cores", async () => {
+  const { code, err } = await start(["doctor", "--family", "matrix", "--adapter", "llvmpipe"]).ended;
+  expect(code).toBe(1);
+  expect(err).toMatch(
+    /llvmpipe.*: the device is without .*chromium-experimental-subgroup-matrix\. .*\(no_tensor_cores\)/,
+  );
+  await expectRefusal(["recipes", "--family", "wide"], 2, /Allowed choices are software, workgroup, matrix/);
+});
+
 test("a good path is quiet in a terminal and in a pipe: not a line of the driver's own", () => {
   const command = `${process.execPath} --conditions=@iapo/source ${main} doctor`;
   const { stdout, stderr } = spawnSync("bash", ["-c", `${command} 2>&1 >/dev/null | cat`], { encoding: "utf8" });

@@ -4,6 +4,8 @@ import {
   deriveSeed,
   type Kernel,
   type LogProbs,
+  type MatrixUnit,
+  matmul,
   mean,
   negate,
   openDevice,
@@ -17,17 +19,21 @@ import { optimizerOf, trainStep } from "../test/support/train-step.ts";
 const IMAGE = [1, 54, 74] as const;
 const config = knownConfigs["3B"];
 
+const device = await openDevice({ family: "matrix" });
+const { gpu } = device;
+if (!gpu) throw new Error("a device that is opened has a GPU");
+console.log(`adapter: ${device.facts.description}`);
+
 const kernels = new Map<string, Kernel>(); // by text
 await addKernels({ lora: true, responses: 8 });
 await addKernels({ lora: true, responses: 1 });
 await addKernels({ lora: false, responses: 2 });
 await addKernels({ lora: true, responses: 8, base: "int8" });
 await addKernels({ lora: true, responses: 1, base: "int8" });
+await addKernels({ lora: true, responses: 8, matrices: device.facts.matrices });
+await addKernels({ lora: true, responses: 8, base: "int8", matrices: device.facts.matrices });
+addGradient(device.facts.matrices);
 
-const device = await openDevice({ family: "workgroup" });
-const { gpu } = device;
-if (!gpu) throw new Error("a device that is opened has a GPU");
-console.log(`adapter: ${device.facts.description}`);
 for (const kernel of kernels.values()) {
   const reads = Object.keys(kernel.reads).length;
   const count = reads + Object.keys(kernel.writes).length;
@@ -47,12 +53,14 @@ async function addKernels({
   lora,
   responses,
   base,
+  matrices = null,
 }: {
   readonly lora: boolean;
   readonly responses: number;
   readonly base?: "int8";
+  readonly matrices?: MatrixUnit | null;
 }): Promise<void> {
-  using planning = planningDevice(typicalCard);
+  using planning = planningDevice(matrices ? { ...typicalCard, family: "matrix", matrices } : typicalCard);
   planning.onPlannedDispatch = (kernel) => kernels.set(kernel.wgsl, kernel);
   const model = new QwenVLModel(
     config,
@@ -72,4 +80,14 @@ async function addKernels({
     optimizer.dispose();
   }
   model.dispose();
+}
+
+/** Those of a whole weight's gradient by tensor cores. */
+function addGradient(matrices: MatrixUnit | null): void {
+  using planning = planningDevice({ ...typicalCard, family: "matrix", matrices });
+  planning.onPlannedDispatch = (kernel) => kernels.set(kernel.wgsl, kernel);
+  const { hiddenSize } = config.text;
+  const [x, g] = [planning.empty([1024, hiddenSize]), planning.empty([1024, hiddenSize])];
+  matmul(g, x, { transposeA: true }).dispose();
+  for (const tensor of [x, g]) tensor.dispose();
 }

@@ -2,6 +2,7 @@
 
 export type TensorErrorCode =
   | "no_adapter"
+  | "no_tensor_cores"
   | "device_lost"
   | "out_of_memory"
   | "validation"

@@ -4,7 +4,14 @@ export { checkpoint } from "./autograd/checkpoint.ts";
 export { type BackwardOptions, grad, noGrad, type Recorded, record } from "./autograd/tape.ts";
 export { cardBudget } from "./device/budget.ts";
 export { Device, type Dispatch } from "./device/device.ts";
-export { type AdapterFacts, type AdapterNotes, type KernelFamily, typicalCard } from "./device/facts.ts";
+export {
+  type AdapterFacts,
+  type AdapterNotes,
+  type KernelFamily,
+  kernelFamilies,
+  typicalCard,
+} from "./device/facts.ts";
+export type { MatrixUnit } from "./device/matrix-unit.ts";
 export {
   adapterAdvice,
   adapterNames,

@@ -9,6 +9,9 @@ const fewRows: Bound = { registers: 108, multiplyAdds: 0.45 };
 /** With the norm of the rows before it. */
 const normedRows: Bound = { registers: 120, multiplyAdds: 0.4 };
 const oneRow: Bound = { registers: 48, multiplyAdds: 0.2 };
+/** By tensor cores: a panel's steps, each of 4 x 2 matrices, for two products of halves, or for three where weights have a low half. */
+const inHalves: Bound = { registers: 256, multiplyAdds: 0, matrixMultiplies: 24 };
+const ofBf16: Bound = { registers: 256, multiplyAdds: 0, matrixMultiplies: 32 };
 
 export const bounds: Readonly<Record<string, Bound>> = {
   "matmul_panels/nt/128x64": wide,
@@ -40,6 +43,13 @@ export const bounds: Readonly<Record<string, Bound>> = {
   "matmul_few_rows/8/int8/16x8": { registers: 108, multiplyAdds: 0.4 },
   "matmul_few_rows/1/int8/16x8": { registers: 48, multiplyAdds: 0.14 },
   "matmul_few_rows/8/128x1": fewRows,
+  "matmul_matrix/nt/bf16/16x16x16": ofBf16,
+  "matmul_matrix/nn/bf16/16x16x16": ofBf16,
+  "matmul_matrix/nt/16x16x16": inHalves,
+  "matmul_matrix/nn/16x16x16": inHalves,
+  "matmul_matrix/tn/16x16x16": inHalves,
+  "matmul_matrix/nt/int8/16x16x16": inHalves,
+  "matmul_matrix/nn/int8/16x16x16": inHalves,
 };
 
 /** Those that wait for memory, not for arithmetic. */

@@ -9,6 +9,7 @@ export interface Loop {
 const label = /^(BB\d+):/;
 const branch = /^\ts_c?branch\w* (BB\d+)/;
 const multiplyAdd = /\bv_(dual_|pk_)?(fma|fmac|fmamk|fmaak|mad|dot2)\w*_f(16|32)/;
+const matrixMultiply = /^\tv_wmma_f32_/gm;
 /** They tell the processor how to issue what comes, or wait; none takes a slot of its arithmetic. */
 const hint = /^\ts_(delay_alu|nop|waitcnt\w*|clause|set_inst_prefetch_distance)\b/;
 
@@ -45,4 +46,9 @@ export function loopsOf(code: string): Loop[] {
 export function hotShare(code: string): number {
   const [hot] = loopsOf(code).sort((a, b) => b.multiplyAdds - a.multiplyAdds);
   return hot && hot.instructions > 0 ? hot.multiplyAdds / hot.instructions : 0;
+}
+
+/** Instructions of tensor cores with sums in f32. */
+export function matrixMultipliesOf(code: string): number {
+  return [...code.matchAll(matrixMultiply)].length;
 }

@@ -1,7 +1,7 @@
 // What the driver said of each kernel, held against committed bounds.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { hotShare } from "./machine-code.ts";
+import { hotShare, matrixMultipliesOf } from "./machine-code.ts";
 
 /** A kernel as a driver has compiled it. */
 export interface CompiledKernel {
@@ -13,12 +13,15 @@ export interface CompiledKernel {
   readonly scratch: number;
   /** Share of multiply-adds in the instructions of its hot loop. */
   readonly multiplyAdds: number;
+  /** Instructions of tensor cores. */
+  readonly matrixMultiplies: number;
 }
 
-/** What a kernel may take, and the least share of multiply-adds in its hot loop. */
+/** What a kernel may take, the least share of multiply-adds in its hot loop, and how many instructions of tensor cores it has (by default none). */
 export interface Bound {
   readonly registers: number;
   readonly multiplyAdds: number;
+  readonly matrixMultiplies?: number;
 }
 
 /** Reads the files that the shim wrote of `names`, in the order of compiling. @throws Error where one is missing */
@@ -31,12 +34,14 @@ export function readCompiled(folder: string, names: readonly string[]): Promise<
         if (value === undefined) throw new Error(`the driver does not tell "${key}" of ${name}`);
         return value;
       };
+      const code = await readFile(join(folder, `${i}.isa`), "latin1");
       return {
         name,
         registers: of("VGPRs"),
         spilled: of("Spilled VGPRs") + of("Spilled SGPRs"),
         scratch: of("Scratch size"),
-        multiplyAdds: hotShare(await readFile(join(folder, `${i}.isa`), "latin1")),
+        multiplyAdds: hotShare(code),
+        matrixMultiplies: matrixMultipliesOf(code),
       };
     }),
   );
@@ -48,8 +53,9 @@ export function judge(
   bounds: Readonly<Record<string, Bound>>,
   others: Bound,
 ): string[] {
-  const findings = kernels.flatMap(({ name, registers, spilled, scratch, multiplyAdds }) => {
+  const findings = kernels.flatMap(({ name, registers, spilled, scratch, multiplyAdds, matrixMultiplies }) => {
     const bound = bounds[name] ?? others;
+    const matrices = bound.matrixMultiplies ?? 0;
     return [
       ...(spilled > 0 ? [`${name}: ${spilled} registers are spilled`] : []),
       ...(scratch > 0 ? [`${name}: ${scratch} bytes of a thread lie in scratch memory`] : []),
@@ -58,6 +64,9 @@ export function judge(
         ? [
             `${name}: ${percent(multiplyAdds)} of its hot loop are multiply-adds, ${percent(bound.multiplyAdds)} at least`,
           ]
+        : []),
+      ...(matrixMultiplies !== matrices
+        ? [`${name}: ${matrixMultiplies} instructions of tensor cores, not ${matrices}`]
         : []),
     ];
   });
@@ -68,9 +77,13 @@ export function judge(
 
 /** A table for people. */
 export function tableOf(kernels: readonly CompiledKernel[]): string {
-  const row = ({ name, registers, spilled, scratch, multiplyAdds }: CompiledKernel): string =>
-    [name.padEnd(44), registers, spilled, scratch, percent(multiplyAdds)].map((x) => String(x).padStart(9)).join("");
-  const head = ["kernel".padEnd(44), "registers", "spilled", "scratch", "fma"].map((x) => x.padStart(9)).join("");
+  const row = ({ name, registers, spilled, scratch, multiplyAdds, matrixMultiplies }: CompiledKernel): string =>
+    [name.padEnd(44), registers, spilled, scratch, percent(multiplyAdds), matrixMultiplies]
+      .map((x) => String(x).padStart(9))
+      .join("");
+  const head = ["kernel".padEnd(44), "registers", "spilled", "scratch", "fma", "matrices"]
+    .map((x) => x.padStart(9))
+    .join("");
   return [head, ...kernels.map(row)].join("\n");
 }
 

@@ -1,7 +1,7 @@
 // The reading of machine code, and the judgment of what a driver tells; that the kernels keep their bounds is a step of the full check.
 import { expect, test } from "vitest";
 import { bounds, others } from "../gpu-compile/bounds.ts";
-import { hotShare, loopsOf } from "../gpu-compile/machine-code.ts";
+import { hotShare, loopsOf, matrixMultipliesOf } from "../gpu-compile/machine-code.ts";
 import { type CompiledKernel, judge } from "../gpu-compile/report.ts";
 
 const code = `BB0:
@@ -31,22 +31,36 @@ test("loops are found without those within them, hints are no instructions, the 
     { instructions: 2, multiplyAdds: 0 },
   ]);
   expect(hotShare(code)).toBe(0.5);
+  expect(matrixMultipliesOf(code)).toBe(0);
+  expect(matrixMultipliesOf(`${code}\n\tv_wmma_f32_16x16x16_f16 v[2:9], v[10:17], v[18:25], v[2:9] ; cc404002`)).toBe(
+    1,
+  );
   expect(hotShare("BB0:\n\ts_endpgm ; bfb00000")).toBe(0);
 });
 
-test("spills, scratch memory, too many registers, too few multiply-adds and bounds of no kernel are findings", () => {
-  const kernel: CompiledKernel = { name: "a", registers: 64, spilled: 0, scratch: 0, multiplyAdds: 0.8 };
-  const bound = { a: { registers: 64, multiplyAdds: 0.8 } };
+test("spills, scratch memory, too many registers, too few multiply-adds, tensor cores left aside and bounds of no kernel are findings", () => {
+  const kernel: CompiledKernel = {
+    name: "a",
+    registers: 64,
+    spilled: 0,
+    scratch: 0,
+    multiplyAdds: 0.8,
+    matrixMultiplies: 8,
+  };
+  const bound = { a: { registers: 64, multiplyAdds: 0.8, matrixMultiplies: 8 } };
   expect(judge([kernel], bound, others)).toEqual([]);
-  const bad = { ...kernel, registers: 65, spilled: 2, scratch: 16, multiplyAdds: 0.79 };
+  const bad = { ...kernel, registers: 65, spilled: 2, scratch: 16, multiplyAdds: 0.79, matrixMultiplies: 7 };
   expect(judge([bad], { ...bound, b: others }, others)).toEqual([
     "a: 2 registers are spilled",
     "a: 16 bytes of a thread lie in scratch memory",
     "a: 65 registers a thread, 64 at most",
     "a: 79 % of its hot loop are multiply-adds, 80 % at least",
+    "a: 7 instructions of tensor cores, not 8",
     "b has bounds, but the step does not use it",
   ]);
-  expect(judge([{ ...kernel, name: "c", registers: others.registers + 1 }], {}, others)).toHaveLength(1);
+  expect(
+    judge([{ ...kernel, name: "c", registers: others.registers + 1, matrixMultiplies: 0 }], {}, others),
+  ).toHaveLength(1);
 });
 
 test("bounds are within what every RDNA3 card has", () => {

@@ -30,6 +30,8 @@ test("all parts are measured on this adapter, and the file holds them", async ()
   for (const { value } of Object.values(peaks ?? {})) expect(value).toBeGreaterThan(0);
   expect(conformance?.wrong).toEqual([]);
   expect(conformance?.cases).toBeGreaterThan(15);
+  const hasTensorCores = conformance?.families.includes("matrix");
+  expect(conformance?.withoutTensorCores ?? "").toMatch(hasTensorCores ? /^$/ : /need tensor cores/);
   expect(new Set(kernels?.kernels.map(({ phase }) => phase)).size).toBe(3);
   expect(kernels?.kernels.some(({ kernel, gflops }) => /^matmul/.test(kernel) && gflops > 0)).toBe(true);
   expect(phases?.phases.map(({ name }) => name)).toEqual(expect.arrayContaining(["rollout", "update"]));

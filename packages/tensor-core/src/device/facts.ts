@@ -1,7 +1,13 @@
 // What an adapter is, reduced to what kernels and people need to know.
 
-/** `software`: one subgroup per workgroup, tiles in registers. `workgroup`: tiles in workgroup memory, for real GPUs. */
-export type KernelFamily = "software" | "workgroup";
+import { type MatrixUnit, matrixUnitOf } from "./matrix-unit.ts";
+
+/**
+ * `software`: one subgroup per workgroup, tiles in registers. `workgroup`: tiles in workgroup memory, for real GPUs. `matrix`: the same, but large
+ * matrix products by tensor cores, whose sums have an order of their own; only for who asks for it.
+ */
+export const kernelFamilies = ["software", "workgroup", "matrix"] as const;
+export type KernelFamily = (typeof kernelFamilies)[number];
 
 /** What was found out about an adapter before. */
 export interface AdapterNotes {
@@ -35,6 +41,8 @@ export interface AdapterFacts {
   readonly offsetAlignment: number;
   readonly maxWorkgroupsPerDimension: number;
   readonly family: KernelFamily;
+  /** What tensor cores multiply at once; null but for the family `matrix`. */
+  readonly matrices: MatrixUnit | null;
   /** By product: which of several kernels of equal bits is taken, where `iapo doctor --tune` has made a choice. */
   readonly tuning: Readonly<Record<string, string>>;
 }
@@ -47,7 +55,7 @@ export const typicalCard: AdapterFacts = {
   ...{ vendor: "", architecture: "", device: "", description: "a graphics card that binds 2 GiB at once" },
   ...{ software: false, cardBeside: null, subgroupSize: 32, subgroupMinSize: 32, subgroupMaxSize: 32 },
   ...{ features: ["subgroups", "timestamp-query"], maxBinding: LARGEST_BINDING, maxBuffer: 2 ** 32 - 256 },
-  ...{ offsetAlignment: 256, maxWorkgroupsPerDimension: 65535, family: "workgroup", tuning: {} },
+  ...{ offsetAlignment: 256, maxWorkgroupsPerDimension: 65535, family: "workgroup", matrices: null, tuning: {} },
 };
 
 const SOFTWARE = /llvmpipe|lavapipe|swiftshader|softpipe|basic render|warp/i;
@@ -58,6 +66,7 @@ interface Readable {
   readonly limits: {
     readonly maxBufferSize: number;
     readonly maxStorageBufferBindingSize: number;
+    readonly maxComputeWorkgroupStorageSize: number;
     readonly minStorageBufferOffsetAlignment: number;
     readonly maxComputeWorkgroupsPerDimension: number;
   };
@@ -68,9 +77,13 @@ interface Info extends Pick<AdapterFacts, "vendor" | "architecture" | "device" |
   readonly isFallbackAdapter: boolean;
   readonly subgroupMinSize?: number | undefined;
   readonly subgroupMaxSize?: number | undefined;
+  readonly subgroupMatrixConfigs?: unknown;
 }
 
-/** Reads the facts off a device. `family` overrides the choice that the facts would make. */
+/**
+ * Reads the facts off a device. `family` overrides the choice that the facts would make.
+ * @throws TensorError `no_tensor_cores` where the family is `matrix` and the device has none that it can use
+ */
 export function factsOf(device: Readable, info: Info, family?: KernelFamily): AdapterFacts {
   const text = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
   const software = info.isFallbackAdapter || SOFTWARE.test(text);
@@ -92,6 +105,7 @@ export function factsOf(device: Readable, info: Info, family?: KernelFamily): Ad
     offsetAlignment: device.limits.minStorageBufferOffsetAlignment,
     maxWorkgroupsPerDimension: device.limits.maxComputeWorkgroupsPerDimension,
     family: family ?? (software && subgroupSize > 0 ? "software" : "workgroup"),
+    matrices: family === "matrix" ? matrixUnitOf(device, info) : null,
     tuning: {},
   };
 }

@@ -24,8 +24,12 @@ export function deviceMemory(): undefined {
 }
 
 /** The browser chooses. */
-export function environmentOptions(): { readonly adapter: string; readonly memoryBudget: undefined } {
-  return { adapter: "", memoryBudget: undefined };
+export function environmentOptions(): {
+  readonly adapter: string;
+  readonly family: undefined;
+  readonly memoryBudget: undefined;
+} {
+  return { adapter: "", family: undefined, memoryBudget: undefined };
 }
 
 /** Nor does it tell. */

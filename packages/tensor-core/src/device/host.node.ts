@@ -3,14 +3,19 @@ import { freemem } from "node:os";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { TensorError } from "../error.ts";
+import { type KernelFamily, kernelFamilies } from "./facts.ts";
 import type { WebGpu } from "./webgpu.ts";
 
 export { readNotes, writeNotes } from "./adapter-notes.node.ts";
 export { adviceForSystem, cardInSight } from "./advice.node.ts";
 export { cardMemory as deviceMemory } from "./card-memory.node.ts";
 
-const holderKey = Symbol.for("@iapo/tensor-core/gpu");
-const holder = globalThis as { [holderKey]?: { readonly gpu: GPU; readonly adapter: string } };
+/** Dawn with its own choice of features, and with those that it calls unsafe. */
+const keys = {
+  usual: Symbol.for("@iapo/tensor-core/gpu"),
+  matrix: Symbol.for("@iapo/tensor-core/gpu-with-matrices"),
+} as const;
+const holder = globalThis as Partial<Record<symbol, { readonly gpu: GPU; readonly adapter: string }>>;
 
 /** Dawn's Node binding: an optional peer, since a browser needs none. @throws TensorError `no_adapter` where it is not installed */
 async function dawn(): Promise<typeof import("webgpu")> {
@@ -30,22 +35,28 @@ async function dawn(): Promise<typeof import("webgpu")> {
 
 /** Dawn rounds timestamps to 65.5 us, against spies in web pages; kernels of a decoding step take 5 to 30. */
 const EXACT_TIMES = "disable-dawn-features=timestamp_quantization";
+/** Subgroup matrices are an experiment; on NVIDIA's Vulkan f16 is one too. */
+const MATRICES = "enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia";
 
 /**
  * Dawn's GPU object for the adapter whose name contains `adapter`; empty: any. It must outlive its adapters, or the process dies when it is
- * collected: hence the global. Dawn takes the name once for the process. @throws TensorError `argument` for another name than before
+ * collected: hence the global. Dawn takes the name once for the process. With `matrices` it offers tensor cores.
+ * @throws TensorError `argument` for another name than before
  */
-export async function systemGpu(adapter: string): Promise<WebGpu<"GPU">> {
+export async function systemGpu(adapter: string, matrices: boolean): Promise<WebGpu<"GPU">> {
   const { create } = await dawn();
-  const held = holder[holderKey];
+  const key = matrices ? keys.matrix : keys.usual;
+  const held = holder[key];
   if (held && adapter !== "" && held.adapter !== adapter) {
     throw new TensorError(
       "argument",
       `the adapter of a process is chosen once: it is ${held.adapter ? `"${held.adapter}"` : "the default one"} by now, not "${adapter}"`,
     );
   }
-  holder[holderKey] ??= { gpu: create([EXACT_TIMES, ...(adapter ? [`adapter=${adapter}`] : [])]), adapter };
-  return holder[holderKey].gpu;
+  if (held) return held.gpu;
+  const gpu = create([EXACT_TIMES, ...(matrices ? [MATRICES] : []), ...(adapter ? [`adapter=${adapter}`] : [])]);
+  holder[key] = { gpu, adapter };
+  return gpu;
 }
 
 /** A part of no adapter's name: Dawn answers with the names that there are. */
@@ -75,13 +86,26 @@ export function namesIn(error: unknown): string[] {
   );
 }
 
-/** What the user asks of every device: `IAPO_ADAPTER`, part of an adapter's name, and `IAPO_MEMORY`, GiB for tensors. */
-export function environmentOptions(): { readonly adapter: string; readonly memoryBudget: number | undefined } {
-  const { IAPO_ADAPTER: adapter = "", IAPO_MEMORY: memory } = process.env;
-  if (memory === undefined || memory === "") return { adapter, memoryBudget: undefined };
+/** What the user asks of every device. */
+export interface EnvironmentOptions {
+  /** `IAPO_ADAPTER`: part of an adapter's name. */
+  readonly adapter: string;
+  /** `IAPO_FAMILY`: of kernels. */
+  readonly family: KernelFamily | undefined;
+  /** `IAPO_MEMORY`, in GiB: bytes for tensors. */
+  readonly memoryBudget: number | undefined;
+}
+
+/** @throws TensorError `argument` for what is not understood */
+export function environmentOptions(): EnvironmentOptions {
+  const { IAPO_ADAPTER: adapter = "", IAPO_FAMILY: name = "", IAPO_MEMORY: memory = "" } = process.env;
+  const family = kernelFamilies.find((known) => known === name);
+  if (name !== "" && !family)
+    throw new TensorError("argument", `IAPO_FAMILY is one of ${kernelFamilies.join(", ")}, not ${name}`);
   const gibibytes = Number(memory);
-  if (!(gibibytes > 0)) throw new TensorError("argument", `IAPO_MEMORY is a number of GiB above 0, not ${memory}`);
-  return { adapter, memoryBudget: gibibytes * 2 ** 30 };
+  if (memory !== "" && !(gibibytes > 0))
+    throw new TensorError("argument", `IAPO_MEMORY is a number of GiB above 0, not ${memory}`);
+  return { adapter, family, memoryBudget: memory === "" ? undefined : gibibytes * 2 ** 30 };
 }
 
 const SPIN_MS = 0.2;

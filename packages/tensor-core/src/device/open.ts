@@ -14,6 +14,7 @@ import { TensorError } from "../error.ts";
 import { defaultBudget } from "./budget.ts";
 import { Device } from "./device.ts";
 import { type AdapterFacts, type AdapterNotes, factsOf, type KernelFamily } from "./facts.ts";
+import { MATRIX_FEATURES } from "./matrix-unit.ts";
 import type { WebGpu } from "./webgpu.ts";
 
 export interface DeviceOptions {
@@ -24,7 +25,7 @@ export interface DeviceOptions {
   readonly limits?: "adapter" | "default";
   /** False does without subgroups where the adapter has them. */
   readonly subgroups?: boolean;
-  /** Overrides the kernel family that adapter facts would choose. */
+  /** Overrides the kernel family that adapter facts would choose. Default `IAPO_FAMILY`. */
   readonly family?: KernelFamily;
   /**
    * Bytes that tensors and idle buffers may take. Default: `IAPO_MEMORY` GiB; else 70 % of free memory on software adapters, 85 % of what the system
@@ -43,23 +44,27 @@ const LIMITS = [
   "maxComputeWorkgroupSizeX",
   "maxComputeWorkgroupStorageSize",
 ] as const;
-const FEATURES: readonly GPUFeatureName[] = ["subgroups", "timestamp-query"];
+const FEATURES = ["subgroups", "timestamp-query"] as const;
 
-/** Opens a device. Throws `no_adapter` with advice where there is none, or none of that name; `argument` as its options. */
+/**
+ * Opens a device. Throws `no_adapter` with advice where there is none, or none of that name; `no_tensor_cores` where the family asks for them;
+ * `argument` as its options.
+ */
 export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   const environment = environmentOptions();
   const { device, powerPreference = "high-performance", adapter: name = environment.adapter } = options;
+  const { family = environment.family } = options;
   const budget = (facts: AdapterFacts, notes?: AdapterNotes) =>
     options.memoryBudget ?? environment.memoryBudget ?? defaultBudget(facts, notes);
   if (device) {
-    const facts = factsOf(device, device.adapterInfo, options.family);
+    const facts = factsOf(device, device.adapterInfo, family);
     return new Device(device, facts, budget(facts), false);
   }
-  const adapter = await requestAdapter(name, powerPreference);
+  const adapter = await requestAdapter(name, powerPreference, family === "matrix");
   const gpu = await adapter.requestDevice(
-    options.limits === "default" ? {} : wanted(adapter, options.subgroups ?? true),
+    options.limits === "default" ? {} : wanted(adapter, options.subgroups ?? true, family === "matrix"),
   );
-  const found = factsOf(gpu, adapter.info, options.family);
+  const found = factsOrEnd(gpu, adapter.info, family);
   const cardBeside = found.software && name === "" ? (cardInSight() ?? null) : null;
   const warnings: string[] = [];
   const notes = readNotes(found, (message) => warnings.push(message));
@@ -68,10 +73,24 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   return opened;
 }
 
-async function requestAdapter(name: string, powerPreference: GPUPowerPreference): Promise<GPUAdapter> {
+/** The facts of a device that is closed again where it has not what the family needs. */
+function factsOrEnd(gpu: GPUDevice, info: GPUAdapterInfo, family: KernelFamily | undefined): AdapterFacts {
+  try {
+    return factsOf(gpu, info, family);
+  } catch (error) {
+    gpu.destroy();
+    throw error;
+  }
+}
+
+async function requestAdapter(
+  name: string,
+  powerPreference: GPUPowerPreference,
+  matrices: boolean,
+): Promise<GPUAdapter> {
   let names: string[] = [];
   try {
-    const adapter = await (await systemGpu(name))?.requestAdapter({ powerPreference });
+    const adapter = await (await systemGpu(name, matrices))?.requestAdapter({ powerPreference });
     if (adapter) return adapter;
   } catch (error) {
     names = namesIn(error);
@@ -90,8 +109,11 @@ export function planningDevice(facts: AdapterFacts, memoryBudget: number = Numbe
   return new Device(undefined, facts, memoryBudget);
 }
 
-function wanted(adapter: GPUAdapter, subgroups: boolean): GPUDeviceDescriptor {
-  const requiredFeatures = FEATURES.filter((f) => adapter.features.has(f) && (subgroups || f !== "subgroups"));
+function wanted(adapter: GPUAdapter, subgroups: boolean, matrices: boolean): GPUDeviceDescriptor {
+  const names = new Set<string>(matrices ? [...FEATURES, ...MATRIX_FEATURES] : FEATURES);
+  const requiredFeatures = [...adapter.features]
+    .map(String)
+    .filter((name) => names.has(name) && (subgroups || name !== "subgroups")) as GPUFeatureName[];
   const requiredLimits: Record<string, number> = {};
   for (const name of LIMITS) requiredLimits[name] = adapter.limits[name];
   // A view that no binding can start at is copied. The smallest value that may be asked for is 32.

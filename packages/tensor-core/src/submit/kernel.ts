@@ -14,6 +14,8 @@ export interface KernelSpec {
   /** Scalars in the uniform `P`, in order. Sizes go here and never into the code: one pipeline serves all shapes. */
   readonly uniforms: Readonly<Record<string, UniformType>>;
   readonly subgroups?: boolean;
+  /** Other WGSL extensions that the code enables. */
+  readonly extensions?: readonly string[];
   /** WGSL text with `@compute ... fn main`. */
   readonly code: string;
 }
@@ -52,6 +54,7 @@ export const UNIFORM_SLOT = 256;
 function assemble(spec: KernelSpec): string {
   const lines: string[] = [];
   if (spec.subgroups) lines.push("enable subgroups;");
+  for (const extension of spec.extensions ?? []) lines.push(`enable ${extension};`);
   const fields = Object.entries(spec.uniforms);
   if (fields.length * 4 > UNIFORM_SLOT) throw new Error("too many uniforms for one slot");
   const members = fields.length > 0 ? fields : [["unused", "u32"]];

@@ -8,7 +8,7 @@ import type { PartContext } from "./context.ts";
 import type { Found } from "./report.ts";
 
 /** What Dawn adds to an adapter's info behind this flag; nothing is run with it. */
-const UNSAFE = "enable-dawn-features=allow_unsafe_apis";
+const UNSAFE = "enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia";
 const matricesSchema = z
   .array(
     z.object({

@@ -18,6 +18,8 @@ const MAIN = new Set([
   "tanh",
   "cast",
 ]);
+/** What tensor cores compute, forward or backward. */
+const PRODUCTS = new Set(["linear", "linearInt8", "matmul"]);
 const isOp = (value: unknown): value is core.Op => typeof value === "function" && "opName" in value;
 
 /** Cases of an op where time is short. */
@@ -25,13 +27,23 @@ const FEW = 2;
 
 export async function measureConformance({ device, deadline, isSmall }: PartContext): Promise<Found<"conformance">> {
   const result = { cases: 0, left: 0, largest: { error: 0, case: "" }, wrong: [] as string[] };
-  const families: core.KernelFamily[] = isSmall ? [device.facts.family, "workgroup"] : [device.facts.family];
-  for (const family of new Set(families)) {
-    using own = await core.openDevice({ family });
-    const isOther = family !== device.facts.family;
+  const { family: usual } = device.facts;
+  const families: core.KernelFamily[] = [];
+  let withoutTensorCores: string | undefined;
+  for (const family of new Set<core.KernelFamily>([usual, ...(isSmall ? ["workgroup" as const] : []), "matrix"])) {
+    const opened = await openFamily(family);
+    if (typeof opened === "string") {
+      withoutTensorCores = opened;
+      continue;
+    }
+    using own = opened;
+    families.push(family);
     const cases = Object.values<unknown>(core)
       .filter(isOp)
-      .filter(({ opName }) => !isSmall || (isOther ? opName === "linear" : MAIN.has(opName)))
+      .filter(({ opName }) => {
+        if (family === usual) return !isSmall || MAIN.has(opName);
+        return family === "matrix" ? PRODUCTS.has(opName) : opName === "linear";
+      })
       .flatMap((op) =>
         op.cases
           .filter(({ full }) => !full)
@@ -52,5 +64,15 @@ export async function measureConformance({ device, deadline, isSmall }: PartCont
       }
     }
   }
-  return { families: [...new Set(families)], ...result };
+  return { families, ...(withoutTensorCores !== undefined && { withoutTensorCores }), ...result };
+}
+
+/** Or why its kernels cannot run here. */
+async function openFamily(family: core.KernelFamily): Promise<core.Device | string> {
+  try {
+    return await core.openDevice({ family });
+  } catch (error) {
+    if (error instanceof core.TensorError && error.code === "no_tensor_cores") return error.message;
+    throw error;
+  }
 }

@@ -46,6 +46,8 @@ const figureSchema = z.object({ value: number, unit: text });
 const conformanceSchema = z.object({
   /** Kernel families that were checked. */
   families: z.array(text).max(4),
+  /** Why those of tensor cores were not. */
+  withoutTensorCores: text.optional(),
   cases: number,
   /** Cases that there was no time for. */
   left: number,

@@ -33,7 +33,7 @@ const MOST_LANES = 16;
  */
 export function registerTile({ facts }: Device, headDim: number): SoftwareShape | undefined {
   const lanes = facts.subgroupSize;
-  if (facts.family === "workgroup" || lanes === 0 || lanes > MOST_LANES) return undefined;
+  if (facts.family !== "software" || lanes === 0 || lanes > MOST_LANES) return undefined;
   const columns = Math.ceil(headDim / 4 / lanes);
   return { lanes, groups: columns > 2 ? 1 : 2, columns };
 }
@@ -90,7 +90,7 @@ export function forward(reads: AttentionInputs, writes: readonly [Tensor, Tensor
 }
 
 /** Workgroups that keep an adapter busy. */
-const ENOUGH = { software: 4, workgroup: 256 } as const;
+const ENOUGH = { software: 4, workgroup: 256, matrix: 256 } as const;
 
 /** Blocks that the keys are split into, where there are too few tiles to keep the adapter busy and many keys: decoding. */
 function splitsOf({ facts }: Device, k: Tensor, { plan, heads, kvHeads, headDim }: AttentionParams): number {

@@ -1,10 +1,12 @@
-// Matrix products on the GPU: checks a call, and picks the kernel from its shape and the adapter's family. All kernels give equal bits.
+// Matrix products on the GPU: checks a call, and picks the kernel from its shape and the adapter's family. All kernels give equal bits, but
+// for those of tensor cores, which are taken where someone asked for them.
 import type { Device } from "../../device/device.ts";
 import { TensorError } from "../../error.ts";
 import type { Tensor } from "../../tensor.ts";
 import { aligned } from "../aligned.ts";
 import { K_BLOCK } from "./canonical.ts";
 import { dispatchFewRows, fitsFewRows } from "./few-rows.ts";
+import { dispatchMatrix, fitsMatrix, operandPowers } from "./matrix.ts";
 import { kMajor, type Stored } from "./pack.ts";
 import { dispatchPanels, fitsPanels } from "./panels.ts";
 import { checked, type MatmulCall, type Problem, type ProblemShape } from "./problem.ts";
@@ -18,7 +20,7 @@ export type { MatmulCall, MatmulLayout } from "./problem.ts";
 
 /** Whether a kernel reads b in eight bits itself: those of cards do. Else its rows are widened first. */
 export function readsInt8({ facts }: Device, call: MatmulCall): boolean {
-  if (facts.family !== "workgroup" && facts.subgroupSize === 8) return false;
+  if (facts.family === "software" && facts.subgroupSize === 8) return false;
   const problem = checked(call);
   return fitsFewRows(problem) || fitsPanels(problem);
 }
@@ -33,14 +35,18 @@ export function matmulInto(device: Device, call: MatmulCall): void {
   if (call.prologue && !prepares(device, problem))
     throw new TensorError("argument", "a product of so many rows takes them as they are");
   if (problem.m === 0 || problem.n === 0 || problem.batch === 0) return;
-  device.flops += 2 * problem.m * problem.n * problem.k * problem.batch;
   const temporary: Tensor[] = [];
   const [a, b] = [aligned(problem.a, temporary), aligned(problem.b, temporary)];
   const bias = problem.bias && aligned(problem.bias, temporary);
   const ready = { ...problem, a, b, bias };
+  const path = pathOf(device, ready);
+  const powers = path === "matrix" ? operandPowers(device, ready, temporary) : undefined;
+  device.flops += 2 * problem.m * problem.n * problem.k * problem.batch; // of what is recorded from here on
   const { tuning } = device.facts;
-  const chosen = hasChoices(tuning) ? tuning[tuningKey(ready)] : undefined;
-  if (chosen === undefined || !dispatchChoice(device, ready, chosen)) dispatchAsUsual(device, ready, temporary);
+  const chosen = !powers && hasChoices(tuning) ? tuning[tuningKey(ready)] : undefined;
+  if (powers) dispatchMatrix(device, ready, powers);
+  else if (chosen === undefined || !dispatchChoice(device, ready, chosen))
+    dispatchAsUsual(device, path, ready, temporary);
   for (const tensor of temporary) tensor.dispose();
 }
 
@@ -50,8 +56,8 @@ function hasChoices(tuning: Tuning): boolean {
   return false;
 }
 
-function dispatchAsUsual(device: Device, ready: Problem, temporary: Tensor[]): void {
-  switch (pathOf(device, ready)) {
+function dispatchAsUsual(device: Device, path: MatmulPath, ready: Problem, temporary: Tensor[]): void {
+  switch (path) {
     case "simple":
       dispatchSimple(device, ready);
       break;
@@ -74,7 +80,7 @@ function dispatchAsUsual(device: Device, ready: Problem, temporary: Tensor[]): v
 }
 
 /** Which kernel computes a problem: a pure function of its shape and the adapter's facts. */
-export type MatmulPath = "simple" | "rows" | "tile" | "fewRows" | "panels" | "workgroup";
+export type MatmulPath = "simple" | "rows" | "tile" | "fewRows" | "panels" | "workgroup" | "matrix";
 
 /** Products of fewer multiply-adds than this are not worth a tile. */
 const SMALL = 1 << 15;
@@ -96,7 +102,7 @@ export function gates(device: Device, problem: DenseShape): boolean {
 
 /** Whether it takes its rows through a prologue, in the order of sums that the prologue's own op has here. */
 export function prepares(device: Device, problem: DenseShape): boolean {
-  return device.facts.family === "workgroup" && densePath(device, problem) === "fewRows";
+  return device.facts.family !== "software" && densePath(device, problem) === "fewRows";
 }
 
 type DenseShape = Pick<Problem, "m" | "n" | "k" | "b">;
@@ -110,9 +116,10 @@ function pathOf(device: Device, problem: ProblemShape): MatmulPath {
   const { layout, m, n, k } = problem;
   const { family, subgroupSize } = device.facts;
   const small = m * n * k < SMALL || m < 4 || n < 16;
-  if (family === "workgroup" || subgroupSize !== 8) {
+  if (family !== "software" || subgroupSize !== 8) {
     if ((problem.scales || m * n * k >= SMALL) && fitsFewRows(problem)) return "fewRows";
     if (small && !problem.scales) return "simple";
+    if (fitsMatrix(device, problem)) return "matrix";
     return fitsPanels(problem) ? "panels" : "workgroup";
   }
   if (layout === "nt" && m <= FEW_ROWS && m * n * k >= SMALL && fitsRows(problem)) return "rows";

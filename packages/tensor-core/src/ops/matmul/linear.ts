@@ -66,6 +66,8 @@ export const linear = defineOp({
     linearCase(4, 12, 300, "bf16"),
     linearCase(37, 50, 66),
     linearCase(300, 20, 36),
+    linearCase(70, 132, 260),
+    linearCase(70, 132, 260, "bf16"),
     linearCase(130, 300, 520, "bf16", true),
   ],
 });

@@ -92,13 +92,14 @@ function store({ panel, size, kMajor }: Operand, i: number, threads: number): st
 }
 
 /** Four elements of b, as f32. */
-const fourOf: Readonly<Record<Element, (group: string) => string>> = {
+export const fourOf: Readonly<Record<Element, (group: string) => string>> = {
   f32: (group) => `b[${group}]`,
   bf16: (group) =>
     `bitcast<vec4f>(vec4u(b[${group}].x << 16u, b[${group}].x & 0xffff0000u, b[${group}].y << 16u, b[${group}].y & 0xffff0000u))`,
   int8: (group) => `(int8_four(b[${group}]) * scales[(${group} * 4u) >> P.groupShift])`,
 };
-const elementTypes = { f32: "vec4f", bf16: "vec2u", int8: "u32" } as const;
+/** What b is bound as. */
+export const elementTypes = { f32: "vec4f", bf16: "vec2u", int8: "u32" } as const;
 
 function operandsOf(layout: Problem["layout"], element: Element, tile: PanelTile): readonly [Operand, Operand] {
   const a: Operand = {
@@ -205,20 +206,32 @@ export interface PanelVariant {
 }
 
 export function dispatchPanels(device: Device, problem: Problem, variant: PanelVariant = {}): void {
-  const { layout, batch, m, n, k } = problem;
+  const { layout, batch, n } = problem;
   const { tile = tileFor(device, problem), unrolls = !device.facts.software } = variant;
   const splits = variant.splits ?? splitsOf(device, problem, tilesOf(problem, tile), ENOUGH);
-  const { rowsAtOnce = Math.max(1, Math.floor(MOST_FLOPS_AT_ONCE / (2 * n * k * batch * tile.rows))) * tile.rows } =
-    variant;
+  const compute = kernel(layout, elementOf(problem), unrolls, tile.rows, tile.columns, tile.perThread);
   dispatchSplit(device, problem, splits, (part) => {
-    for (let rowsBefore = 0; rowsBefore < m; rowsBefore += rowsAtOnce) {
-      if (rowsBefore > 0) device.flush();
-      const rows = Math.min(rowsAtOnce, m - rowsBefore);
-      device.dispatch(kernel(layout, elementOf(problem), unrolls, tile.rows, tile.columns, tile.perThread), {
+    forRows(device, part, tile.rows, variant.rowsAtOnce, (rowsBefore, rows) =>
+      device.dispatch(compute, {
         ...bindingsOf(part),
         uniforms: [...uniformsOf(part), splits, DEPTH, rowsBefore, ...scaleUniformsOf(part)],
         groups: [Math.ceil(n / tile.columns), Math.ceil(rows / tile.rows), batch * splits],
-      });
-    }
+      }),
+    );
   });
+}
+
+/** Rows in dispatches that no driver ends for their length, each in a submission of its own: whole tiles, but for the last. */
+export function forRows(
+  device: Device,
+  { m, n, k, batch }: Problem,
+  tileRows: number,
+  given: number | undefined,
+  compute: (rowsBefore: number, rows: number) => void,
+): void {
+  const rowsAtOnce = given ?? Math.max(1, Math.floor(MOST_FLOPS_AT_ONCE / (2 * n * k * batch * tileRows))) * tileRows;
+  for (let rowsBefore = 0; rowsBefore < m; rowsBefore += rowsAtOnce) {
+    if (rowsBefore > 0) device.flush();
+    compute(rowsBefore, Math.min(rowsAtOnce, m - rowsBefore));
+  }
 }
