@@ -87,7 +87,7 @@ export function namesIn(error: unknown): string[] {
 }
 
 /** What the user asks of every device. */
-export interface EnvironmentOptions {
+interface EnvironmentOptions {
   /** `IAPO_ADAPTER`: part of an adapter's name. */
   readonly adapter: string;
   /** `IAPO_FAMILY`: of kernels. */
