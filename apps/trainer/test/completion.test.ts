@@ -55,7 +55,7 @@ function offered(shell: Shell, ...words: string[]): string[] {
 test.each(here)("%s: commands, subcommands, options, choices and recipes", (shell) => {
   expect(offered(shell, "tr")).toEqual(["train"]);
   expect(offered(shell, "data", "")).toEqual(expect.arrayContaining(["convert", "inspect", "render"]));
-  expect(offered(shell, "data", "convert", "--f")).toEqual(["--format"]);
+  expect(offered(shell, "data", "convert", "--fo")).toEqual(["--format"]);
   expect(offered(shell, "--quiet", "train", "my.yaml", "--dry")).toEqual(["--dry-run"]);
   expect(offered(shell, "data", "convert", "mine", "--to", "").sort()).toEqual(["refocus", "tasks"]);
   expect(offered(shell, "train", "nano-grp")).toEqual(["nano-grpo"]);

@@ -336,7 +336,7 @@ test("facts name the card, and no binding passes 2 GiB or ends off a multiple of
   expect(facts.maxBinding).toBeLessThanOrEqual(2 ** 31 - 256);
   expect(facts.subgroupMaxSize).toBeGreaterThanOrEqual(facts.subgroupMinSize);
   const limits = {
-    ...{ maxStorageBufferBindingSize: 2 ** 32 - 4, maxBufferSize: 2 ** 32 - 4 },
+    ...{ maxStorageBufferBindingSize: 2 ** 32 - 4, maxBufferSize: 2 ** 32 - 4, maxComputeWorkgroupStorageSize: 16384 },
     ...{ minStorageBufferOffsetAlignment: 256, maxComputeWorkgroupsPerDimension: 65535 },
   };
   const large = factsOf({ limits, features: new Set() }, device.gpu!.adapterInfo);
