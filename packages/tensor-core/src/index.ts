@@ -23,6 +23,7 @@ export {
 export { type DType, fromBf16, type HostArray, toBf16 } from "./dtype.ts";
 export { isOutOfMemory, TensorError, type TensorErrorCode } from "./error.ts";
 export { type Block, copyBlock, type HostTensor, uploadBlock } from "./memory/block.ts";
+export { emptyAlike, emptyPack, neighbors, spanOf } from "./memory/pack.ts";
 export { keepPacked } from "./memory/packed-copies.ts";
 export type { MemoryReport } from "./memory/pool.ts";
 export { scope, withTag } from "./memory/scope.ts";

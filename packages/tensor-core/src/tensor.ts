@@ -98,6 +98,11 @@ export class Tensor {
     return this.#storage;
   }
 
+  /** Whether it has a buffer of its own or a part of one: not in row parts, not disposed, and kept where it is on a tape. */
+  get isWhole(): boolean {
+    return this.#storage !== undefined;
+  }
+
   /** Row parts in order: one part for an ordinary tensor. */
   parts(): readonly RowPart[] {
     if (!this.shards) return [{ start: 0, tensor: this }];

@@ -1,6 +1,6 @@
 // The gradients of one piece of a mini-batch: computed here, or brought by a workforce.
 import type { Trajectory } from "@iapo/rollout-trace";
-import { addInto, type LogProbs, record, scope, type Tensor } from "@iapo/tensor-core";
+import { addInto, emptyAlike, type LogProbs, neighbors, record, scope, spanOf, type Tensor } from "@iapo/tensor-core";
 import { GrpoError } from "../error.ts";
 import { at } from "../math/batch.ts";
 import type { PredictingRows, TrainablePolicy } from "../policy.ts";
@@ -57,12 +57,12 @@ export function pieceGradients(policy: TrainablePolicy, piece: Piece): PieceGrad
   }
 }
 
-/** Adds `own` to `sum` in place, one kernel an element of the list, and frees it. */
+/** Adds `own` to `sum` in place, neighbors at once, and frees it. */
 export function added(sum: readonly Tensor[], own: readonly Tensor[]): readonly Tensor[] {
-  for (const [i, tensor] of own.entries()) {
-    addInto(at(sum, i), tensor);
-    tensor.dispose();
-  }
+  scope(() => {
+    for (const run of neighbors([sum, own])) addInto(spanOf(sum, run), spanOf(own, run));
+  });
+  for (const tensor of own) tensor.dispose();
   return sum;
 }
 
@@ -75,30 +75,26 @@ export function uploadPiece(policy: TrainablePolicy, computed: ComputedPiece): P
       "shape",
       `a piece with ${computed.gradients.length} gradients for ${parameters.length} weights`,
     );
-  return scope(() => ({
-    gradients: parameters.map(({ name, run }, i) => uploadLike(run, at(computed.gradients, i), name)),
-    outputs: {
+  return scope(() => {
+    const gradients = emptyAlike(parameters.map(({ run }) => run));
+    for (const [i, { name }] of parameters.entries()) put(at(computed.gradients, i), at(gradients, i), name);
+    const outputs = {
       loss: device.tensor([loss], []),
       logProb: device.tensor(logProbs, [logProbs.length]),
       entropy: device.tensor(entropies, [entropies.length]),
-    },
-  }));
+    };
+    return { gradients, outputs };
+  });
 }
 
-function uploadLike(like: Tensor, values: Float32Array<ArrayBuffer>, name: string): Tensor {
-  const { device, shape, size } = like;
-  if (values.length !== size)
-    throw new GrpoError("shape", `the gradient of ${name} has ${values.length} values, not ${size}`);
-  if (!like.shards) return device.tensor(values, shape);
-  const [rows = 0, columns = 0] = shape;
-  const made = device.emptyMatrix([rows, columns]);
-  for (const { start, tensor } of made.parts())
-    device.writeBytes(
-      tensor.storage,
-      tensor.byteOffset,
-      values.subarray(start * columns, start * columns + tensor.size),
-    );
-  return made;
+function put(values: Float32Array<ArrayBuffer>, gradient: Tensor, name: string): void {
+  if (values.length !== gradient.size)
+    throw new GrpoError("shape", `the gradient of ${name} has ${values.length} values, not ${gradient.size}`);
+  let start = 0;
+  for (const { tensor } of gradient.parts()) {
+    tensor.write(values.subarray(start, start + tensor.size));
+    start += tensor.size;
+  }
 }
 
 /** A piece computed here, for a workforce's worker to hand back. */

@@ -100,8 +100,8 @@ export class Learner {
     { finite, maxNorm, learningRate }: { finite: boolean; maxNorm: number; learningRate: number },
   ): Tensor {
     const clip = scope(() => {
-      const constants = this.policy.device.tensor([finite ? 0 : Number.NaN], []);
-      const decision = clipByGlobalNorm(gradients, maxNorm, [...outputs.flatMap(tensorsOf), constants]);
+      const refused = finite ? [] : [this.policy.device.tensor([Number.NaN], [])];
+      const decision = clipByGlobalNorm(gradients, maxNorm, [...outputs.flatMap(tensorsOf), ...refused]);
       this.optimizer.step(gradients, { learningRate, clip: decision });
       return decision;
     });

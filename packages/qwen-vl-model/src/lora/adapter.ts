@@ -3,7 +3,7 @@ import {
   add,
   type Device,
   deriveSeed,
-  emptyStack,
+  emptyPack,
   multiply,
   randomUniform,
   type Seed,
@@ -106,37 +106,35 @@ export class Adapter {
   }
 }
 
-/** The pairs with the matrices of siblings side by side, where they can: those are copies, and the given ones are still their owner's. */
+/** Bytes of siblings' matrices that share a buffer with others. */
+const MOST_PACKED = 2 ** 25;
+
+/** The pairs with their matrices in few buffers, those of siblings side by side where they can: they are copies, and the given ones are still their owner's. */
 export function sideBySide(pairs: Iterable<readonly [string, AdapterPair]>): Map<string, AdapterPair> {
   const all = new Map(pairs);
-  for (const names of siblingGroups(all.keys())) {
-    const group = names.flatMap((name) => all.get(name) ?? []);
-    if (group.length < 2) continue;
-    const a = stacked(group.map((pair) => pair.a));
-    const b = stacked(group.map((pair) => pair.b));
-    group.forEach((pair, i) => {
-      all.set(at(names, i), { ...pair, a: a[i] ?? pair.a, b: b[i] ?? pair.b });
-    });
+  const groups = siblingGroups(all.keys()).flatMap((names) =>
+    (["a", "b"] as const).map((part) =>
+      names.flatMap((name) => {
+        const pair = all.get(name);
+        return pair ? [{ name, part, matrix: pair[part] }] : [];
+      }),
+    ),
+  );
+  const small = groups.filter(
+    (group) =>
+      group.every(({ matrix }) => matrix.run.dtype === "f32" && !matrix.run.shards) &&
+      group.reduce((sum, { matrix }) => sum + matrix.run.bytes, 0) <= MOST_PACKED,
+  );
+  const device = small[0]?.[0]?.matrix.run.device;
+  if (!device) return all;
+  const shapes = small.map((group) => group.map(({ matrix }) => matrix.run.shape));
+  const made = withTag("adapter", () => emptyPack(device, shapes, "f32"));
+  for (const [i, { name, part, matrix }] of small.flat().entries()) {
+    const [copy, pair] = [at(made, i), all.get(name)];
+    device.copyBytes(matrix.run, 0, copy, 0, copy.bytes);
+    if (pair) all.set(name, { ...pair, [part]: trainable(matrix.name, copy) });
   }
   return all;
-}
-
-function stacked(matrices: readonly TrainableWeight[]): readonly TrainableWeight[] {
-  const runs = matrices.map(({ run }) => run);
-  const { device, dtype } = at(runs, 0);
-  if (runs.some((run) => run.dtype !== dtype)) return [];
-  const made =
-    withTag("adapter", () =>
-      emptyStack(
-        device,
-        runs.map(({ shape }) => shape),
-        dtype,
-      ),
-    ) ?? [];
-  return made.map((copy, i) => {
-    device.copyBytes(at(runs, i), 0, copy, 0, copy.bytes);
-    return trainable(at(matrices, i).name, copy);
-  });
 }
 
 /** An adapter matrix, which is its own master. */

@@ -4,6 +4,8 @@ import {
   castInto,
   type Device,
   type DType,
+  emptyAlike,
+  emptyPack,
   emptyStack,
   int8Group,
   noGrad,
@@ -90,17 +92,12 @@ export class Weights {
         table.filter(({ name, shape }) => groupOf(name, shape) === undefined),
         dtype,
       );
+      const trained = [...runs].filter(([name]) => trainable(name));
+      const masters = dtype === "bf16" ? mastersOf(trained) : new Map(trained);
       return table.map(({ name, shape }): Weight => {
         const group = groupOf(name, shape);
         if (group !== undefined) return { name, shape, master: undefined, ...int8Of(device, shape, group) };
-        const run = found(runs, name);
-        const own = trainable(name) && dtype === "bf16";
-        const master = own
-          ? withTag("masters", () => emptyOf(device, storedShape(shape), "f32"))
-          : trainable(name)
-            ? run
-            : undefined;
-        return { name, shape, run, master };
+        return { name, shape, run: found(runs, name), master: masters.get(name) };
       });
     });
     return new Weights(device, dtype, weights);
@@ -142,20 +139,40 @@ function found<T>(byName: ReadonlyMap<string, T>, name: string): T {
   return value;
 }
 
-/** Room for run copies by name; those of siblings lie side by side where they can. */
+/** f32 twins of run copies by name, side by side where these are. */
+function mastersOf(runs: readonly (readonly [string, Tensor])[]): Map<string, Tensor> {
+  const made = withTag("masters", () => emptyAlike(runs.map(([, run]) => run)));
+  return new Map(runs.map(([name], i) => [name, at(made, i)]));
+}
+
+/** Bytes, in f32, of siblings that share a buffer with others: an optimizer's dispatch for larger ones alone is little beside its work. */
+const MOST_PACKED = 2 ** 20;
+
+/** Room for run copies by name. Those of siblings lie side by side where they can, and small ones with others. */
 function runCopies(device: Device, table: readonly TensorSpec[], dtype: RunDType): Map<string, Tensor> {
   const shapes = new Map(table.map(({ name, shape }) => [name, storedShape(shape)]));
   const runs = new Map<string, Tensor>();
+  const small = new Map<DType, string[][]>();
   for (const names of siblingGroups(shapes.keys())) {
     const group = names.map((name) => found(shapes, name));
     const kind: DType = group[0]?.length === 2 ? dtype : "f32";
-    const areWhole = group.every((shape) => shape.reduce((bytes, size) => bytes * size, 4) <= device.facts.maxBinding); // as `emptyOf`
+const sizes = group.map((shape) => shape.reduce((bytes, size) => bytes * size, 4));
+    const areWhole = sizes.every((bytes) => bytes <= device.facts.maxBinding); // as `emptyOf`
+    if (areWhole && sizes.reduce((sum, bytes) => sum + bytes, 0) <= MOST_PACKED) {
+      small.set(kind, [...(small.get(kind) ?? []), names]);
+      continue;
+    }
     const made = withTag(
       "weights",
       () =>
         (areWhole ? emptyStack(device, group, kind) : undefined) ?? group.map((shape) => emptyOf(device, shape, kind)),
     );
     for (const [i, name] of names.entries()) runs.set(name, at(made, i));
+  }
+  for (const [kind, groups] of small) {
+    const packed = groups.map((names) => names.map((name) => found(shapes, name)));
+    const made = withTag("weights", () => emptyPack(device, packed, kind));
+    for (const [i, name] of groups.flat().entries()) runs.set(name, at(made, i));
   }
   return runs;
 }

@@ -48,10 +48,11 @@ export function checkpoint(fn: (...inputs: Tensor[]) => Tensor, inputs: readonly
     inputs: all,
     outputs: [ghostOf(output)],
     needs: all.map((t) => outer.tracks(t)),
-    vjp: ([cotangent]) => {
+    vjp: ([cotangent], into) => {
       const wanted = all.filter((t) => outer.tracks(t));
       const recorded = record(wanted, () => scope(() => fn(...saved)));
-      const gradients = noGrad(() => recorded.backward(cotangent ? [[recorded.value, cotangent]] : []));
+      const places = wanted.map((t) => into[all.indexOf(t)]);
+      const gradients = noGrad(() => recorded.backward(cotangent ? [[recorded.value, cotangent]] : [], { places }));
       recorded.value.dispose();
       return all.map((t) => (outer.tracks(t) ? gradients[wanted.indexOf(t)] : undefined));
     },

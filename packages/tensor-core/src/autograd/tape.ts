@@ -4,6 +4,7 @@ import { refusePromise, release, scope } from "../memory/scope.ts";
 import { addInto } from "../ops/add-into.ts";
 import { fill } from "../ops/fill.ts";
 import type { Tensor } from "../tensor.ts";
+import { Places } from "./places.ts";
 
 /** What a node needs to turn output cotangents into input cotangents. */
 export interface Node {
@@ -13,8 +14,14 @@ export interface Node {
   readonly outputs: readonly Tensor[];
   /** Which inputs are tracked. */
   readonly needs: readonly boolean[];
-  /** One cotangent (f32, the input's shape) or undefined per input; never called with all cotangents undefined. */
-  readonly vjp: (cotangents: readonly (Tensor | undefined)[]) => readonly (Tensor | undefined)[];
+  /**
+   * One cotangent (f32, the input's shape) or undefined per input; never called with all cotangents undefined. That of an input may be the tensor
+   * that `into` has for it, filled.
+   */
+  readonly vjp: (
+    cotangents: readonly (Tensor | undefined)[],
+    into: readonly (Tensor | undefined)[],
+  ) => readonly (Tensor | undefined)[];
 }
 
 export interface Tape {
@@ -52,6 +59,8 @@ export interface BackwardOptions {
   readonly retain?: boolean;
   /** Tensors (one per `wrt`) that the gradients are added to, in place; they are then the result. */
   readonly into?: readonly Tensor[];
+  /** For this package: where to put results (one per `wrt`, contents undefined). Default: gradients of neighbors are neighbors too. */
+  readonly places?: readonly (Tensor | undefined)[];
 }
 
 /** A recorded computation. */
@@ -143,12 +152,14 @@ function run(
 ): Tensor[] {
   const cotangents = new Map<number, Tensor>();
   const wanted = new Set(wrt.map((t) => t.id));
-  for (const [output, cotangent] of seedPairs(seeds)) accumulate(cotangents, output, cotangent.alias());
+  const places = new Places(wrt, options.into ? [] : options.places);
+  for (const [output, cotangent] of seedPairs(seeds)) accumulate(cotangents, output, cotangent.alias(), places);
   for (const node of nodes.toReversed()) {
     const incoming = node.outputs.map((t) => cotangents.get(t.id));
     if (incoming.some((c) => c !== undefined)) {
+      const into = placesOf(node, cotangents, places);
       const produced = scope(() => {
-        const made = node.vjp(incoming);
+        const made = node.vjp(incoming, into);
         // A vjp may hand an incoming cotangent on, or one tensor twice: give each its own handle.
         return made.map((t, k) => (t && node.needs[k] ? t.alias() : undefined));
       });
@@ -159,7 +170,7 @@ function run(
       }
       for (const [k, input] of node.inputs.entries()) {
         const gradient = produced[k];
-        if (gradient) accumulate(cotangents, input, gradient);
+        if (gradient) accumulate(cotangents, input, gradient, places);
       }
     }
     if (!options.retain) {
@@ -170,9 +181,21 @@ function run(
   return wrt.map((tensor, k) => {
     const found = cotangents.get(tensor.id);
     const target = options.into?.[k];
-    if (!target) return found?.alias() ?? fill(tensor.device, tensor.shape, 0);
+    if (!target) return places.settle(tensor, found);
     if (found) addInto(target, found);
     return target;
+  });
+}
+
+/** Of a node's inputs that have no gradient yet, the places of these. */
+function placesOf(
+  { inputs, needs }: Node,
+  cotangents: ReadonlyMap<number, Tensor>,
+  places: Places,
+): readonly (Tensor | undefined)[] {
+  return inputs.map((input, k) => {
+    const isFirst = !cotangents.has(input.id) && inputs.findIndex(({ id }) => id === input.id) === k;
+    return needs[k] && isFirst ? places.of(input) : undefined;
   });
 }
 
@@ -189,7 +212,7 @@ function seedPairs(seeds: Tensor | readonly (readonly [Tensor, Tensor])[]): read
 }
 
 /** Adds in place where the sum so far has no other handle. Takes ownership of `gradient`. */
-function accumulate(cotangents: Map<number, Tensor>, tensor: Tensor, gradient: Tensor): void {
+function accumulate(cotangents: Map<number, Tensor>, tensor: Tensor, gradient: Tensor, places: Places): void {
   if (gradient.size !== tensor.size) {
     throw new TensorError("tape", `a vjp gave ${gradient} as the gradient of ${tensor}`);
   }
@@ -199,7 +222,7 @@ function accumulate(cotangents: Map<number, Tensor>, tensor: Tensor, gradient: T
     return;
   }
   // Addition commutes, so whichever of the two has no other handle can take the other in.
-  const target = isOwn(sum) ? sum : isOwn(gradient) ? gradient : copyOf(sum);
+  const target = isOwn(sum) || places.isAt(tensor, sum) ? sum : isOwn(gradient) ? gradient : copyOf(sum);
   addInto(target, target === gradient ? sum : gradient);
   cotangents.set(tensor.id, target);
   for (const part of [sum, gradient]) if (part !== target) part.dispose();

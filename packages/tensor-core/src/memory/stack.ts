@@ -1,7 +1,7 @@
 // Matrices that lie one behind the other in one buffer: a kernel can take each alone, and all of them as one matrix of all their rows.
 import type { Device } from "../device/device.ts";
 import { byteLengthOf, type DType } from "../dtype.ts";
-import { Tensor } from "../tensor.ts";
+import { Storage, Tensor } from "../tensor.ts";
 
 /** A tensor of `[rows, ...]` for each of `shapes`, contents undefined, so that `stackOf` joins them; undefined where a binding could not begin at each, or span all. */
 export function emptyStack(
@@ -17,11 +17,19 @@ export function emptyStack(
     bytes += byteLengthOf(shape, dtype);
   }
   if (starts.some((start) => start % offsetAlignment !== 0) || bytes > maxBinding || bytes % 4 !== 0) return undefined;
-  const whole = device.empty([bytes / 4], "u32");
-  const { storage } = whole;
-  const tensors = shapes.map((shape, i) => new Tensor(device, shape, dtype, { storage, byteOffset: starts[i] ?? 0 }));
-  whole.dispose();
-  return tensors;
+  return sharing(device, bytes, shapes, starts, dtype);
+}
+
+/** Tensors of one new buffer, contents undefined: each begins at its entry of `starts`, in bytes. */
+export function sharing(
+  device: Device,
+  bytes: number,
+  shapes: readonly (readonly number[])[],
+  starts: readonly number[],
+  dtype: DType,
+): readonly Tensor[] {
+  const storage = new Storage(device, Math.max(bytes, 16));
+  return shapes.map((shape, i) => new Tensor(device, shape, dtype, { storage, byteOffset: starts[i] ?? 0 }));
 }
 
 /** Tensors that lie one behind the other in one buffer as one, their first dimensions joined; undefined where they do not. Not on any tape. */

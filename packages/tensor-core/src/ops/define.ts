@@ -40,6 +40,8 @@ export interface VjpContext<I extends Inputs, O extends readonly OutputSpec[], P
   readonly cotangents: Cotangents<O>;
   /** Which inputs' gradients are asked for. */
   readonly needs: Each<I, boolean>;
+  /** Where the gradient of an input may be put: a tensor of its shape, contents undefined. */
+  readonly into: Each<I, Tensor | undefined>;
 }
 
 /** How a test case's input is made. `normal`: mean 0, deviation 1. */
@@ -204,11 +206,11 @@ function recordOn(
     inputs: keptInputs,
     outputs: keptOutputs,
     needs,
-    vjp: (incoming) => {
+    vjp: (incoming, into) => {
       const copies: Tensor[] = []; // freed by the scope that a vjp runs in
       const bindable = (tensors: readonly Tensor[]) => tensors.map((t) => aligned(t, copies));
       const cotangents = incoming.map((t) => t && aligned(t, copies));
-      return vjp({ inputs: bindable(keptInputs), outputs: bindable(keptOutputs), params, cotangents, needs });
+      return vjp({ inputs: bindable(keptInputs), outputs: bindable(keptOutputs), params, cotangents, needs, into });
     },
   });
 }

@@ -6,6 +6,7 @@ import { divide } from "./divide.ts";
 import { defineFlatKernel, dispatchFlat } from "./elementwise.ts";
 import { multiply } from "./multiply.ts";
 import { dispatchReduce } from "./reduce.ts";
+import { sumsOfSquares } from "./squares.ts";
 
 const rootKernel = defineFlatKernel(() => ({
   name: "root",
@@ -28,9 +29,7 @@ export const globalNorm = defineOp({
   },
   run: (device, tensors, [out]) => {
     const squares = device.empty([tensors.length]);
-    tensors.forEach((x, start) => {
-      dispatchReduce(device, "squares", [x], squares, { outer: 1, length: x.size, inner: 1, start });
-    });
+    sumsOfSquares(device, tensors, squares);
     const total = device.empty([]);
     dispatchReduce(device, "sum", [squares], total, { outer: 1, length: tensors.length, inner: 1 });
     dispatchFlat(rootKernel(), [total], out);

@@ -39,8 +39,9 @@ const KINDS: Readonly<Record<ReductionKind, Kind>> = {
   },
 };
 
-const BLOCK = 256;
-const ONE_PASS = 4096;
+/** Items of a block, and those that one thread takes. */
+export const REDUCE_BLOCK = 256;
+export const ONE_PASS = 4096;
 
 export interface Reduction {
   readonly outer: number;
@@ -64,7 +65,7 @@ export function dispatchReduce(
   const items = layout === "rows" ? length / 4 : length; // per reduction
   const lanes = layout === "columns" ? inner / 4 : inner;
   const last = items <= ONE_PASS;
-  const span = last ? Math.max(items, 1) : BLOCK;
+  const span = last ? Math.max(items, 1) : REDUCE_BLOCK;
   const blocks = Math.ceil(items / span) || 1;
   const target = last ? out : device.empty([outer, blocks, inner]);
   const threads = outer * blocks * lanes;
@@ -100,8 +101,8 @@ fn nan_max_of_two(a: f32, b: f32) -> f32 {
   let base = (i / (P.lanes * P.blocks)) * P.items * P.lanes + lane;
   let end = min((block + 1u) * P.span, P.items);
   var total = V(${initial});
-  for (var at = block * P.span; at < end; at += ${BLOCK}u) {
-    let to = min(at + ${BLOCK}u, end);
+  for (var at = block * P.span; at < end; at += ${REDUCE_BLOCK}u) {
+    let to = min(at + ${REDUCE_BLOCK}u, end);
     var acc = V(${initial});
     for (var k = at; k < to; k++) {
       let x = x_data[base + k * P.lanes];

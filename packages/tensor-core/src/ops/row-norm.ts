@@ -89,7 +89,7 @@ export function defineRowNorm<A extends unknown[]>(spec: RowNormSpec<A>): ((...a
         uniforms: [epsilon],
         ...asRows(x),
       }),
-    vjp: ({ inputs: [x, weight], cotangents: [g], params: { epsilon }, needs }) => {
+    vjp: ({ inputs: [x, weight], cotangents: [g], params: { epsilon }, needs, into }) => {
       const { device } = x;
       const { rows, columns } = asRows(x);
       const dx = device.empty(x.shape);
@@ -101,7 +101,7 @@ export function defineRowNorm<A extends unknown[]>(spec: RowNormSpec<A>): ((...a
         rows,
         columns,
       });
-      const weightGradient = needs[1] ? normWeightGradient(g, x, stats) : undefined;
+      const weightGradient = needs[1] ? normWeightGradient(g, x, stats, into[1]) : undefined;
       return [dx, weightGradient, needs[2] ? sum(reshape(g, [rows, columns]), 0) : undefined];
     },
     saves: { inputs: [0, 1] },

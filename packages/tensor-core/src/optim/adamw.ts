@@ -2,9 +2,10 @@
 import { at } from "../checked.ts";
 import type { Device } from "../device/device.ts";
 import { TensorError } from "../error.ts";
+import { emptyAlike, neighbors, spanOf } from "../memory/pack.ts";
 import { scope, withTag } from "../memory/scope.ts";
 import { aligned } from "../ops/aligned.ts";
-import { fill } from "../ops/fill.ts";
+import { fill, fillInto } from "../ops/fill.ts";
 import { grid } from "../ops/wgsl.ts";
 import { Tensor } from "../tensor.ts";
 import { countKernel, updateKernel } from "./adamw-kernels.ts";
@@ -69,12 +70,13 @@ export class AdamW {
     this.#betas = betas;
     this.#epsilon = epsilon;
     this.#weightDecay = weightDecay;
-    const zeros = (like: Tensor): Tensor => fill(like.device, like.shape, 0, like);
+    const masters = parameters.map(({ master }) => master);
     const made = withTag("optimizer", () =>
-      scope(() => ({
-        moments: parameters.map(({ master }) => ({ first: zeros(master), second: zeros(master) })),
-        counter: fill(this.#device, [4], 0),
-      })),
+      scope(() => {
+        const [first, second] = [zerosAlike(masters), zerosAlike(masters)];
+        const moments = masters.map((_, k) => ({ first: at(first, k), second: at(second, k) }));
+        return { moments, counter: fill(this.#device, [4], 0) };
+      }),
     );
     this.moments = made.moments;
     this.counter = made.counter;
@@ -102,10 +104,9 @@ export class AdamW {
         uniforms: [logOf(beta1), logOf(beta2)],
         groups: [1],
       });
-      gradients.forEach((gradient, k) => {
-        const { weightDecay = this.#weightDecay } = at(this.parameters, k);
+      this.#together(gradients, (weightDecay, tensors) => {
         const decay = 1 - learningRate * weightDecay;
-        this.#update(k, gradient, decision, [learningRate, decay, 1 - beta1, beta2, 1 - beta2, this.#epsilon]);
+        this.#update(tensors, decision, [learningRate, decay, 1 - beta1, beta2, 1 - beta2, this.#epsilon]);
       });
     });
   }
@@ -125,10 +126,36 @@ export class AdamW {
     this.counter.dispose();
   }
 
-  #update(k: number, gradient: Tensor, decision: Tensor, constants: readonly number[]): void {
-    const { master, runCopy } = at(this.parameters, k);
-    const { first, second } = at(this.moments, k);
-    const parts = [master, first, second, ...(runCopy ? [runCopy] : [])].map((tensor) => tensor.parts());
+  /** Calls `update` with the tensors of each parameter, and with those of neighbors at once: element by element the update is the same for all. */
+  #together(
+    gradients: readonly Tensor[],
+    update: (weightDecay: number, tensors: readonly [gradient: Tensor, ...writes: Tensor[]]) => void,
+  ): void {
+    const { parameters, moments } = this;
+    const lists = [
+      parameters.map(({ master }) => master),
+      moments.map(({ first }) => first),
+      moments.map(({ second }) => second),
+    ];
+    const copies = parameters.map(({ master, runCopy }) => runCopy ?? master);
+    const decayOf = (k: number): number => at(parameters, k).weightDecay ?? this.#weightDecay;
+    const hasCopy = (k: number): boolean => at(parameters, k).runCopy !== undefined;
+    const alike = (one: number, next: number): boolean =>
+      decayOf(one) === decayOf(next) && hasCopy(one) === hasCopy(next);
+    for (const run of neighbors([gradients, ...lists, copies], alike)) {
+      const first = at(run, 0);
+      const writes = (hasCopy(first) ? [...lists, copies] : lists).map((list) => spanOf(list, run));
+      update(decayOf(first), [spanOf(gradients, run), ...writes]);
+    }
+  }
+
+  #update(
+    [gradient, ...writes]: readonly [gradient: Tensor, ...writes: Tensor[]],
+    decision: Tensor,
+    constants: readonly number[],
+  ): void {
+    const runCopy = writes[3];
+    const parts = writes.map((tensor) => tensor.parts());
     const kernel = updateKernel(runCopy ? (runCopy.dtype as "f32" | "bf16") : "none");
     gradient.parts().forEach(({ tensor }, part) => {
       const temporary: Tensor[] = [];
@@ -142,6 +169,13 @@ export class AdamW {
       for (const copy of temporary) copy.dispose();
     });
   }
+}
+
+/** Zeros of the shapes and shards of `tensors`, side by side where they are. */
+function zerosAlike(tensors: readonly Tensor[]): readonly Tensor[] {
+  const made = emptyAlike(tensors);
+  for (const run of neighbors([made])) for (const { tensor } of spanOf(made, run).parts()) fillInto(tensor, 0);
+  return made;
 }
 
 /** The smallest f32 stands for the logarithm of 0: 1 - 0^t is 1. */

@@ -2,10 +2,13 @@
 
 import { noGrad } from "../autograd/tape.ts";
 import { at } from "../checked.ts";
+import type { Device } from "../device/device.ts";
 import { TensorError } from "../error.ts";
 import { scope } from "../memory/scope.ts";
-import { allFinite } from "../ops/all-finite.ts";
+import { aligned } from "../ops/aligned.ts";
+import { expectDType } from "../ops/define.ts";
 import { globalNorm } from "../ops/global-norm.ts";
+import { THREADS } from "../ops/wgsl.ts";
 import { defineKernel } from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
 
@@ -25,15 +28,27 @@ fn main() {
 }`,
 }));
 
+/** Tensors that one dispatch looks through. */
+const AT_ONCE = 4;
+const watched = Array.from({ length: AT_ONCE }, (_, i) => i);
+
+// One workgroup, whose threads look for exponents of ones: those of NaN and infinity.
 const requireKernel = defineKernel(() => ({
   name: "clip_require",
-  reads: { required: "u32" },
+  reads: Object.fromEntries(watched.map((i) => [`x${i}`, "u32" as const])),
   writes: { decision: "vec4f" },
-  uniforms: {},
+  uniforms: Object.fromEntries(watched.map((i) => [`size${i}`, "u32" as const])),
   code: /* wgsl */ `
-@compute @workgroup_size(1)
-fn main() {
-  if (required[0] == 0u) { decision[0].z = 0.0; }
+var<workgroup> found: array<u32, ${THREADS}>;
+@compute @workgroup_size(${THREADS})
+fn main(@builtin(local_invocation_index) lane: u32) {
+  var own = 0u;
+  ${watched.map((i) => `for (var k = lane; k < P.size${i}; k += ${THREADS}u) { own |= select(0u, 1u, (x${i}[k] & 0x7f800000u) == 0x7f800000u); }`).join("\n  ")}
+  found[lane] = own;
+  workgroupBarrier();
+  if (lane > 0u) { return; }
+  for (var k = 1u; k < ${THREADS}u; k++) { own |= found[k]; }
+  if (own != 0u) { decision[0].z = 0.0; }
 }`,
 }));
 
@@ -63,13 +78,26 @@ export function clipByGlobalNorm(
       groups: [1],
     });
     norm.dispose();
-    for (const tensor of alsoFinite) {
-      const required = noGrad(() => allFinite(tensor));
-      device.dispatch(requireKernel(), { reads: [required], writes: [decision], uniforms: [], groups: [1] });
-      required.dispose();
-    }
+    requireFinite(device, alsoFinite, decision);
     return decision;
   });
+}
+
+/** Clears the decision's flag where an element of `tensors` is NaN or infinite. */
+function requireFinite(device: Device, tensors: readonly Tensor[], decision: Tensor): void {
+  const copies: Tensor[] = []; // freed by the scope of the decision
+  const parts = tensors.flatMap((tensor) => tensor.parts()).map(({ tensor }) => aligned(tensor, copies));
+  for (const tensor of parts) expectDType("clipByGlobalNorm", tensor, "f32");
+  for (let first = 0; first < parts.length; first += AT_ONCE) {
+    const some = parts.slice(first, first + AT_ONCE);
+    const none = AT_ONCE - some.length;
+    device.dispatch(requireKernel(), {
+      reads: [...some, ...new Array<Tensor>(none).fill(at(some, 0))],
+      writes: [decision],
+      uniforms: [...some.map(({ size }) => size), ...new Array<number>(none).fill(0)],
+      groups: [1],
+    });
+  }
 }
 
 /** A clipping decision, read back. */

@@ -95,6 +95,8 @@ export interface HeadBackward {
   readonly inverseTemperature: number;
   /** Whether the gradients of hidden and of weight are asked for. */
   readonly needs: readonly [boolean, boolean];
+  /** Where that of weight is put, if it is there already. */
+  readonly into: Tensor | undefined;
 }
 
 /** Gradients by hidden and weight (f32, sharded as the weight is). */
@@ -102,7 +104,7 @@ export function headBackward(
   device: Device,
   call: HeadBackward,
 ): readonly [hidden: Tensor | undefined, weight: Tensor | undefined] {
-  const { hidden, weight, needs } = call;
+  const { hidden, weight, needs, into } = call;
   const rows = rowsOf(hidden);
   const [ofLogProb, ofEntropy, ofNormalizer] = call.cotangents;
   const { starts, entries } = call.pairs;
@@ -123,7 +125,7 @@ export function headBackward(
     groups: grid(device, rows),
   });
   return headGradients(device, {
-    ...{ hidden, weight, needs },
+    ...{ hidden, weight, needs, into },
     toGradient: (made, { firstRow }) => toGradient(device, call, made, firstRow, coefficients, logProbGradient),
   });
 }

@@ -14,6 +14,8 @@ export interface GradientSweep {
   readonly weight: Tensor;
   /** Whether the gradients of hidden and of weight are asked for. */
   readonly needs: readonly [boolean, boolean];
+  /** Where that of weight is put, if it is there already. */
+  readonly into?: Tensor | undefined;
   /** Turns logits of some rows and ids into their gradient, in place. */
   toGradient(logits: LogitSlice, rows: RowChunk): void;
 }
@@ -21,13 +23,13 @@ export interface GradientSweep {
 /** Gradients by hidden and weight (f32, sharded as the weight is). */
 export function headGradients(
   device: Device,
-  { hidden, weight, needs, toGradient }: GradientSweep,
+  { hidden, weight, needs, into, toGradient }: GradientSweep,
 ): readonly [hidden: Tensor | undefined, weight: Tensor | undefined] {
   const [rows, d] = matrixShape(hidden);
   const [vocabulary] = matrixShape(weight);
   if (rows === 0 || d === 0) return [fill(device, hidden.shape, 0), fill(device, weight.shape, 0, weight)];
   const hiddenGradient = needs[0] ? device.empty([rows, d]) : undefined;
-  const weightGradient = needs[1] ? emptyLike(weight) : undefined;
+  const weightGradient = needs[1] ? (into ?? emptyLike(weight)) : undefined;
   const stride = sliceStride(vocabulary);
   forEachSlice(weight, (slice) => {
     const { firstColumn, columns } = slice;

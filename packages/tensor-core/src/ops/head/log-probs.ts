@@ -84,7 +84,7 @@ export const logProbs = defineOp({
     return { logProb, entropy };
   },
   saves: { inputs: [0, 1], outputs: [1, 2] },
-  vjp: ({ inputs: [hidden, weight], outputs: [, entropy, logNormalizer], params, cotangents, needs }) => {
+  vjp: ({ inputs: [hidden, weight], outputs: [, entropy, logNormalizer], params, cotangents, needs, into }) => {
     const { device } = hidden;
     const { pairs, temperature = 1, bannedIds = [] } = params;
     return headBackward(device, {
@@ -97,6 +97,7 @@ export const logProbs = defineOp({
       cotangents,
       inverseTemperature: inverseTemperature(temperature),
       needs,
+      into: into[1],
     });
   },
   reference: ([hidden, weight], params) => headReference(hidden, weight, params),

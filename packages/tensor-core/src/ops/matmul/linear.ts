@@ -1,8 +1,10 @@
 // A linear layer: torch's weight layout, f32 or bf16, whole or in row shards.
 import { at, element, matrixShape, rowsOf } from "../../checked.ts";
 import type { Tensor } from "../../tensor.ts";
+import { defineColumnSums, dispatchColumnSums } from "../column-sums.ts";
 import { defineOp, expectDType, type OpCase, shapeError } from "../define.ts";
-import { emptyLike, fill } from "../fill.ts";
+import { emptyLike } from "../fill.ts";
+import { K_BLOCK } from "./canonical.ts";
 import { matmulInto } from "./dispatch.ts";
 
 /**
@@ -40,10 +42,10 @@ export const linear = defineOp({
       matmulInto(device, { ...problem, ...offset, ...(bias ? { bias, biasStart: start } : {}) });
     }
   },
-  vjp: ({ inputs: [x, weight, bias], cotangents: [g], needs }) => [
+  vjp: ({ inputs: [x, weight, bias], cotangents: [g], needs, into }) => [
     needs[0] ? inputGradient(x, weight, g) : undefined,
-    needs[1] ? weightGradient(x, weight, g) : undefined,
-    bias && needs[2] ? columnSums(g) : undefined,
+    needs[1] ? weightGradient(x, weight, g, into[1]) : undefined,
+    bias && needs[2] ? columnSums(g, into[2]) : undefined,
   ],
   saves: { inputs: [0, 1] },
   reference: ([x, weight, bias]) => {
@@ -83,11 +85,11 @@ function inputGradient(x: Tensor, weight: Tensor, g: Tensor): Tensor {
   return out;
 }
 
-function weightGradient(x: Tensor, weight: Tensor, g: Tensor): Tensor {
+function weightGradient(x: Tensor, weight: Tensor, g: Tensor, into: Tensor | undefined): Tensor {
   const { device } = x;
   const [k, n] = matrixShape(x);
   const stride = rowsOf(weight);
-  const gradient = emptyLike(weight);
+  const gradient = into ?? emptyLike(weight);
   for (const { start, tensor: out } of gradient.parts()) {
     const problem = { layout: "tn", a: g, b: x, out, m: rowsOf(out), n, k } as const;
     matmulInto(device, { ...problem, aColumns: { column: start, stride } });
@@ -95,13 +97,20 @@ function weightGradient(x: Tensor, weight: Tensor, g: Tensor): Tensor {
   return gradient;
 }
 
-/** Sums over rows, in the canonical order: a product with ones, which `fma` leaves exact. */
-function columnSums(g: Tensor): Tensor {
+const columnSumsKernel = defineColumnSums({
+  name: "column_sums",
+  matrices: ["g"],
+  step: "acc + g[at]",
+  block: K_BLOCK,
+  flat: true,
+});
+
+/** Sums over rows, in the canonical order: what a product with ones would give. */
+function columnSums(g: Tensor, into: Tensor | undefined): Tensor {
   const { device } = g;
-  const [k, n] = matrixShape(g);
-  const ones = fill(device, [k, 1], 1);
-  const out = device.empty([n]);
-  matmulInto(device, { layout: "tn", a: ones, b: g, out, m: 1, n, k });
+  const [rows, columns] = matrixShape(g);
+  const out = into ?? device.empty([columns]);
+  dispatchColumnSums(device, columnSumsKernel, [g], out, [rows, columns]);
   return out;
 }
 
