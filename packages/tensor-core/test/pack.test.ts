@@ -98,6 +98,7 @@ describe.each(deviceKinds)("on %o", (kind) => {
     const [x] = emptyStack(device, [[6, 7]], "f32")!;
     const rows = [rowRange(x!, 0, 3), rowRange(x!, 3, 6)];
     expect(neighbors([rows])).toEqual([[0], [1]]);
+    expect(() => emptyPack(device, [[[4]], [[2 ** 31]]], "f32")).toThrow("more than one binding may span");
     disposeAll(pack, [joined, x], rows);
   });
 

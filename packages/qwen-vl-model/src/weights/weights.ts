@@ -153,12 +153,13 @@ function runCopies(device: Device, table: readonly TensorSpec[], dtype: RunDType
   const shapes = new Map(table.map(({ name, shape }) => [name, storedShape(shape)]));
   const runs = new Map<string, Tensor>();
   const small = new Map<DType, string[][]>();
+  const most = Math.min(MOST_PACKED, device.facts.maxBinding);
   for (const names of siblingGroups(shapes.keys())) {
     const group = names.map((name) => found(shapes, name));
     const kind: DType = group[0]?.length === 2 ? dtype : "f32";
-const sizes = group.map((shape) => shape.reduce((bytes, size) => bytes * size, 4));
+    const sizes = group.map((shape) => shape.reduce((bytes, size) => bytes * size, 4));
     const areWhole = sizes.every((bytes) => bytes <= device.facts.maxBinding); // as `emptyOf`
-    if (areWhole && sizes.reduce((sum, bytes) => sum + bytes, 0) <= MOST_PACKED) {
+    if (sizes.reduce((sum, bytes) => sum + bytes, 0) <= most) {
       small.set(kind, [...(small.get(kind) ?? []), names]);
       continue;
     }

@@ -2,19 +2,21 @@
 import { at } from "../checked.ts";
 import type { Device } from "../device/device.ts";
 import { byteLengthOf, bytesPerElement, type DType } from "../dtype.ts";
+import { TensorError } from "../error.ts";
 import { emptyLike } from "../ops/fill.ts";
 import { type Storage, Tensor } from "../tensor.ts";
 import { sharing } from "./stack.ts";
 
-/** Bytes of a buffer that tensors share. */
+/** Bytes of a buffer that tensors share, and of what is taken together, in f32. */
 const MOST_SHARED = 2 ** 25;
+const most = ({ facts }: Device): number => Math.min(MOST_SHARED, facts.maxBinding);
 
 /** Of buffers that tensors share with nothing but gaps between them: elements from one place where a tensor can begin to the next. */
 const pitches = new WeakMap<Storage, number>();
 
 /**
  * A tensor for each shape of `groups`, contents undefined, each where a binding can begin. Those of a group lie in one buffer, which they share with
- * others, and touch where they can.
+ * others, and touch where they can. Throws `limit` where a tensor alone passes a binding's limit.
  */
 export function emptyPack(
   device: Device,
@@ -22,7 +24,9 @@ export function emptyPack(
   dtype: DType,
 ): readonly Tensor[] {
   const { offsetAlignment, maxBinding } = device.facts;
-  const most = Math.min(MOST_SHARED, maxBinding);
+  const large = groups.flat().find((shape) => byteLengthOf(shape, dtype) > maxBinding);
+  if (large)
+    throw new TensorError("limit", `[${large.join(", ")}] takes more than one binding may span (${maxBinding} bytes)`);
   const aligned = (bytes: number): number => Math.ceil(bytes / offsetAlignment) * offsetAlignment;
   const made: Tensor[] = [];
   let [shapes, starts, end]: [(readonly number[])[], number[], number] = [[], [], 0];
@@ -35,7 +39,7 @@ export function emptyPack(
   };
   for (const group of groups) {
     const bytes = group.reduce((sum, shape) => aligned(sum) + byteLengthOf(shape, dtype), 0);
-    if (aligned(end) + bytes > most) close();
+    if (aligned(end) + bytes > most(device)) close();
     for (const shape of group) {
       starts.push(aligned(end));
       shapes.push(shape);
@@ -89,7 +93,7 @@ export function neighbors(
       const gaps = lists.map((list) => gapBetween(list[before], list[place]));
       const gap = gaps[0];
       const elements = run.elements + (gap ?? 0) + tensor.size;
-      const fits = gap !== undefined && gaps.every((other) => other === gap) && 4 * elements <= MOST_SHARED;
+      const fits = gap !== undefined && gaps.every((other) => other === gap) && 4 * elements <= most(tensor.device);
       if (fits && alike(before, place)) {
         run.places.push(place);
         run.elements = elements;
