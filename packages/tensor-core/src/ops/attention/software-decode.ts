@@ -20,6 +20,7 @@ ${rowText(
   let row${r} = pairRow(tile, group.z, min(${r}u, tile.count - 1u));
   let limit${r} = visibleToPair(tile, min(${r}u, tile.count - 1u));
   var top${r} = NONE; var sum${r} = 0.0;
+${columnText((c) => `  let q${r}_${c} = q[row${r} * P.dim4 + column${c}];`)}
   var scores${r}: array<f32, ${BLOCK / lanes}>;`,
 )}
   for (var block = range.first; block < range.end; block += BLOCK) {
@@ -29,10 +30,12 @@ ${rowText((r) => `    var laneTop${r} = NONE; var blockSum${r} = 0.0;`)}
       let key = block + step * ${lanes}u + lane;
       let at = (keyRow(s, min(key, range.end - 1u)) * P.kvHeads + group.z) * P.dim4;
 ${rowText((r) => `      var s${r} = 0.0;`)}
-      for (var d = 0u; d < P.dim4; d++) {
-        let b = k[at + d];
-${rowText((r) => `        { let a = q[row${r} * P.dim4 + d]; ${dot4(`s${r}`, "b", "a")} }`)}
-      }
+${columnText(
+  (c) => `      for (var d = 0u; d < min(${lanes}u, P.dim4 - ${c * lanes}u); d++) {
+        let b = k[at + ${c * lanes}u + d];
+${rowText((r) => `        { let a = subgroupShuffle(q${r}_${c}, d); ${dot4(`s${r}`, "b", "a")} }`)}
+      }`,
+)}
 ${rowText((r) => `      s${r} = select(NONE, s${r} * P.scale, key < limit${r}); laneTop${r} = max(laneTop${r}, s${r}); scores${r}[step] = s${r};`)}
     }
 ${rowText((r) => `    let blockTop${r} = subgroupMax(laneTop${r});`)}
