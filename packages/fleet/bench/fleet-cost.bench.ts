@@ -63,6 +63,9 @@ interface Seconds {
   readonly worker: number;
 }
 
+/** Random weights earn no reward, so no gradient moves them: they decay, so that each step has another version for its worker. */
+const decaying = ["--set", "grpo.optimizer.learningRate=1e-3", "--set", "grpo.optimizer.weightDecay=0.1"];
+
 interface Timed {
   readonly seconds: Seconds;
   readonly hash: string;
@@ -72,10 +75,11 @@ interface Timed {
 /** From the end of the first step, which compiles, to the end of the last. */
 async function timed(name: string, args: readonly string[]): Promise<Timed> {
   const directory = join(folder, name);
-  const run = iapo(["train", "nano-grpo", ...args, "--out", directory]);
+  const run = iapo(["train", "nano-grpo", ...args, ...decaying, "--out", directory]);
   const { pid = 0 } = run.child;
   const steps = join(directory, "steps");
-  const ended = (): number => (existsSync(steps) ? readdirSync(steps).length : 0);
+  const ended = (): number =>
+    existsSync(steps) ? readdirSync(steps).filter((name) => !name.endsWith(".partial")).length : 0;
   const now = (): Seconds => ({
     ...{ clock: performance.now() / 1000, learner: processorSeconds(pid) },
     worker: sum(childrenOf(pid).map(processorSeconds)),
