@@ -168,7 +168,7 @@ export function casesOf({ steps, longSteps, killEvery }: Sizes): readonly Case[]
     { ...anchored, name: "2 workers over NATS, the learner killed and resumed", make: learnerKilled },
     { ...anchored, name: "the teacher on a worker of its own, over NATS", make: overNats(roles) },
     { ...longer, name: `no fleet, ${longSteps} steps`, make: finishedRun },
-    { ...longer, name: `two hosts: 20 ms, 1 % loss, a cut of 30 s, ${longSteps} steps`, make: twoHosts },
+    { ...longer, name: `two hosts: 20 ms, 1 % loss, a cut of 30 s within a unit, ${longSteps} steps`, make: twoHosts },
     ...methods.flatMap(([of, run]) => [
       { of, run, name: `${of}: no fleet`, make: finishedRun },
       {
