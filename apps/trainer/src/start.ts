@@ -7,8 +7,10 @@ import type { Terminal } from "./io.ts";
 
 const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.removeAllListeners(signal); // of the time before all was loaded
+  // The listener of the time before all was loaded goes when its heir is there: a signal that has come while modules were read would be lost between the two.
+  const before = process.listeners(signal);
   process.once(signal, () => stop.abort());
+  for (const listener of before) process.off(signal, listener);
 }
 // Nobody reads on, as in `iapo ... | head`, or what is said finds no room: end in order too.
 for (const stream of [process.stdout, process.stderr]) {

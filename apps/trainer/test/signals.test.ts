@@ -86,6 +86,16 @@ test.skipIf(!existsSync("/proc/self/stat")).each(process.env.IAPO_FULL === "1" ?
   },
 );
 
+test("a signal that comes while modules are read is heard", async () => {
+  // It sends itself one before its listeners change hands: SIGINT's do first.
+  const source = `let added = 0; process.on("newListener", (name) => name === "SIGINT" && ++added === 2 && process.kill(process.pid, "SIGTERM"));`;
+  const preload = `--import=data:text/javascript,${encodeURIComponent(source)}`;
+  const args = ["train", "nano-grpo", "--steps", "1", "--out", at("just-loaded")];
+  const { code, signal, err } = await start(args, { NODE_OPTIONS: preload }).ended;
+  expect({ code, signal }, err).toEqual({ code: 130, signal: null });
+  expect(err).toMatch(/^interrupted/m);
+});
+
 test.skipIf(process.env.IAPO_FULL !== "1" || !existsSync("/proc/self/stat"))(
   "the first update of long prompts, whose kernels are new, ends with code 130 within two seconds",
   async () => {

@@ -17,11 +17,12 @@ export interface StartOptions {
 export interface StartedWorkers {
   /** Of those that run now. */
   pids(): number[];
-  /** Ends them all, and waits until they have ended. */
+  /** Ends them all, by force where one does not end in time, and waits until they have ended. */
   close(): Promise<void>;
 }
 
-const AGAIN_AFTER = 500;
+/** Milliseconds before a killed one is started again, and those that one has for its end. */
+const [AGAIN_AFTER, ENDS_WITHIN] = [500, 5000];
 
 /** A worker that a signal has ended is started again; one that has ended itself has said why, and is not. */
 export function startWorkers({ hub, count, module, args, onNews = () => {} }: StartOptions): StartedWorkers {
@@ -37,7 +38,11 @@ export function startWorkers({ hub, count, module, args, onNews = () => {} }: St
     const { pid } = child;
     if (hub) serveChild(hub, child, onNews);
     if (child.stderr) createInterface({ input: child.stderr }).on("line", (line) => onNews(`process ${pid}: ${line}`));
-    const end = (): void => void child.kill("SIGTERM");
+    const end = (): void => {
+      child.kill("SIGTERM");
+      const late = setTimeout(() => child.kill("SIGKILL"), ENDS_WITHIN); // what it holds is of no worth any more
+      child.once("close", () => clearTimeout(late));
+    };
     stop.signal.addEventListener("abort", end, { once: true });
     const ended = new Promise<void>((resolve) => {
       child.once("error", (error) => onNews(`a worker could not be started: ${error.message}`));
