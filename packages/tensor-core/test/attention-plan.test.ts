@@ -30,6 +30,7 @@ test("intervals partition the keys, and list exactly the logical keys that read 
       const interval = (i: number) => plan.words.subarray(plan.intervalsAt + i * 4, plan.intervalsAt + i * 4 + 4);
       let row = 0;
       let tiles = 0;
+      let mostReading = 0;
       for (let i = 0; i < plan.intervals; i++) {
         const [start, count, first, firstTile] = interval(i);
         expect([start, firstTile]).toEqual([row, tiles]);
@@ -41,11 +42,13 @@ test("intervals partition the keys, and list exactly the logical keys that read 
             listed.push(`${plan.words[at]}:${plan.words[at + 1]! + key - start!}`);
           }
           expect(listed).toEqual(readersOf(segments, key));
+          const reading = listed.reduce((sum, name) => sum + segments[Number.parseInt(name, 10)]!.queryCount, 0);
+          mostReading = Math.max(mostReading, reading);
         }
         row += count!;
         tiles += Math.ceil(count! / TILE);
       }
-      expect([row, tiles]).toEqual([plan.keys, plan.keyTiles]);
+      expect([row, tiles, mostReading]).toEqual([plan.keys, plan.keyTiles, plan.mostReading]);
     }),
     { numRuns: process.env.IAPO_FULL === "1" ? 2000 : 200 },
   );

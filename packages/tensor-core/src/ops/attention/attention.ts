@@ -4,13 +4,12 @@ import type { Tensor } from "../../tensor.ts";
 import { defineOp, expectDType, shapeError } from "../define.ts";
 import { backward } from "./backward.ts";
 import { attentionCases } from "./cases.ts";
-import { type AttentionParams, forward } from "./forward.ts";
+import { type AttentionParams, FORWARD_PRODUCTS, forward } from "./forward.ts";
 import { type AttentionShape, attentionReference } from "./reference.ts";
 import type { Segments } from "./segments.ts";
 
 const LARGEST_HEAD = 128;
-/** Products of queries by visible keys: scores and weighted sum; backward, scores again, and one for each of dp, dq, dk, dv. */
-const FORWARD_PRODUCTS = 2;
+/** Products of queries by visible keys: scores again, and one for each of dp, dq, dk, dv. */
 const BACKWARD_PRODUCTS = 5;
 
 /**

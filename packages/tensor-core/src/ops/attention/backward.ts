@@ -15,6 +15,7 @@ import {
 } from "./forward.ts";
 import { TILE } from "./plan.ts";
 import { softwareGradient } from "./software-gradient.ts";
+import { dispatchTiles } from "./tiles.ts";
 import { workgroupGradient } from "./workgroup-gradient.ts";
 import { ROWS } from "./workgroup-text.ts";
 
@@ -35,13 +36,14 @@ const statsKernel = defineKernel(() => ({
 }`,
 }));
 
-/** Gradients of [q, k, v, table]. */
+/** Gradients of [q, k, v, table]. `tilesAtOnce`: as in `forward`. */
 export function backward(
   [q, k, v, table]: AttentionInputs,
   [out, logSumExp]: readonly [Tensor, Tensor],
   [gOut, gLogSumExp]: readonly [Tensor | undefined, Tensor | undefined],
   needs: readonly [boolean, boolean, boolean, boolean],
   params: AttentionParams,
+  tilesAtOnce?: number,
 ): readonly [Tensor | undefined, Tensor | undefined, Tensor | undefined, undefined] {
   const { device } = q;
   const { plan, heads, kvHeads, headDim } = params;
@@ -65,11 +67,15 @@ export function backward(
     const to = spare ? fill(device, like.shape, 0) : device.empty(like.shape);
     const { kernel, rows } = gradientKernel(device, headDim);
     const tileRows = byKey ? TILE : (TILE * heads) / kvHeads;
-    device.dispatch(kernel, {
+    const products = errors ? 3 : 2; // scores, gradients of the weights, sums
+    dispatchTiles(device, kernel, {
       reads: [own, ownError, other, otherError, summed, stats, table],
       writes: [to],
       uniforms: [...uniformsOf(params), byKey ? 1 : 0, errors ? 0 : 1],
-      groups: [byKey ? plan.keyTiles : plan.queryTiles, Math.ceil(tileRows / rows), kvHeads],
+      tiles: byKey ? plan.keyTiles : plan.queryTiles,
+      across: [Math.ceil(tileRows / rows), kvHeads],
+      flops: products * 2 * TILE * (byKey ? plan.mostReading : plan.mostKeys) * heads * headDim,
+      tilesAtOnce,
     });
     return to;
   };

@@ -9,6 +9,7 @@ import type { AttentionShape } from "./reference.ts";
 import { softwareDecode } from "./software-decode.ts";
 import { softwareForward } from "./software-forward.ts";
 import type { SoftwareShape } from "./text.ts";
+import { dispatchTiles } from "./tiles.ts";
 import { workgroupForward } from "./workgroup-forward.ts";
 import { ACROSS, ROWS } from "./workgroup-text.ts";
 
@@ -18,7 +19,7 @@ export interface AttentionParams extends AttentionShape {
   readonly plan: SegmentPlan;
 }
 
-/** Values of `uniforms`. */
+/** Values of `uniforms`, but for the first. */
 export function uniformsOf({ plan, heads, kvHeads, headDim, scale }: AttentionParams, splits = 1): number[] {
   const { segments, intervalsAt, intervals, readersAt } = plan;
   return [segments.length, intervalsAt, intervals, readersAt, heads, kvHeads, headDim / 4, splits, scale];
@@ -49,6 +50,9 @@ export interface TiledKernel {
   readonly rows: number;
 }
 
+/** Products of queries by keys: scores and the weighted sum. */
+export const FORWARD_PRODUCTS = 2;
+
 /** Tiles of at most this many rows are decoded: lanes then hold keys, as most would hold no row. */
 const FEW_ROWS = 4;
 
@@ -60,24 +64,30 @@ function forwardKernel(device: Device, { plan, heads, kvHeads, headDim }: Attent
   return { kernel: softwareForward(shape.lanes, shape.groups, shape.columns), rows: shape.lanes * shape.groups };
 }
 
-/** Fills [out, logSumExp] from [q, k, v, table]. */
-export function forward(reads: AttentionInputs, writes: readonly [Tensor, Tensor], params: AttentionParams): void {
+/** Fills [out, logSumExp] from [q, k, v, table]. `tilesAtOnce`: of one dispatch, where not as many as a driver lets run. */
+export function forward(
+  reads: AttentionInputs,
+  writes: readonly [Tensor, Tensor],
+  params: AttentionParams,
+  tilesAtOnce?: number,
+): void {
   const [q, k] = reads;
   const { device } = q;
   const { plan, heads, kvHeads, headDim } = params;
   const { kernel, rows } = forwardKernel(device, params);
   const parts = Math.ceil((Math.min(TILE, plan.mostQueries) * heads) / kvHeads / rows);
   const splits = splitsOf(device, k, params);
-  const groups = [plan.queryTiles * splits, parts, kvHeads] as const;
   const uniforms = uniformsOf(params, splits);
+  const flops = (FORWARD_PRODUCTS * 2 * TILE * plan.mostKeys * heads * headDim) / splits;
+  const call = { uniforms, tiles: plan.queryTiles * splits, across: [parts, kvHeads], flops, tilesAtOnce } as const;
   if (splits === 1) {
-    device.dispatch(kernel, { reads, writes, uniforms, groups });
+    dispatchTiles(device, kernel, { ...call, reads, writes });
     return;
   }
   const pairs = plan.queries * heads;
   const blocks = device.empty([pairs, splits, headDim]);
   const sums = device.empty([pairs, splits, 2]);
-  device.dispatch(kernel, { reads, writes: [blocks, sums], uniforms, groups });
+  dispatchTiles(device, kernel, { ...call, reads, writes: [blocks, sums] });
   const items = (pairs * headDim) / 4;
   device.dispatch(mergeKernel(), {
     reads: [blocks, sums],

@@ -42,6 +42,8 @@ export interface SegmentPlan {
   /** Most logical keys, and most queries, that any segment has. */
   readonly mostKeys: number;
   readonly mostQueries: number;
+  /** Most queries that may see a key row. */
+  readonly mostReading: number;
   /** Where the intervals and the readers start in the table, and how many intervals there are. */
   readonly intervalsAt: number;
   readonly intervals: number;
@@ -85,7 +87,7 @@ export function planSegments(segments: readonly Segment[]): SegmentPlan {
     if (prefixCount > 0) keys = Math.max(keys, prefixStart + prefixCount);
     if (ownCount > 0) keys = Math.max(keys, ownStart + ownCount);
   });
-  const { intervals, keyTiles, readers } = invert(segments, keys);
+  const { intervals, keyTiles, readers, mostReading } = invert(segments, keys);
   return {
     segments,
     words: Uint32Array.from([...records, ...intervals, ...readers]),
@@ -95,6 +97,7 @@ export function planSegments(segments: readonly Segment[]): SegmentPlan {
     keyTiles,
     mostKeys,
     mostQueries,
+    mostReading,
     intervalsAt: records.length,
     intervals: intervals.length / INTERVAL_WORDS - 1,
     readersAt: records.length + intervals.length,
@@ -105,7 +108,7 @@ export function planSegments(segments: readonly Segment[]): SegmentPlan {
 function invert(
   segments: readonly Segment[],
   keys: number,
-): { intervals: number[]; keyTiles: number; readers: number[] } {
+): { intervals: number[]; keyTiles: number; readers: number[]; mostReading: number } {
   const starting = new Map<number, Reader[]>();
   const ending = new Map<number, Reader[]>();
   const edges = new Set([0, keys]);
@@ -127,6 +130,7 @@ function invert(
   const intervals: number[] = [];
   const readers: number[] = [];
   let keyTiles = 0;
+  let mostReading = 0;
   for (const [e, end] of sorted.entries()) {
     const start = sorted[e - 1];
     if (start === undefined) continue;
@@ -135,11 +139,16 @@ function invert(
     for (const reader of starting.get(start) ?? []) active.add(reader);
     intervals.push(start, count, readers.length / 2, keyTiles);
     const ordered = [...active].sort((a, b) => a.segment - b.segment || a.logical - b.logical);
-    for (const { segment, logical } of ordered) readers.push(segment, logical + start);
+    let reading = 0;
+    for (const { segment, logical } of ordered) {
+      readers.push(segment, logical + start);
+      reading += segments[segment]?.queryCount ?? 0;
+    }
+    mostReading = Math.max(mostReading, reading);
     keyTiles += Math.ceil(count / TILE);
   }
   intervals.push(keys, 0, readers.length / 2, keyTiles);
-  return { intervals, keyTiles, readers };
+  return { intervals, keyTiles, readers, mostReading };
 }
 
 function push(map: Map<number, Reader[]>, at: number, reader: Reader): void {

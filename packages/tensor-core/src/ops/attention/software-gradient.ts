@@ -24,7 +24,8 @@ ${times(STEP, (j) => `        { let y = ${broadcastRow("y", j, shape)}; ${times(
     subgroups: true,
     code: `${tableWgsl}${gradientWgsl}
 @compute @workgroup_size(${lanes})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(workgroup_id) own: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let group = vec3u(own.x + P.groupsBefore, own.yz);
   let tile = tileAt(group, ${rows}u);
   if (tile.count == 0u) { return; }
 ${times(

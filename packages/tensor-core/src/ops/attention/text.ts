@@ -29,7 +29,8 @@ export function broadcastRow(name: string, row: number, { lanes }: SoftwareShape
 export function softwareForwardStart(lanes: number, rows: number, columns: number): string {
   return `
 @compute @workgroup_size(${lanes})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(workgroup_id) own: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let group = vec3u(own.x + P.groupsBefore, own.yz);
   let tile = queryTile(group.x / P.splits, group.y, ${rows}u);
   if (tile.count == 0u) { return; }
   let s = tile.segment;

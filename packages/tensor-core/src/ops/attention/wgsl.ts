@@ -4,6 +4,8 @@ import { BLOCK, INTERVAL_WORDS, SEGMENT_WORDS, TILE } from "./plan.ts";
 
 /** Uniforms of every attention kernel. `dim4` is the head dimension in vec4. */
 export const uniforms = {
+  /** In x, of other dispatches, where one would take too long. */
+  groupsBefore: "u32",
   segments: "u32",
   intervalsAt: "u32",
   intervals: "u32",

@@ -26,7 +26,8 @@ export const workgroupForward = defineKernel((columns: number) => {
 var<workgroup> tops: array<vec4f, ${THREADS}>;
 
 @compute @workgroup_size(${THREADS})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+fn main(@builtin(workgroup_id) own: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let group = vec3u(own.x + P.groupsBefore, own.yz);
   let across = thread % ${ACROSS}u;
   let down = thread / ${ACROSS}u;
   let tile = queryTile(group.x / P.splits, group.y, ${ROWS}u);

@@ -20,7 +20,8 @@ fn ownValue(errors: bool, at: u32) -> vec4f { if (errors) { return c[at]; } retu
 fn otherValue(errors: bool, at: u32) -> vec4f { if (errors) { return f[at]; } return b[at]; }
 
 @compute @workgroup_size(${THREADS})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+fn main(@builtin(workgroup_id) own: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let group = vec3u(own.x + P.groupsBefore, own.yz);
   let across = thread % ${ACROSS}u;
   let down = thread / ${ACROSS}u;
   let tile = tileAt(group, ${ROWS}u);
