@@ -1,6 +1,8 @@
 // Does this adapter give equal bits for the same numbers, however a computation is cut? Where it does, a rollout's log-probs are those of the update.
 import type { Device } from "./device/device.ts";
 import { scope } from "./memory/scope.ts";
+import { add } from "./ops/add.ts";
+import { addScaled } from "./ops/add-scaled.ts";
 import { attention } from "./ops/attention/attention.ts";
 import { rowSegment } from "./ops/attention/plan.ts";
 import { Segments } from "./ops/attention/segments.ts";
@@ -8,14 +10,17 @@ import { cast } from "./ops/cast.ts";
 import { concat } from "./ops/concat.ts";
 import { logProbs } from "./ops/head/log-probs.ts";
 import { linear } from "./ops/matmul/linear.ts";
+import { linearTogether, takesUpdate } from "./ops/matmul/together.ts";
 import { randomNormal } from "./ops/random/tensors.ts";
 import { reshape } from "./ops/reshape.ts";
+import { rmsNorm } from "./ops/rms-norm.ts";
 import { rowRange } from "./ops/row-range.ts";
 import { sample } from "./ops/sampling/sample.ts";
+import { siluGate } from "./ops/silu-gate.ts";
 import type { Tensor } from "./tensor.ts";
 
 export interface ParityCheck {
-  readonly name: "linear f32" | "linear bf16" | "attention" | "log-probs";
+  readonly name: "linear f32" | "linear bf16" | "fused layer" | "attention" | "log-probs";
   readonly holds: boolean;
   /** Values that differ in any bit, of those compared. */
   readonly different: number;
@@ -58,6 +63,12 @@ export async function parityProbe(device: Device): Promise<ParityReport> {
     "linear bf16",
     scope(() => linearPair(device, "bf16")),
   );
+  // The other family fuses less, and its kernels are those of software adapters, which tests compare.
+  if (device.facts.family !== "software")
+    await check(
+      "fused layer",
+      scope(() => fusedPair(device)),
+    );
   await check(
     "attention",
     scope(() => joined(HEAD_DIMS[kindOf(device)].map((headDim) => attentionPair(device, headDim)))),
@@ -86,6 +97,33 @@ function linearPair(device: Device, dtype: "f32" | "bf16"): [Tensor, Tensor] {
   const all = linear(x, weight);
   const last = (matrix: Tensor, count: number): Tensor => rowRange(matrix, rows - count, rows);
   return joined(APART.map((count) => [last(all, count), linear(last(x, count), weight)]));
+}
+
+/** Rows as decoding has them, with norm, adapter, gate and residual in the product's kernel; and of a batch, op by op. */
+function fusedPair(device: Device): [Tensor, Tensor] {
+  const { rows, out } = SIZES[kindOf(device)];
+  const [rank, scale, epsilon, half] = [16, 0.5, 1e-6, out / 2];
+  const random = (shape: readonly number[], stream: number): Tensor => randomNormal(device, shape, [4, stream]);
+  const [x, residual, normWeight] = [random([rows, INNER], 1), random([rows, out], 2), random([INNER], 3)];
+  const weight = cast(random([out, INNER], 4), "bf16");
+  const [a, up] = [random([2 * rank, INNER], 5), random([out, rank], 6)];
+  const prologue = { kind: "norm", weight: normWeight, epsilon } as const;
+  const update = { a, up, rank, scale, ends: [half, out] } as const;
+  const adapted = (input: Tensor, which: 0 | 1): Tensor => {
+    const part = (matrix: Tensor, size: number): Tensor => rowRange(matrix, which * size, (which + 1) * size);
+    const z = linear(linear(input, part(a, rank)), part(up, half));
+    return addScaled(linear(input, part(weight, half)), z, scale);
+  };
+  const normed = rmsNorm(x, normWeight, epsilon);
+  const gated = siluGate(adapted(normed, 0), adapted(normed, 1));
+  const added = add(residual, concat([adapted(x, 0), adapted(x, 1)], 1));
+  const last = (matrix: Tensor, count: number): Tensor => rowRange(matrix, rows - count, rows);
+  return joined(
+    APART.filter((count) => takesUpdate(count, weight)).flatMap((count) => [
+      [last(gated, count), linearTogether(last(x, count), weight, { prologue, update, gate: true })],
+      [last(added, count), linearTogether(last(x, count), weight, { update, residual: last(residual, count) })],
+    ]),
+  );
 }
 
 /** The last query of a causal run, and alone behind a cache of two ranges. */

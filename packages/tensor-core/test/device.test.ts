@@ -251,12 +251,23 @@ test("the parity probe holds on this adapter, twice alike, and leaves nothing", 
   expect(device.memory().liveBytes).toBe(live);
 });
 
+test("so it does with the kernels of cards, which decode a layer in fewer of them", async () => {
+  using card = await openDevice({ family: "workgroup" });
+  const { checks } = await parityProbe(card);
+  expect(checks.map(({ name }) => name)).toContain("fused layer");
+  expect(checks.filter(({ holds }) => !holds)).toEqual([]);
+  expect(card.memory().liveBytes).toBe(0);
+}, 600_000);
+
 test("on a card the probe compares the kernels of few rows and large heads with those of the largest tiles", async () => {
   const names = new Set<string>();
   using card = planningDevice(typicalCard);
   card.onPlannedDispatch = ({ name }) => names.add(name);
   const { checks } = await parityProbe(card);
-  expect(checks.map(({ compared }) => compared)).toEqual([95 * 1024, 95 * 1024, 4 * (32 + 128), 1]);
+  const fused = (1 + 2 + 4 + 8 + 16) * (512 + 1024);
+  expect(checks.map(({ compared }) => compared)).toEqual([95 * 1024, 95 * 1024, fused, 4 * (32 + 128), 1]);
+  for (const what of ["norm/lowRank/gate", "lowRank"])
+    for (const rows of [1, 2, 4, 8]) expect(names).toContain(`matmul_few_rows/${rows}/bf16/16x8/${what}`);
   for (const type of ["", "/bf16"]) {
     const kernels = [1, 2, 4, 8].map((rows) => `matmul_few_rows/${rows}${type}/16x8`);
     for (const name of [...kernels, `matmul_panels/nt${type}/128x64`]) expect(names).toContain(name);

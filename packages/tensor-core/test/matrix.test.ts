@@ -9,6 +9,7 @@ import {
   linear,
   matmul,
   openDevice,
+  parityProbe,
   planningDevice,
   scope,
   TensorError,
@@ -199,6 +200,17 @@ describe("which products take them", () => {
       "matmul_matrix/nn/16x16x16",
       ...Array.from({ length: 1 }, () => "matmul_matrix/nn/16x16x16"),
     ]);
+  });
+
+  test("the parity probe holds them against the kernels of decoding", async () => {
+    const names = new Set<string>();
+    using planning = planningDevice({ ...typicalCard, family: "matrix", matrices: amd });
+    planning.onPlannedDispatch = ({ name }) => names.add(name);
+    await parityProbe(planning);
+    for (const type of ["", "/bf16"]) {
+      expect(names).toContain(`matmul_matrix/nt${type}/16x16x16`);
+      expect(names).toContain(`matmul_few_rows/8${type}/16x8`);
+    }
   });
 
   test("no other family takes any", () => {
