@@ -7,7 +7,7 @@ const kernel = defineColumnSums({
   name: "norm_weight_gradient",
   matrices: ["g", "x"],
   others: { stats: "vec2f" },
-  step: "fma(g[at], (x[at] - stats[row].x) * stats[row].y, acc)",
+  step: "let s = stats[row]; acc = fma(g[at], (x[at] - s.x) * s.y, acc);",
   block: 64,
   flat: false,
 });

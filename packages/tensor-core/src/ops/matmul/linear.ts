@@ -100,7 +100,7 @@ function weightGradient(x: Tensor, weight: Tensor, g: Tensor, into: Tensor | und
 const columnSumsKernel = defineColumnSums({
   name: "column_sums",
   matrices: ["g"],
-  step: "acc + g[at]",
+  step: "acc = acc + g[at];",
   block: K_BLOCK,
   flat: true,
 });
