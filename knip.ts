@@ -16,7 +16,7 @@ const room = {
 
 const config: KnipConfig = {
   // Of the system, in tests and benchmarks: a small disk, a terminal, a pipe, a server, two hosts; the card's is asked where it is there.
-  ignoreBinaries: ["unshare", "script", "mkfifo", "nats-server", "ip", "nvidia-smi"],
+  ignoreBinaries: ["unshare", "script", "mkfifo", "nats-server", "openssl", "ip", "nvidia-smi"],
   ignoreExportsUsedInFile: { interface: true, type: true }, // a public function's types are public
   workspaces: {
     ".": {
