@@ -3,9 +3,12 @@ import { html, type Markup } from "@iapo/rollout-trace/text";
 import { seriesStyle } from "../svg/palette.ts";
 import type { RunData, Table } from "./data.ts";
 
+/** How a number begins, or what stands where there is none. */
+const numeric = /^(?:[-+−±]?[\d.∞]|NaN|[–—]?$)/;
+
 /** Numbers are to be read down a column, words from the left; the first cell of a row names it. */
 export function table({ columns, rows }: Table): Markup {
-  const ofWords = columns.map((_, column) => rows.some((cells) => /^\p{L}/u.test(cells[column] ?? "")));
+  const ofWords = columns.map((_, column) => rows.some((cells) => !numeric.test(cells[column] ?? "")));
   const cell = (name: string, column: number) =>
     ofWords[column] ? html`<td class="words">${name}</td>` : html`<td>${name}</td>`;
   const heading = (name: string, column: number) =>
