@@ -49,7 +49,7 @@ export interface Tree {
   importsOf(file: string): Import[];
 }
 
-const generated = new Set(["node_modules", "dist", ".git", ".turbo", "coverage", ".cache"]);
+const generated = new Set(["node_modules", "dist", ".git", ".turbo", "coverage", ".cache", ".venv", "__pycache__"]);
 
 /** Every file below `folder` that a person wrote, as sorted paths relative to `root`. */
 export function filesBelow(root: string, folder: string): string[] {

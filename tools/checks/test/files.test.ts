@@ -29,6 +29,7 @@ test("paths and hosts of one machine, but not their look-alikes", () => {
     "packages/grpo/src/index.ts": bad.map((word) => `// ${word}`).join("\n"),
     "packages/grpo/src/fine.ts": '// a/work/b, git.example/tmp/x, "./tmp/x"\nimport "./home/index.ts";',
     "packages/grpo/dist/index.js": `// ${bad[0]}`,
+    "tools/interop/.venv/notes.md": `// ${bad[0]}`,
     "docs/notes.md": `see ${bad[1]}`,
   });
   expect(checkWords(tree).map((line) => line.split(": ")[0])).toEqual([
