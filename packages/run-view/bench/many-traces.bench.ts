@@ -4,18 +4,17 @@
  * times: medians.
  * Prints `{ name, rows: [{ case, unit, ours, correct }] }`; `correct`: the pages name the counts that reading the step itself gives.
  */
-import { type ChildProcess, spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ImageRef, Trace } from "@iapo/rollout-trace";
 import { listSteps, readStep, writeStep } from "@iapo/rollout-trace/files";
+import { ended, iapo, startViewer } from "./program.ts";
 
 const ROUNDS = Number(process.env.ROUNDS ?? 5);
 const copies = 521;
 
-const main = join(import.meta.dirname, "../../../apps/trainer/src/main.ts");
 const folder = mkdtempSync(join(tmpdir(), "iapo-many-traces-"));
 
 type Row = { readonly case: string; readonly unit: string; readonly ours: number; readonly correct: boolean };
@@ -98,11 +97,7 @@ async function timed(url: string, path: string, count: number | undefined) {
 }
 
 async function openViewer() {
-  const child = iapo(["view", join(folder, "shown"), "--port", "0"]);
-  const end = ended(child);
-  const url = await new Promise<string>((resolve) =>
-    child.stdout?.once("data", (text) => resolve(String(text).trim())),
-  );
+  const { child, url, end } = await startViewer(join(folder, "shown"));
   return {
     url,
     peakBytes: () => 1024 * Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]),
@@ -111,18 +106,4 @@ async function openViewer() {
       await end;
     },
   };
-}
-
-function iapo(args: readonly string[]): ChildProcess {
-  return spawn(process.execPath, ["--conditions=@iapo/source", "--no-warnings", main, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  let said = "";
-  child.stdout?.resume();
-  child.stderr?.on("data", (text) => (said += text));
-  const code = await new Promise((resolve) => child.on("close", resolve));
-  if (code !== 0) throw new Error(`exit code ${code}: ${said}`);
 }

@@ -6,19 +6,19 @@
  * Prints `{ name, rows: [{ case, unit, ours, correct }] }`, medians over neighbors and their 95 % interval by ranks; `correct`: all trainings
  * wrote the same bytes, and the pages were asked for again after the steps. ROUNDS (2, a pair of trainings each) and STEPS (40) may be set.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { ended, iapo, startViewer } from "./program.ts";
 
 const ROUNDS = Number(process.env.ROUNDS ?? 2);
 const STEPS = Number(process.env.STEPS ?? 40);
 /** Both follow the run: what they show is asked for again after each step, as a browser does. */
 const pages = ["/", "/curves?run=run"];
 
-const main = join(import.meta.dirname, "../../../apps/trainer/src/main.ts");
 const folder = mkdtempSync(join(tmpdir(), "iapo-viewer-open-"));
 
 /** Of one training: seconds of each step but the first, by the clock and of its processor time, and the viewer's processor time and requests. */
@@ -140,11 +140,7 @@ function finished(steps: string): string[] {
 }
 
 async function openViewer(shown: string) {
-  const child = iapo(["view", shown, "--port", "0"]);
-  const end = ended(child);
-  const url = await new Promise<string>((resolve) =>
-    child.stdout?.once("data", (text) => resolve(String(text).trim())),
-  );
+  const { child, url, end } = await startViewer(shown);
   const stop = new AbortController();
   let requests = 0;
   const read = async (page: string): Promise<void> => {
@@ -174,20 +170,6 @@ async function openViewer(shown: string) {
       await end;
     },
   };
-}
-
-function iapo(args: readonly string[]): ChildProcess {
-  return spawn(process.execPath, ["--conditions=@iapo/source", "--no-warnings", main, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  let said = "";
-  child.stdout?.resume();
-  child.stderr?.on("data", (text) => (said += text));
-  const code = await new Promise((resolve) => child.on("close", resolve));
-  if (code !== 0) throw new Error(`exit code ${code}: ${said}`);
 }
 
 /** User and system time of all threads. */
