@@ -18,7 +18,8 @@ const words = [...folders, ["..", "shared"].join("/"), ...hosts].map((word) => (
 }));
 
 function allFiles(tree: Tree): string[] {
-  const top = readdirSync(tree.root, { withFileTypes: true }).filter((entry) => entry.isFile());
+  const entries = readdirSync(tree.root, { withFileTypes: true });
+  const top = entries.filter((entry) => entry.isFile() && entry.name !== ".git"); // a file in a second working tree
   return [...top.map((entry) => entry.name), ...rooms.flatMap((room) => filesBelow(tree.root, room))];
 }
 

@@ -30,6 +30,7 @@ test("paths and hosts of one machine, but not their look-alikes", () => {
     "packages/grpo/src/fine.ts": '// a/work/b, git.example/tmp/x, "./tmp/x"\nimport "./home/index.ts";',
     "packages/grpo/dist/index.js": `// ${bad[0]}`,
     "tools/interop/.venv/notes.md": `// ${bad[0]}`,
+    ".git": `gitdir: ${bad[0]}`, // of a second working tree
     "docs/notes.md": `see ${bad[1]}`,
   });
   expect(checkWords(tree).map((line) => line.split(": ")[0])).toEqual([
