@@ -1,4 +1,5 @@
-// The kernels of real GPUs in every tile, split and unrolling that a card may get, against the plainest kernel, to the bit.
+// The kernels of real GPUs in every tile, split and unrolling that a card may get, and the tiles of software adapters from packed operands and from such
+// as they lie, against the plainest kernel, to the bit.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Device, openDevice, type Tensor, toBf16 } from "../src/index.ts";
 import { dispatchFewRows, type FewRowsVariant, fitsFewRows } from "../src/ops/matmul/few-rows.ts";
@@ -12,14 +13,15 @@ import {
 } from "../src/ops/matmul/panels.ts";
 import { checked, type MatmulLayout, type Problem } from "../src/ops/matmul/problem.ts";
 import { dispatchSimple } from "../src/ops/matmul/simple.ts";
+import { dispatchTiled } from "../src/ops/matmul/tiled.ts";
 import { normal, seededRandom } from "../src/testing/random.ts";
 
 const full = process.env.IAPO_FULL === "1";
-let device: Device;
+let card: Device;
 beforeAll(async () => {
-  device = await openDevice({ family: "workgroup" });
+  card = await openDevice({ family: "workgroup" });
 });
-afterAll(() => device.close());
+afterAll(() => card.close());
 
 interface Product {
   readonly layout: MatmulLayout;
@@ -31,7 +33,11 @@ interface Product {
 }
 
 /** Bits that differ from those of `dispatchSimple`, with a bias and from the output's former contents. */
-async function differing(product: Product, compute: (problem: Problem) => void): Promise<number> {
+async function differing(
+  product: Product,
+  compute: (problem: Problem) => void,
+  device: Device = card,
+): Promise<number> {
   const { layout, bf16 = false, m, n, k, batch = 1 } = product;
   const random = seededRandom(JSON.stringify(product));
   const numbers = (size: number): Float32Array => Float32Array.from({ length: size }, () => normal(random));
@@ -97,7 +103,7 @@ describe("panels", () => {
     async (_name, [product, variant]) => {
       const compute = (problem: Problem): void => {
         expect(fitsPanels(problem)).toBe(true);
-        dispatchPanels(device, problem, variant);
+        dispatchPanels(card, problem, variant);
       };
       expect(await differing(product, compute)).toBe(0);
     },
@@ -116,7 +122,7 @@ describe("few rows", () => {
     async ({ m, ...variant }) => {
       const compute = (problem: Problem): void => {
         expect(fitsFewRows(problem)).toBe(true);
-        dispatchFewRows(device, problem, variant);
+        dispatchFewRows(card, problem, variant);
       };
       // More blocks than lie side by side; one block; a last block that is short.
       for (const k of [2312, 40, 520]) {
@@ -126,4 +132,26 @@ describe("few rows", () => {
     },
     600_000,
   );
+});
+
+describe("tiles of software adapters", () => {
+  let software: Device;
+  beforeAll(async () => {
+    software = await openDevice();
+  });
+  afterAll(() => software.close());
+
+  test.each<Product>([
+    { layout: "nt", ...sizes },
+    { layout: "nt", bf16: true, ...sizes, n: 90 },
+    { layout: "nn", ...sizes, n: 90 },
+    { layout: "nn", bf16: true, ...sizes },
+    { layout: "tn", ...sizes, m: 69 },
+    { layout: "nt", m: 70, n: 45, k: 33, batch: 3 },
+    { layout: "nt", m: 33, n: 200, k: 6000 }, // b is packed in two strips
+  ])("%o", async (product) => {
+    if (software.facts.subgroupSize !== 8) return;
+    for (const packs of [true, false])
+      expect(await differing(product, (problem) => dispatchTiled(software, problem, packs), software)).toBe(0);
+  });
 });

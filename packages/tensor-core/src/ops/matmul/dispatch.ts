@@ -7,12 +7,11 @@ import { aligned } from "../aligned.ts";
 import { K_BLOCK } from "./canonical.ts";
 import { dispatchFewRows, fitsFewRows } from "./few-rows.ts";
 import { dispatchMatrix, fitsMatrix, operandPowers } from "./matrix.ts";
-import { kMajor, type Stored } from "./pack.ts";
 import { dispatchPanels, fitsPanels } from "./panels.ts";
 import { checked, type MatmulCall, type Problem, type ProblemShape } from "./problem.ts";
 import { dispatchRows, fitsRows } from "./rows.ts";
 import { dispatchSimple } from "./simple.ts";
-import { dispatchTile, TILE_COLUMNS } from "./tile.ts";
+import { dispatchTiled } from "./tiled.ts";
 import { dispatchChoice, type Tuning, tuningKey } from "./tuning.ts";
 import { dispatchWorkgroup } from "./workgroup.ts";
 
@@ -45,8 +44,7 @@ export function matmulInto(device: Device, call: MatmulCall): void {
   const { tuning } = device.facts;
   const chosen = !powers && hasChoices(tuning) ? tuning[tuningKey(ready)] : undefined;
   if (powers) dispatchMatrix(device, ready, powers);
-  else if (chosen === undefined || !dispatchChoice(device, ready, chosen))
-    dispatchAsUsual(device, path, ready, temporary);
+  else if (chosen === undefined || !dispatchChoice(device, ready, chosen)) dispatchAsUsual(device, path, ready);
   for (const tensor of temporary) tensor.dispose();
 }
 
@@ -56,7 +54,7 @@ function hasChoices(tuning: Tuning): boolean {
   return false;
 }
 
-function dispatchAsUsual(device: Device, path: MatmulPath, ready: Problem, temporary: Tensor[]): void {
+function dispatchAsUsual(device: Device, path: MatmulPath, ready: Problem): void {
   switch (path) {
     case "simple":
       dispatchSimple(device, ready);
@@ -74,7 +72,7 @@ function dispatchAsUsual(device: Device, path: MatmulPath, ready: Problem, tempo
       dispatchWorkgroup(device, ready);
       break;
     case "tile":
-      tile(device, ready, temporary);
+      dispatchTiled(device, ready);
       break;
   }
 }
@@ -84,8 +82,6 @@ export type MatmulPath = "simple" | "rows" | "tile" | "fewRows" | "panels" | "wo
 
 /** Products of fewer multiply-adds than this are not worth a tile. */
 const SMALL = 1 << 15;
-/** Bytes of b that are packed at a time. */
-const STRIP_BYTES = 4 << 20;
 /** Rows up to which reading a weight as it lies beats packing it. */
 const FEW_ROWS = 64;
 
@@ -124,38 +120,4 @@ function pathOf(device: Device, problem: ProblemShape): MatmulPath {
   }
   if (layout === "nt" && m <= FEW_ROWS && m * n * k >= SMALL && fitsRows(problem)) return "rows";
   return small ? "simple" : "tile";
-}
-
-/** Packs what is not K-major. b goes strip by strip, which bounds the memory and keeps a strip in cache. */
-function tile(device: Device, problem: Problem, temporary: Tensor[]): void {
-  const { layout, b, n, k, batch, biasStart, outColumns } = problem;
-  const a = kMajor(device, storedA(problem), layout !== "tn", temporary);
-  const packs = layout === "nt" || b.dtype === "bf16" || n % 4 !== 0;
-  const strip = packs ? Math.max(1, Math.floor(STRIP_BYTES / (batch * k * 4) / TILE_COLUMNS)) * TILE_COLUMNS : n;
-  for (let column = 0; column < n; column += strip) {
-    const part = {
-      ...problem,
-      n: Math.min(strip, n - column),
-      biasStart: biasStart + column,
-      outColumns: { ...outColumns, column: outColumns.column + column },
-    };
-    const packed: Tensor[] = [];
-    device.packed?.touch(a.tensor); // it is used again: a strip of b does not push it out
-    dispatchTile(device, part, a, kMajor(device, storedB(problem, column, part.n), layout === "nt", packed));
-    for (const tensor of packed) tensor.dispose();
-  }
-}
-
-function storedA({ layout, a: tensor, m, k, batch, aColumns }: Problem): Stored {
-  const [rows, columns] = layout === "tn" ? [k, m] : [m, k];
-  const { column: start, stride } = aColumns;
-  return { tensor, rows, columns, start, stride, batch, batchStride: batch === 1 ? 0 : m * k };
-}
-
-function storedB({ layout, b: tensor, n, k, batch }: Problem, first: number, count: number): Stored {
-  const shape =
-    layout === "nt"
-      ? { rows: count, columns: k, start: first * k, stride: k }
-      : { rows: k, columns: count, start: first, stride: n };
-  return { tensor, ...shape, batch, batchStride: batch === 1 ? 0 : n * k };
 }

@@ -1,11 +1,12 @@
-// Software adapters, large products: a tile of 32 rows by 64 or 48 columns of registers per subgroup, from operands that are stored K-major.
-// A lane loads four rows of a and, in pieces, eight or six columns of b per k; a's values reach the other lanes by broadcast.
+// Software adapters, large products: a tile of 32 rows by 64 or 48 columns of registers per subgroup, from operands that are stored K-major, or as they
+// lie where to pack them first would take a good part of the work. A lane loads four rows of a and, in pieces, eight or six columns of b per k; a's values
+// reach the other lanes by broadcast.
 // Loads cost most here (each lane's is bounds-checked by itself), then code size (compile time): hence the tile's shape, and totals
 // and stores in a private array that one small loop walks.
 import type { Device } from "../../device/device.ts";
-import { defineKernel } from "../../submit/kernel.ts";
+import { defineKernel, type StorageElement, type UniformType } from "../../submit/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
-import { FROM_BIAS, FROM_OUT, range } from "./canonical.ts";
+import { FROM_BIAS, FROM_OUT, range, weightWgsl } from "./canonical.ts";
 import { bindingsOf, type Problem, problemUniforms, uniformsOf } from "./problem.ts";
 
 const ROWS = 32;
@@ -32,30 +33,76 @@ export interface KMajor {
   readonly batchStride: number;
 }
 
-const kernel = defineKernel((width: 2 | 4, pieces: number) => {
-  const columns = columnsOf({ width, pieces });
-  const vector = `vec${width}f` as const;
+/** How operands are stored: K-major in groups of four, or in any strides; then b may be bf16. */
+type Storage = "groups" | "strides" | "strides/bf16";
+
+/** What a storage needs: bindings, uniforms, and WGSL that finds a lane's rows and columns once, and loads `rows` and the pieces `b0`, `b1`, ... at `k`. */
+interface Operands {
+  readonly reads: Readonly<Record<"a" | "b", StorageElement>>;
+  readonly uniforms: Readonly<Record<string, UniformType>>;
+  readonly helpers: string;
+  readonly find: string;
+  readonly load: string;
+}
+
+function inGroups({ width, pieces }: Shape): Operands {
+  const parts = range(pieces);
+  return {
+    reads: { a: "vec4f", b: `vec${width}f` },
+    uniforms: { bStart: "u32", bStride: "u32", aBatch: "u32", bBatch: "u32" },
+    helpers: "",
+    find: `let aAt = group.z * P.aBatch + P.aColumn + min((firstRow >> 2u) + lane, ((P.m + 3u) >> 2u) - 1u);
+  let last = ((P.n + 3u) >> 2u) * ${4 / width}u - 1u;
+  let bAt = group.z * P.bBatch + P.bStart;
+  ${parts.map((j) => `let b${j}At = bAt + min(firstColumn / ${width}u + ${j * LANES}u, last);`).join("\n  ")}`,
+    load: `let rows = a[aAt + k * P.aStride];
+      ${parts.map((j) => `let b${j} = b[b${j}At + k * P.bStride];`).join("\n      ")}`,
+  };
+}
+
+function inStrides({ width, pieces }: Shape, bf16: boolean): Operands {
+  const [rows, columns] = [range(4), range(width)];
+  const parts = range(pieces);
+  const place = (j: number, c: number): string =>
+    `let b${j}_${c}At = bAt + min(firstColumn + ${j * LANES * width + c}u, P.n - 1u) * P.bStride;`;
+  return {
+    reads: { a: "f32", b: bf16 ? "u32" : "f32" },
+    uniforms: { aStep: "u32", bStride: "u32", bStep: "u32", aBatch: "u32", bBatch: "u32" },
+    helpers: weightWgsl(bf16),
+    find: `let aAt = group.z * P.aBatch + P.aColumn;
+  ${rows.map((i) => `let a${i}At = aAt + min(firstRow + lane * 4u + ${i}u, P.m - 1u) * P.aStride;`).join("\n  ")}
+  let bAt = group.z * P.bBatch;
+  ${parts.flatMap((j) => columns.map((c) => place(j, c))).join("\n  ")}`,
+    load: `let aOffset = k * P.aStep;
+      let rows = vec4f(${rows.map((i) => `a[a${i}At + aOffset]`).join(", ")});
+      let bOffset = k * P.bStep;
+      ${parts.map((j) => `let b${j} = vec${width}f(${columns.map((c) => `weight(b${j}_${c}At + bOffset)`).join(", ")});`).join("\n      ")}`,
+  };
+}
+
+const kernel = defineKernel((width: 2 | 4, pieces: number, storage: Storage) => {
+  const shape: Shape = { width, pieces };
+  const columns = columnsOf(shape);
+  const operands = storage === "groups" ? inGroups(shape) : inStrides(shape, storage === "strides/bf16");
+  const vector = `vec${width}f`;
   const pieceColumns = LANES * width;
   const parts = range(pieces);
   const tile = range(ROWS).flatMap((i) => parts.map((j) => ({ i, j, sum: `s${i}_${j}`, at: i * pieces + j })));
   const rowOf = (i: number) => `subgroupBroadcast(rows.${"xyzw"[i % 4]}, ${i >> 2}u)`;
   const each = (piece: (c: number) => string) => range(width).map(piece).join(", ");
   return {
-    name: `matmul_tile/${columns}`,
-    reads: { a: "vec4f", b: vector, bias: "f32" },
+    name: `matmul_tile/${columns}${storage === "groups" ? "" : `/${storage}`}`,
+    reads: { ...operands.reads, bias: "f32" },
     writes: { out: "f32" },
-    uniforms: { ...problemUniforms, bStart: "u32", bStride: "u32", aBatch: "u32", bBatch: "u32" },
+    uniforms: { ...problemUniforms, ...operands.uniforms },
     subgroups: true,
-    code: /* wgsl */ `
+    code: /* wgsl */ `${operands.helpers}
 @compute @workgroup_size(${LANES})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let firstRow = group.y * ${ROWS}u;
   let firstColumn = group.x * ${columns}u + lane * ${width}u;
   let pieceCount = ${pieces}u * min(${ROWS}u, P.m - firstRow);
-  let aAt = group.z * P.aBatch + P.aColumn + min((firstRow >> 2u) + lane, ((P.m + 3u) >> 2u) - 1u);
-  let last = ((P.n + 3u) >> 2u) * ${4 / width}u - 1u;
-  let bAt = group.z * P.bBatch + P.bStart;
-  ${parts.map((j) => `let b${j}At = bAt + min(firstColumn / ${width}u + ${j * LANES}u, last);`).join("\n  ")}
+  ${operands.find}
   let outAt = group.z * P.m * P.outStride + P.outColumn + firstRow * P.outStride + firstColumn;
   var total: array<${vector}, ${ROWS * pieces}>;
   for (var i = 0u; (P.initial & ${FROM_OUT}u) != 0u && i < pieceCount; i++) {
@@ -71,8 +118,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   for (var first = 0u; first < P.k; first += P.block) {
     let end = min(P.k, first + P.block);
     for (var k = first; k < end; k++) {
-      let rows = a[aAt + k * P.aStride];
-      ${parts.map((j) => `let b${j} = b[b${j}At + k * P.bStride];`).join("\n      ")}
+      ${operands.load}
       ${tile.map(({ i, j, sum }) => `${sum} = fma(${vector}(${rowOf(i)}), b${j}, ${sum});`).join("\n      ")}
     }
     ${tile.map(({ sum, at }) => `total[${at}] += ${sum}; ${sum} = ${vector}();`).join("\n    ")}
@@ -96,15 +142,30 @@ function shapeFor(n: number): Shape {
   return padded(NARROW) < padded(WIDE) ? NARROW : WIDE;
 }
 
-/** Operands that are not stored as `a` and `b` say are packed first: `kMajor`. */
+/** From packed operands: `kMajor`. */
 export function dispatchTile(device: Device, problem: Problem, a: KMajor, b: KMajor): void {
+  const { width } = shapeFor(problem.n);
+  const inPieces = (groups: number): number => (groups * 4) / width;
+  const packed = { ...problem, a: a.tensor, b: b.tensor, aColumns: { stride: a.stride, column: a.start } };
+  const more = [inPieces(b.start), inPieces(b.stride), a.batchStride, inPieces(b.batchStride)];
+  dispatch(device, packed, "groups", more);
+}
+
+/** From operands as they lie. */
+export function dispatchStridedTile(device: Device, problem: Problem): void {
+  const { layout, b, m, n, k, aColumns } = problem;
+  const [aStride, aStep] = layout === "tn" ? [1, aColumns.stride] : [aColumns.stride, 1];
+  const [bStride, bStep] = layout === "nt" ? [k, 1] : [1, n];
+  const lying = { ...problem, aColumns: { stride: aStride, column: aColumns.column } };
+  dispatch(device, lying, b.dtype === "bf16" ? "strides/bf16" : "strides", [aStep, bStride, bStep, m * k, n * k]);
+}
+
+function dispatch(device: Device, problem: Problem, storage: Storage, uniforms: readonly number[]): void {
   const { batch, m, n } = problem;
   const shape = shapeFor(n);
-  const inPieces = (groups: number): number => (groups * 4) / shape.width;
-  const packed = { ...problem, a: a.tensor, b: b.tensor, aColumns: { stride: a.stride, column: a.start } };
-  device.dispatch(kernel(shape.width, shape.pieces), {
-    ...bindingsOf(packed),
-    uniforms: [...uniformsOf(packed), inPieces(b.start), inPieces(b.stride), a.batchStride, inPieces(b.batchStride)],
+  device.dispatch(kernel(shape.width, shape.pieces, storage), {
+    ...bindingsOf(problem),
+    uniforms: [...uniformsOf(problem), ...uniforms],
     groups: [Math.ceil(n / columnsOf(shape)), Math.ceil(m / ROWS), batch],
   });
 }
