@@ -5,20 +5,25 @@ import {
   addScaled,
   concat,
   type Device,
+  emptyPack,
   emptyStack,
   linear,
+  linearSideBySide,
   linearTogether,
   noGrad,
   openDevice,
   RowIndex,
+  record,
   rmsNorm,
   rope,
+  ropeHeads,
   ropeIntoCache,
   rowRange,
   scope,
   siluGate,
   siluGateHalves,
   slice,
+  split,
   stackOf,
   type Tensor,
   takesUpdate,
@@ -51,11 +56,8 @@ describe.each(deviceKinds)("on %o", (kind) => {
   };
   /** Tensors of one buffer with the values of others. */
   const sideBySide = (tensors: readonly Tensor[]): readonly Tensor[] => {
-    const stack = emptyStack(
-      device,
-      tensors.map(({ shape }) => shape),
-      tensors[0]!.dtype,
-    )!;
+    const shapes = tensors.map(({ shape }) => shape);
+    const stack = emptyStack(device, shapes, tensors[0]!.dtype) ?? emptyPack(device, [shapes], tensors[0]!.dtype);
     stack.forEach((copy, i) => {
       device.copyBytes(tensors[i]!, 0, copy, 0, copy.bytes);
     });
@@ -170,9 +172,76 @@ describe.each(deviceKinds)("on %o", (kind) => {
     const [got, expected] = scope(() => {
       const x = made([5, 24]);
       expect(() => siluGateHalves(made([5, 12]))).toThrow("multiple of 4");
-      return [siluGateHalves(x), siluGate(slice(x, 1, 0, 12), slice(x, 1, 12, 24))];
+      const g = made([5, 12]);
+      return [() => siluGateHalves(x), () => siluGate(slice(x, 1, 0, 12), slice(x, 1, 12, 24))].map((fn) => {
+        const recorded = record([x], fn);
+        return [recorded.value, ...recorded.backward([[recorded.value, g]])];
+      });
     });
-    expect(await bits(got!)).toEqual(await bits(expected!));
+    expect(await Promise.all(got!.map(bits))).toEqual(await Promise.all(expected!.map(bits)));
+  });
+
+  test.each([
+    { rows: 3, k: 40, widths: [16, 32, 16], dtype: "f32" },
+    { rows: 70, k: 96, widths: [96, 32, 32], dtype: "f32" }, // parts of K in one product, where a tile takes it
+    { rows: 70, k: 64, widths: [256, 256], dtype: "bf16" },
+    { rows: 40, k: 64, widths: [320, 64], dtype: "f32" }, // more than a block of the canonical order
+    { rows: 530, k: 16, widths: [640], dtype: "f32" }, // packed
+  ] as const)(
+    "layers side by side, forward and backward: $rows rows, $widths, $dtype",
+    async ({ rows, k, widths, dtype }) => {
+      const all = scope(() => {
+        const [x, residual] = [made([rows, k]), made([rows, widths.reduce((a, b) => a + b, 0)])];
+        const weights = sideBySide(widths.map((n) => made([n, k], dtype)));
+        const biases = sideBySide(widths.map((n) => made([n])));
+        const g = made(residual.shape);
+        const copies = [weights, biases].map((list) =>
+          list.map((t) => rowRange(concat([t, t], 0), 0, t.shape[0] ?? 0)),
+        );
+        const gradients = (of: readonly Tensor[], fn: () => Tensor): readonly Tensor[] => {
+          const recorded = record([x, residual, ...of], fn);
+          return [recorded.value, ...recorded.backward([[recorded.value, g]])];
+        };
+        const alone = (ws: readonly Tensor[], bs: readonly Tensor[]): Tensor =>
+        add(residual, concat(ws.map((w, i) => linear(x, w, bs[i])), 1)); // biome-ignore format: a line
+        const [ws = [], bs = []] = copies;
+        return [
+          gradients([...weights, ...biases], () => linearSideBySide(x, weights, { biases, residual })),
+          gradients([...ws, ...bs], () => linearSideBySide(x, ws, { biases: bs, residual })),
+          gradients([...weights, ...biases], () => alone(weights, biases)),
+        ];
+      });
+      const [together, apart, expected] = await Promise.all(all.map((list) => Promise.all(list.map(bits))));
+      expect(together).toEqual(expected);
+      expect(apart).toEqual(expected);
+    },
+  );
+
+  test.each([
+    { heads: 4, kvHeads: 2, half: 8 },
+    { heads: 3, kvHeads: 1, half: 6 },
+  ])("heads apart and rotated, forward and backward: %o", async ({ heads, kvHeads, half }) => {
+    const rows = 5;
+    const [got, expected] = scope(() => {
+      const x = made([rows, (heads + 2 * kvHeads) * 2 * half]);
+      const [cosines, sines] = [made([rows, half]), made([rows, half])];
+      const widths = [heads, kvHeads, kvHeads].map((count) => count * 2 * half);
+      const seeds = widths.map((width) => made([rows, width]));
+      const run = (fn: () => readonly Tensor[]): readonly Tensor[] => {
+        const recorded = record([x], fn);
+        const pairs = recorded.value.map((t, i) => [t, seeds[i]!] as const);
+        const whole = recorded.backward(pairs, { retain: true });
+        return [...recorded.value, ...whole, ...recorded.backward(pairs.slice(1)).map((t) => add(t, 0))]; // no zero has a sign
+      };
+      return [
+        run(() => ropeHeads(x, cosines, sines, { heads, kvHeads })),
+        run(() => {
+          const [q, k, v] = split(x, 1, widths) as [Tensor, Tensor, Tensor];
+          return [rope(q, cosines, sines), rope(k, cosines, sines), v];
+        }),
+      ];
+    });
+    expect(await Promise.all(got!.map(bits))).toEqual(await Promise.all(expected!.map(bits)));
   });
 
   test("tensors are one where they lie one behind the other", () => {

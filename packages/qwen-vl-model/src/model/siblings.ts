@@ -1,4 +1,4 @@
-// Projections that read the same rows: their matrices lie side by side, so that decoding takes them as one.
+// Projections that read the same rows: their matrices lie side by side, so that they are taken as one.
 
 const SIBLINGS = [
   ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
@@ -20,7 +20,7 @@ export function siblingGroups(names: Iterable<string>): string[][] {
 
 /** A tensor's name with those of its siblings. */
 function siblingsOf(name: string): string[] {
-  const [, layer, rest] = /^(model\.layers\.\d+\.)(.*)$/.exec(name) ?? [];
+  const [, layer, rest] = /^((?:model\.layers|visual\.blocks)\.\d+\.)(.*)$/.exec(name) ?? [];
   for (const parts of SIBLINGS) {
     const own = parts.find((part) => rest?.startsWith(part));
     if (own && rest) return parts.map((part) => `${layer}${part}${rest.slice(own.length)}`);

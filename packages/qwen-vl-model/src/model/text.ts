@@ -9,14 +9,14 @@ import {
   reshape,
   rmsNorm,
   rope,
+  ropeHeads,
   scope,
-  siluGate,
   type Tensor,
 } from "@iapo/tensor-core";
 import type { TextConfig } from "../config/types.ts";
 import type { KeyValueCache } from "../generation/cache.ts";
 import type { UploadedLayout } from "./layout.ts";
-import { type ModelParameters, project } from "./linear.ts";
+import { gatedUp, type ModelParameters, project, projectOnto, projectTogether } from "./linear.ts";
 import { layerTogether } from "./text-together.ts";
 
 export interface TextForwardOptions {
@@ -127,11 +127,21 @@ export function attend(
     const perHead = reshape(x, [x.size / headDim, headDim]);
     return reshape(rmsNorm(perHead, weights.get(`${name}.self_attn.${norm}.weight`), rmsNormEps), x.shape);
   };
-  const q_TQ = rope(normed(project(parameters, `${name}.self_attn.q_proj`, asking(n_TH)), "q_norm"), cos, sin);
-  const k_TK = rope(normed(project(parameters, `${name}.self_attn.k_proj`, n_TH), "k_norm"), layout.cos, layout.sin);
-  const [keys, values] = seen(k_TK, project(parameters, `${name}.self_attn.v_proj`, n_TH));
+  const [q, k, v] = (["q", "k", "v"] as const).map((part) => `${name}.self_attn.${part}_proj`) as [
+    string,
+    string,
+    string,
+  ];
+  const apart = (): readonly [Tensor, Tensor, Tensor] => [
+    rope(normed(project(parameters, q, asking(n_TH)), "q_norm"), cos, sin),
+    rope(normed(project(parameters, k, n_TH), "k_norm"), layout.cos, layout.sin),
+    project(parameters, v, n_TH),
+  ];
+  const together = config.qkNorm || queries ? undefined : projectTogether(parameters, [q, k, v], n_TH);
+  const [q_TQ, k_TK, v_TK] = together ? ropeHeads(together, cos, sin, { heads, kvHeads }) : apart();
+  const [keys, values] = seen(k_TK, v_TK);
   const a_TQ = attention(q_TQ, keys, values, segments, { heads, kvHeads, headDim, scale: headDim ** -0.5 });
-  return { attended: add(asking(x_TH), project(parameters, `${name}.self_attn.o_proj`, a_TQ)), keys, values };
+  return { attended: projectOnto(parameters, `${name}.self_attn.o_proj`, a_TQ, asking(x_TH)), keys, values };
 }
 
 /** The other half of a layer. */
@@ -139,7 +149,5 @@ export function feedForward({ parameters, config, index }: TextLayer, attended_T
   const name = `model.layers.${index}`;
   const norm = parameters.weights.get(`${name}.post_attention_layernorm.weight`);
   const n_TH = rmsNorm(attended_TH, norm, config.rmsNormEps);
-  const gate = project(parameters, `${name}.mlp.gate_proj`, n_TH);
-  const up = project(parameters, `${name}.mlp.up_proj`, n_TH);
-  return add(attended_TH, project(parameters, `${name}.mlp.down_proj`, siluGate(gate, up)));
+  return projectOnto(parameters, `${name}.mlp.down_proj`, gatedUp(parameters, `${name}.mlp`, n_TH), attended_TH);
 }

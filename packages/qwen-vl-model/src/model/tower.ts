@@ -3,10 +3,9 @@ import {
   attention,
   type Device,
   linear,
-  rope,
+  ropeHeads,
   rowSegment,
   Segments,
-  split,
   type Tensor,
   withTag,
 } from "@iapo/tensor-core";
@@ -14,7 +13,7 @@ import type { VisionConfig } from "../config/types.ts";
 import type { RotaryTables } from "../processor/rotary.ts";
 import type { ImageGrid } from "../processor/smart-resize.ts";
 import { frameSum } from "./frames.ts";
-import { type ModelParameters, project } from "./linear.ts";
+import { type ModelParameters, project, projectOnto } from "./linear.ts";
 
 /** Images ready for the tower: patches in processor order, all images one after another. */
 export interface VisionInput {
@@ -87,21 +86,21 @@ export function embedPatches({ weights }: ModelParameters, config: VisionConfig,
   return linear(pixels, isStill ? frameSum(weight, config) : weight);
 }
 
-/** The attention of one block over normalized rows `[P, E]`: projections, rotation of queries and keys, both ways within each segment. */
+/** `x_PE` and the attention of one block over its normalized rows `[P, E]`, added: projections, rotation of queries and keys, both ways within each segment. */
 export function blockAttention(
   parameters: ModelParameters,
-  { hiddenSize: width, numHeads: heads, headDim }: VisionConfig,
+  { numHeads: heads, headDim }: VisionConfig,
   block: string,
   n_PE: Tensor,
+  x_PE: Tensor,
   { cos, sin }: UploadedPatches,
   segments: Segments,
 ): Tensor {
   const qkv = project(parameters, `${block}.attn.qkv`, n_PE);
-  const [q, k, v] = split(qkv, 1, [width, width, width]) as [Tensor, Tensor, Tensor];
-  const turned = (rows: Tensor): Tensor => rope(rows, cos, sin);
-  const options = { heads, kvHeads: heads, headDim, scale: headDim ** -0.5 };
-  const a_PE = attention(turned(q), turned(k), v, segments, options);
-  return project(parameters, `${block}.attn.proj`, a_PE);
+  const counts = { heads, kvHeads: heads };
+  const [q, k, v] = ropeHeads(qkv, cos, sin, counts);
+  const a_PE = attention(q, k, v, segments, { ...counts, headDim, scale: headDim ** -0.5 });
+  return projectOnto(parameters, `${block}.attn.proj`, a_PE, x_PE);
 }
 
 /** Full attention within each run of rows; `starts` are cumulative, beginning with 0 and ending with all rows. */

@@ -43,19 +43,64 @@ const halves = defineKernel(() => ({
 }`,
 }));
 
-/**
- * `siluGate` of the two halves of each row of `x` f32 `[rows, 2 width]`, gate first, to the same bits; `width` is a multiple of 4. Not on any tape.
- * Throws `shape`.
- */
-export function siluGateHalves(x: Tensor): Tensor {
-  const { device } = x;
-  const [rows, both] = matrixShape(x);
-  if (both % 8 !== 0) shapeError("siluGateHalves", `takes rows of two halves, each a multiple of 4, not ${x}`);
-  const out = device.empty([rows, both / 2]);
+const halvesBackward = defineKernel(() => ({
+  name: "silu_gate_halves_backward",
+  reads: { x: "vec4f", g_data: "vec4f" },
+  writes: { dx: "vec4f" },
+  uniforms: { items: "u32", width: "u32" },
+  code: `${sigmoidWgsl}${perItemHead}
+  if (i >= P.items) { return; }
+  let at = i / P.width * P.width + i;
+  let gate = x[at];
+  let g = g_data[i];
+  dx[at] = g * x[at + P.width] * silu_slope(gate);
+  dx[at + P.width] = g * gate * sigmoid(gate);
+}`,
+}));
+
+/** Uniforms and groups of a kernel over rows of halves. */
+function overHalves(out: Tensor): { uniforms: number[]; groups: [number, number] } {
   const items = out.size / 4;
-  device.dispatch(halves(), { reads: [x], writes: [out], uniforms: [items, both / 8], groups: grid(device, items) });
-  return out;
+  return { uniforms: [items, (out.shape[1] ?? 0) / 4], groups: grid(out.device, items) };
 }
+
+/**
+ * `siluGate` of the two halves of each row of `x` f32 `[rows, 2 width]`, gate first, to the same bits; `width` is a multiple of 4. Throws `shape`,
+ * `dtype`.
+ */
+export const siluGateHalves = defineOp({
+  name: "siluGateHalves",
+  summary: "silu(gate) · up, where gate and up are the halves of each row",
+  call: (x: Tensor) => ({ inputs: [x], params: {} }),
+  infer: ([x]) => {
+    expectDType("siluGateHalves", x, "f32");
+    const [rows, both, ...more] = x.shape;
+    if (rows === undefined || both === undefined || both % 8 !== 0 || more.length > 0)
+      shapeError("siluGateHalves", `takes rows of two halves, each a multiple of 4, not ${x}`);
+    return [{ shape: [rows, both / 2] }];
+  },
+  run: (device, reads, [out]) => device.dispatch(halves(), { reads, writes: [out], ...overHalves(out) }),
+  vjp: ({ inputs: [x], cotangents: [g] }) => {
+    const dx = x.device.empty(x.shape);
+    x.device.dispatch(halvesBackward(), { reads: [x, g], writes: [dx], ...overHalves(g) });
+    return [dx];
+  },
+  reference: ([x]) => {
+    const [rows, both] = matrixShape(x);
+    const width = both / 2;
+    const data = Float64Array.from({ length: rows * width }, (_, i) => {
+      const place = Math.floor(i / width) * width + i;
+      return siluReference(at(x.data, place)) * at(x.data, place + width);
+    });
+    return [{ shape: [rows, width], data }];
+  },
+  cases: [
+    { name: "rows", inputs: [{ shape: [5, 24] }], params: {} },
+    { name: "no rows", inputs: [{ shape: [0, 8] }], params: {} },
+    { name: "saturated", inputs: [{ shape: [1, 8], values: [-300, -40, 40, 300, 1, 2, 3, 4] }], params: {} },
+    { name: "large", inputs: [{ shape: [120, 328] }], params: {}, full: true },
+  ],
+});
 
 /** `gate · sigmoid(gate) · up`; f32, equal shapes. */
 export const siluGate = defineOp({

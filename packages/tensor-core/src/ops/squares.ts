@@ -110,14 +110,20 @@ export function sumsOfSquares(device: Device, tensors: readonly Tensor[], square
   for (const run of neighbors([tensors])) {
     const small = run.filter((place) => at(tensors, place).size <= LARGEST && place < 2 ** (32 - LENGTH_BITS));
     if (small.length > 1) {
-      for (let first = 0; first < small.length; first += MOST)
-        dispatchTogether(device, tensors, small.slice(first, first + MOST), squares);
+      const inOnePass = (place: number): boolean => blocksOf(at(tensors, place)) <= LANES;
+      for (const some of [small.filter((place) => !inOnePass(place)), small.filter(inOnePass)]) // few of them are merged
+        for (let first = 0; first < some.length; first += MOST)
+          dispatchTogether(device, tensors, some.slice(first, first + MOST), squares);
     }
     for (const place of small.length > 1 ? run.filter((place) => !small.includes(place)) : run) {
       const x = at(tensors, place);
       dispatchReduce(device, "squares", [x], squares, { outer: 1, length: x.size, inner: 1, start: place });
     }
   }
+}
+
+function blocksOf({ size }: Tensor): number {
+  return Math.ceil((size % 4 === 0 ? size / 4 : size) / REDUCE_BLOCK);
 }
 
 function dispatchTogether(device: Device, tensors: readonly Tensor[], run: readonly number[], squares: Tensor): void {
@@ -129,7 +135,7 @@ function dispatchTogether(device: Device, tensors: readonly Tensor[], run: reado
     at(run, i) * 2 ** LENGTH_BITS + size,
   ]);
   const values = [members.length, ...words, ...new Array<number>(2 * (MOST - members.length)).fill(0)];
-  const blocks = Math.max(...members.map(({ size }) => Math.ceil((size % 4 === 0 ? size / 4 : size) / REDUCE_BLOCK)));
+  const blocks = Math.max(...members.map(blocksOf));
   const isTwoPass = blocks > LANES;
   const partial = device.empty([isTwoPass ? members.length * PARTS : 1]);
   device.dispatch(blocksKernel(), {

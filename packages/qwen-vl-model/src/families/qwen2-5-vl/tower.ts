@@ -1,6 +1,5 @@
 // The vision tower of Qwen2.5-VL: docs/qwen2.5-vl.md section 3. Shapes: P patches of all images, E hidden.
 import {
-  add,
   checkpoint,
   gatherRows,
   gelu,
@@ -9,12 +8,11 @@ import {
   rmsNorm,
   type Segments,
   scope,
-  siluGate,
   type Tensor,
   withTag,
 } from "@iapo/tensor-core";
 import { rowsOf } from "../../checked.ts";
-import { type ModelParameters, project } from "../../model/linear.ts";
+import { gatedUp, type ModelParameters, project, projectOnto } from "../../model/linear.ts";
 import {
   blockAttention,
   embedPatches,
@@ -84,10 +82,8 @@ function visionBlock(
   const name = `visual.blocks.${index}`;
   const attended_PE = scope(() => {
     const n_PE = rmsNorm(x_PE, weights.get(`${name}.norm1.weight`), config.normEps);
-    return add(x_PE, blockAttention(parameters, config, name, n_PE, patches, segments));
+    return blockAttention(parameters, config, name, n_PE, x_PE, patches, segments);
   });
   const n_PE = rmsNorm(attended_PE, weights.get(`${name}.norm2.weight`), config.normEps);
-  const gate = project(parameters, `${name}.mlp.gate_proj`, n_PE);
-  const up = project(parameters, `${name}.mlp.up_proj`, n_PE);
-  return add(attended_PE, project(parameters, `${name}.mlp.down_proj`, siluGate(gate, up)));
+  return projectOnto(parameters, `${name}.mlp.down_proj`, gatedUp(parameters, `${name}.mlp`, n_PE), attended_PE);
 }

@@ -16,7 +16,7 @@ import {
   withTag,
 } from "@iapo/tensor-core";
 import { rowsOf } from "../../checked.ts";
-import { type ModelParameters, project } from "../../model/linear.ts";
+import { type ModelParameters, project, projectOnto } from "../../model/linear.ts";
 import {
   blockAttention,
   embedPatches,
@@ -90,11 +90,11 @@ function visionBlock(
   const name = `visual.blocks.${index}`;
   const attended_PE = scope(() => {
     const n_PE = normalized(parameters, config, `${name}.norm1`, x_PE);
-    return add(x_PE, blockAttention(parameters, config, name, n_PE, input, input.images));
+    return blockAttention(parameters, config, name, n_PE, x_PE, input, input.images);
   });
   const n_PE = normalized(parameters, config, `${name}.norm2`, attended_PE);
   const hidden = geluTanh(project(parameters, `${name}.mlp.linear_fc1`, n_PE));
-  return add(attended_PE, project(parameters, `${name}.mlp.linear_fc2`, hidden));
+  return projectOnto(parameters, `${name}.mlp.linear_fc2`, hidden, attended_PE);
 }
 
 function normalized({ weights }: ModelParameters, config: Qwen3VisionConfig, name: string, x: Tensor): Tensor {

@@ -22,14 +22,14 @@ const coefficientKernel = defineKernel(() => ({
     logNormalizer: "f32",
   },
   writes: { coefficients: "vec4f" },
-  uniforms: { rows: "u32" },
+  uniforms: { rows: "u32", entropyFlows: "u32", normalizerFlows: "u32" },
   code: `${perItemHead}
   if (i >= P.rows) { return; }
-  var result = vec4f(-normalizerGradient[i], 0.0, 0.0, logNormalizer[i]);
+  var result = vec4f(select(0.0, -normalizerGradient[i], P.normalizerFlows != 0u), 0.0, 0.0, logNormalizer[i]);
   for (var e = starts[i]; e < starts[i + 1u]; e++) {
     let pair = entries[e].y;
     result.x += logProbGradient[pair];
-    result.y += entropyGradient[pair];
+    result.y += select(0.0, entropyGradient[pair], P.entropyFlows != 0u);
     result.z = entropy[pair];
   }
   coefficients[i] = result;
@@ -115,13 +115,13 @@ export function headBackward(
       starts,
       entries,
       logProbGradient,
-      ofEntropy ?? fill(device, call.entropy.shape, 0),
-      ofNormalizer ?? fill(device, [rows], 0),
+      ofEntropy ?? call.entropy,
+      ofNormalizer ?? call.logNormalizer,
       call.entropy,
       call.logNormalizer,
     ],
     writes: [coefficients],
-    uniforms: [rows],
+    uniforms: [rows, ofEntropy ? 1 : 0, ofNormalizer ? 1 : 0],
     groups: grid(device, rows),
   });
   return headGradients(device, {

@@ -11,6 +11,7 @@ import { dispatchPanels, fitsPanels } from "./panels.ts";
 import { checked, type MatmulCall, type Problem, type ProblemShape } from "./problem.ts";
 import { dispatchRows, fitsRows } from "./rows.ts";
 import { dispatchSimple } from "./simple.ts";
+import { MOST_PARTS } from "./tile.ts";
 import { dispatchTiled } from "./tiled.ts";
 import { dispatchChoice, type Tuning, tuningKey } from "./tuning.ts";
 import { dispatchWorkgroup } from "./workgroup.ts";
@@ -27,12 +28,14 @@ export function readsInt8({ facts }: Device, call: MatmulCall): boolean {
 /** Records the product. Throws `shape`, `dtype` or `argument` for operands that do not fit the sizes. */
 export function matmulInto(device: Device, call: MatmulCall): void {
   const problem = checked(call);
-  if (call.finish && !finishes(device, problem))
+  if (call.finish?.lowRank ? !finishes(device, problem) : call.finish?.residual && !addsResidual(device, problem))
     throw new TensorError("argument", "a product of so many rows adds nothing to its sums");
   if (call.finish?.gate && !gates(device, problem))
     throw new TensorError("argument", "a product of so many rows gates nothing");
   if (call.prologue && !prepares(device, problem))
     throw new TensorError("argument", "a product of so many rows takes them as they are");
+  if (call.parts && !addsParts(device, problem, call.parts))
+    throw new TensorError("argument", "such a product takes K as a whole");
   if (problem.m === 0 || problem.n === 0 || problem.batch === 0) return;
   const temporary: Tensor[] = [];
   const [a, b] = [aligned(problem.a, temporary), aligned(problem.b, temporary)];
@@ -82,10 +85,23 @@ export type MatmulPath = "simple" | "rows" | "tile" | "fewRows" | "panels" | "wo
 
 /** Products of fewer multiply-adds than this are not worth a tile. */
 const SMALL = 1 << 15;
+const ADD_RESIDUALS: ReadonlySet<MatmulPath> = new Set(["simple", "rows", "fewRows", "tile"]);
 /** Rows up to which reading a weight as it lies beats packing it. */
 const FEW_ROWS = 64;
 
-/** Whether the kernel of a dense product of rows by a weight adds what `finish` asks for. */
+/** Whether the kernel of a dense product of rows by a weight adds a residual to its sums. */
+export function addsResidual(device: Device, problem: DenseShape): boolean {
+  return ADD_RESIDUALS.has(densePath(device, problem));
+}
+
+/** Whether the kernel of a dense product by `b` [k, n] takes K in `parts`: of at most three, each a block of the canonical order or less. */
+export function addsParts(device: Device, problem: DenseShape, parts: readonly number[]): boolean {
+  return (
+    parts.length <= MOST_PARTS && parts.every((part) => part <= K_BLOCK) && densePath(device, problem, "nn") === "tile"
+  );
+}
+
+/** Whether the kernel of a dense product of rows by a weight adds all that `finish` can ask for. */
 export function finishes(device: Device, problem: DenseShape): boolean {
   const path = densePath(device, problem);
   return path === "rows" || path === "fewRows";
@@ -103,9 +119,9 @@ export function prepares(device: Device, problem: DenseShape): boolean {
 
 type DenseShape = Pick<Problem, "m" | "n" | "k" | "b">;
 
-function densePath(device: Device, { m, n, k, b }: DenseShape): MatmulPath {
+function densePath(device: Device, { m, n, k, b }: DenseShape, layout: "nt" | "nn" = "nt"): MatmulPath {
   const dense = { aColumns: { column: 0, stride: k }, outColumns: { column: 0, stride: n } };
-  return pathOf(device, { layout: "nt", m, n, k, b, batch: 1, block: K_BLOCK, ...dense });
+  return pathOf(device, { layout, m, n, k, b, batch: 1, block: K_BLOCK, ...dense });
 }
 
 function pathOf(device: Device, problem: ProblemShape): MatmulPath {

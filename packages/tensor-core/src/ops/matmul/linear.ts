@@ -106,7 +106,7 @@ const columnSumsKernel = defineColumnSums({
 });
 
 /** Sums over rows, in the canonical order: what a product with ones would give. */
-function columnSums(g: Tensor, into: Tensor | undefined): Tensor {
+export function columnSums(g: Tensor, into: Tensor | undefined): Tensor {
   const { device } = g;
   const [rows, columns] = matrixShape(g);
   const out = into ?? device.empty([columns]);

@@ -38,6 +38,8 @@ export interface MatmulCall {
   readonly finish?: Finish;
   /** What a goes through first; for products that `prepares` says can. */
   readonly prologue?: Prologue | undefined;
+  /** K in parts of these lengths, each summed by itself and added from the last to the first; for products that `addsParts` says can. */
+  readonly parts?: readonly number[] | undefined;
 }
 
 export interface ColumnRange {
@@ -65,6 +67,7 @@ export interface Problem {
   readonly initial: number;
   readonly finish: Finish;
   readonly prologue: Prologue | undefined;
+  readonly parts: readonly number[] | undefined;
 }
 
 /** What a kernel is chosen by. */
@@ -116,7 +119,7 @@ export function scaleUniformsOf({ b, scales }: Problem): number[] {
 
 /** The problem of a call. Throws `shape`, `dtype` or `argument`. */
 export function checked(call: MatmulCall): Problem {
-  const { layout, a, b, scales, out, m, n, k, batch = 1, finish = {}, prologue } = call;
+  const { layout, a, b, scales, out, m, n, k, batch = 1, finish = {}, prologue, parts } = call;
   const { bias, biasStart = 0, accumulate = false, block = K_BLOCK } = call;
   const aWidth = layout === "tn" ? m : k;
   const aColumns = call.aColumns ?? { column: 0, stride: aWidth };
@@ -145,6 +148,6 @@ export function checked(call: MatmulCall): Problem {
   if (!fits(out, m, outColumns, outWidth)) fail("shape", `out does not fit: ${out}`);
   const initial = (accumulate ? FROM_OUT : 0) + (bias ? FROM_BIAS : 0) + (finish.residual ? PLUS_RESIDUAL : 0);
   if (finish.gate && initial !== 0) fail("argument", "a gate is of products alone");
-  const columns = { aColumns, outColumns };
-  return { layout, a, b, scales, out, bias, biasStart, batch, m, n, k, ...columns, block, initial, finish, prologue };
+  const more = { aColumns, outColumns, prologue, parts };
+  return { layout, a, b, scales, out, bias, biasStart, batch, m, n, k, ...more, block, initial, finish };
 }

@@ -2,6 +2,7 @@
 import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";
 import { startWgsl, weightWgsl } from "./canonical.ts";
+import { finishCall, finishText } from "./finish.ts";
 import { bindingsOf, type Problem, problemUniforms, uniformsOf } from "./problem.ts";
 
 const COLUMNS = 8;
@@ -10,14 +11,15 @@ const ROWS = 8;
 const kernel = defineKernel((layout: Problem["layout"], bf16: boolean) => {
   const at = layout === "tn" ? "k * P.aStride + row" : "row * P.aStride + k";
   const bAt = layout === "nt" ? "column * P.k + k" : "k * P.n + column";
+  const finishing = finishText("");
   return {
     name: `matmul_simple/${layout}${bf16 ? "/bf16" : ""}`,
-    reads: { a: "f32", b: bf16 ? "u32" : "f32", bias: "f32" },
+    reads: { a: "f32", b: bf16 ? "u32" : "f32", bias: "f32", ...finishing.reads },
     writes: { out: "f32" },
     uniforms: problemUniforms,
     code: /* wgsl */ `
 ${weightWgsl(bf16)}
-${startWgsl}
+${startWgsl}${finishing.code}
 @compute @workgroup_size(${COLUMNS}, ${ROWS})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let row = group.y * ${ROWS}u + local.y;
@@ -32,15 +34,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     for (var k = first; k < min(P.k, first + P.block); k++) { sum = fma(a[aBase + ${at}], weight(bBase + ${bAt}), sum); }
     total += sum;
   }
-  out[at] = total;
+  out[at] = finish(at, row, column, total);
 }`,
   };
 });
 
 export function dispatchSimple(device: Device, problem: Problem): void {
   const { layout, b, batch, m, n } = problem;
+  const { reads, writes } = bindingsOf(problem);
   device.dispatch(kernel(layout, b.dtype === "bf16"), {
-    ...bindingsOf(problem),
+    reads: [...reads, ...finishCall(problem).reads],
+    writes,
     uniforms: uniformsOf(problem),
     groups: [Math.ceil(n / COLUMNS), Math.ceil(m / ROWS), batch],
   });

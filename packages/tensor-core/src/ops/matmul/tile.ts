@@ -7,9 +7,12 @@ import type { Device } from "../../device/device.ts";
 import { defineKernel, type StorageElement, type UniformType } from "../../submit/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
 import { FROM_BIAS, FROM_OUT, range, weightWgsl } from "./canonical.ts";
+import { finishCall, finishText } from "./finish.ts";
 import { bindingsOf, type Problem, problemUniforms, uniformsOf } from "./problem.ts";
 
 const ROWS = 32;
+/** Parts of K that are summed by themselves. */
+export const MOST_PARTS = 3;
 const LANES = 8;
 
 /** How a lane holds its columns: `pieces` of `width`, each the width of a subgroup after the one before. */
@@ -84,6 +87,7 @@ const kernel = defineKernel((width: 2 | 4, pieces: number, storage: Storage) => 
   const shape: Shape = { width, pieces };
   const columns = columnsOf(shape);
   const operands = storage === "groups" ? inGroups(shape) : inStrides(shape, storage === "strides/bf16");
+  const finishing = finishText("");
   const vector = `vec${width}f`;
   const pieceColumns = LANES * width;
   const parts = range(pieces);
@@ -92,11 +96,11 @@ const kernel = defineKernel((width: 2 | 4, pieces: number, storage: Storage) => 
   const each = (piece: (c: number) => string) => range(width).map(piece).join(", ");
   return {
     name: `matmul_tile/${columns}${storage === "groups" ? "" : `/${storage}`}`,
-    reads: { ...operands.reads, bias: "f32" },
+    reads: { ...operands.reads, bias: "f32", ...finishing.reads },
     writes: { out: "f32" },
-    uniforms: { ...problemUniforms, ...operands.uniforms },
+    uniforms: { ...problemUniforms, steps: "u32", end0: "u32", end1: "u32", ...operands.uniforms },
     subgroups: true,
-    code: /* wgsl */ `${operands.helpers}
+    code: /* wgsl */ `${operands.helpers}${finishing.code}
 @compute @workgroup_size(${LANES})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let firstRow = group.y * ${ROWS}u;
@@ -115,8 +119,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     ${tile.map(({ j, at }) => `total[${at}] += bias${j};`).join(" ")}
   }
   ${tile.map(({ sum }) => `var ${sum} = ${vector}();`).join(" ")}
-  for (var first = 0u; first < P.k; first += P.block) {
-    let end = min(P.k, first + P.block);
+  for (var step = 0u; step < P.steps; step++) {
+    var first = step * P.block;
+    var end = min(P.k, first + P.block);
+    if (P.end0 != 0u) { // parts, the last one first
+      let part = P.steps - 1u - step;
+      first = select(select(P.end1, P.end0, part == 1u), 0u, part == 0u);
+      end = select(select(P.k, P.end1, part == 1u), P.end0, part == 0u);
+    }
     for (var k = first; k < end; k++) {
       ${operands.load}
       ${tile.map(({ i, j, sum }) => `${sum} = fma(${vector}(${rowOf(i)}), b${j}, ${sum});`).join("\n      ")}
@@ -129,7 +139,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let at = outAt + (i / ${pieces}u) * P.outStride + piece;
     let value = total[i];
     ${range(width)
-      .map((c) => `if (column + ${c}u < P.n) { out[at + ${c}u] = value.${"xyzw"[c]}; }`)
+      .map((c) => `if (column + ${c}u < P.n) { out[at + ${c}u] = finish(at + ${c}u, 0u, 0u, value.${"xyzw"[c]}); }`)
       .join("\n    ")}
   }
 }`,
@@ -161,11 +171,15 @@ export function dispatchStridedTile(device: Device, problem: Problem): void {
 }
 
 function dispatch(device: Device, problem: Problem, storage: Storage, uniforms: readonly number[]): void {
-  const { batch, m, n } = problem;
+  const { batch, m, n, k, block, parts } = problem;
   const shape = shapeFor(n);
+  const { reads, writes } = bindingsOf(problem);
+  const [end0 = 0, second = 0] = parts ?? [];
+  const steps = parts?.length ?? Math.ceil(k / block);
   device.dispatch(kernel(shape.width, shape.pieces, storage), {
-    ...bindingsOf(problem),
-    uniforms: [...uniformsOf(problem), ...uniforms],
+    reads: [...reads, ...finishCall(problem).reads],
+    writes,
+    uniforms: [...uniformsOf(problem), steps, end0, end0 + second, ...uniforms],
     groups: [Math.ceil(n / columnsOf(shape)), Math.ceil(m / ROWS), batch],
   });
 }

@@ -7,16 +7,16 @@ import { dispatchStridedTile, dispatchTile, TILE_COLUMNS } from "./tile.ts";
 
 /** Bytes of b that are packed at a time. */
 const STRIP_BYTES = 4 << 20;
-/** Multiply-adds for each element that is packed, from which on it pays. */
-const WORTH_PACKING = 256;
+/** Multiply-adds for each element that is packed, from which on it pays: more where a alone is, as neighboring lanes then read neighboring columns of b. */
+const WORTH_PACKING = { both: 256, a: 320 } as const;
 
 /** Whether b's rows are not K-major, or cannot be read by fours. */
 const packsB = ({ layout, b, n }: Problem): boolean => layout === "nt" || b.dtype === "bf16" || n % 4 !== 0;
 
 function paysToPack(problem: Problem): boolean {
   const { layout, m, n } = problem;
-  const elements = (layout === "tn" ? 0 : m) + (packsB(problem) ? n : 0); // k times
-  return elements * WORTH_PACKING <= m * n;
+  const ofA = layout === "tn" ? 0 : m; // k times
+  return packsB(problem) ? (ofA + n) * WORTH_PACKING.both <= m * n : ofA * WORTH_PACKING.a <= m * n;
 }
 
 /** b goes strip by strip where it is packed, which bounds the memory and keeps a strip in cache. The bits are those of `packs: false`. */

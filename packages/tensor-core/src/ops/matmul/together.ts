@@ -5,7 +5,7 @@ import type { Tensor } from "../../tensor.ts";
 import { addInto } from "../add-into.ts";
 import { rmsNorm } from "../rms-norm.ts";
 import { siluGateHalves } from "../silu-gate.ts";
-import { finishes, gates, matmulInto, prepares } from "./dispatch.ts";
+import { addsResidual, finishes, gates, matmulInto, prepares } from "./dispatch.ts";
 import type { LowRank } from "./finish.ts";
 import type { Prologue } from "./prologue.ts";
 
@@ -54,7 +54,7 @@ export function linearTogether(x: Tensor, weight: Tensor, options: TogetherOptio
     ({ layout: "nt", a: x, b, out: device.empty([m, width]), m, n: columns, k, prologue }) as const;
   const whole = product(weight, n, gate ? n / 2 : n);
   const call = bias ? { ...whole, bias } : whole;
-  if (!update && !takesUpdate(m, weight)) {
+  if (!update && !gate && !addsResidual(device, { m, n, k, b: weight })) {
     matmulInto(device, call);
     if (residual) addInto(call.out, residual);
     return call.out;
