@@ -8,7 +8,8 @@ import { textPositions } from "../src/model/response.ts";
 import * as together from "../src/model/text-together.ts";
 import { activeAdapter } from "./support/adapter.ts";
 
-const TOKENS = 13; // a whole chunk, and a part of one
+const FEW = 13; // a whole chunk, and a part of one
+const MANY = 150; // until the third block of 64 keys, from which on keys are split
 const PROMPTS = [
   [40, 107, 200, 33, 91, 300, 12, 450],
   [55, 80, 431],
@@ -19,26 +20,28 @@ interface Decoding {
   readonly dtype: "f32" | "bf16";
   readonly lora: boolean;
   readonly samples: number;
+  readonly tokens?: number;
   readonly sampling?: { topP?: number; topK?: number; repetitionPenalty?: number };
 }
 
-/** Turns of both prompts, before and after the adapter is changed; and how many commands of steps were appended again. */
+/** Turns of both prompts, before and after the adapter is changed; how often a step was captured, and how often its commands were appended again. */
 async function trajectory(
   device: Device,
   decoding: Decoding,
   replays: boolean,
-): Promise<{ turns: GeneratedTurn[]; replayed: number }> {
-  const { model: name, dtype, lora, samples, sampling = {} } = decoding;
-  let replayed = 0;
+): Promise<{ turns: GeneratedTurn[]; captured: number; replayed: number }> {
+  const { model: name, dtype, lora, samples, tokens = FEW, sampling = {} } = decoding;
+  let [captured, replayed] = [0, 0];
   const capture = device.capture.bind(device);
   vi.spyOn(device, "capture").mockImplementation(<T>(fn: () => T): Captured<T> => {
-    if (!replays) return { value: fn(), replay: undefined };
-    const { value, replay } = capture(fn);
+    if (!replays) return { value: fn(), replay: undefined, release: () => {} };
+    captured++;
+    const { value, replay, release } = capture(fn);
     const counted = (): void => {
       replayed++;
       replay?.();
     };
-    return { value, replay: replay && counted };
+    return { value, replay: replay && counted, release };
   });
   const apart = replays ? undefined : vi.spyOn(together, "layerTogether").mockReturnValue(undefined);
   const whole = knownConfigs[name];
@@ -59,7 +62,7 @@ async function trajectory(
         samples,
         seeds,
         sampling: { temperature: 1, ...sampling },
-        stop: { ids: [1, 2, 3], maxTokens: TOKENS },
+        stop: { ids: [1, 2, 3], maxTokens: tokens },
       };
       turns.push(...(await session.generate(request)));
     }
@@ -72,7 +75,7 @@ async function trajectory(
   }
   model.dispose();
   if (apart) expect(apart).toHaveBeenCalled();
-  return { turns, replayed };
+  return { turns, captured, replayed };
 }
 
 afterEach(() => vi.restoreAllMocks());
@@ -115,10 +118,51 @@ describe.each([
   );
 });
 
+test("on cards a step is captured once for each block of keys and number of drafts, to the same tokens", async () => {
+  using device = await openDevice({ family: "workgroup" });
+  const decoding = { ...nano, samples: 2, tokens: MANY };
+  const expected = await trajectory(device, decoding, false);
+  vi.restoreAllMocks();
+  const { turns, captured, replayed } = await trajectory(device, decoding, true);
+  expect(turns).toEqual(expected.turns);
+  expect(Math.max(...turns.map(({ tokens }) => tokens.length))).toBe(MANY);
+  expect(replayed).toBeGreaterThan(2 * MANY);
+  expect(captured).toBeLessThanOrEqual(4 * (3 + 1)); // a draft that ends leaves one
+  expect(device.memory().liveBytes).toBe(0);
+}, 300_000);
+
+test("an adapter that is switched off during a turn is off from the next chunk on", async () => {
+  using device = await openDevice({ family: "workgroup" });
+  const whole = knownConfigs.nano;
+  const config = { ...whole, text: { ...whole.text, numHiddenLayers: 2 } };
+  const model = new QwenVLModel(config, initializeWeights(device, config, [3, 4], { deviation: 0.1 }));
+  const adapter = activeAdapter(model);
+  const prompt = { tokens: Int32Array.of(40, 107, 200), positions: textPositions(0, 3), images: [] };
+  const sampled = async (hear: () => void): Promise<GeneratedTurn[]> => {
+    model.adapter = adapter;
+    using session = await Session.open(model, [prompt]);
+    const stop = { ids: [], maxTokens: 40 };
+    return await session.generate({ samples: 1, seeds: [[1, 2]], sampling: { temperature: 1 }, stop, onTokens: hear });
+  };
+  const whileOn = await sampled(() => {});
+  const switched = await sampled(() => {
+    model.adapter = undefined;
+  });
+  vi.spyOn(device, "capture").mockImplementation((fn) => ({ value: fn(), replay: undefined, release: () => {} }));
+  const recorded = await sampled(() => {
+    model.adapter = undefined;
+  });
+  expect(switched).toEqual(recorded);
+  expect(switched).not.toEqual(whileOn);
+  adapter.dispose();
+  model.adapter = undefined;
+  model.dispose();
+}, 300_000);
+
 test("with a repetition penalty every step is recorded, to the same end", async () => {
   using device = await openDevice();
   const decoding = { ...nano, samples: 2, sampling: { repetitionPenalty: 1.3 } };
   const expected = await trajectory(device, decoding, false);
   vi.restoreAllMocks();
-  expect(await trajectory(device, decoding, true)).toEqual({ turns: expected.turns, replayed: 0 });
+  expect(await trajectory(device, decoding, true)).toEqual({ turns: expected.turns, captured: 0, replayed: 0 });
 }, 300_000);

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   add,
+  type Captured,
   copyBlock,
   type Device,
   fill,
@@ -23,6 +24,8 @@ afterAll(() => {
   device.close();
 });
 
+const recordedOnly = { replay: undefined, release: () => {} };
+
 /** `x` becomes `2 x + step`, many times over, so that commands fill more than one submission. */
 async function trajectory(replays: boolean): Promise<number[]> {
   const steps = [3, 5, 7, 11, 13].map((value) => uploadBlock(device, [{ values: Float32Array.of(value), shape: [1] }]));
@@ -36,17 +39,18 @@ async function trajectory(replays: boolean): Promise<number[]> {
       return next;
     });
   let next: Tensor | undefined;
-  let replay: (() => void) | undefined;
+  let { replay, release }: Omit<Captured<Tensor>, "value"> = recordedOnly;
   for (const step of steps) {
     copyBlock(step, atHand);
     if (replay) replay();
     else {
       next?.dispose();
-      ({ value: next, replay } = replays ? device.capture(compute) : { value: compute(), replay: undefined });
+      ({ value: next, replay, release } = replays ? device.capture(compute) : { ...recordedOnly, value: compute() });
     }
     device.copyBytes(next!, 0, x, 0, 4);
     values.push(await x.item());
   }
+  release();
   next?.dispose();
   for (const { words, tensors } of [...steps, atHand]) for (const tensor of [words, ...tensors]) tensor.dispose();
   return values;
@@ -76,12 +80,30 @@ test("no commands are appended again that would find something else than at firs
   expect(upload.replay).toBeUndefined();
   const reading = device.capture(() => void other.values());
   expect(reading.replay).toBeUndefined();
-  using taken = fill(device, [1], 0);
-  expect(() => read.replay?.()).toThrow("memory was taken since these commands were captured");
   expect(() => device.capture(() => device.capture(() => {}))).toThrow("being captured already");
   expect(() => device.capture(async () => {})).toThrow("synchronous");
-  expect(await taken.item()).toBe(0);
+  read.release();
+  expect(() => read.replay?.()).toThrow("these commands were released, or a tensor that they take was disposed");
   read.value.dispose();
+});
+
+test("what commands work in is nobody else's until they are released; what they take has to stay", async () => {
+  using x = device.tensor([1, 2], [2]);
+  const before = device.memory();
+  const { value, replay, release } = device.capture(() => scope(() => add(multiply(x, 2), 1)));
+  expect(device.memory().byTag).toMatchObject({ captured: 256 });
+  const others = [7, 8, 9].map((number) => fill(device, [2], number));
+  x.write(Float32Array.of(3, 4));
+  replay?.();
+  expect(await value.values()).toEqual(Float32Array.of(7, 9));
+  for (const [i, other] of others.entries()) {
+    expect(await other.values()).toEqual(new Float32Array(2).fill(7 + i));
+    other.dispose();
+  }
+  value.dispose();
+  expect(replay).toThrow("a tensor that they take was disposed");
+  for (let twice = 0; twice < 2; twice++) release();
+  expect(device.memory()).toMatchObject({ liveBytes: before.liveBytes, liveBuffers: before.liveBuffers });
 });
 
 test("a planning device counts what is appended again", () => {
@@ -89,7 +111,7 @@ test("a planning device counts what is appended again", () => {
   const names: string[] = [];
   planning.onPlannedDispatch = ({ name }) => names.push(name);
   const x = planning.empty([4]);
-  const { value, replay } = planning.capture(() => {
+  const { value, replay, release } = planning.capture(() => {
     planning.flops += 7;
     return scope(() => add(x, 1));
   });
@@ -97,5 +119,6 @@ test("a planning device counts what is appended again", () => {
   expect(planning.flops).toBe(14);
   expect(names).toHaveLength(2);
   expect(names[1]).toBe(names[0]);
+  release();
   for (const tensor of [x, value]) tensor.dispose();
 });

@@ -1,45 +1,22 @@
 // Sampling from several prompts at once: each prompt is computed once, its responses decode together behind it on one cache, and later
 // turns go on where the cache ends. A response depends on its prompt and its seed only, not on what else is in the batch.
-import {
-  deriveSeed,
-  keepPacked,
-  linear,
-  noGrad,
-  rowRange,
-  rowSegment,
-  type Seed,
-  sample,
-  scope,
-  type Tensor,
-} from "@iapo/tensor-core";
+import type { Tensor } from "@iapo/tensor-core";
 import { QwenVLError } from "../error.ts";
 import type { QwenVLModel } from "../model/model.ts";
 import { nextPositionOf, type Sequence } from "../model/pack.ts";
 import { textPositions } from "../model/response.ts";
 import { KeyValueCache } from "./cache.ts";
-import { type Draft, draftsOf, type Response, seenBy, takeChunk } from "./draft.ts";
+import { CHUNK, Decoder } from "./decoder.ts";
+import { type Draft, draftsOf, type Response, takeChunk } from "./draft.ts";
 import { checkRequest } from "./options.ts";
-import { forwardRows, type NewRows, type PassOptions, rowsOf } from "./pass.ts";
-import { type GeneratedTurn, type GenerateRequest, sampleOptionsOf } from "./request.ts";
-import { seenColumns, withSampled } from "./seen.ts";
-import { type StepRows, uploadSteps } from "./steps.ts";
-
-/** Tokens sampled between two readbacks. */
-const CHUNK = 8;
+import { forwardRows, type NewRows, type PassOptions } from "./pass.ts";
+import type { GeneratedTurn, GenerateRequest } from "./request.ts";
 
 interface Prompt {
   readonly start: number;
   readonly count: number;
   readonly nextPosition: number;
   readonly ids: ReadonlySet<number>;
-}
-
-/** What the GPU is at. */
-interface Chunk {
-  /** `[drafts, hidden]` behind the chunk's last tokens. */
-  readonly hidden: Tensor;
-  /** Ids and log-probs, `[steps * drafts]` each. */
-  readonly read: Promise<readonly [ids: Uint32Array, logProbs: Float32Array]>;
 }
 
 export class Session {
@@ -114,18 +91,28 @@ export class Session {
   }
 
   async #sample(drafts: readonly Draft[], rows: readonly number[], request: GenerateRequest): Promise<GeneratedTurn[]> {
+    const places = drafts.map((draft) => {
+      const { response } = draft;
+      return { draft, row: response.start + response.count, keys: this.#keysOf(response) };
+    });
     let active = drafts;
-    let chunk = this.#begin(this.#last, rows, active, request);
+    let decoder = new Decoder(this.#model, this.#cache, places, [this.#last, rows], request);
+    let chunk: ReturnType<Decoder["decode"]> | undefined;
     try {
+      chunk = this.#decode(decoder, request);
       while (chunk) {
-        const [ids, values] = await chunk.read;
+        const [ids, values] = await chunk;
         const heard = active.map((draft) => ({ draft, before: draft.count }));
         takeChunk(active, ids, values, request);
         const remaining = active.flatMap(({ turn }, row) => (turn ? [] : [row]));
+        const isLess = remaining.length < active.length;
         active = active.filter(({ turn }) => !turn);
-        const done: Chunk = chunk;
-        chunk = this.#begin(done.hidden, remaining, active, request);
-        done.hidden.dispose();
+        if (isLess && active.length > 0) {
+          const whole = decoder;
+          decoder = whole.only(remaining);
+          whole.dispose();
+        }
+        chunk = active.length > 0 ? this.#decode(decoder, request) : undefined;
         // The GPU works on the others while the caller hears of these.
         for (const { draft, before } of heard) {
           const [ids, values] = [draft.tokens, draft.logProbs].map((all) => [...all.subarray(before, draft.count)]);
@@ -134,8 +121,8 @@ export class Session {
         }
       }
     } finally {
-      chunk?.hidden.dispose();
-      chunk?.read.catch(() => {}); // after an error nobody waits for it
+      decoder.dispose();
+      chunk?.catch(() => {}); // after an error nobody waits for it
     }
     return drafts.flatMap(({ response, turn }) => {
       if (!turn) return [];
@@ -231,90 +218,11 @@ export class Session {
     );
   }
 
-  /** Submits a chunk of the drafts, if any, whose hidden states are `rows` of `states`. Throws the reason of the signal. */
-  #begin(
-    states: Tensor,
-    rows: readonly number[],
-    drafts: readonly Draft[],
-    request: GenerateRequest,
-  ): Chunk | undefined {
+  /** Throws the reason of the signal. */
+  #decode(decoder: Decoder, { signal }: GenerateRequest): ReturnType<Decoder["decode"]> {
     if (this.#state === "closed") throw new QwenVLError("session", "the session was closed while it was generating");
-    if (drafts.length === 0) return undefined;
-    request.signal?.throwIfAborted();
-    const { hidden, ids, logProbs } = noGrad(() =>
-      scope(() => keepPacked(this.#model.device, () => this.#chunk(rowsOf(states, rows), drafts, request))),
-    );
-    const read = Promise.all([ids.read(), logProbs.read()]);
-    ids.dispose();
-    logProbs.dispose();
-    return { hidden, read };
-  }
-
-  /**
-   * Up to `CHUNK` steps on the GPU: sample, then compute the sampled token. Ids and log-probs are `[steps, drafts]`. The commands of one step are
-   * appended again for the next ones.
-   */
-  #chunk(hidden: Tensor, drafts: readonly Draft[], { sampling, stop }: GenerateRequest) {
-    const { device } = this.#model;
-    const responses = drafts.map(({ response }) => response);
-    const done = Math.max(...drafts.map(({ count }) => count)); // the same for all
-    const count = Math.min(CHUNK, stop.maxTokens - done);
-    const seeds = drafts.map(({ seed, response }) => deriveSeed(...seed, response.turns));
-    const options = sampleOptionsOf(this.#model, sampling);
-    const { repetitionPenalty: factor = 1 } = sampling;
-    const seen = factor === 1 ? undefined : seenColumns(device, drafts.map(seenBy));
-    // All of them first: an upload between steps would submit what is recorded by then.
-    const rows = Array.from({ length: count }, (_, step) => this.#rowsOfStep(responses, seeds, done, step));
-    const steps = uploadSteps(this.#model, this.#cache.rows, rows);
-    const shape = [count, drafts.length];
-    const [ids, logProbs] = [device.empty(shape, "u32"), device.empty(shape)];
-    const compute = (step: number) =>
-      scope(() => {
-        const repetition = seen && { repetition: { ids: withSampled(seen, rowRange(ids, 0, step)), factor } };
-        const logits = linear(hidden, this.#model.head);
-        const drawn = sample(logits, { ...options, ...repetition, seeds: steps.draws, position: 0 });
-        this.#cache.target = steps.targets;
-        const embeddings = { rows: this.#model.embedTokens(drawn.ids), deep: [] };
-        return { ...drawn, next: this.#model.hidden(embeddings, { layout: steps.layout }, { cache: this.#cache }) };
-      });
-    let made: ReturnType<typeof compute> | undefined;
-    let replay: (() => void) | undefined;
-    for (let step = 0; step < count; step++) {
-      steps.load(step);
-      if (made && replay) replay();
-      else if (seen || step < this.#firstCaptured) made = compute(step);
-      else ({ value: made, replay } = device.capture(() => compute(step)));
-      for (const [from, to] of [
-        [made.ids, ids],
-        [made.logProbs, logProbs],
-      ] as const)
-        device.copyBytes(from, 0, to, step * from.bytes, from.bytes);
-      device.copyBytes(made.next, 0, hidden, 0, hidden.bytes);
-    }
-    return {
-      hidden,
-      ids: ids as Tensor & { readonly dtype: "u32" },
-      logProbs: logProbs as Tensor & { readonly dtype: "f32" },
-    };
-  }
-
-  /** A processor finds weights packed from the second step on. */
-  get #firstCaptured(): number {
-    return this.#model.device.facts.software ? 1 : 0;
-  }
-
-  /** Where the tokens that the responses sample at `step` of a chunk stand: one row each, behind what each has in the cache. */
-  #rowsOfStep(responses: readonly Response[], seeds: readonly Seed[], done: number, step: number): StepRows {
-    const token = done + step;
-    return {
-      positions: Int32Array.from(responses.flatMap(({ nextPosition }) => [...textPositions(nextPosition + token, 1)])),
-      segments: responses.map((response, row) => {
-        const keys = this.#keysOf(response);
-        return rowSegment(row, 1, { ...keys, ownCount: keys.ownCount + token + 1 });
-      }),
-      targets: Int32Array.from(responses, (response) => response.start + response.count + token),
-      draws: Uint32Array.from(seeds.flatMap((seed) => [...seed, token])),
-    };
+    signal?.throwIfAborted();
+    return decoder.decode();
   }
 
   #keysOf({ prompt, start, count }: Response) {

@@ -3,6 +3,7 @@
 import {
   type Block,
   copyBlock,
+  formOf,
   type HostTensor,
   planSegments,
   RowIndex,
@@ -28,14 +29,23 @@ export interface StepRows {
   readonly draws: Uint32Array<ArrayBuffer>;
 }
 
-/** Steps on the device, one of which is at hand. */
-export interface Steps {
+/** The step at hand: what its commands read. */
+export interface StepAtHand {
+  readonly block: Block;
   readonly layout: UploadedLayout;
   readonly targets: RowIndex;
   /** u32 `[rows, 3]` */
   readonly draws: Tensor;
+}
+
+/** Steps on the device. */
+export interface Steps {
+  /** Commands that were recorded for steps of one form are those of other steps of this form. */
+  readonly form: string;
+  /** A step at hand, by which commands can be recorded. */
+  atHand(): StepAtHand;
   /** Records that from here on the step with this number is at hand. */
-  load(step: number): void;
+  load(step: number, target: StepAtHand): void;
 }
 
 /** Uploads steps of as many rows each, in which every response sees one key more than before. A scope owns what is made. */
@@ -58,16 +68,20 @@ export function uploadSteps({ device, config }: QwenVLModel, cacheRows: number, 
     );
   };
   const blocks = steps.map((_, step) => upload(step));
-  const atHand = upload(steps.length - 1);
-  if (blocks.some(({ words }) => words.size !== atHand.words.size))
+  const { words } = at(blocks, 0);
+  if (blocks.some((block) => block.words.size !== words.size))
     throw new Error("the steps of a chunk are not laid out alike");
-  const [cos, sin, draws, table, words] = [0, 1, 2, 3, 4].map((part) => at(atHand.tensors, part)) as FiveTensors;
+  // The last step has the most keys: its plan says how many blocks of keys the kernels take, the table which keys there are.
+  const plan = at(plans, -1);
   return {
-    // The last step has the most keys: its plan says how many blocks of keys the kernels take, the table which keys there are.
-    layout: { rows, cos, sin, segments: Segments.over(at(plans, -1), table) },
-    targets: RowIndex.over(words, rows, cacheRows),
-    draws,
-    load: (step) => copyBlock(at(blocks, step), atHand),
+    form: `${words.size},${formOf(plan)}`,
+    atHand() {
+      const block = upload(steps.length - 1);
+      const [cos, sin, draws, table, words] = [0, 1, 2, 3, 4].map((part) => at(block.tensors, part)) as FiveTensors;
+      const layout = { rows, cos, sin, segments: Segments.over(plan, table) };
+      return { block, layout, targets: RowIndex.over(words, rows, cacheRows), draws };
+    },
+    load: (step, { block }) => copyBlock(at(blocks, step), block),
   };
 }
 

@@ -9,7 +9,7 @@ import { bindingOf } from "../submit/binding.ts";
 import { type Captured, type Capturing, captured } from "../submit/capture.ts";
 import type { Kernel } from "../submit/kernel.ts";
 import { type KernelTime, Profiler } from "../submit/profiler.ts";
-import { type Binding, Recorder } from "../submit/recorder.ts";
+import { Recorder } from "../submit/recorder.ts";
 import { Storage, Tensor } from "../tensor.ts";
 import { BufferUsage, MAP_READ, MOST_FLOPS_AT_ONCE } from "./constants.ts";
 import type { AdapterFacts } from "./facts.ts";
@@ -54,8 +54,8 @@ export class Device {
   #meetsKernels = true;
   /** `flops` when work was last handed over because there was so much of it. */
   #handedFlops = 0;
-  /** In place of a recorder, on a planning device. */
-  readonly #planned: Capturing = { capture: undefined };
+  /** Hears of commands: the recorder, and on a planning device nobody else. */
+  readonly #capturing: Capturing;
   /** The end of what had been handed over at the last `relieve`. */
   #behind: Promise<undefined> | undefined;
   #failure: TensorError | undefined;
@@ -67,8 +67,9 @@ export class Device {
     this.facts = facts;
     this.#ownsGpu = ownsGpu;
     this.pool = new BufferPool(gpu, facts.maxBuffer, memoryBudget);
+    this.#recorder = gpu && new Recorder(gpu);
+    this.#capturing = this.#recorder ?? { capture: undefined };
     if (!gpu) return;
-    this.#recorder = new Recorder(gpu);
     this.pool.onPressure = () => this.trim();
     gpu.addEventListener("uncapturederror", (event) => {
       event.preventDefault(); // it is thrown at the next check: no need to print it too
@@ -167,19 +168,17 @@ export class Device {
         `${kernel.name} asks for ${groups.join(" x ")} workgroups, more than the adapter allows`,
       );
     }
-    const bindings: Binding[] = [];
-    for (const tensor of call.reads) bindings.push(bindingOf(this, tensor, kernel));
-    for (const tensor of call.writes) {
-      bindings.push(bindingOf(this, tensor, kernel));
-      tensor.storage.version++;
-    }
+    const tensors = [...call.reads, ...call.writes];
+    const bindings = tensors.map((tensor) => bindingOf(this, tensor, kernel));
+    for (const { storage } of call.writes) storage.version++;
+    const { capture } = this.#capturing;
+    capture?.touch(tensors);
     if (!this.#recorder) {
       this.onPlannedDispatch(kernel, call);
-      this.#planned.capture?.add([], [], () => this.onPlannedDispatch(kernel, call));
+      capture?.add([], [], () => this.onPlannedDispatch(kernel, call));
       return;
     }
-    const label = () =>
-      `${kernel.name}(${[...call.reads, ...call.writes].map((t) => `${t.dtype}[${t.shape.join(",")}]`).join(", ")})`;
+    const label = () => `${kernel.name}(${tensors.map((t) => `${t.dtype}[${t.shape.join(",")}]`).join(", ")})`;
     this.#recorder.dispatch(kernel, bindings, call.uniforms ?? [], groups, label);
     if (this.flops - this.#handedFlops < MOST_FLOPS_AT_ONCE) return;
     this.#handedFlops = this.flops;
@@ -192,6 +191,7 @@ export class Device {
     const source = from.storage.buffer.gpu;
     const target = to.storage.buffer.gpu;
     to.storage.version++;
+    this.#capturing.capture?.touch([from, to]);
     if (bytes > 0 && source && target) {
       this.#recorder?.copy(source, from.byteOffset + fromOffset, target, to.byteOffset + toOffset, bytes);
     }
@@ -280,7 +280,7 @@ export class Device {
    * it writes before it adds to it.
    */
   capture<T>(fn: () => T): Captured<T> {
-    return captured(this, this.#recorder ?? this.#planned, fn);
+    return captured(this, this.#capturing, fn);
   }
 
   /**

@@ -48,8 +48,8 @@ export class BufferPool {
   readonly #idle = new IdleBuffers();
   readonly #byTag = new Map<string, number>();
   #nextId = 1;
-  /** Buffers that were handed out so far. */
-  taken = 0;
+  /** Within `track`: the buffers that were taken. */
+  #taken: Set<PooledBuffer> | undefined;
   #live = 0;
   #liveBuffers = 0;
   #peak = 0;
@@ -74,13 +74,37 @@ export class BufferPool {
       throw new TensorError("limit", `a buffer of ${size} bytes passes this adapter's limit of ${this.#maxBuffer}`);
     }
     const buffer = this.#idle.take(size, size < LARGE ? size : size * BEST_FIT) ?? this.#create(size, tag);
-    this.taken++;
+    this.#taken?.add(buffer);
+    this.#use(buffer, tag);
+    return buffer;
+  }
+
+  #use(buffer: PooledBuffer, tag: string): void {
     this.#live += buffer.bytes;
     this.#liveBuffers++;
     this.#peak = Math.max(this.#peak, this.#live);
     this.#peakReserved = Math.max(this.#peakReserved, this.reservedBytes);
     this.#byTag.set(tag, (this.#byTag.get(tag) ?? 0) + buffer.bytes);
-    return buffer;
+  }
+
+  /** Runs `fn`, and tells which buffers it took and gave back. */
+  track<T>(fn: () => T): { value: T; idle: PooledBuffer[] } {
+    const taken = new Set<PooledBuffer>();
+    this.#taken = taken;
+    try {
+      const value = fn();
+      return { value, idle: [...taken].filter((buffer) => this.#idle.has(buffer)) };
+    } finally {
+      this.#taken = undefined;
+    }
+  }
+
+  /** Takes idle buffers out of use by others, until they are given back. */
+  withhold(buffers: readonly PooledBuffer[], tag: string): void {
+    for (const buffer of buffers) {
+      this.#idle.delete(buffer);
+      this.#use(buffer, tag);
+    }
   }
 
   /** Hands a buffer back for reuse. Commands run in order, so later work may overwrite it at once. */
@@ -160,6 +184,15 @@ class IdleBuffers {
     this.#sorted.splice(place, 1);
     this.bytes -= found.bytes;
     return found;
+  }
+
+  has(buffer: PooledBuffer): boolean {
+    return this.#sorted[this.#placeOf(buffer.bytes, buffer.id)] === buffer;
+  }
+
+  delete(buffer: PooledBuffer): void {
+    this.#sorted.splice(this.#placeOf(buffer.bytes, buffer.id), 1);
+    this.bytes -= buffer.bytes;
   }
 
   /** All of at least `least` bytes. */

@@ -6,7 +6,7 @@ export { addScaled } from "./add-scaled.ts";
 export { allFinite } from "./all-finite.ts";
 export { argmax } from "./argmax.ts";
 export { attention } from "./attention/attention.ts";
-export { planSegments, rowSegment, type Segment, type SegmentPlan } from "./attention/plan.ts";
+export { formOf, planSegments, rowSegment, type Segment, type SegmentPlan } from "./attention/plan.ts";
 export type { AttentionShape } from "./attention/reference.ts";
 export { Segments } from "./attention/segments.ts";
 export { broadcastTo } from "./broadcast-to.ts";

@@ -1,5 +1,6 @@
 // Records dispatches and copies into command buffers and submits them in batches. Pipelines and bind groups are cached.
 import { collectGarbage } from "#host";
+import { at } from "../checked.ts";
 import { BufferUsage, STAGE_COMPUTE } from "../device/constants.ts";
 import type { WebGpu } from "../device/webgpu.ts";
 import { TensorError } from "../error.ts";
@@ -22,6 +23,8 @@ interface Pipeline {
 }
 
 const SLOTS = 256;
+/** Of each slot, as a bind group takes it. */
+const OFFSETS = Array.from({ length: SLOTS }, (_, slot) => [slot * UNIFORM_SLOT]);
 /** Dispatches of the first submission after a wait: the GPU begins early, while more is recorded. Each next one takes twice as many. */
 const FIRST_SLOTS = 32;
 /**
@@ -119,7 +122,7 @@ export class Recorder implements Capturing {
   ): void {
     const pass = this.#openPass(name);
     pass.setPipeline(pipeline);
-    pass.setBindGroup(0, group, [offset]);
+    pass.setBindGroup(0, group, at(OFFSETS, offset / UNIFORM_SLOT));
     pass.dispatchWorkgroups(groups[0] ?? 1, groups[1] ?? 1, groups[2] ?? 1);
     this.dispatches++;
     if (this.profiler) this.#closePass();

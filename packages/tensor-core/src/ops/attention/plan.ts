@@ -104,6 +104,13 @@ export function planSegments(segments: readonly Segment[]): SegmentPlan {
   };
 }
 
+/** What the forward pass's dispatches depend on: those of one plan can walk the words of another of the same form. */
+export function formOf(plan: SegmentPlan): string {
+  const { segments, queries, queryTiles, mostKeys, mostQueries, intervalsAt, intervals, readersAt } = plan;
+  const blocks = Math.ceil(mostKeys / BLOCK);
+  return [segments.length, queries, queryTiles, blocks, mostQueries, intervalsAt, intervals, readersAt].join();
+}
+
 /** Splits the key rows [0, keys) where any range begins or ends, and lists for each interval who reads it, in ascending order. */
 function invert(
   segments: readonly Segment[],
