@@ -18,7 +18,7 @@ export interface Fleet {
   readonly workers: number;
   /** Bytes a second, of each way of a link. */
   readonly bandwidth: number;
-  /** Gradients to the learner one by one; or added by pairs of workers, group beside group, of which the last sum alone comes to the learner. */
+  /** Gradients to the learner, of the first worker's share as one sum and of others one by one; or added by pairs of workers, group beside group, of which the last sum alone comes to the learner. */
   readonly reduction: "learner" | "tree";
 }
 
@@ -58,7 +58,9 @@ export function simulateStep(plan: StepPlan, { workers, bandwidth, reduction }: 
   let now = parts(announced, plan.rollout, 0, traces);
   if (plan.explain > 0) now = parts(now, plan.explain, traces, 0);
   const isTree = reduction === "tree";
-  const ends = Array.from({ length: groups }, () => unit(now, plan.gradient, traces, isTree ? 0 : gradientBytes));
+  const first = isTree ? 1 : Math.floor(groups / Math.min(workers, groups));
+  const sizes = [first, ...new Array<number>(groups - first).fill(1)];
+  const ends = sizes.map((size) => unit(now, size * plan.gradient, size * traces, isTree ? 0 : gradientBytes));
   now = Math.max(...ends);
   // Sums on the way to the learner go from link to link of workers, as many at once as there are pairs.
   if (isTree)

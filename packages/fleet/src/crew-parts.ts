@@ -25,6 +25,8 @@ export interface UnitOf<T> {
   readonly role: string;
   /** What it is about, for people; default the role. */
   readonly label?: string | undefined;
+  /** How many times the work it is that units of its role are as a rule; default 1. What is slow is judged by it. */
+  readonly size?: number | undefined;
   /** Plain data. */
   readonly header: Announcement["run"];
   /** The result out of the bytes of a stranger. @throws for bytes that are none */
@@ -73,6 +75,7 @@ export interface CrewCounts {
 export interface Pending {
   readonly role: string;
   readonly label: string;
+  readonly size: number;
   readonly body: Uint8Array;
   readonly offered: number;
   copies: number;

@@ -26,7 +26,7 @@ import { answerQuestions } from "./questions.ts";
 import { ownQueue } from "./transport.ts";
 
 const [LOOK_EVERY, CHECK_EVERY] = [250, 20];
-/** A unit is a straggler where it takes so many times as long as is usual, where that is known, and at least so many milliseconds. */
+/** A unit is a straggler where it takes so many times as long as is usual for its size, where that is known, and at least so many milliseconds. */
 const [SLOW, SLOW_AT_LEAST] = [3, 2000];
 const USUAL_OF = 64;
 /** A worker whose units fail so often is sent away. */
@@ -105,13 +105,13 @@ export class Crew {
   async submit<T>(unit: UnitOf<T>, signal?: AbortSignal): Promise<T | undefined> {
     this.check();
     signal?.throwIfAborted();
-    const { role, header, label = role } = unit;
+    const { role, header, label = role, size = 1 } = unit;
     if (!this.has(role)) return undefined;
     const name = `${this.#session}.${this.#numbered++}`;
     const body = encodeMessage(unitSchema, { role, header });
     const { promise, resolve, reject } = Promise.withResolvers<T | undefined>();
     const pending: Pending = {
-      ...{ role, label, body, offered: performance.now(), copies: 0 },
+      ...{ role, label, size, body, offered: performance.now(), copies: 0 },
       take: async (bytes) => resolve(await unit.parse(bytes)),
       giveBack: () => resolve(undefined),
       fail: reject,
@@ -296,7 +296,7 @@ export class Crew {
     this.#counts.units++;
     this.#credit(worker, pending.role, milliseconds);
     const usual = this.#durations.get(pending.role) ?? [];
-    usual.push(milliseconds);
+    usual.push(milliseconds / pending.size);
     this.#durations.set(pending.role, usual.slice(-USUAL_OF));
     if (checker !== undefined) await this.#offer(name, pending, checker);
   }
@@ -358,7 +358,7 @@ export class Crew {
     const idle = members.filter(({ unit }) => unit === null);
     const left = new Set<string>();
     for (const [name, pending] of this.#pending) {
-      const { role, helper, offered } = pending;
+      const { role, size, helper, offered } = pending;
       if (!members.some(({ roles }) => roles.includes(role))) {
         if (!left.has(role)) this.#tell(`nobody is left for ${role}: its units are done here`);
         left.add(role);
@@ -367,7 +367,7 @@ export class Crew {
       }
       const durations = this.#durations.get(role) ?? [];
       const usual = durations.toSorted((a, b) => a - b)[durations.length >> 1] ?? Number.POSITIVE_INFINITY;
-      const isSlow = performance.now() - offered > Math.max(SLOW_AT_LEAST, SLOW * usual);
+      const isSlow = performance.now() - offered > Math.max(SLOW_AT_LEAST, SLOW * size * usual);
       const waiting = idle.findIndex(({ roles }) => roles.includes(role));
       const isHelped = members.some(({ id }) => id === helper);
       if (!isSlow || isHelped || waiting < 0 || this.#settled.has(name)) continue;

@@ -101,6 +101,19 @@ test("a slow worker's unit is handed to one who waits, and both results must be 
   expect([units, copies]).toEqual([5, 1]);
 });
 
+test("a unit that is larger than others is not slow where it takes longer than they", async () => {
+  const { crew, begin } = await opened();
+  const handle: Handle = async (role, header, context) => {
+    await sleep(header === 9 ? 2500 : 5);
+    return double(role, header, context);
+  };
+  for (const id of ["one", "two"]) begin(id, handle);
+  await crew.gather(2, AbortSignal.timeout(5000));
+  await Promise.all([1, 2, 3, 4].map((i) => crew.submit(unit(i))));
+  expect(await crew.submit({ ...unit(9), size: 1000 })).toBe(18);
+  expect((await crew.endStep()).copies).toBe(0);
+});
+
 test("two workers that give other bytes for a unit are both named, and the run ends", async () => {
   const { crew, begin } = await opened({ verify: 1 });
   begin("right");

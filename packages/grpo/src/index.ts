@@ -47,7 +47,7 @@ export { traceRenderer } from "./run/verify.ts";
 export { recordedScorers } from "./scorers/recorded.ts";
 export { firstPrompt, type TokenScorerOptions, tokenScorer, writtenTokens } from "./scorers/token-scorer.ts";
 export type { ScoreRequest, Scorers, ScoringModel, ScoringTeacher, TokenScorer } from "./scorers/types.ts";
-export { computePiece, type Piece, type PieceOutputs } from "./update/gradients.ts";
+export { computePieces, type Piece, type PieceOutputs, sumGradients } from "./update/gradients.ts";
 export { Learner, type LearnerOptions, type StepOutcome } from "./update/learner.ts";
 export { learnerOptions } from "./update/learner-options.ts";
 export { type LossConstants, uploadConstants } from "./update/loss-constants.ts";
@@ -56,4 +56,11 @@ export { splitByRows } from "./update/split.ts";
 export { tensorLoss } from "./update/tensor-loss.ts";
 export type { ScoredGroup, ScoredTrace } from "./update/tokens.ts";
 export { type MiniBatch, policyPiece, prepareMiniBatch, type UpdateOptions, updatePolicy } from "./update/update.ts";
-export type { ComputedPiece, PieceShare, RolloutRequest, Workforce } from "./workforce.ts";
+export type {
+  ComputedOutputs,
+  ComputedPieces,
+  GradientPart,
+  PieceShare,
+  RolloutRequest,
+  Workforce,
+} from "./workforce.ts";

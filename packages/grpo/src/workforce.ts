@@ -20,15 +20,28 @@ export type PieceShare =
   /** Examples by their places in the order, all in one group; each token weighs -1 / `tokens`. */
   | { readonly kind: "examples"; readonly cursor: number; readonly count: number; readonly tokens: number };
 
-/** A piece that was computed elsewhere. */
-export interface ComputedPiece {
-  /** [parameters][values] by row. */
+/** Pieces one after another that were computed elsewhere. */
+export interface ComputedPieces {
+  /** [parameters][values] by row: of the first piece, to which each other's were added in their order. */
   readonly gradients: readonly Float32Array<ArrayBuffer>[];
+  /** By piece. */
+  readonly outputs: readonly ComputedOutputs[];
+}
+
+export interface ComputedOutputs {
   readonly loss: number;
   /** [N] */
   readonly logProbs: Float32Array<ArrayBuffer>;
   /** [N] */
   readonly entropies: Float32Array<ArrayBuffer>;
+}
+
+/** The next pieces of a mini-batch, and who computes them. */
+export interface GradientPart {
+  /** How many. More than one in the first part only: its sum is where that of the mini-batch begins, and floating-point sums have an order. */
+  readonly pieces: number;
+  /** Gives undefined where they are to be computed here after all, also once nobody is left to compute them. */
+  readonly computed: Promise<ComputedPieces | undefined>;
 }
 
 export interface Workforce {
@@ -40,9 +53,6 @@ export interface Workforce {
     request: () => Promise<Omit<RolloutRequest<Content>, "step">>,
     signal?: AbortSignal,
   ): void;
-  /** By piece of a mini-batch, by the policy as it is; undefined where it is to be computed here, also once nobody is left to compute it. */
-  gradients(
-    pieces: readonly Piece[],
-    signal?: AbortSignal,
-  ): readonly (Promise<ComputedPiece | undefined> | undefined)[];
+  /** Of a mini-batch, by the policy as it is: parts that together are all its pieces, in their order. Undefined where all is to be computed here. */
+  gradients(pieces: readonly Piece[], signal?: AbortSignal): readonly GradientPart[] | undefined;
 }

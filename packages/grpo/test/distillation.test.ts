@@ -5,7 +5,14 @@ import { type Device, deriveSeed, noGrad, openDevice, scope, type Tensor } from 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { likeliestIds } from "../src/distillation/likeliest.ts";
 import type { LossDistillation } from "../src/distillation/settings.ts";
-import { Learner, type PredictingRows, prepareMiniBatch, rollout, type ScoredGroup } from "../src/index.ts";
+import {
+  Learner,
+  type PredictingRows,
+  prepareMiniBatch,
+  rollout,
+  type ScoredGroup,
+  sumGradients,
+} from "../src/index.ts";
 import { computeLoss, logitDivergence, lossPreset, topDivergence } from "../src/math/index.ts";
 import { charts, chartTasks, nanoPolicy } from "./support/nano.ts";
 
@@ -45,7 +52,7 @@ async function prepared(settings: LossDistillation, microBatchTokens?: number) {
 
 async function gradientsOf(settings: LossDistillation, microBatchTokens?: number) {
   const batch = await prepared(settings, microBatchTokens);
-  const { gradients, outputs } = await learner.gradients(batch.pieces);
+  const { gradients, outputs } = await sumGradients(policy, batch.pieces);
   const values = await Promise.all(gradients.map(async (gradient) => Float64Array.from(await gradient.values())));
   const read = async (tensors: readonly (Tensor | undefined)[]) =>
     (await Promise.all(tensors.map(async (tensor) => [...((await tensor?.values()) ?? [])]))).flat();

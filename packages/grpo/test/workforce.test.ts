@@ -2,13 +2,15 @@
 import { type Device, deriveSeed, openDevice, type Tensor } from "@iapo/tensor-core";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import {
-  computePiece,
+  computePieces,
+  type GradientPart,
   Learner,
   type Piece,
   policyPiece,
   prepareMiniBatch,
   rollout,
   type ScoredGroup,
+  sumGradients,
   type TrainablePolicy,
   updatePolicy,
   type Workforce,
@@ -24,7 +26,7 @@ beforeAll(async () => {
 });
 afterAll(() => device.close());
 
-const options = { loss: lossPreset("dapo"), epochs: 1, miniBatch: 2, split: "group" } as const;
+const options = { loss: lossPreset("dapo"), epochs: 1, split: "group" } as const;
 
 async function scoredGroups(policy: TrainablePolicy): Promise<ScoredGroup[]> {
   const place = { step: 0, seed: (...at: number[]) => deriveSeed("workforce", ...at) };
@@ -33,20 +35,25 @@ async function scoredGroups(policy: TrainablePolicy): Promise<ScoredGroup[]> {
   return groups.map((traces) => traces.map((trace, i) => ({ trace, advantages: trace.turns.map(() => 1 - 2 * i) })));
 }
 
-/** Pieces whose number `takes` wants, from their traces and constants alone, as a worker makes them. */
+/** Parts whose number `takes` wants, from traces and constants alone, as a worker makes them; the first one has `together` pieces. */
 function workforce(
   policy: TrainablePolicy,
-  takes: (piece: number) => boolean,
+  takes: (part: number) => boolean,
+  together: number,
 ): Pick<Workforce, "gradients"> & { readonly made: number[] } {
   const made: number[] = [];
   return {
     made,
-    gradients: (pieces) =>
-      pieces.map((piece, i) => {
-        if (!takes(i) || piece.share?.kind !== "policy") return undefined;
-        made.push(i);
-        return computePiece(policy, policyPiece(device, piece.groups, piece.share.constants, options));
-      }),
+    gradients: (pieces) => {
+      const own = pieces.flatMap(({ groups, share }) =>
+        share?.kind === "policy" ? [policyPiece(device, groups, share.constants, options)] : [],
+      );
+      const first = own.slice(0, together);
+      return [first, ...own.slice(together).map((piece) => [piece])].map((part, i) => {
+        if (takes(i)) made.push(part.length);
+        return { pieces: part.length, computed: takes(i) ? computePieces(policy, part) : Promise.resolve(undefined) };
+      });
+    },
   };
 }
 
@@ -54,9 +61,9 @@ function normOf(values: readonly number[]): number {
   return Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
 }
 
-async function trained(kind: NanoOptions, takes: (piece: number) => boolean) {
+async function trained(kind: NanoOptions, takes: (part: number) => boolean, together = 1) {
   const policy = await nanoPolicy(device, kind);
-  const helpers = workforce(policy, takes);
+  const helpers = workforce(policy, takes, together);
   const learner = new Learner(policy, { learningRate: () => 1e-3 }, helpers);
   const batches = await updatePolicy(learner, await scoredGroups(policy), options, deriveSeed("order"));
   const moments = learner.optimizer.moments.flatMap(({ first, second }) => [first, second]);
@@ -70,10 +77,14 @@ test.each([{ dtype: "f32" }, { dtype: "bf16" }, { dtype: "f32", lora: true }] as
   "weights, moments and outcomes are the same to the bit: %o",
   async (kind) => {
     const alone = await trained(kind, () => false);
-    const some = await trained(kind, (piece) => piece % 2 === 1);
+    const some = await trained(kind, (part) => part % 2 === 1);
     const all = await trained(kind, () => true);
-    expect([alone.made, some.made, all.made].map(({ length }) => length)).toEqual([0, 1, 3]);
-    for (const other of [some, all]) {
+    const begun = await trained(kind, (part) => part === 0, 2);
+    const rest = await trained(kind, (part) => part === 1, 2);
+    const whole = await trained(kind, () => true, 3);
+    expect(alone.made).toEqual([]);
+    expect([some, all, begun, rest, whole].map(({ made }) => made)).toEqual([[1], [1, 1, 1], [2], [1], [3]]);
+    for (const other of [some, all, begun, rest, whole]) {
       expect(other.outcomes).toEqual(alone.outcomes);
       expect(other.values).toEqual(alone.values);
     }
@@ -87,7 +98,7 @@ test("groups by themselves have the gradients of packed ones, but for the order 
   const gradientsOf = async (split: "packed" | "group") => {
     const batch = prepareMiniBatch(learner, groups, { ...options, split });
     const pieces: readonly Piece[] = batch?.pieces ?? [];
-    const { gradients, outputs } = await learner.gradients(pieces);
+    const { gradients, outputs } = await sumGradients(policy, pieces);
     const values = await Promise.all(gradients.map((tensor) => tensor.values()));
     for (const tensor of [...gradients, ...outputs.flatMap(({ loss, logProb, entropy }) => [loss, logProb, entropy])])
       tensor.dispose();
@@ -102,19 +113,44 @@ test("groups by themselves have the gradients of packed ones, but for the order 
   expect(apart / norm).toBeLessThan(1e-6);
 });
 
-test("a piece of other weights is refused, and the weights are as they were", async () => {
+type Wrong = (pieces: readonly Piece[], policy: TrainablePolicy) => readonly GradientPart[];
+const wrongs: readonly (readonly [string, code: string, Wrong])[] = [
+  [
+    "of other weights",
+    "shape",
+    (pieces, policy) =>
+      pieces.map((piece) => ({
+        pieces: 1,
+        computed: computePieces(policy, [piece]).then((made) => ({ ...made, gradients: made.gradients.slice(1) })),
+      })),
+  ],
+  [
+    "of other pieces",
+    "shape",
+    (pieces, policy) => [{ pieces: pieces.length, computed: computePieces(policy, pieces.slice(1)) }],
+  ],
+  [
+    "of too few pieces",
+    "argument",
+    (pieces, policy) => [{ pieces: 1, computed: computePieces(policy, pieces.slice(0, 1)) }],
+  ],
+  [
+    "summed from the middle",
+    "argument",
+    (pieces) => [
+      { pieces: 1, computed: Promise.resolve(undefined) },
+      { pieces: pieces.length - 1, computed: Promise.resolve(undefined) },
+    ],
+  ],
+];
+
+test.each(wrongs)("gradients %s are refused, and the weights are as they were", async (_, code, wrong) => {
   const policy = await nanoPolicy(device, { dtype: "f32" });
-  const wrong: Pick<Workforce, "gradients"> = {
-    gradients: (pieces) =>
-      pieces.map(async (piece) => {
-        const made = await computePiece(policy, piece);
-        return { ...made, gradients: made.gradients.slice(1) };
-      }),
-  };
-  const learner = new Learner(policy, { learningRate: () => 1e-3 }, wrong);
+  const gradients = (pieces: readonly Piece[]): readonly GradientPart[] => wrong(pieces, policy);
+  const learner = new Learner(policy, { learningRate: () => 1e-3 }, { gradients });
   const before = await Promise.all(policy.parameters.map(({ master }) => master.values()));
   const groups = await scoredGroups(policy);
-  await expect(updatePolicy(learner, groups, options, deriveSeed("order"))).rejects.toMatchObject({ code: "shape" });
+  await expect(updatePolicy(learner, groups, options, deriveSeed("order"))).rejects.toMatchObject({ code });
   expect(await Promise.all(policy.parameters.map(({ master }) => master.values()))).toEqual(before);
   learner.dispose();
 });

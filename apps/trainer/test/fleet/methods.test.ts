@@ -24,11 +24,11 @@ async function done({ ended }: Running): Promise<string> {
 }
 
 const methods: readonly (readonly [string, readonly string[], unitsAStep: number])[] = [
-  ["GRPO with an adapter", ["train", "nano-grpo", ...sets([...grpo, "model.lora.rank=4", "model.lora.alpha=8"])], 3],
-  ["examples", ["sft", "nano-sft", ...sets(examples)], 2],
+  ["GRPO with an adapter", ["train", "nano-grpo", ...sets([...grpo, "model.lora.rank=4", "model.lora.alpha=8"])], 2],
+  ["examples", ["sft", "nano-sft", ...sets(examples)], 1],
   ...(isFull
     ? ([
-        ["distillation by token", ["train", "nano-opd-token", ...sets(grpo)], 3],
+        ["distillation by token", ["train", "nano-opd-token", ...sets(grpo)], 2],
         ["distillation by loss", ["train", "nano-gkd", ...sets(grpo)], 1],
       ] as const)
     : []),

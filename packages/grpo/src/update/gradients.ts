@@ -1,10 +1,11 @@
-// The gradients of one piece of a mini-batch: computed here, or brought by a workforce.
+// The gradients of a mini-batch's pieces: computed here, or brought by a workforce, and added up in the order of the pieces.
 import type { Trajectory } from "@iapo/rollout-trace";
 import { addInto, emptyAlike, type LogProbs, neighbors, record, scope, spanOf, type Tensor } from "@iapo/tensor-core";
 import { GrpoError } from "../error.ts";
 import { at } from "../math/batch.ts";
 import type { PredictingRows, TrainablePolicy } from "../policy.ts";
-import type { ComputedPiece, PieceShare } from "../workforce.ts";
+import { unlessAborted } from "../unless-aborted.ts";
+import type { ComputedPieces, GradientPart, PieceShare } from "../workforce.ts";
 
 /** A part of a mini-batch that is computed in one pass. */
 export interface Piece {
@@ -30,14 +31,74 @@ export interface PieceOutputs {
   readonly divergence?: Tensor | undefined;
 }
 
-interface PieceGradients {
-  /** [parameters] f32 */
+/** Of pieces together. */
+export interface Gradients {
+  /** One per parameter, f32; none where there was no piece. */
   readonly gradients: readonly Tensor[];
-  readonly outputs: PieceOutputs;
+  /** By piece. */
+  readonly outputs: readonly PieceOutputs[];
 }
 
-/** One forward and backward pass; the caller's scope, or the caller, owns what is returned. */
-export function pieceGradients(policy: TrainablePolicy, piece: Piece): PieceGradients {
+interface SumOptions {
+  /** Default all of them here. */
+  readonly elsewhere?: readonly GradientPart[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Gradients of the sum of the pieces' losses: those of the first piece, to which each other's are added in the order of the pieces. The caller
+ * disposes what is returned.
+ * @throws GrpoError `shape`, `argument` for what a workforce gave; the reason of the signal, for which the device is waited for
+ */
+export async function sumGradients(
+  policy: TrainablePolicy,
+  pieces: readonly Piece[],
+  { elsewhere = pieces.map(() => here), signal }: SumOptions = {},
+): Promise<Gradients> {
+  const made: { gradients: readonly Tensor[]; outputs: PieceOutputs[] } = { gradients: [], outputs: [] };
+  const { device } = policy;
+  const add = async (make: () => Gradients): Promise<void> => {
+    await unlessAborted(device.relieve(), signal);
+    device.recordWhole(() => {
+      const own = make();
+      made.gradients = made.outputs.length === 0 ? own.gradients : added(made.gradients, own.gradients);
+      made.outputs.push(...own.outputs);
+    });
+  };
+  try {
+    for (const part of elsewhere) {
+      const first = made.outputs.length;
+      if (part.pieces !== 1 && first > 0)
+        throw new GrpoError(
+          "argument",
+          `pieces ${first} to ${first + part.pieces - 1} came as one sum, which only the first may`,
+        );
+      const computed = await part.computed;
+      if (computed) await add(() => uploadPieces(policy, computed, part.pieces));
+      else for (const piece of pieces.slice(first, first + part.pieces)) await add(() => pieceGradients(policy, piece));
+    }
+    if (made.outputs.length !== pieces.length)
+      throw new GrpoError("argument", `${made.outputs.length} pieces came of ${pieces.length}`);
+    if (signal) await unlessAborted(device.idle(), signal);
+    return made;
+  } catch (error) {
+    disposeGradients(made);
+    throw error;
+  }
+}
+
+const here: GradientPart = { pieces: 1, computed: Promise.resolve(undefined) };
+
+export function disposeGradients({ gradients, outputs }: Gradients): void {
+  for (const tensor of [...gradients, ...outputs.flatMap(tensorsOf)]) tensor.dispose();
+}
+
+export function tensorsOf({ loss, logProb, entropy, divergence }: PieceOutputs): Tensor[] {
+  return [loss, logProb, entropy, ...(divergence ? [divergence] : [])];
+}
+
+/** One forward and backward pass; the caller owns what is returned. */
+function pieceGradients(policy: TrainablePolicy, piece: Piece): Gradients {
   const sources = policy.parameters.map(({ run }) => run);
   const packed = policy.pack(piece.groups);
   try {
@@ -50,7 +111,7 @@ export function pieceGradients(policy: TrainablePolicy, piece: Piece): PieceGrad
           return { ...all, loss: piece.loss(all) };
         }),
       );
-      return { gradients: recorded.backward(recorded.value.loss), outputs: recorded.value };
+      return { gradients: recorded.backward(recorded.value.loss), outputs: [recorded.value] };
     });
   } finally {
     packed.dispose();
@@ -58,7 +119,7 @@ export function pieceGradients(policy: TrainablePolicy, piece: Piece): PieceGrad
 }
 
 /** Adds `own` to `sum` in place, neighbors at once, and frees it. */
-export function added(sum: readonly Tensor[], own: readonly Tensor[]): readonly Tensor[] {
+function added(sum: readonly Tensor[], own: readonly Tensor[]): readonly Tensor[] {
   scope(() => {
     for (const run of neighbors([sum, own])) addInto(spanOf(sum, run), spanOf(own, run));
   });
@@ -66,23 +127,22 @@ export function added(sum: readonly Tensor[], own: readonly Tensor[]): readonly 
   return sum;
 }
 
-/** What was computed elsewhere, on the device of the policy. @throws GrpoError `shape` where it is not of these parameters */
-export function uploadPiece(policy: TrainablePolicy, computed: ComputedPiece): PieceGradients {
+/** What was computed elsewhere, on the device of the policy. @throws GrpoError `shape` where it is not of these parameters, or of other pieces */
+function uploadPieces(policy: TrainablePolicy, computed: ComputedPieces, pieces: number): Gradients {
   const { device, parameters } = policy;
-  const { logProbs, entropies, loss } = computed;
-  if (computed.gradients.length !== parameters.length || logProbs.length !== entropies.length)
+  if (computed.gradients.length !== parameters.length || computed.outputs.length !== pieces)
     throw new GrpoError(
       "shape",
-      `a piece with ${computed.gradients.length} gradients for ${parameters.length} weights`,
+      `${computed.outputs.length} pieces with ${computed.gradients.length} gradients, for ${pieces} with ${parameters.length} weights`,
     );
   return scope(() => {
     const gradients = emptyAlike(parameters.map(({ run }) => run));
     for (const [i, { name }] of parameters.entries()) put(at(computed.gradients, i), at(gradients, i), name);
-    const outputs = {
+    const outputs = computed.outputs.map(({ loss, logProbs, entropies }) => ({
       loss: device.tensor([loss], []),
       logProb: device.tensor(logProbs, [logProbs.length]),
       entropy: device.tensor(entropies, [entropies.length]),
-    };
+    }));
     return { gradients, outputs };
   });
 }
@@ -97,23 +157,23 @@ function put(values: Float32Array<ArrayBuffer>, gradient: Tensor, name: string):
   }
 }
 
-/** A piece computed here, for a workforce's worker to hand back. */
-export async function computePiece(policy: TrainablePolicy, piece: Piece): Promise<ComputedPiece> {
+/** Pieces computed here, for a workforce's worker to hand back. */
+export async function computePieces(policy: TrainablePolicy, pieces: readonly Piece[]): Promise<ComputedPieces> {
   const { device } = policy;
-  const { gradients, outputs } = await device.retryOutOfMemory(async () => {
-    await device.relieve();
-    return device.recordWhole(() => pieceGradients(policy, piece));
-  });
+  const made = await device.retryOutOfMemory(() => sumGradients(policy, pieces), disposeGradients);
   try {
-    const [loss, logProbs, entropies, values] = await Promise.all([
-      outputs.loss.item(),
-      valuesOf(outputs.logProb),
-      valuesOf(outputs.entropy),
-      Promise.all(gradients.map(valuesOf)),
+    const [gradients, outputs] = await Promise.all([
+      Promise.all(made.gradients.map(valuesOf)),
+      Promise.all(
+        made.outputs.map(async ({ loss, logProb, entropy }) => {
+          const [value, logProbs, entropies] = await Promise.all([loss.item(), valuesOf(logProb), valuesOf(entropy)]);
+          return { loss: value, logProbs, entropies };
+        }),
+      ),
     ]);
-    return { loss, logProbs, entropies, gradients: values };
+    return { gradients, outputs };
   } finally {
-    for (const tensor of [...gradients, ...Object.values(outputs)]) tensor.dispose();
+    disposeGradients(made);
     device.trimPhase();
   }
 }

@@ -1,4 +1,4 @@
-// One optimizer step from pieces of a mini-batch: gradients add up piece by piece, then clipping and AdamW. Updates and supervised steps share it.
+// One optimizer step from pieces of a mini-batch: the sum of their gradients, then clipping and AdamW. Updates and supervised steps share it.
 import type { Trajectory } from "@iapo/rollout-trace";
 import {
   AdamW,
@@ -14,9 +14,15 @@ import {
 } from "@iapo/tensor-core";
 import { GrpoError } from "../error.ts";
 import type { TrainablePolicy } from "../policy.ts";
-import { unlessAborted } from "../unless-aborted.ts";
-import type { ComputedPiece, Workforce } from "../workforce.ts";
-import { added, type Piece, type PieceOutputs, pieceGradients, uploadPiece } from "./gradients.ts";
+import type { Workforce } from "../workforce.ts";
+import {
+  disposeGradients,
+  type Gradients,
+  type Piece,
+  type PieceOutputs,
+  sumGradients,
+  tensorsOf,
+} from "./gradients.ts";
 
 export interface LearnerOptions {
   /** Of the optimizer step with this number, from 0; skipped ones count. */
@@ -78,7 +84,10 @@ export class Learner {
     const learningRate = this.#options.learningRate(this.steps);
     const { device } = this.policy;
     const elsewhere = this.#workforce?.gradients(pieces, signal);
-    const made = await device.retryOutOfMemory(() => this.gradients(pieces, signal, elsewhere), disposeAll);
+    const made = await device.retryOutOfMemory(
+      () => sumGradients(this.policy, pieces, { elsewhere, signal }),
+      disposeGradients,
+    );
     let clip: Tensor | undefined;
     try {
       clip = this.#apply(made, { finite: pieces.every(({ finite = true }) => finite), maxNorm, learningRate });
@@ -89,7 +98,7 @@ export class Learner {
       this.skippedInARow = finite ? 0 : this.skippedInARow + 1;
       return { ...read, gradientNorm: norm, skipped: !finite, learningRate };
     } finally {
-      disposeAll(made);
+      disposeGradients(made);
       clip?.dispose();
     }
   }
@@ -127,57 +136,9 @@ export class Learner {
     return flags.every((flag) => flag === 1);
   }
 
-  /**
-   * Gradients of the sum of the pieces' losses, one per parameter: those of the first piece, to which each other's are added in the order of the
-   * pieces. The caller disposes what is returned.
-   * @param elsewhere by piece, what a workforce gives; undefined where it is to be computed here
-   * @throws the reason of the signal, for which the device is waited for
-   */
-  async gradients(
-    pieces: readonly Piece[],
-    signal?: AbortSignal,
-    elsewhere: readonly (Promise<ComputedPiece | undefined> | undefined)[] = [],
-  ): Promise<Gradients> {
-    const made: { gradients: readonly Tensor[]; outputs: PieceOutputs[] } = { gradients: [], outputs: [] };
-    const { policy } = this;
-    const { device } = policy;
-    try {
-      for (const [i, piece] of pieces.entries()) {
-        const computed = await elsewhere[i];
-        await unlessAborted(device.relieve(), signal);
-        device.recordWhole(() => {
-          const own = computed ? uploadPiece(policy, computed) : pieceGradients(policy, piece);
-          made.gradients = i === 0 ? own.gradients : added(made.gradients, own.gradients);
-          made.outputs.push(own.outputs);
-        });
-      }
-      if (signal) await unlessAborted(device.idle(), signal);
-      return made;
-    } catch (error) {
-      disposeAll(made);
-      throw error;
-    }
-  }
-
   dispose(): void {
     this.optimizer.dispose();
   }
-}
-
-function tensorsOf({ loss, logProb, entropy, divergence }: PieceOutputs): Tensor[] {
-  return [loss, logProb, entropy, ...(divergence ? [divergence] : [])];
-}
-
-/** Of all pieces together. */
-export interface Gradients {
-  /** One per parameter; none where there was no piece. */
-  readonly gradients: readonly Tensor[];
-  /** By piece. */
-  readonly outputs: readonly PieceOutputs[];
-}
-
-function disposeAll({ gradients, outputs }: Gradients): void {
-  for (const tensor of [...gradients, ...outputs.flatMap(tensorsOf)]) tensor.dispose();
 }
 
 async function readOutputs(

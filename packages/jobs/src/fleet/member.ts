@@ -1,7 +1,7 @@
 // A worker's half of a job: its own copies of models and data, and what it is asked for by the learner.
 import { FleetError, type Member, type UnitContext, unpackFrame } from "@iapo/fleet";
 import {
-  computePiece,
+  computePieces,
   examplesPiece,
   type Piece,
   policyPiece,
@@ -30,11 +30,12 @@ import { factsOf } from "./facts.ts";
 import { askingJudge } from "./judging.ts";
 import { unpackTraces } from "./traces.ts";
 import {
+  type AskedPiece,
   explainUnit,
   gradientUnit,
   loadVersion,
   packExplained,
-  packPiece,
+  packPieces,
   packRollout,
   parseConstants,
   type Role,
@@ -197,12 +198,13 @@ class JobWorker {
     return packExplained(await (teacher.use ? teacher.use(work) : work()));
   }
 
-  async #gradient({ version, piece }: z.infer<typeof gradientUnit>, context: UnitContext): Promise<Uint8Array> {
+  async #gradient({ version, pieces }: z.infer<typeof gradientUnit>, context: UnitContext): Promise<Uint8Array> {
     const policy = await this.#policyAt(version, context);
-    return packPiece(await computePiece(policy, await this.#pieceOf(piece, context)));
+    const asked = await Promise.all(pieces.map((piece) => this.#pieceOf(piece, context)));
+    return packPieces(await computePieces(policy, asked));
   }
 
-  async #pieceOf(piece: z.infer<typeof gradientUnit>["piece"], context: UnitContext): Promise<Piece> {
+  async #pieceOf(piece: AskedPiece, context: UnitContext): Promise<Piece> {
     const { config, functions, device } = this.#parts;
     if (piece.kind === "examples") {
       if (!this.#examples) throw new FleetError("invalid", "this run has no examples");

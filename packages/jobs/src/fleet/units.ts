@@ -1,6 +1,6 @@
 // The units of a run's fleet: what is asked, and what comes back, as bytes. Learner and workers both read this file.
 import { arrayOf, FleetError, type Frame, type Numbers, packFrame, unpackFrame } from "@iapo/fleet";
-import type { ComputedPiece, LossConstants, Rollout, TrainablePolicy } from "@iapo/grpo";
+import type { ComputedPieces, LossConstants, Rollout, TrainablePolicy } from "@iapo/grpo";
 import type { ExplainedGroup } from "@iapo/iapo";
 import { imagesOfContent, type Task } from "@iapo/rollout-trace";
 import { z } from "zod";
@@ -30,12 +30,16 @@ export const explainUnit = z.strictObject({
   version: versionSchema.nullable(),
   traces: z.array(hash).min(1).max(65_536),
 });
+const pieceSchema = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("policy"), traces: z.array(hash), constants: hash }),
+  z.strictObject({ kind: z.literal("examples"), cursor: count, count: z.int().min(1), tokens: z.int().min(1) }),
+]);
+export type AskedPiece = z.infer<typeof pieceSchema>;
+
+/** Pieces one after another, whose gradients are added in their order. */
 export const gradientUnit = z.strictObject({
   version: versionSchema,
-  piece: z.discriminatedUnion("kind", [
-    z.strictObject({ kind: z.literal("policy"), traces: z.array(hash), constants: hash }),
-    z.strictObject({ kind: z.literal("examples"), cursor: count, count: z.int().min(1), tokens: z.int().min(1) }),
-  ]),
+  pieces: z.array(pieceSchema).min(1).max(65_536),
 });
 
 /** What forward passes read of the trained weights, as it lies in memory. */
@@ -178,23 +182,32 @@ export function parseConstants(bytes: Uint8Array): LossConstants {
   };
 }
 
-export function packPiece({ loss, logProbs, entropies, gradients }: ComputedPiece): Uint8Array {
+export function packPieces({ outputs, gradients }: ComputedPieces): Uint8Array {
   return packFrame({}, [
-    ["loss", Float32Array.of(loss)],
-    ["log_probs", logProbs],
-    ["entropies", entropies],
+    ["losses", Float32Array.from(outputs, ({ loss }) => loss)],
+    ...outputs.flatMap(({ logProbs, entropies }, i): [string, Numbers][] => [
+      [`log_probs.${i}`, logProbs],
+      [`entropies.${i}`, entropies],
+    ]),
     ...gradients.map((values, i): [string, Numbers] => [`gradient.${i}`, values]),
   ]);
 }
 
-/** @throws FleetError `invalid` where it is of other weights, or of other tokens. Numbers that are not finite are the step's to judge. */
-export function parsePiece(bytes: Uint8Array, { parameters }: TrainablePolicy, tokens: number): ComputedPiece {
+/**
+ * @param tokens of each piece
+ * @throws FleetError `invalid` where it is of other weights, or of other tokens. Numbers that are not finite are the step's to judge.
+ */
+export function parsePieces(
+  bytes: Uint8Array,
+  { parameters }: TrainablePolicy,
+  tokens: readonly number[],
+): ComputedPieces {
   const frame: Frame = unpackFrame(bytes);
-  const [loss = Number.NaN] = arrayOf(frame, "loss", "f32", 1);
-  return {
-    loss,
-    logProbs: arrayOf(frame, "log_probs", "f32", tokens),
-    entropies: arrayOf(frame, "entropies", "f32", tokens),
-    gradients: parameters.map(({ run }, i) => arrayOf(frame, `gradient.${i}`, "f32", run.size)),
-  };
+  const losses = arrayOf(frame, "losses", "f32", tokens.length);
+  const outputs = tokens.map((count, i) => ({
+    loss: losses[i] ?? Number.NaN,
+    logProbs: arrayOf(frame, `log_probs.${i}`, "f32", count),
+    entropies: arrayOf(frame, `entropies.${i}`, "f32", count),
+  }));
+  return { outputs, gradients: parameters.map(({ run }, i) => arrayOf(frame, `gradient.${i}`, "f32", run.size)) };
 }

@@ -2,8 +2,10 @@
 import { join } from "node:path";
 import type { Crew, CrewStep } from "@iapo/fleet";
 import {
-  type ComputedPiece,
+  type ComputedPieces,
+  type GradientPart,
   type Piece,
+  type PieceShare,
   type Recipe,
   type Rollout,
   type RolloutRequest,
@@ -17,10 +19,11 @@ import type { Environment, Task, Trace } from "@iapo/rollout-trace";
 import { appendLine } from "@iapo/rollout-trace/files";
 import { packTraces } from "./traces.ts";
 import {
+  type AskedPiece,
   packConstants,
   packVersion,
   parseExplained,
-  parsePiece,
+  parsePieces,
   parseRollout,
   type Role,
   type Version,
@@ -32,6 +35,8 @@ export interface FleetParts {
   readonly environment: Environment;
   readonly grpo: GrpoSettings;
 }
+
+type SharedPiece = Pick<Piece, "groups"> & { readonly share: PieceShare };
 
 /** Rollouts that were asked for, by part; undefined where nobody is left who makes it. */
 interface Asked<Content> {
@@ -121,38 +126,46 @@ export class FleetWorkforce implements Workforce {
     return parts.flatMap((some, part) => some.map(async (_, i) => (await asked[part])?.[i]));
   };
 
-  gradients(
-    pieces: readonly Piece[],
-    signal?: AbortSignal,
-  ): readonly (Promise<ComputedPiece | undefined> | undefined)[] {
-    if (pieces.length < 2 || !this.#parts.crew.has("gradient")) return [];
-    return pieces.map((piece) => {
-      if (!piece.share) return undefined;
-      const asked = this.#gradient(piece, signal);
-      asked.catch(() => {}); // a piece before it may have ended the step
-      return asked;
+  /** One worker's share of the pieces goes out as one unit, the first ones; the others are units of their own. */
+  gradients(pieces: readonly Piece[], signal?: AbortSignal): readonly GradientPart[] | undefined {
+    if (pieces.length < 2 || !this.#parts.crew.has("gradient")) return undefined;
+    const shared = pieces.flatMap(({ groups, share }) => (share ? [{ groups, share }] : []));
+    if (shared.length < pieces.length) return undefined;
+    const [first = [], ...rest] = this.#cut("gradient", shared);
+    return [first, ...rest.flat().map((piece) => [piece])].map((own) => {
+      const computed = this.#gradient(own, signal);
+      computed.catch(() => {}); // a part before it may have ended the step
+      return { pieces: own.length, computed };
     });
   }
 
-  async #gradient({ groups, share }: Piece, signal: AbortSignal | undefined): Promise<ComputedPiece | undefined> {
-    if (!share) return undefined;
+  async #gradient(
+    pieces: readonly SharedPiece[],
+    signal: AbortSignal | undefined,
+  ): Promise<ComputedPieces | undefined> {
     const { crew, policy } = this.#parts;
-    const version = await this.#current();
-    const piece =
-      share.kind === "examples"
-        ? share
-        : {
-            kind: share.kind,
-            traces: await Promise.all(groups.map((traces) => this.#blobOf(traces as readonly Trace[]))),
-            constants: await crew.blob(packConstants(share.constants)),
-          };
-    const turns = groups.flat().flatMap((trajectory) => trajectory.turns);
-    const tokens = turns.reduce((sum, { logProbs }) => sum + logProbs.length, 0);
-    const label = share.kind === "examples" ? "gradient" : labelOf("gradient", groups as readonly (readonly Trace[])[]);
-    return crew.submit(
-      { role: "gradient", label, header: { version, piece }, parse: (bytes) => parsePiece(bytes, policy, tokens) },
-      signal,
-    );
+    const header = {
+      version: await this.#current(),
+      pieces: await Promise.all(pieces.map((piece) => this.#askedPiece(piece))),
+    };
+    const tokens = pieces.map(({ groups }) => {
+      const turns = groups.flat().flatMap((trajectory) => trajectory.turns);
+      return turns.reduce((sum, { logProbs }) => sum + logProbs.length, 0);
+    });
+    const traces = pieces.flatMap((piece) => (piece.share.kind === "examples" ? [] : tracesOf(piece)));
+    const label = traces.length === 0 ? "gradient" : labelOf("gradient", traces);
+    const parse = (bytes: Uint8Array): ComputedPieces => parsePieces(bytes, policy, tokens);
+    return crew.submit({ role: "gradient", label, size: pieces.length, header, parse }, signal);
+  }
+
+  async #askedPiece(piece: SharedPiece): Promise<AskedPiece> {
+    const { share } = piece;
+    if (share.kind === "examples") return share;
+    return {
+      kind: share.kind,
+      traces: await Promise.all(tracesOf(piece).map((traces) => this.#blobOf(traces))),
+      constants: await this.#parts.crew.blob(packConstants(share.constants)),
+    };
   }
 
   /** As many parts as there are workers for a role, so that each computes together what it computes. */
@@ -178,6 +191,11 @@ export class FleetWorkforce implements Workforce {
     }
     return this.#version.made;
   }
+}
+
+/** What updates are made of, beside examples. */
+function tracesOf({ groups }: SharedPiece): readonly (readonly Trace[])[] {
+  return groups as readonly (readonly Trace[])[];
 }
 
 /** Such as `gradient of step 3, group 1`. */
