@@ -1,6 +1,6 @@
 /**
  * What a fleet costs where it gains nothing: a worker on the machine of its learner, for the mini model (4 million random weights). The same run alone,
- * alone with each group a pass of its own, and with one worker, by turns; a figure is the median over rounds of the mean step behind the first, which compiles.
+ * alone with each group a pass of its own, and with one worker, by turns, in small steps, and in steps of the recipe's size; a figure is the median over rounds of the mean step behind the first, which compiles.
  * Learner and worker take turns at the same processors, as units wait for each other in a step; what others do on the machine falsifies the clock, and the
  * time of processors hardly. That is read from /proc: Linux only.
  * And how small the difference of two versions of an adapter is, losslessly. Prints `{ name, rows: [{ case, unit, ours, correct }] }`; `correct`: the
@@ -43,7 +43,9 @@ function miniModel(): string {
 }
 
 const model = miniModel();
-const settings = (split: "packed" | "group"): string[] =>
+/** Of a step: small, so that what travels weighs most; or as the recipe has it. */
+const sizes = { small: ["grpo.groups=4", "grpo.rollout.samples=4", "grpo.rollout.maxTokens=24"], recipe: [] } as const;
+const settings = (split: "packed" | "group", size: keyof typeof sizes = "small"): string[] =>
   [
     ...[
       `model.directory=${model}`,
@@ -52,8 +54,7 @@ const settings = (split: "packed" | "group"): string[] =>
       "grpo.evaluate=",
       "grpo.checkpoint.every=1",
     ],
-    ...["grpo.checkpoint.keep=1", `grpo.steps=${STEPS}`, "grpo.groups=4", "grpo.rollout.samples=4"],
-    ...["grpo.rollout.maxTokens=24", `grpo.update.split=${split}`],
+    ...["grpo.checkpoint.keep=1", `grpo.steps=${STEPS}`, `grpo.update.split=${split}`, ...sizes[size]],
   ].flatMap((setting) => ["--set", setting]);
 
 /** Seconds of a step: by the clock, and of processors in the learner and in its worker. */
@@ -162,17 +163,23 @@ async function deltas(learningRate: string): Promise<Deltas> {
   };
 }
 
-type Way = "alone" | "worker" | "packed";
+type Way = "alone" | "worker" | "packed" | "alone, recipe" | "worker, recipe";
 
 try {
   const rounds: Record<Way, Timed>[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    const alone = await timed("alone", settings("group"));
-    const worker = await timed("worker", [...settings("group"), "--fleet", "1", "--min-workers", "1"]);
-    const packed = await timed("packed", settings("packed"));
-    rounds.push({ alone, worker, packed });
+    const fleet = ["--fleet", "1", "--min-workers", "1"];
+    rounds.push({
+      alone: await timed("alone", settings("group")),
+      worker: await timed("worker", [...settings("group"), ...fleet]),
+      packed: await timed("packed", settings("packed")),
+      "alone, recipe": await timed("alone, recipe", settings("group", "recipe")),
+      "worker, recipe": await timed("worker, recipe", [...settings("group", "recipe"), ...fleet]),
+    });
   }
-  const correct = new Set(rounds.flatMap(({ alone, worker }) => [alone.hash, worker.hash])).size === 1;
+  const isSame = (one: Way, other: Way): boolean =>
+    new Set(rounds.flatMap((round) => [round[one].hash, round[other].hash])).size === 1;
+  const correct = isSame("alone", "worker") && isSame("alone, recipe", "worker, recipe");
   const ofSteps = rounds.flatMap(({ worker }) => worker.fleet.slice(1));
   const mean = (value: (step: StepOfFleet) => number): number => sum(ofSteps.map(value)) / ofSteps.length;
   const row = (name: string, unit: string, ours: number, isRight = correct) => ({
@@ -195,6 +202,13 @@ try {
       "learner beside one worker, by processors' time",
       "of alone",
       ratio(({ seconds }) => seconds.learner, "worker", "alone"),
+    ),
+    row("the recipe's step alone", "s", median(rounds.map((round) => clock(round["alone, recipe"])))),
+    row("the recipe's step with one worker, by the clock", "of alone", ratio(clock, "worker, recipe", "alone, recipe")),
+    row(
+      "the recipe's step with one worker, by processors' time of both",
+      "of alone",
+      ratio(processors, "worker, recipe", "alone, recipe"),
     ),
     row("step with a pass for each group, by the clock", "of packed", ratio(clock, "alone", "packed")),
     row("step with a pass for each group, by processors' time", "of packed", ratio(processors, "alone", "packed")),

@@ -1,5 +1,5 @@
 // A fleet within a process: queue, keys and blobs in memory. The server of child processes, too.
-import { hashOf, verifiedBlob } from "./blob.ts";
+import { foundBlob, hashOf } from "./blob.ts";
 import { FleetError } from "./error.ts";
 import type { Claim, KeyListener, Transport } from "./transport.ts";
 
@@ -82,7 +82,7 @@ export class Hub {
 
   putBlob(bytes: Uint8Array): string {
     const hash = hashOf(bytes);
-    if (!this.#blobs.has(hash)) this.#blobs.set(hash, Uint8Array.from(bytes));
+    if (!this.#blobs.has(hash)) this.#blobs.set(hash, bytes.slice());
     return hash;
   }
 
@@ -202,7 +202,7 @@ class Connection implements Transport {
   }
 
   async getBlob(hash: string): Promise<Uint8Array> {
-    return verifiedBlob(hash, this.#open().blob(hash));
+    return foundBlob(hash, this.#open().blob(hash)); // the hub itself has named it by its content
   }
 
   async deleteBlob(hash: string): Promise<void> {

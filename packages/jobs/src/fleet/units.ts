@@ -42,14 +42,21 @@ export const gradientUnit = z.strictObject({
   pieces: z.array(pieceSchema).min(1).max(65_536),
 });
 
+/** Each reading waits for the device, and takes the memory of what it reads once more. */
+const READ_AT_ONCE = 8;
+
 /** What forward passes read of the trained weights, as it lies in memory. */
 export async function packVersion({ parameters }: TrainablePolicy): Promise<Uint8Array> {
+  const parts = parameters.flatMap(({ name, run }) =>
+    run.parts().map(({ start, tensor }) => ({ name: `${name}:${start}`, tensor })),
+  );
   const arrays: [string, Numbers][] = [];
-  for (const { name, run } of parameters)
-    for (const { start, tensor } of run.parts()) {
-      const bytes = await tensor.device.readBytes(tensor.storage, tensor.byteOffset, tensor.bytes);
-      arrays.push([`${name}:${start}`, new Uint8Array(bytes)]);
-    }
+  for (let first = 0; first < parts.length; first += READ_AT_ONCE) {
+    const some = parts.slice(first, first + READ_AT_ONCE);
+    const read = some.map(({ tensor }) => tensor.device.readBytes(tensor.storage, tensor.byteOffset, tensor.bytes));
+    for (const [i, bytes] of (await Promise.all(read)).entries())
+      arrays.push([some[i]?.name ?? "", new Uint8Array(bytes)]);
+  }
   return packFrame({}, arrays);
 }
 
