@@ -29,42 +29,47 @@ export interface Simulated {
   readonly computing: number;
 }
 
+interface PerGroup {
+  readonly seconds: number;
+  readonly sent: number;
+  readonly received: number;
+  /** What comes back of a unit is as large for many groups as for one. */
+  readonly isSum?: true;
+}
+
 export function simulateStep(plan: StepPlan, { workers, bandwidth, reduction }: Fleet): Simulated {
   const { groups, version, traces, gradientBytes } = plan;
   const free = new Array<number>(workers).fill(0);
   const out = new Line(bandwidth);
   const back = new Line(bandwidth);
   let computed = 0;
-  /** One unit for whoever is free first; when its result is there. */
-  const unit = (from: number, seconds: number, sent: number, received: number): number => {
-    const worker = free.indexOf(Math.min(...free));
-    const begun = Math.max(out.send(from, sent), free[worker] ?? 0);
-    const done = begun + seconds;
-    free[worker] = done;
-    computed += seconds;
-    return back.send(done, received);
+  /** Units of so many groups each, for whoever is free first; when all results are there, which come back as they are done. */
+  const units = (from: number, sizes: readonly number[], one: PerGroup): number => {
+    const done = sizes.map((size) => {
+      const worker = free.indexOf(Math.min(...free));
+      const begun = Math.max(out.send(from, size * one.sent), free[worker] ?? 0);
+      const end = begun + size * one.seconds;
+      free[worker] = end;
+      computed += size * one.seconds;
+      return { end, bytes: one.isSum ? one.received : size * one.received };
+    });
+    return Math.max(...done.sort((a, b) => a.end - b.end).map(({ end, bytes }) => back.send(end, bytes)));
   };
   /** Groups in as many parts as there are workers for them. */
-  const parts = (from: number, seconds: number, sent: number, received: number): number => {
-    const count = Math.min(workers, groups);
-    const ends = Array.from({ length: count }, (_, part) => {
-      const size = Math.floor(((part + 1) * groups) / count) - Math.floor((part * groups) / count);
-      return unit(from, size * seconds, size * sent, size * received);
-    });
-    return Math.max(...ends);
-  };
+  const count = Math.min(workers, groups);
+  const at = (part: number): number => Math.floor((part * groups) / count);
+  const parts = Array.from({ length: count }, (_, part) => at(part + 1) - at(part));
   let announced = 0;
-  for (let i = 0; i < Math.min(workers, groups); i++) announced = out.send(0, version);
-  let now = parts(announced, plan.rollout, 0, traces);
-  if (plan.explain > 0) now = parts(now, plan.explain, traces, 0);
+  for (let i = 0; i < count; i++) announced = out.send(0, version);
+  let now = units(announced, parts, { seconds: plan.rollout, sent: 0, received: traces });
+  if (plan.explain > 0) now = units(now, parts, { seconds: plan.explain, sent: traces, received: 0 });
   const isTree = reduction === "tree";
-  const first = isTree ? 1 : Math.floor(groups / Math.min(workers, groups));
-  const sizes = [first, ...new Array<number>(groups - first).fill(1)];
-  const ends = sizes.map((size) => unit(now, size * plan.gradient, size * traces, isTree ? 0 : gradientBytes));
-  now = Math.max(...ends);
+  const first = isTree ? 1 : (parts[0] ?? 0);
+  const pieces = [first, ...new Array<number>(groups - first).fill(1)];
+  const received = isTree ? 0 : gradientBytes;
+  now = units(now, pieces, { seconds: plan.gradient, sent: traces, received, isSum: true });
   // Sums on the way to the learner go from link to link of workers, as many at once as there are pairs.
-  if (isTree)
-    now = back.send(now + (Math.ceil(Math.log2(Math.min(workers, groups))) * gradientBytes) / bandwidth, gradientBytes);
+  if (isTree) now = back.send(now + (Math.ceil(Math.log2(count)) * gradientBytes) / bandwidth, gradientBytes);
   const seconds = now + plan.update;
   return {
     seconds,
