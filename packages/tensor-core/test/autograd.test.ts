@@ -5,9 +5,11 @@ import {
   checkpoint,
   type Device,
   grad,
+  layerNorm,
   noGrad,
   openDevice,
   record,
+  rmsNorm,
   scope,
   type Tensor,
   tanh,
@@ -97,6 +99,39 @@ test("gradients are added to given tensors in place", async () => {
     return recorded.backward(recorded.value, { into: [total] }).length;
   });
   expect([...(await total.values())]).toEqual([7]);
+});
+
+test.each([24, 7])("a norm adds to the gradient that there is in its kernel: rows of %d", async (width) => {
+  const values = (count: number, step: number) => Float32Array.from({ length: count }, (_, i) => Math.sin(i * step));
+  const norms = {
+    rmsNorm: (x: Tensor, w: Tensor) => rmsNorm(x, w),
+    layerNorm: (x: Tensor, w: Tensor) => layerNorm(x, w, w),
+  };
+  for (const [name, norm] of Object.entries(norms)) {
+    using x = device.tensor(values(5 * width, 0.7), [5, width]);
+    using w = device.tensor(values(width, 1.3), [width]);
+    using g = device.tensor(values(5 * width, 2.1), [5, width]);
+    const gradients = (fn: () => Tensor): Tensor[] =>
+      scope(() => {
+        const recorded = record([x, w], fn);
+        const before = device.dispatches;
+        const made = recorded.backward([[recorded.value, g]]);
+        dispatches.push(device.dispatches - before);
+        return made;
+      });
+    const dispatches: number[] = [];
+    const [alone, ofWeight] = gradients(() => norm(x, w)) as [Tensor, Tensor];
+    const both = gradients(() => add(x, norm(x, w)));
+    const twice = gradients(() => {
+      const normed = norm(x, w);
+      return add(normed, add(x, x)); // the sum so far has no other handle
+    });
+    const [once, sum] = scope(() => [add(g, alone), add(add(g, g), alone)]) as [Tensor, Tensor];
+    alone.dispose();
+    expect(dispatches[1], name).toBe(dispatches[0]);
+    const [expectedSum, expectedTwice, expectedWeight, ...got] = await numbers(once, sum, ofWeight, ...both, ...twice);
+    expect(got, name).toEqual([expectedSum, expectedWeight, expectedTwice, expectedWeight]);
+  }
 });
 
 test("a checkpoint gives the same bits and keeps fewer bytes", async () => {

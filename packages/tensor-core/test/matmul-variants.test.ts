@@ -154,4 +154,24 @@ describe("tiles of software adapters", () => {
     for (const packs of [true, false])
       expect(await differing(product, (problem) => dispatchTiled(software, problem, packs), software)).toBe(0);
   });
+
+  test.each([
+    { m: 70, n: 132, k: 520 },
+    { m: 37, n: 90, k: 300 },
+  ])("sums of columns beside a product: %o", async ({ m, n, k }) => {
+    if (software.facts.subgroupSize !== 8) return;
+    const random = seededRandom("columns");
+    const numbers = (size: number): Float32Array => Float32Array.from({ length: size }, () => normal(random));
+    const [a, b] = [software.tensor(numbers(m * k), [k, m]), software.tensor(numbers(n * k), [k, n])];
+    const ones = software.tensor(new Float32Array(k).fill(1), [k, 1]);
+    const [expected, out] = [software.empty([m, 1]), software.empty([m, n])];
+    dispatchSimple(software, checked({ layout: "tn", a, b: ones, out: expected, m, n: 1, k }));
+    for (const packs of [true, false]) {
+      const aSums = software.empty([m]);
+      dispatchTiled(software, checked({ layout: "tn", a, b, out, m, n, k, aSums }), packs);
+      expect(await aSums.values()).toEqual(await expected.values());
+      aSums.dispose();
+    }
+    for (const tensor of [a, b, ones, expected, out]) tensor.dispose();
+  });
 });

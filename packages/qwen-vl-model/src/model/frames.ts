@@ -1,6 +1,6 @@
 // A still image is two equal frames to the published model (temporal patch size 2). Their patch embedding is one product with the sum of the
 // two frames' weights: half of the pixels to move, half of the work.
-import { add, gatherRows, RowIndex, reshape, scope, type Tensor } from "@iapo/tensor-core";
+import { gatherRows, RowIndex, reshape, scope, sum, type Tensor } from "@iapo/tensor-core";
 import { rowsOf } from "../checked.ts";
 import type { VisionConfig } from "../config/types.ts";
 
@@ -10,13 +10,17 @@ export function frameSum(weight: Tensor, config: VisionConfig): Tensor {
   const area = patchSize * patchSize;
   return scope(() => {
     const rows = reshape(weight, [hiddenSize * inChannels * temporalPatchSize, area]);
-    const frames = Array.from({ length: temporalPatchSize }, (_, frame) => {
-      const ofFrame = Int32Array.from({ length: hiddenSize * inChannels }, (_, i) => i * temporalPatchSize + frame);
-      return gatherRows(rows, RowIndex.of(weight.device, ofFrame, rowsOf(rows)));
-    });
-    return reshape(
-      frames.reduce((sum, frame) => add(sum, frame)),
-      [hiddenSize, inChannels * area],
-    );
+    const widened = weight.dtype === "f32" ? rows : gatherRows(rows, everyRow(rows));
+    const frames = sum(reshape(widened, [hiddenSize * inChannels, temporalPatchSize, area]), 1);
+    return reshape(frames, [hiddenSize, inChannels * area]);
   });
+}
+
+function everyRow(rows: Tensor): RowIndex {
+  const count = rowsOf(rows);
+  return RowIndex.of(
+    rows.device,
+    Int32Array.from({ length: count }, (_, i) => i),
+    count,
+  );
 }

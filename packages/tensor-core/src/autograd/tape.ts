@@ -16,13 +16,17 @@ export interface Node {
   readonly needs: readonly boolean[];
   /**
    * One cotangent (f32, the input's shape) or undefined per input; never called with all cotangents undefined. That of an input may be the tensor
-   * that `into` has for it, filled.
+   * that `into` has for it, filled; or what `takeSum` gave for it, once asked, and the own part added.
    */
   readonly vjp: (
     cotangents: readonly (Tensor | undefined)[],
     into: readonly (Tensor | undefined)[],
+    takeSum: TakeSum,
   ) => readonly (Tensor | undefined)[];
 }
+
+/** What the cotangent of an input is so far, by its number: whoever asks adds to it, and leaves it as it is. Undefined: nothing, or what is elsewhere added to in place. */
+export type TakeSum = (input: number) => Tensor | undefined;
 
 export interface Tape {
   tracks(tensor: Tensor): boolean;
@@ -158,8 +162,14 @@ function run(
     const incoming = node.outputs.map((t) => cotangents.get(t.id));
     if (incoming.some((c) => c !== undefined)) {
       const into = placesOf(node, cotangents, places);
+      const taken = new Set<number>();
+      const takeSum = (k: number): Tensor | undefined => {
+        const sum = sumOf(node, k, cotangents, places);
+        if (sum) taken.add(k);
+        return sum;
+      };
       const produced = scope(() => {
-        const made = node.vjp(incoming, into);
+        const made = node.vjp(incoming, into, takeSum);
         // A vjp may hand an incoming cotangent on, or one tensor twice: give each its own handle.
         return made.map((t, k) => (t && node.needs[k] ? t.alias() : undefined));
       });
@@ -170,6 +180,10 @@ function run(
       }
       for (const [k, input] of node.inputs.entries()) {
         const gradient = produced[k];
+        if (gradient && taken.has(k)) {
+          cotangents.get(input.id)?.dispose();
+          cotangents.delete(input.id);
+        }
         if (gradient) accumulate(cotangents, input, gradient, places);
       }
     }
@@ -197,6 +211,20 @@ function placesOf(
     const isFirst = !cotangents.has(input.id) && inputs.findIndex(({ id }) => id === input.id) === k;
     return needs[k] && isFirst ? places.of(input) : undefined;
   });
+}
+
+/** What there is of the cotangent of input k, where the node has it once and it is not in a place of its own. */
+function sumOf(
+  { inputs, needs }: Node,
+  k: number,
+  cotangents: ReadonlyMap<number, Tensor>,
+  places: Places,
+): Tensor | undefined {
+  const input = inputs[k];
+  if (!input || !needs[k] || places.of(input) || inputs.filter(({ id }) => id === input.id).length > 1)
+    return undefined;
+  const sum = cotangents.get(input.id);
+  return sum?.isWhole ? sum : undefined;
 }
 
 function seedPairs(seeds: Tensor | readonly (readonly [Tensor, Tensor])[]): readonly (readonly [Tensor, Tensor])[] {

@@ -1,6 +1,6 @@
 // How an op is defined: shape rule, kernels, vjp, slow reference and test cases in one value.
 
-import { currentTape, type Tape } from "../autograd/tape.ts";
+import { currentTape, type TakeSum, type Tape } from "../autograd/tape.ts";
 import type { Device } from "../device/device.ts";
 import type { DType } from "../dtype.ts";
 import { TensorError } from "../error.ts";
@@ -42,6 +42,8 @@ export interface VjpContext<I extends Inputs, O extends readonly OutputSpec[], P
   readonly needs: Each<I, boolean>;
   /** Where the gradient of an input may be put: a tensor of its shape, contents undefined. */
   readonly into: Each<I, Tensor | undefined>;
+  /** Gives the sum so far that the gradient of an input, by its number, is then to contain; undefined where it is by itself. */
+  readonly takeSum: TakeSum;
 }
 
 /** How a test case's input is made. `normal`: mean 0, deviation 1. */
@@ -197,20 +199,25 @@ function recordOn(
   params: unknown,
 ): void {
   if (!vjp) throw new TensorError("tape", `${name} has no gradient: wrap it in noGrad, or do not track its inputs`);
-  const kept = typeof saves === "function" ? saves(params) : saves;
+  const saved = typeof saves === "function" ? saves(params) : saves;
   const needs = inputs.map((t) => tape.tracks(t));
-  const keptInputs = inputs.map((t, k) => (!kept.inputs || kept.inputs.includes(k) ? t.alias() : ghostOf(t)));
-  const keptOutputs = outputs.map((t, k) => (kept.outputs?.includes(k) ? t.alias() : ghostOf(t)));
+  const keptInputs = inputs.map((t, k) => (!saved.inputs || saved.inputs.includes(k) ? t.alias() : ghostOf(t)));
+  const keptOutputs = outputs.map((t, k) => (saved.outputs?.includes(k) ? t.alias() : ghostOf(t)));
   tape.add({
     name,
     inputs: keptInputs,
     outputs: keptOutputs,
     needs,
-    vjp: (incoming, into) => {
+    vjp: (incoming, into, take) => {
       const copies: Tensor[] = []; // freed by the scope that a vjp runs in
       const bindable = (tensors: readonly Tensor[]) => tensors.map((t) => aligned(t, copies));
       const cotangents = incoming.map((t) => t && aligned(t, copies));
-      return vjp({ inputs: bindable(keptInputs), outputs: bindable(keptOutputs), params, cotangents, needs, into });
+      const takeSum: TakeSum = (k) => {
+        const sum = take(k);
+        return sum && aligned(sum, copies);
+      };
+      const kept = { inputs: bindable(keptInputs), outputs: bindable(keptOutputs) };
+      return vjp({ ...kept, params, cotangents, needs, into, takeSum });
     },
   });
 }

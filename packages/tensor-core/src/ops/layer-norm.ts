@@ -28,7 +28,7 @@ export const layerNorm = defineRowNorm({
     second: "fma(g[at] * weight(k), (x[at] - mean) * r, second)",
   })}
   if (lane == 0u) { stats[row] = vec2f(mean, r); }${eachOfRow(
-    "dx[at] = r * (g[at] * weight(k) - first / P.columns - (x[at] - mean) * r * (second / P.columns));",
+    "put(at, r * (g[at] * weight(k) - first / P.columns - (x[at] - mean) * r * (second / P.columns)));",
   )}`,
   normalized: (row, epsilon) => {
     const mean = row.reduce((s, v) => s + v, 0) / row.length;

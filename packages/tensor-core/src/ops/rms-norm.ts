@@ -24,7 +24,7 @@ ${scale}${eachOfRow("out[at] = x[at] * r * weight(k);")}`,
   backward: `${sumOverRow({ squares: "fma(x[at], x[at], squares)", product: "fma(g[at] * weight(k), x[at], product)" })}
 ${scale}
   let c = product * r * r * r / P.columns;
-  if (lane == 0u) { stats[row] = vec2f(0.0, r); }${eachOfRow("dx[at] = r * g[at] * weight(k) - c * x[at];")}`,
+  if (lane == 0u) { stats[row] = vec2f(0.0, r); }${eachOfRow("put(at, r * g[at] * weight(k) - c * x[at]);")}`,
   normalized: (row, epsilon) => {
     const r = 1 / Math.sqrt(row.reduce((s, v) => s + v ** 2, 0) / row.length + epsilon);
     return row.map((v) => v * r);

@@ -18,7 +18,7 @@ export interface RowNormSpec<A extends readonly unknown[]> {
   readonly hasBias: boolean;
   /** WGSL of `out` from `x`, `weight(k)` and, where it has one, `bias(k)`; `P.epsilon` and the row kernel's names are at hand. */
   readonly forward: string;
-  /** WGSL of `dx`, and of `stats[row]` = (what is subtracted from a row, what it is then multiplied by), from `x`, `weight(k)` and `g`. */
+  /** WGSL that calls `put(at, dx)`, and of `stats[row]` = (what is subtracted from a row, what it is then multiplied by), from `x`, `weight(k)` and `g`. */
   readonly backward: string;
   /** The row normalized, without weight and bias, in f64. */
   readonly normalized: (row: Float64Array, epsilon: number) => Float64Array;
@@ -62,10 +62,11 @@ export function defineRowNorm<A extends unknown[]>(spec: RowNormSpec<A>): ((...a
     (wide, dtype: DType) => {
       const { element, helper } = columnLoad("weight", dtype, wide);
       return {
-        reads: { x: "V", weight_data: element, g: "V" },
+        reads: { x: "V", weight_data: element, g: "V", sum: "V" },
         writes: { dx: "V", stats: "vec2f" },
-        uniforms,
-        helpers: helper,
+        uniforms: { ...uniforms, adds: "u32" },
+        helpers: `${helper}
+fn put(at: u32, own: V) { dx[at] = select(own, sum[at] + own, P.adds != 0u); }`,
         code: spec.backward,
       };
     },
@@ -89,15 +90,16 @@ export function defineRowNorm<A extends unknown[]>(spec: RowNormSpec<A>): ((...a
         uniforms: [epsilon],
         ...asRows(x),
       }),
-    vjp: ({ inputs: [x, weight], cotangents: [g], params: { epsilon }, needs, into }) => {
+    vjp: ({ inputs: [x, weight], cotangents: [g], params: { epsilon }, needs, into, takeSum }) => {
       const { device } = x;
       const { rows, columns } = asRows(x);
       const dx = device.empty(x.shape);
       const stats = device.empty([rows, 2]);
+      const sumSoFar = takeSum(0);
       dispatchRows(device, backward(weight.dtype), {
-        reads: [x, weight, g],
+        reads: [x, weight, g, sumSoFar ?? g],
         writes: [dx, stats],
-        uniforms: [epsilon],
+        uniforms: [epsilon, sumSoFar ? 1 : 0],
         rows,
         columns,
       });

@@ -8,7 +8,7 @@ import { K_BLOCK } from "./canonical.ts";
 import { dispatchFewRows, fitsFewRows } from "./few-rows.ts";
 import { dispatchMatrix, fitsMatrix, operandPowers } from "./matrix.ts";
 import { dispatchPanels, fitsPanels } from "./panels.ts";
-import { checked, type MatmulCall, type Problem, type ProblemShape } from "./problem.ts";
+import { checked, type MatmulCall, type MatmulLayout, type Problem, type ProblemShape } from "./problem.ts";
 import { dispatchRows, fitsRows } from "./rows.ts";
 import { dispatchSimple } from "./simple.ts";
 import { MOST_PARTS } from "./tile.ts";
@@ -36,6 +36,8 @@ export function matmulInto(device: Device, call: MatmulCall): void {
     throw new TensorError("argument", "a product of so many rows takes them as they are");
   if (call.parts && !addsParts(device, problem, call.parts))
     throw new TensorError("argument", "such a product takes K as a whole");
+  if (call.aSums && (problem.layout !== "tn" || problem.batch > 1 || !sumsColumns(device, problem)))
+    throw new TensorError("argument", "such a product sums no columns of a");
   if (problem.m === 0 || problem.n === 0 || problem.batch === 0) return;
   const temporary: Tensor[] = [];
   const [a, b] = [aligned(problem.a, temporary), aligned(problem.b, temporary)];
@@ -101,6 +103,11 @@ export function addsParts(device: Device, problem: DenseShape, parts: readonly n
   );
 }
 
+/** Whether the kernel of a dense product `tn` sums the columns of a beside it. */
+export function sumsColumns(device: Device, problem: DenseShape): boolean {
+  return densePath(device, problem, "tn") === "tile";
+}
+
 /** Whether the kernel of a dense product of rows by a weight adds all that `finish` can ask for. */
 export function finishes(device: Device, problem: DenseShape): boolean {
   const path = densePath(device, problem);
@@ -119,7 +126,7 @@ export function prepares(device: Device, problem: DenseShape): boolean {
 
 type DenseShape = Pick<Problem, "m" | "n" | "k" | "b">;
 
-function densePath(device: Device, { m, n, k, b }: DenseShape, layout: "nt" | "nn" = "nt"): MatmulPath {
+function densePath(device: Device, { m, n, k, b }: DenseShape, layout: MatmulLayout = "nt"): MatmulPath {
   const dense = { aColumns: { column: 0, stride: k }, outColumns: { column: 0, stride: n } };
   return pathOf(device, { layout, m, n, k, b, batch: 1, block: K_BLOCK, ...dense });
 }

@@ -7,7 +7,7 @@ import type { Tensor } from "../../tensor.ts";
 import { addInto } from "../add-into.ts";
 import { defineOp, expectDType, type OpCase, type ReferenceArray, shapeError } from "../define.ts";
 import { addsParts, addsResidual, matmulInto } from "./dispatch.ts";
-import { columnSums, linear } from "./linear.ts";
+import { columnSums, linear, parameterGradients } from "./linear.ts";
 
 export interface SideBySideOptions {
   /** f32 [out], one for each weight. */
@@ -64,8 +64,7 @@ export const linearSideBySide = defineOp({
     const places = named(into, params);
     return [
       of.x ? inputGradient(x, weights, g) : undefined,
-      ...weightGradients(x, weights, g, of.weights, places.weights),
-      ...biasGradients(biases, g, of.biases, places.biases),
+      ...parameterGradientsOf({ x, weights, biases }, g, of, places),
       ...(residual ? [of.residual ? g : undefined] : []),
     ];
   },
@@ -151,53 +150,52 @@ function inputGradient(x: Tensor, weights: readonly Tensor[], g: Tensor): Tensor
   return out;
 }
 
-function weightGradients(
-  x: Tensor,
-  weights: readonly Tensor[],
+/** By weight, and by bias. */
+function parameterGradientsOf(
+  { x, weights, biases }: Omit<Layers, "residual">,
   g: Tensor,
-  needs: readonly boolean[],
-  into: readonly (Tensor | undefined)[],
+  needs: { readonly weights: readonly boolean[]; readonly biases: readonly boolean[] },
+  into: { readonly weights: readonly (Tensor | undefined)[]; readonly biases: readonly (Tensor | undefined)[] },
 ): (Tensor | undefined)[] {
-  const { device } = x;
-  const [k, n] = matrixShape(x);
-  const [, stride] = matrixShape(g);
-  const product = (out: Tensor, column: number): void =>
-    matmulInto(device, { layout: "tn", a: g, b: x, out, m: rowsOf(out), n, k, aColumns: { column, stride } });
-  if (!needs.includes(true)) return weights.map(() => undefined);
-  const own = into.includes(undefined) ? emptyAlike(weights) : [];
-  const gradients = weights.map((_, i) => into[i] ?? at(own, i));
-  using stack = needs.includes(false) ? undefined : stackOf(gradients);
-  if (stack) {
-    product(stack, 0);
-    return gradients;
-  }
-  let column = 0;
-  return gradients.map((gradient, i) => {
-    if (needs[i]) product(gradient, column);
-    column += rowsOf(gradient);
-    return needs[i] ? gradient : undefined;
-  });
+  const ofWeights = needs.weights.includes(true) ? placed(weights, into.weights) : [];
+  const ofBiases = needs.biases.includes(true) ? placed(biases, into.biases) : [];
+  using stack = needs.weights.includes(false) ? undefined : stackOf(ofWeights);
+  using biasStack = stackOf(ofBiases);
+  if (stack) parameterGradients(x, g, stack, biasStack);
+  else weightsApart(x, g, ofWeights, needs.weights);
+  if (ofBiases.length > 0 && !(stack && biasStack)) biasesApart(g, ofBiases, biasStack);
+  return [
+    ...weights.map((_, i) => (needs.weights[i] ? ofWeights[i] : undefined)),
+    ...biases.map((_, i) => (needs.biases[i] ? ofBiases[i] : undefined)),
+  ];
 }
 
-function biasGradients(
-  biases: readonly Tensor[],
-  g: Tensor,
-  needs: readonly boolean[],
-  into: readonly (Tensor | undefined)[],
-): (Tensor | undefined)[] {
-  if (!needs.includes(true)) return biases.map(() => undefined);
-  const { device } = g;
-  const own = into.includes(undefined) ? emptyAlike(biases) : [];
-  const gradients = biases.map((_, i) => into[i] ?? at(own, i));
-  using stack = stackOf(gradients);
-  using sums = columnSums(g, stack);
-  if (stack) return gradients.map((gradient, i) => (needs[i] ? gradient : undefined));
+/** Where gradients of tensors are put: where they are to be, or side by side as these. */
+function placed(tensors: readonly Tensor[], into: readonly (Tensor | undefined)[]): readonly Tensor[] {
+  const own = into.includes(undefined) ? emptyAlike(tensors) : [];
+  return tensors.map((_, i) => into[i] ?? at(own, i));
+}
+
+function weightsApart(x: Tensor, g: Tensor, gradients: readonly Tensor[], needs: readonly boolean[]): void {
+  const [k, n] = matrixShape(x);
+  const [, stride] = matrixShape(g);
+  let column = 0;
+  for (const [i, out] of gradients.entries()) {
+    const m = rowsOf(out);
+    if (needs[i]) matmulInto(x.device, { layout: "tn", a: g, b: x, out, m, n, k, aColumns: { column, stride } });
+    column += m;
+  }
+}
+
+function biasesApart(g: Tensor, gradients: readonly Tensor[], stack: Tensor | undefined): void {
+  const sums = columnSums(g, stack);
+  if (stack) return;
   let start = 0;
-  return gradients.map((gradient, i) => {
-    device.copyBytes(sums, start, gradient, 0, gradient.bytes);
+  for (const gradient of gradients) {
+    g.device.copyBytes(sums, start, gradient, 0, gradient.bytes);
     start += gradient.bytes;
-    return needs[i] ? gradient : undefined;
-  });
+  }
+  sums.dispose();
 }
 
 function sideBySideCase(

@@ -5,7 +5,7 @@ import { defineColumnSums, dispatchColumnSums } from "../column-sums.ts";
 import { defineOp, expectDType, type OpCase, shapeError } from "../define.ts";
 import { emptyLike } from "../fill.ts";
 import { K_BLOCK } from "./canonical.ts";
-import { matmulInto } from "./dispatch.ts";
+import { matmulInto, sumsColumns } from "./dispatch.ts";
 
 /**
  * `x weight^T + bias`: x f32 [rows, in], weight f32 or bf16 [out, in] (row-sharded or not), bias f32 [out]; gives f32 [rows, out].
@@ -42,11 +42,14 @@ export const linear = defineOp({
       matmulInto(device, { ...problem, ...offset, ...(bias ? { bias, biasStart: start } : {}) });
     }
   },
-  vjp: ({ inputs: [x, weight, bias], cotangents: [g], needs, into }) => [
-    needs[0] ? inputGradient(x, weight, g) : undefined,
-    needs[1] ? weightGradient(x, weight, g, into[1]) : undefined,
-    bias && needs[2] ? columnSums(g, into[2]) : undefined,
-  ],
+  vjp: ({ inputs: [x, weight, bias], cotangents: [g], needs, into }) => {
+    const dx = needs[0] ? inputGradient(x, weight, g) : undefined;
+    if (!needs[1]) return [dx, undefined, bias && needs[2] ? columnSums(g, into[2]) : undefined];
+    const gradient = into[1] ?? emptyLike(weight);
+    const biasGradient = bias && needs[2] ? (into[2] ?? x.device.empty(bias.shape)) : undefined;
+    parameterGradients(x, g, gradient, biasGradient);
+    return [dx, gradient, biasGradient];
+  },
   saves: { inputs: [0, 1] },
   reference: ([x, weight, bias]) => {
     const [rows, width] = matrixShape(x);
@@ -85,16 +88,17 @@ function inputGradient(x: Tensor, weight: Tensor, g: Tensor): Tensor {
   return out;
 }
 
-function weightGradient(x: Tensor, weight: Tensor, g: Tensor, into: Tensor | undefined): Tensor {
+/** Fills the gradients of a weight, which may be in shards, and of a bias, from the cotangent `g` of their outputs. */
+export function parameterGradients(x: Tensor, g: Tensor, gradient: Tensor, ofBias: Tensor | undefined): void {
   const { device } = x;
   const [k, n] = matrixShape(x);
-  const stride = rowsOf(weight);
-  const gradient = into ?? emptyLike(weight);
+  const stride = rowsOf(gradient);
+  const aSums = !gradient.shards && sumsColumns(device, { m: stride, n, k, b: x }) ? ofBias : undefined;
   for (const { start, tensor: out } of gradient.parts()) {
-    const problem = { layout: "tn", a: g, b: x, out, m: rowsOf(out), n, k } as const;
+    const problem = { layout: "tn", a: g, b: x, out, m: rowsOf(out), n, k, aSums } as const;
     matmulInto(device, { ...problem, aColumns: { column: start, stride } });
   }
-  return gradient;
+  if (ofBias && !aSums) columnSums(g, ofBias);
 }
 
 const columnSumsKernel = defineColumnSums({

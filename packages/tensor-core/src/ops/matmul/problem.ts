@@ -40,6 +40,8 @@ export interface MatmulCall {
   readonly prologue?: Prologue | undefined;
   /** K in parts of these lengths, each summed by itself and added from the last to the first; for products that `addsParts` says can. */
   readonly parts?: readonly number[] | undefined;
+  /** f32 [m]: takes the sums over k of a's columns, in the order of the product's; for products `tn` that `sumsColumns` says can. */
+  readonly aSums?: Tensor | undefined;
 }
 
 export interface ColumnRange {
@@ -68,6 +70,7 @@ export interface Problem {
   readonly finish: Finish;
   readonly prologue: Prologue | undefined;
   readonly parts: readonly number[] | undefined;
+  readonly aSums: Tensor | undefined;
 }
 
 /** What a kernel is chosen by. */
@@ -119,7 +122,7 @@ export function scaleUniformsOf({ b, scales }: Problem): number[] {
 
 /** The problem of a call. Throws `shape`, `dtype` or `argument`. */
 export function checked(call: MatmulCall): Problem {
-  const { layout, a, b, scales, out, m, n, k, batch = 1, finish = {}, prologue, parts } = call;
+  const { layout, a, b, scales, out, m, n, k, batch = 1, finish = {}, prologue, parts, aSums } = call;
   const { bias, biasStart = 0, accumulate = false, block = K_BLOCK } = call;
   const aWidth = layout === "tn" ? m : k;
   const aColumns = call.aColumns ?? { column: 0, stride: aWidth };
@@ -148,6 +151,6 @@ export function checked(call: MatmulCall): Problem {
   if (!fits(out, m, outColumns, outWidth)) fail("shape", `out does not fit: ${out}`);
   const initial = (accumulate ? FROM_OUT : 0) + (bias ? FROM_BIAS : 0) + (finish.residual ? PLUS_RESIDUAL : 0);
   if (finish.gate && initial !== 0) fail("argument", "a gate is of products alone");
-  const more = { aColumns, outColumns, prologue, parts };
+  const more = { aColumns, outColumns, prologue, parts, aSums };
   return { layout, a, b, scales, out, bias, biasStart, batch, m, n, k, ...more, block, initial, finish };
 }

@@ -83,7 +83,7 @@ function inStrides({ width, pieces }: Shape, bf16: boolean): Operands {
   };
 }
 
-const kernel = defineKernel((width: 2 | 4, pieces: number, storage: Storage) => {
+const kernel = defineKernel((width: 2 | 4, pieces: number, storage: Storage, sums: boolean) => {
   const shape: Shape = { width, pieces };
   const columns = columnsOf(shape);
   const operands = storage === "groups" ? inGroups(shape) : inStrides(shape, storage === "strides/bf16");
@@ -95,9 +95,9 @@ const kernel = defineKernel((width: 2 | 4, pieces: number, storage: Storage) => 
   const rowOf = (i: number) => `subgroupBroadcast(rows.${"xyzw"[i % 4]}, ${i >> 2}u)`;
   const each = (piece: (c: number) => string) => range(width).map(piece).join(", ");
   return {
-    name: `matmul_tile/${columns}${storage === "groups" ? "" : `/${storage}`}`,
+    name: `matmul_tile/${columns}${storage === "groups" ? "" : `/${storage}`}${sums ? "/sums" : ""}`,
     reads: { ...operands.reads, bias: "f32", ...finishing.reads },
-    writes: { out: "f32" },
+    writes: { out: "f32", ...(sums ? { aSums: "f32" as const } : {}) },
     uniforms: { ...problemUniforms, steps: "u32", end0: "u32", end1: "u32", ...operands.uniforms },
     subgroups: true,
     code: /* wgsl */ `${operands.helpers}${finishing.code}
@@ -119,6 +119,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     ${tile.map(({ j, at }) => `total[${at}] += bias${j};`).join(" ")}
   }
   ${tile.map(({ sum }) => `var ${sum} = ${vector}();`).join(" ")}
+  ${sums ? "var rowSums = vec4f(); var ofBlock = vec4f();" : ""}
   for (var step = 0u; step < P.steps; step++) {
     var first = step * P.block;
     var end = min(P.k, first + P.block);
@@ -128,11 +129,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       end = select(select(P.k, P.end1, part == 1u), P.end0, part == 0u);
     }
     for (var k = first; k < end; k++) {
-      ${operands.load}
+      ${operands.load}${sums ? "\n      ofBlock += rows;" : ""}
       ${tile.map(({ i, j, sum }) => `${sum} = fma(${vector}(${rowOf(i)}), b${j}, ${sum});`).join("\n      ")}
     }
-    ${tile.map(({ sum, at }) => `total[${at}] += ${sum}; ${sum} = ${vector}();`).join("\n    ")}
+    ${tile.map(({ sum, at }) => `total[${at}] += ${sum}; ${sum} = ${vector}();`).join("\n    ")}${sums ? "\n    rowSums += ofBlock; ofBlock = vec4f();" : ""}
   }
+  ${sums ? `for (var i = 0u; group.x == 0u && i < 4u && firstRow + lane * 4u + i < P.m; i++) { aSums[firstRow + lane * 4u + i] = rowSums[i]; }` : ""}
   for (var i = 0u; i < pieceCount; i++) {
     let piece = (i % ${pieces}u) * ${pieceColumns}u;
     let column = firstColumn + piece;
@@ -171,14 +173,14 @@ export function dispatchStridedTile(device: Device, problem: Problem): void {
 }
 
 function dispatch(device: Device, problem: Problem, storage: Storage, uniforms: readonly number[]): void {
-  const { batch, m, n, k, block, parts } = problem;
+  const { batch, m, n, k, block, parts, aSums } = problem;
   const shape = shapeFor(n);
   const { reads, writes } = bindingsOf(problem);
   const [end0 = 0, second = 0] = parts ?? [];
   const steps = parts?.length ?? Math.ceil(k / block);
-  device.dispatch(kernel(shape.width, shape.pieces, storage), {
+  device.dispatch(kernel(shape.width, shape.pieces, storage, aSums !== undefined), {
     reads: [...reads, ...finishCall(problem).reads],
-    writes,
+    writes: aSums ? [...writes, aSums] : writes,
     uniforms: [...uniformsOf(problem), steps, end0, end0 + second, ...uniforms],
     groups: [Math.ceil(n / columnsOf(shape)), Math.ceil(m / ROWS), batch],
   });
