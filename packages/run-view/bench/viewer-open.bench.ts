@@ -1,19 +1,23 @@
 /**
- * What a viewer with open pages costs a training on the same machine. The same steps of the same run are trained twice; a viewer is there both
- * times, but in every other step it is stopped by a signal: in the odd steps of one training and in the even ones of the other. So each step is
- * timed with and without it, and what the machine itself drifts by from training to training leaves the difference of neighboring steps.
+ * What a viewer with open pages costs a training on the same machine. The same steps of the same run are trained twice; viewers with open pages are
+ * there both times, but are shown only every other step, when it has ended: the even ones of one training and the odd ones of the other, whose
+ * successors are trained while the viewers read them and pages are asked for again. So each step is timed with and without that, and what the machine
+ * itself drifts by from training to training leaves the difference of neighboring steps.
+ * One viewer costs less than the same step differs by from one time to the other. So VIEWERS (5) are open at once, and what they cost together is
+ * divided by their number: no less than what one costs, as each finds less that is idle than one alone would.
  * Steps are the cheapest for each episode that there are (nano), so that this is the dearest case for the viewer.
  * Prints `{ name, rows: [{ case, unit, ours, correct }] }`, medians over neighbors and their 95 % interval by ranks; `correct`: all trainings
  * wrote the same bytes, and the pages were asked for again after the steps. ROUNDS (2, a pair of trainings each) and STEPS (40) may be set.
  */
 import type { ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { appendFileSync, cpSync, linkSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ended, iapo, startViewer } from "./program.ts";
 
+const VIEWERS = Number(process.env.VIEWERS ?? 5);
 const ROUNDS = Number(process.env.ROUNDS ?? 2);
 const STEPS = Number(process.env.STEPS ?? 40);
 /** Both follow the run: what they show is asked for again after each step, as a browser does. */
@@ -21,7 +25,7 @@ const pages = ["/", "/curves?run=run"];
 
 const folder = mkdtempSync(join(tmpdir(), "iapo-viewer-open-"));
 
-/** Of one training: seconds of each step but the first, by the clock and of its processor time, and the viewer's processor time and requests. */
+/** Of one training: seconds of each step but the first, by the clock and of its processor time, and processor time and requests of a viewer. */
 interface Timed {
   readonly wall: readonly number[];
   readonly processor: readonly number[];
@@ -45,12 +49,12 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** Percent that an open viewer adds, by each two neighboring steps of a pair of trainings. */
+/** Percent that the viewers add, by each two neighboring steps of a pair of trainings. */
 function more(what: "wall" | "processor") {
   return ([odd, even]: readonly [Timed, Timed]): number[] => {
     const ratios = odd[what].map((seconds, i) => Math.log(seconds / (even[what][i] ?? Number.NaN)));
     return Array.from({ length: ratios.length >> 1 }, (_, i) => {
-      // The viewer is there in one of the two steps of the first training, and in the other one of the second.
+      // They are there in one of the two steps of the first training, and in the other one of the second.
       const difference = (ratios[2 * i] ?? Number.NaN) - (ratios[2 * i + 1] ?? Number.NaN);
       return 100 * Math.expm1(isOpenAt(2 * i, 1) ? difference / 2 : -difference / 2);
     });
@@ -74,26 +78,27 @@ function rowsOf(rounds: readonly (readonly [Timed, Timed])[]): object[] {
     const name = what === "wall" ? "a step by the clock" : "a step's processor time";
     return [
       row(name, "s", median(trainings.flatMap((training) => training[what]))),
-      row("  more with a viewer open", "%", median(differences)),
-      row("  interval, from", "%", low),
-      row("  interval, to", "%", high),
+      row(`  more with ${VIEWERS} viewers open`, "%", median(differences)),
+      row("  more with a viewer open", "%", median(differences) / VIEWERS),
+      row("  interval, from", "%", low / VIEWERS),
+      row("  interval, to", "%", high / VIEWERS),
     ];
   });
   const viewer = trainings.flatMap((training, i) => training.viewer.filter((_, step) => isOpenAt(step, 1 - (i % 2))));
-  return [...compared, row("the viewer's processor time in a step in which it is open", "s", median(viewer))];
+  return [...compared, row("a viewer's processor time for a step", "s", median(viewer))];
 }
 
-/** Whether the viewer of the training with this parity is open in a timed step. */
+/** Whether viewers of the training with this parity have a step to read in a timed step. */
 function isOpenAt(step: number, parity: number): boolean {
   return step % 2 === parity;
 }
 
-/** Goes on with a copy of the run by `STEPS` steps, with a viewer in every other one. */
+/** Goes on with a copy of the run by `STEPS` steps, of which viewers are shown every other one. */
 async function training(begun: string, parity: number): Promise<Timed> {
-  const shown = mkdtempSync(join(folder, "shown-"));
-  const directory = join(shown, "run");
-  cpSync(begun, directory, { recursive: true });
-  const viewer = await openViewer(shown);
+  const room = mkdtempSync(join(folder, "training-"));
+  const [directory, shown] = [join(room, "run"), join(room, "shown")];
+  for (const copy of [directory, join(shown, "run")]) cpSync(begun, copy, { recursive: true });
+  const viewers = await Promise.all(Array.from({ length: VIEWERS }, () => openViewer(shown)));
   const child = iapo(["train", "--resume", directory, "--set", `grpo.steps=${STEPS + 1}`]);
   const end = ended(child);
   const steps = join(directory, "steps");
@@ -104,27 +109,37 @@ async function training(begun: string, parity: number): Promise<Timed> {
   while (!isOver) {
     if (timedSteps(directory) - 1 > processorAt.length) {
       processorAt.push(processorSeconds(child));
-      viewerAt.push(viewer.seconds());
-      viewer.show(isOpenAt(processorAt.length - 1, parity));
+      viewerAt.push(viewers.reduce((sum, viewer) => sum + viewer.seconds(), 0) / VIEWERS);
+      if (isOpenAt(processorAt.length - 1, parity)) showLast(directory, join(shown, "run"));
     }
     await sleep(20);
   }
   await end;
-  const { requests } = viewer;
-  await viewer.close();
+  await Promise.all(viewers.map((viewer) => viewer.close()));
   const files = finished(steps);
   const written = files.slice(1).map((name) => statSync(join(steps, name), { bigint: true }).mtimeNs);
   const hash = createHash("sha256");
   for (const name of files) hash.update(readFileSync(join(steps, name)));
-  rmSync(shown, { recursive: true });
+  rmSync(room, { recursive: true });
   const between = (values: readonly number[]): number[] => values.slice(1).map((value, i) => value - (values[i] ?? 0));
   return {
     wall: between(written.map((at) => Number(at) / 1e9)),
     processor: between(processorAt),
     viewer: between(viewerAt),
-    requests: requests(),
+    requests: Math.min(...viewers.map((viewer) => viewer.requests())),
     hash: hash.digest("hex"),
   };
+}
+
+/** The last step and its times, and who trains: as if it were the run itself. */
+function showLast(directory: string, shown: string): void {
+  for (const name of readdirSync(directory).filter((name) => name.endsWith(".lock")))
+    cpSync(join(directory, name), join(shown, name));
+  // No checkpoint holds it yet, which its name says.
+  const last = readdirSync(join(directory, "steps")).sort().at(-1) ?? "";
+  linkSync(join(directory, "steps", last), join(shown, "steps", last));
+  const [line] = readFileSync(join(directory, "timings.jsonl"), "utf8").trimEnd().split("\n").slice(-1);
+  appendFileSync(join(shown, "timings.jsonl"), `${line}\n`);
 }
 
 /** A step's line is written when all of it is done. */
@@ -132,7 +147,7 @@ function timedSteps(directory: string): number {
   return readFileSync(join(directory, "timings.jsonl"), "utf8").split("\n").length - 1;
 }
 
-/** Step files, published or not. */
+/** Step files that a checkpoint holds. */
 function finished(steps: string): string[] {
   return readdirSync(steps)
     .filter((name) => /^step-\d+\.jsonl/.test(name) && !name.endsWith(".partial"))
@@ -159,11 +174,7 @@ async function openViewer(shown: string) {
   return {
     seconds: () => processorSeconds(child),
     requests: () => requests,
-    show(isOpen: boolean) {
-      child.kill(isOpen ? "SIGCONT" : "SIGSTOP");
-    },
     async close() {
-      child.kill("SIGCONT");
       stop.abort();
       await left;
       child.kill("SIGINT");
