@@ -34,8 +34,7 @@ export const bounds: Readonly<Record<string, Bound>> = {
   "matmul_few_rows/1/16x8": oneRow,
   "matmul_few_rows/1/bf16/16x8": oneRow,
   "matmul_few_rows/1/bf16/16x8/lowRank": oneRow,
-  // 144 before dispatches were cut into parts; the driver tells 6 subgroups a SIMD for both.
-  "attention_forward/workgroup/columns2": { registers: 192, multiplyAdds: 0.7 },
+  "attention_forward/workgroup/columns2": { registers: 156, multiplyAdds: 0.7 },
   "attention_gradient/workgroup/columns2": { registers: 168, multiplyAdds: 0.6 },
   // Frozen weights in eight bits: widening takes a part of the instructions.
   "matmul_panels/nt/int8/128x64": { registers: 120, multiplyAdds: 0.78 },

@@ -1,4 +1,4 @@
-// Forward kernel for real GPUs: tiles in workgroup memory, no subgroups; under 12 KiB, so that any WebGPU device can run it.
+// Forward kernel for real GPUs: tiles in workgroup memory, no subgroups; under 8 KiB, so that a card runs many workgroups at once.
 import { defineKernel } from "../../submit/kernel.ts";
 import { forwardBindings, forwardWgsl } from "./forward-wgsl.ts";
 import { times } from "./text.ts";
@@ -23,8 +23,6 @@ export const workgroupForward = defineKernel((columns: number) => {
     name: `attention_forward/workgroup/columns${columns}`,
     ...forwardBindings,
     code: `${tableWgsl}${forwardWgsl}${stagingWgsl}
-var<workgroup> tops: array<vec4f, ${THREADS}>;
-
 @compute @workgroup_size(${THREADS})
 fn main(@builtin(workgroup_id) own: vec3u, @builtin(local_invocation_index) thread: u32) {
   let group = vec3u(own.x + P.groupsBefore, own.yz);
@@ -43,15 +41,16 @@ ${scoreText({
   other: "k[(keyRow(s, min(block + j, range.end - 1u)) * P.kvHeads + group.z) * P.dim4 + column]",
 })}
 ${rowText((r) => times(4, (j) => `    s${r}_${j} = select(NONE, s${r}_${j} * P.scale, block + across + ${j * ACROSS}u < limit${r});`))}
-    tops[thread] = ${fourRows((r) => `max(max(s${r}_0, s${r}_1), max(s${r}_2, s${r}_3))`)};
+    workgroupBarrier(); // nobody reads the chunk any more
+    owns[thread] = ${fourRows((r) => `max(max(s${r}_0, s${r}_1), max(s${r}_2, s${r}_3))`)};
     workgroupBarrier();
     var blockTop = vec4f(NONE);
-    for (var i = 0u; i < ${ACROSS}u; i++) { blockTop = max(blockTop, tops[down * ${ACROSS}u + i]); }
-${times(4, (j) => `    weights[(across + ${j * ACROSS}u) * 4u + down] = ${fourRows((r) => `weight(s${r}_${j}, blockTop.${component[r]})`)};`)}
+    for (var i = 0u; i < ${ACROSS}u; i++) { blockTop = max(blockTop, owns[down * ${ACROSS}u + i]); }
+${times(4, (j) => `    others[(across + ${j * ACROSS}u) * 4u + down] = ${fourRows((r) => `weight(s${r}_${j}, blockTop.${component[r]})`)};`)}
     workgroupBarrier();
     let count = min(${OTHERS}u, range.end - block);
     var blockSum = vec4f();
-    for (var j = 0u; j < count; j++) { blockSum += weights[j * 4u + down]; }
+    for (var j = 0u; j < count; j++) { blockSum += others[j * 4u + down]; }
 ${rowText((r) => columnText((c) => `    var p${r}_${c} = vec4f();`))}
 ${accumulateText("p", columns, "v", "(keyRow(s, block + j) * P.kvHeads + group.z) * P.dim4", "count")}
 ${rowText(

@@ -46,11 +46,12 @@ ${scoreText({
 ${cells((r, j) => `        e${r}_${j} = s${r}_${j}; s${r}_${j} = 0.0;`)}
       }
     }
+    workgroupBarrier(); // nobody reads the chunk any more
 ${times(
   4,
   (j) => `    { let j = min(at + across + ${j * ACROSS}u, walk.end - 1u);
     let other = otherRow(walk, otherIndex(walk, j), j);
-    weights[(across + ${j * ACROSS}u) * 4u + down] = ${fourRows((r) => `weightOf(s${r}_${j}, e${r}_${j}, own${r}, other)`)}; }`,
+    others[(across + ${j * ACROSS}u) * 4u + down] = ${fourRows((r) => `weightOf(s${r}_${j}, e${r}_${j}, own${r}, other)`)}; }`,
 )}
     workgroupBarrier();
 ${accumulateText("o", columns, "m", "otherIndex(walk, at + j) * P.dim4", `min(${OTHERS}u, walk.end - at)`)}

@@ -18,9 +18,8 @@ const PITCH = CHUNK + 1;
 export const component: readonly string[] = ["x", "y", "z", "w"];
 
 export const stagingWgsl = /* wgsl */ `
-var<workgroup> ownChunk: array<vec4f, ${ROWS * PITCH}>;
-var<workgroup> otherChunk: array<vec4f, ${OTHERS * PITCH}>;
-var<workgroup> weights: array<vec4f, ${OTHERS * 4}>; // [other][4 rows]
+var<workgroup> owns: array<vec4f, ${ROWS * PITCH}>; // a chunk of the tile's rows, then whatever its user keeps there
+var<workgroup> others: array<vec4f, ${OTHERS * PITCH}>; // a chunk of them while they are scored, then their weights [other][4 rows]
 `;
 
 /** `make(row)` for the thread's four rows, as a vec4. */
@@ -47,15 +46,15 @@ export function scoreText({ own, other }: Source): string {
         let i = thread / ${CHUNK}u;
         let inside = chunk + d < P.dim4;
         let column = min(chunk + d, P.dim4 - 1u);
-        ownChunk[i * ${PITCH}u + d] = select(vec4f(), ${own}, inside);
+        owns[i * ${PITCH}u + d] = select(vec4f(), ${own}, inside);
         for (var j = i; j < ${OTHERS}u; j += ${THREADS / CHUNK}u) {
-          otherChunk[j * ${PITCH}u + d] = select(vec4f(), ${other}, inside);
+          others[j * ${PITCH}u + d] = select(vec4f(), ${other}, inside);
         }
       }
       workgroupBarrier();
       for (var d = 0u; d < ${CHUNK}u; d++) {
-${times(4, (r) => `        let x${r} = ownChunk[(down * 4u + ${r}u) * ${PITCH}u + d];`)}
-${times(4, (j) => `        let y${j} = otherChunk[(across + ${j * ACROSS}u) * ${PITCH}u + d];`)}
+${times(4, (r) => `        let x${r} = owns[(down * 4u + ${r}u) * ${PITCH}u + d];`)}
+${times(4, (j) => `        let y${j} = others[(across + ${j * ACROSS}u) * ${PITCH}u + d];`)}
 ${times(4, (r) => times(4, (j) => `        ${dot4(`s${r}_${j}`, `y${j}`, `x${r}`)}`))}
       }
     }`;
@@ -66,7 +65,7 @@ export function accumulateText(name: string, columns: number, source: string, at
   return `
     for (var j = 0u; j < ${count}; j++) {
       let start = ${at};
-      let w = weights[j * 4u + down];
+      let w = others[j * 4u + down];
 ${times(
   columns,
   (c) => `      { let value = ${source}[start + min(across + ${c * ACROSS}u, P.dim4 - 1u)];
