@@ -109,14 +109,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   ${operands.find}
   let outAt = group.z * P.m * P.outStride + P.outColumn + firstRow * P.outStride + firstColumn;
   var total: array<${vector}, ${ROWS * pieces}>;
-  for (var i = 0u; (P.initial & ${FROM_OUT}u) != 0u && i < pieceCount; i++) {
-    let at = outAt + (i / ${pieces}u) * P.outStride + (i % ${pieces}u) * ${pieceColumns}u;
-    total[i] = ${vector}(${each((c) => `out[at + ${c}u]`)});
-  }
+  ${parts.map((j) => `var bias${j} = ${vector}();`).join(" ")}
   if ((P.initial & ${FROM_BIAS}u) != 0u) {
     let biasAt = P.biasStart + firstColumn;
-    ${parts.map((j) => `let bias${j} = ${vector}(${each((c) => `bias[biasAt + ${j * pieceColumns + c}u]`)});`).join("\n    ")}
-    ${tile.map(({ j, at }) => `total[${at}] += bias${j};`).join(" ")}
+    ${parts.map((j) => `bias${j} = ${vector}(${each((c) => `bias[biasAt + ${j * pieceColumns + c}u]`)});`).join("\n    ")}
+  }
+  for (var i = 0u; P.initial != 0u && i < pieceCount; i++) {
+    let piece = i % ${pieces}u;
+    let at = outAt + (i / ${pieces}u) * P.outStride + piece * ${pieceColumns}u;
+    var value = ${vector}();
+    if ((P.initial & ${FROM_OUT}u) != 0u) { value = ${vector}(${each((c) => `out[at + ${c}u]`)}); }
+    if ((P.initial & ${FROM_BIAS}u) != 0u) { value += ${parts.slice(1).reduce((other, j) => `select(${other}, bias${j}, piece == ${j}u)`, "bias0")}; }
+    total[i] = value;
   }
   ${tile.map(({ sum }) => `var ${sum} = ${vector}();`).join(" ")}
   ${sums ? "var rowSums = vec4f(); var ofBlock = vec4f();" : ""}
