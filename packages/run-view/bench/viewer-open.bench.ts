@@ -106,16 +106,20 @@ async function training(begun: string, parity: number): Promise<Timed> {
   const viewerAt: number[] = [];
   let isOver = false;
   void end.finally(() => (isOver = true)).catch(() => {});
-  while (!isOver) {
-    if (timedSteps(directory) - 1 > processorAt.length) {
-      processorAt.push(processorSeconds(child));
-      viewerAt.push(viewers.reduce((sum, viewer) => sum + viewer.seconds(), 0) / VIEWERS);
-      if (isOpenAt(processorAt.length - 1, parity)) showLast(directory, join(shown, "run"));
+  try {
+    while (!isOver) {
+      if (timedSteps(directory) - 1 > processorAt.length) {
+        processorAt.push(processorSeconds(child));
+        viewerAt.push(viewers.reduce((sum, viewer) => sum + viewer.seconds(), 0) / VIEWERS);
+        if (isOpenAt(processorAt.length - 1, parity)) showLast(directory, join(shown, "run"));
+      }
+      await sleep(20);
     }
-    await sleep(20);
+    await end;
+  } finally {
+    child.kill("SIGKILL"); // it goes on where something here has failed
+    await Promise.all(viewers.map((viewer) => viewer.close()));
   }
-  await end;
-  await Promise.all(viewers.map((viewer) => viewer.close()));
   const files = finished(steps);
   const written = files.slice(1).map((name) => statSync(join(steps, name), { bigint: true }).mtimeNs);
   const hash = createHash("sha256");
