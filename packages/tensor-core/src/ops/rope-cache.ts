@@ -5,10 +5,10 @@ import { TensorError } from "../error.ts";
 import { defineKernel } from "../submit/kernel.ts";
 import type { Tensor } from "../tensor.ts";
 import { turnedWgsl } from "./rope.ts";
+import { sideBySideWgsl } from "./rope-heads.ts";
 import { expectDistinct, type RowIndex } from "./row-index.ts";
-import { grid, perItemHead } from "./wgsl.ts";
+import { grid } from "./wgsl.ts";
 
-// A thread per pair of a head's elements.
 const kernel = defineKernel((wide: boolean) => {
   const V = wide ? "vec4f" : "f32";
   return {
@@ -16,14 +16,7 @@ const kernel = defineKernel((wide: boolean) => {
     reads: { x: V, cosines: V, sines: V, words: "u32" },
     writes: { queries: V, keys: V, values: V },
     uniforms: { items: "u32", half: "u32", heads: "u32", kvHeads: "u32" },
-    code: `${turnedWgsl(V)}${perItemHead}
-  if (i >= P.items) { return; }
-  let perRow = P.heads + 2u * P.kvHeads;
-  let place = i / P.half; // over rows and heads
-  let j = i - place * P.half;
-  let row = place / perRow;
-  let head = place - row * perRow;
-  let source = place * 2u * P.half + j;
+    code: `${turnedWgsl(V)}${sideBySideWgsl}
   let first = x[source];
   let second = x[source + P.half];
   if (head >= P.heads + P.kvHeads) {

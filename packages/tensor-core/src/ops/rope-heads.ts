@@ -15,15 +15,18 @@ export interface HeadCounts {
   readonly kvHeads: number;
 }
 
-/** A thread per pair of a head's elements: its `head`, its places `source` side by side and `at` among its own kind, and its angle's `c` and `s`. */
-const placesWgsl = (direction: "" | "-"): string => `${perItemHead}
+/** A thread per pair of a head's elements, of rows that have queries, keys and values side by side: its `row`, its `head`, and its place, `source`. */
+export const sideBySideWgsl = /* wgsl */ `${perItemHead}
   if (i >= P.items) { return; }
   let perRow = P.heads + 2u * P.kvHeads;
   let place = i / P.half; // over rows and heads
   let j = i - place * P.half;
   let row = place / perRow;
   let head = place - row * perRow;
-  let source = place * 2u * P.half + j;
+  let source = place * 2u * P.half + j;`;
+
+/** A thread's places: `source` side by side and `at` among its own kind, and its angle's `c` and `s`. */
+const placesWgsl = (direction: "" | "-"): string => `${sideBySideWgsl}
   let isQuery = head < P.heads;
   let isValue = head >= P.heads + P.kvHeads;
   let own = select(select(head - P.heads, head - P.heads - P.kvHeads, isValue), head, isQuery);
