@@ -34,7 +34,7 @@ interface Row extends PrintedRow {
 
 /** The commit that last changed a source; "+" where sources differ from it. */
 function commitOfSources(): string {
-  const sources = ["packages/*/src", "apps/trainer/src"];
+  const sources = [":(glob)packages/*/src/**", "apps/trainer/src"];
   const git = (...args: string[]): string => execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
   return git("log", "-1", "--format=%H", "--", ...sources) + (git("status", "--porcelain", "--", ...sources) && "+");
 }
