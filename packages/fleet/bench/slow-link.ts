@@ -5,18 +5,25 @@ import { connect, createServer, type Socket } from "node:net";
 const [fromHost = "", fromPort = "", toHost = "", toPort = ""] = process.argv.slice(2);
 const [DELAY, LOSS, RETRANSMISSION] = [20, 0.01, 200];
 
-/** In order, as TCP gives them. */
+/** In order, as TCP gives them: one timer for all, as two of different lengths may end in either order. */
 function link(from: Socket, to: Socket): void {
-  let free = 0; // no piece overtakes another
+  const waiting: { readonly piece: Buffer; readonly at: number }[] = [];
+  let isOver = false;
+  const give = (): void => {
+    while (waiting[0] && waiting[0].at <= performance.now()) to.write(waiting.shift()?.piece ?? "");
+    if (waiting[0]) setTimeout(give, Math.max(1, waiting[0].at - performance.now()));
+    else if (isOver) to.destroy();
+  };
   from.on("data", (piece) => {
     const late = Math.random() < LOSS ? DELAY + RETRANSMISSION : DELAY;
-    free = Math.max(free, performance.now() + late);
-    setTimeout(() => to.writable && to.write(piece), free - performance.now());
+    const at = Math.max(waiting.at(-1)?.at ?? 0, performance.now() + late); // no piece overtakes another
+    waiting.push({ piece, at });
+    if (waiting.length === 1) setTimeout(give, late);
   });
-  const end = (): void => {
-    setTimeout(() => to.destroy(), Math.max(0, free - performance.now()) + 1);
-  };
-  from.on("close", end);
+  from.on("close", () => {
+    isOver = true;
+    if (waiting.length === 0) to.destroy();
+  });
   from.on("error", () => {});
 }
 
