@@ -16,7 +16,7 @@ interface ArrayType<A extends NumberArray> {
 /** A codec between base64 text and a typed array. Assumes a little-endian machine, as every WebGPU host is. */
 function base64Array<A extends NumberArray>(type: ArrayType<A>): z.ZodCodec<z.ZodBase64, z.ZodType<A, A>> {
   return z.codec(
-    z.base64(),
+    z.base64({ abort: true }), // else the checks of objects around it would run, with the text in the array's place
     z.custom<A>((value) => value instanceof (type as unknown as abstract new () => A), {
       error: `expected ${type.name}`,
     }),

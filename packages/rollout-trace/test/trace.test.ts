@@ -125,6 +125,25 @@ describe("trace schema", () => {
     expect(traceSchema.safeParse(json).success).toBe(false);
   });
 
+  test("a foreign value at any place is refused by an issue or kept, and nothing else is thrown", async () => {
+    const whole = JSON.stringify(z.encode(traceSchema, await exampleTrace()));
+    const values = ["", "$", "AAAA", "A", -1, 0.5, 1e300, null, true, [], {}, [[]], "constructor"];
+    const places = (value: unknown): (string | number)[][] =>
+      typeof value === "object" && value !== null
+        ? Object.entries(value).flatMap(([key, inner]) => [[key], ...places(inner).map((rest) => [key, ...rest])])
+        : [];
+    let refused = 0;
+    for (const place of places(JSON.parse(whole))) {
+      for (const value of values) {
+        const json = JSON.parse(whole);
+        const holder = place.slice(0, -1).reduce((inner, key) => inner[key], json);
+        holder[place.at(-1) ?? ""] = value;
+        if (!traceSchema.safeParse(json).success) refused += 1; // a TypeError of a later check would be thrown
+      }
+    }
+    expect(refused).toBeGreaterThan(300);
+  });
+
   test("a task's content is plain data of any shape, not too deep", async () => {
     const { task } = await exampleTrace();
     const deep = (levels: number): unknown => JSON.parse(`${"[".repeat(levels)}${"]".repeat(levels)}`);
