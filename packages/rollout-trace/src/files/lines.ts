@@ -7,6 +7,7 @@ import { TraceError } from "../error.ts";
 const maximumLineBytes = 64 * 2 ** 20;
 
 const newline = 0x0a;
+const utf8 = new TextDecoder("utf-8", { fatal: true });
 const suffixLength = ',"crc32":"00000000"}'.length;
 
 export type SealedLine = { readonly line: Buffer; readonly checksum: number };
@@ -43,7 +44,7 @@ export function openLine(line: Buffer, previous: number): { readonly record: unk
   const checksum = checkLine(line, previous);
   const body = bodyOf(line);
   try {
-    return { record: JSON.parse(`${new TextDecoder("utf-8", { fatal: true }).decode(body)}}`), checksum };
+    return { record: JSON.parse(`${utf8.decode(body)}}`), checksum };
   } catch (cause) {
     throw new TraceError("corrupt", "the line is no JSON in UTF-8", { cause });
   }

@@ -55,8 +55,10 @@ export function unpackSample(step: number, group: StoredGroup, sample: StoredSam
   const blocks = [...group.blocks, ...sample.blocks];
   const [opening, ...later] = sample.turns;
   const turns = [addPrompt(opening!, group.prompt), ...later];
-  const stray = turns.flatMap((turn) => [...turn.blocks]).find((block) => block < -1 || block >= blocks.length);
-  if (stray !== undefined) throw new TraceError("invalid", `a turn points to block ${stray} of ${blocks.length}`);
+  for (const turn of turns) {
+    const stray = turn.blocks.find((block) => block < -1 || block >= blocks.length);
+    if (stray !== undefined) throw new TraceError("invalid", `a turn points to block ${stray} of ${blocks.length}`);
+  }
   return {
     version: traceVersion,
     step,
