@@ -15,8 +15,8 @@ import {
   tokenBias,
 } from "../src/index.ts";
 import { fill } from "../src/ops/fill.ts";
+import { blockStates, mergeStates } from "../src/ops/head/block-states.ts";
 import { inverseTemperature } from "../src/ops/head/log-probs.ts";
-import { blockStates, mergeStates } from "../src/ops/head/softmax-state.ts";
 import { thresholdsOf } from "../src/ops/sampling/threshold.ts";
 import { normal, seededRandom } from "../src/testing/index.ts";
 import { deviceKinds } from "./support/devices.ts";

@@ -6,9 +6,9 @@ import { defineKernel } from "../../submit/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
 import { fill } from "../fill.ts";
 import { grid, perItemHead, THREADS } from "../wgsl.ts";
+import type { LogitSlice } from "./block-states.ts";
 import { headGradients } from "./gradient-sweep.ts";
 import type { GroupedPairs } from "./pairs.ts";
-import type { LogitSlice } from "./softmax-state.ts";
 
 const coefficientKernel = defineKernel(() => ({
   name: "head_coefficients",

@@ -6,8 +6,9 @@ import type { Tensor } from "../../tensor.ts";
 import { nonFiniteScalarWgsl, notANumberWgsl } from "../non-finite-wgsl.ts";
 import { grid, perItemHead } from "../wgsl.ts";
 import { bannedWgsl } from "./banned.ts";
+import type { LogitSlice } from "./block-states.ts";
 import type { DivergenceDirection } from "./params.ts";
-import { type LogitSlice, VOCABULARY_BLOCK } from "./softmax-state.ts";
+import { VOCABULARY_BLOCK } from "./softmax-state.ts";
 
 const probabilityWgsl = /* wgsl */ `
 fn probability(log_p: f32) -> f32 { return select(exp(max(log_p, -87.0)), 0.0, log_p < -87.0); }`;

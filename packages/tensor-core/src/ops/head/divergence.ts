@@ -8,6 +8,7 @@ import { defineOp, expectDType, shapeError } from "../define.ts";
 import { fill } from "../fill.ts";
 import { reshape } from "../reshape.ts";
 import { bannedMask, checkBannedIds } from "./banned.ts";
+import { blockStates, type LogitSlice, mergeStates } from "./block-states.ts";
 import { divergenceCases } from "./divergence-cases.ts";
 import { addDivergence, divergenceGradient, type LogitPair } from "./divergence-kernels.ts";
 import { divergenceReference } from "./divergence-reference.ts";
@@ -17,7 +18,6 @@ import { groupPairs } from "./pairs.ts";
 import type { DivergenceOptions } from "./params.ts";
 import { readRows } from "./row-slice.ts";
 import { chunkOf, forEachSlice, type RowChunk, rowChunks, sliceLogits, sliceStride } from "./slices.ts";
-import { blockStates, type LogitSlice, mergeStates } from "./softmax-state.ts";
 import { finishPairs } from "./targets.ts";
 
 /**

@@ -5,9 +5,9 @@ import type { Device } from "../../device/device.ts";
 import type { Tensor } from "../../tensor.ts";
 import { emptyLike, fill } from "../fill.ts";
 import { matmulInto } from "../matmul/dispatch.ts";
+import type { LogitSlice } from "./block-states.ts";
 import { writeRows } from "./row-slice.ts";
 import { chunkOf, forEachSlice, type RowChunk, rowChunks, sliceLogits, sliceStride } from "./slices.ts";
-import type { LogitSlice } from "./softmax-state.ts";
 
 export interface GradientSweep {
   readonly hidden: Tensor;

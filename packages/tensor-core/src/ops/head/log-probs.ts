@@ -6,12 +6,12 @@ import { defineOp, expectDType, shapeError } from "../define.ts";
 import { fill } from "../fill.ts";
 import { headBackward } from "./backward.ts";
 import { bannedMask, checkBannedIds } from "./banned.ts";
+import { blockStates, mergeStates } from "./block-states.ts";
 import { headCases } from "./cases.ts";
 import { checkPairs, groupPairs, type TargetPairs } from "./pairs.ts";
 import type { HeadParams, LogProbOptions } from "./params.ts";
 import { headReference } from "./reference.ts";
 import { chunkOf, forEachSlice, rowChunks, sliceLogits, sliceStride } from "./slices.ts";
-import { blockStates, mergeStates } from "./softmax-state.ts";
 import { finishPairs, pickTargets } from "./targets.ts";
 
 export interface LogProbs {

@@ -3,8 +3,9 @@
 import { matrixShape, rowsOf } from "../../checked.ts";
 import { type Tensor, viewOf } from "../../tensor.ts";
 import { matmulInto } from "../matmul/dispatch.ts";
+import type { LogitSlice } from "./block-states.ts";
 import { readRows } from "./row-slice.ts";
-import { type LogitSlice, VOCABULARY_BLOCK } from "./softmax-state.ts";
+import { VOCABULARY_BLOCK } from "./softmax-state.ts";
 
 // Both are multiples of 256, so slices and chunks begin where blocks of the canonical orders do (ids here, sums over ids and rows in the
 // matrix products): results do not depend on them.

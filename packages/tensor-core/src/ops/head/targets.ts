@@ -5,8 +5,9 @@ import { defineKernel } from "../../submit/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
 import { notANumberWgsl } from "../non-finite-wgsl.ts";
 import { grid, perItemHead } from "../wgsl.ts";
+import type { LogitSlice } from "./block-states.ts";
 import type { GroupedPairs } from "./pairs.ts";
-import { type LogitSlice, stateWgsl } from "./softmax-state.ts";
+import { stateWgsl } from "./softmax-state.ts";
 
 const pickKernel = defineKernel(() => ({
   name: "head_pick",

@@ -10,11 +10,11 @@ import { minusInfinityWgsl } from "../non-finite-wgsl.ts";
 import { dispatchTopK, LARGEST_K, orderOf } from "../top-k.ts";
 import { grid, perItemHead } from "../wgsl.ts";
 import { bannedMask, bannedWgsl, checkBannedIds } from "./banned.ts";
+import { blockStates, type LogitSlice, mergeStates } from "./block-states.ts";
 import { inverseTemperature } from "./log-probs.ts";
 import type { LogProbOptions } from "./params.ts";
 import { scaledLogits } from "./reference.ts";
 import { chunkOf, forEachSlice, rowChunks, sliceLogits, sliceStride } from "./slices.ts";
-import { blockStates, type LogitSlice, mergeStates } from "./softmax-state.ts";
 import { outputsWgsl } from "./targets.ts";
 
 export interface TopLogProbs {

@@ -7,15 +7,13 @@ import { bannedWgsl } from "../head/banned.ts";
 import { sortKeyWgsl, VOCABULARY_BLOCK } from "../head/softmax-state.ts";
 import { outputsWgsl } from "../head/targets.ts";
 import { philoxWgsl } from "../random/philox.ts";
-import { grid, perItemHead } from "../wgsl.ts";
+import { grid, perItemHead, THREADS } from "../wgsl.ts";
 
 /** What stands for an id in a row whose logits leave none to choose. */
 const NO_ID = 0xffffffff;
 
-// A thread a row. Should rounding leave a remainder at the end, the last id with a mass is taken. A row without a distribution, as logits
-// or as adjusted for the choice, gets NO_ID.
-const chooseKernel = defineKernel(() => ({
-  name: "sample_choose",
+/** A dispatch of either kernel. */
+const bindings = {
   reads: {
     logits: "f32",
     banned: "u32",
@@ -35,51 +33,103 @@ const chooseKernel = defineKernel(() => ({
     greedy: "u32",
     inverseTemperature: "f32",
   },
-  code: `${bannedWgsl}${sortKeyWgsl}${outputsWgsl}${philoxWgsl}
+} as const;
+
+// A row without a distribution, as logits or as adjusted for the choice, gets NO_ID. A choice walks over masses, ascending: of what has one, it takes
+// the first that what remains of the uniform number ends in. Should rounding leave a remainder at the end, the last with a mass is taken. Greedy,
+// those that hold the largest logit have a mass of 1, and nothing remains: the first of them is taken.
+const choiceWgsl = /* wgsl */ `${bannedWgsl}${sortKeyWgsl}${outputsWgsl}${philoxWgsl}
 fn mass_of(logit: f32, largest: f32) -> f32 {
+  if (P.greedy != 0u) { return select(0.0, 1.0, logit == largest); }
   let d = scaled(logit, largest, P.inverseTemperature);
   return select(0.0, exp(max(d, -87.0)), d > -87.0);
 }
+fn mass_of_block(row: u32, block: u32) -> f32 {
+  let state = states[row * P.blocks + block];
+  let mass = mass_of(state.x, totals[row].x);
+  return select(mass * select(state.y, 1.0, P.greedy != 0u), 0.0, is_empty(state));
+}
+fn mass_of_id(row: u32, id: u32) -> f32 {
+  let logit = logits[row * P.vocabulary + id];
+  if (is_banned(id) || sort_key(logit) < thresholds[row]) { return 0.0; }
+  return mass_of(logit, totals[row].x);
+}
+fn can_choose(row: u32) -> bool { return has_distribution(totals[row]) && has_distribution(plain[row]); }
+// The row's uniform number times the mass of all.
+fn drawn(row: u32) -> f32 {
+  if (P.greedy != 0u) { return 0.0; }
+  let seed = row * P.seedWidth;
+  let position = P.position + select(0u, seeds[seed + 2u], P.seedWidth == 3u);
+  return uniform_of(philox(vec4u(position, 0u, 0u, 0u), vec2u(seeds[seed], seeds[seed + 1u])).x) * totals[row].y;
+}
+struct Walk { remaining: f32, chosen: u32, done: bool }
+fn step(walk: Walk, index: u32, mass: f32) -> Walk {
+  if (mass == 0.0) { return walk; }
+  let done = walk.remaining < mass;
+  return Walk(select(walk.remaining - mass, walk.remaining, done), index, done);
+}`;
+
+// A thread a row.
+const chooseKernel = defineKernel(() => ({
+  name: "sample_choose",
+  ...bindings,
+  code: `${choiceWgsl}
 ${perItemHead}
   if (i >= P.rows) { return; }
-  let total = totals[i];
-  if (!has_distribution(total) || !has_distribution(plain[i])) {
+  if (!can_choose(i)) {
     ids[i] = ${NO_ID}u;
     return;
   }
-  let seed = i * P.seedWidth;
-  let position = P.position + select(0u, seeds[seed + 2u], P.seedWidth == 3u);
-  var remaining = uniform_of(philox(vec4u(position, 0u, 0u, 0u), vec2u(seeds[seed], seeds[seed + 1u])).x) * total.y;
-  var block = P.blocks;
-  for (var b = 0u; b < P.blocks; b++) {
-    let state = states[i * P.blocks + b];
-    if (state.y == 0.0) { continue; }
-    if (P.greedy != 0u) {
-      if (state.x == total.x) { block = b; break; }
-      continue;
-    }
-    let mass = state.y * mass_of(state.x, total.x);
-    if (mass == 0.0) { continue; }
-    block = b;
-    if (remaining < mass) { break; }
-    remaining -= mass;
+  var walk = Walk(drawn(i), P.blocks, false);
+  for (var b = 0u; b < P.blocks && !walk.done; b++) { walk = step(walk, b, mass_of_block(i, b)); }
+  let first = walk.chosen * ${VOCABULARY_BLOCK}u;
+  walk = Walk(walk.remaining, ${NO_ID}u, false);
+  for (var c = first; c < min(first + ${VOCABULARY_BLOCK}u, P.vocabulary) && !walk.done; c++) {
+    walk = step(walk, c, mass_of_id(i, c));
   }
-  var chosen = P.vocabulary;
-  let first = block * ${VOCABULARY_BLOCK}u;
-  for (var c = first; c < min(first + ${VOCABULARY_BLOCK}u, P.vocabulary); c++) {
-    let logit = logits[i * P.vocabulary + c];
-    if (is_banned(c) || sort_key(logit) < thresholds[i]) { continue; }
-    if (P.greedy != 0u) {
-      if (logit == total.x) { chosen = c; break; }
-      continue;
-    }
-    let mass = mass_of(logit, total.x);
-    if (mass == 0.0) { continue; }
-    chosen = c;
-    if (remaining < mass) { break; }
-    remaining -= mass;
+  ids[i] = walk.chosen;
+}`,
+}));
+
+// A workgroup a row: lanes take the masses, the first walks over them.
+const laneChooseKernel = defineKernel(() => ({
+  name: "sample_choose/workgroup",
+  ...bindings,
+  code: `${choiceWgsl}
+var<workgroup> masses: array<f32, ${VOCABULARY_BLOCK}>;
+var<workgroup> walked: Walk;
+
+// Walks over 'count' masses, of what 'first' and on stand for.
+fn walk_on(lane: u32, first: u32, count: u32) {
+  workgroupBarrier();
+  if (lane == 0u) {
+    var walk = walked;
+    for (var k = 0u; k < count && !walk.done; k++) { walk = step(walk, first + k, masses[k]); }
+    walked = walk;
   }
-  ids[i] = select(chosen, ${NO_ID}u, chosen == P.vocabulary);
+  workgroupBarrier();
+}
+
+@compute @workgroup_size(${THREADS})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row = group.y * groups.x + group.x;
+  if (row >= P.rows) { return; }
+  if (!can_choose(row)) {
+    if (lane == 0u) { ids[row] = ${NO_ID}u; }
+    return;
+  }
+  if (lane == 0u) { walked = Walk(drawn(row), P.blocks, false); }
+  for (var first = 0u; first < P.blocks; first += ${VOCABULARY_BLOCK}u) {
+    let count = min(${VOCABULARY_BLOCK}u, P.blocks - first);
+    for (var k = lane; k < count; k += ${THREADS}u) { masses[k] = mass_of_block(row, first + k); }
+    walk_on(lane, first, count);
+  }
+  let first = workgroupUniformLoad(&walked).chosen * ${VOCABULARY_BLOCK}u;
+  if (lane == 0u) { walked = Walk(walked.remaining, ${NO_ID}u, false); }
+  let count = min(first + ${VOCABULARY_BLOCK}u, P.vocabulary) - min(first, P.vocabulary);
+  for (var k = lane; k < count; k += ${THREADS}u) { masses[k] = mass_of_id(row, first + k); }
+  walk_on(lane, first, count);
+  if (lane == 0u) { ids[row] = walked.chosen; }
 }`,
 }));
 
@@ -109,11 +159,12 @@ export function chooseIds(
   const { logits, banned, thresholds, states, totals, plain } = distribution;
   const [rows, vocabulary] = matrixShape(logits);
   const ids = device.empty([rows], "u32");
-  device.dispatch(chooseKernel(), {
+  const byThread = device.facts.family === "software";
+  device.dispatch(byThread ? chooseKernel() : laneChooseKernel(), {
     reads: [logits, banned, thresholds, states, totals, plain, seeds],
     writes: [ids],
     uniforms: [rows, vocabulary, at(states.shape, 1), position, at(seeds.shape, 1), greedy ? 1 : 0, inverseTemperature],
-    groups: grid(device, rows),
+    groups: grid(device, rows, byThread ? THREADS : 1),
   });
   return ids;
 }
