@@ -1,8 +1,8 @@
 // Software adapters, large products: a tile of 32 rows by 64 or 48 columns of registers per subgroup, from operands that are stored K-major, or as they
 // lie where to pack them first would take a good part of the work. A lane loads four rows of a and, in pieces, eight or six columns of b per k; a's values
 // reach the other lanes by broadcast.
-// Loads cost most here (each lane's is bounds-checked by itself), then code size (compile time): hence the tile's shape, and totals
-// and stores in a private array that one small loop walks.
+// Loads cost most here (each lane's is bounds-checked by itself), then the sums, which have no room in registers, then code size (compile time): hence the
+// tile's shape, two steps of k for each visit to a sum, and totals and stores in a private array that one small loop walks.
 import type { Device } from "../../device/device.ts";
 import { defineKernel, type StorageElement, type UniformType } from "../../submit/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
@@ -39,13 +39,16 @@ export interface KMajor {
 /** How operands are stored: K-major in groups of four, or in any strides; then b may be bf16. */
 type Storage = "groups" | "strides" | "strides/bf16";
 
-/** What a storage needs: bindings, uniforms, and WGSL that finds a lane's rows and columns once, and loads `rows` and the pieces `b0`, `b1`, ... at `k`. */
+/** Of k, for each visit to a sum. Where their count is odd, one of nothing comes first, which leaves sums of +0 what they are; that kernel is a tenth slower. */
+const STEPS = 2;
+
+/** What a storage needs: bindings, uniforms, and WGSL that finds a lane's rows and columns once, and loads those of step `s` at `k`: `rows_s` and the pieces `b0_s`, `b1_s`, ... */
 interface Operands {
   readonly reads: Readonly<Record<"a" | "b", StorageElement>>;
   readonly uniforms: Readonly<Record<string, UniformType>>;
   readonly helpers: string;
   readonly find: string;
-  readonly load: string;
+  load(s: number, k: string): string;
 }
 
 function inGroups({ width, pieces }: Shape): Operands {
@@ -58,8 +61,8 @@ function inGroups({ width, pieces }: Shape): Operands {
   let last = ((P.n + 3u) >> 2u) * ${4 / width}u - 1u;
   let bAt = group.z * P.bBatch + P.bStart;
   ${parts.map((j) => `let b${j}At = bAt + min(firstColumn / ${width}u + ${j * LANES}u, last);`).join("\n  ")}`,
-    load: `let rows = a[aAt + k * P.aStride];
-      ${parts.map((j) => `let b${j} = b[b${j}At + k * P.bStride];`).join("\n      ")}`,
+    load: (s, k) => `var rows_${s} = a[aAt + ${k} * P.aStride];
+      ${parts.map((j) => `var b${j}_${s} = b[b${j}At + ${k} * P.bStride];`).join("\n      ")}`,
   };
 }
 
@@ -76,14 +79,14 @@ function inStrides({ width, pieces }: Shape, bf16: boolean): Operands {
   ${rows.map((i) => `let a${i}At = aAt + min(firstRow + lane * 4u + ${i}u, P.m - 1u) * P.aStride;`).join("\n  ")}
   let bAt = group.z * P.bBatch;
   ${parts.flatMap((j) => columns.map((c) => place(j, c))).join("\n  ")}`,
-    load: `let aOffset = k * P.aStep;
-      let rows = vec4f(${rows.map((i) => `a[a${i}At + aOffset]`).join(", ")});
-      let bOffset = k * P.bStep;
-      ${parts.map((j) => `let b${j} = vec${width}f(${columns.map((c) => `weight(b${j}_${c}At + bOffset)`).join(", ")});`).join("\n      ")}`,
+    load: (s, k) => `let aOffset_${s} = ${k} * P.aStep;
+      var rows_${s} = vec4f(${rows.map((i) => `a[a${i}At + aOffset_${s}]`).join(", ")});
+      let bOffset_${s} = ${k} * P.bStep;
+      ${parts.map((j) => `var b${j}_${s} = vec${width}f(${columns.map((c) => `weight(b${j}_${c}At + bOffset_${s})`).join(", ")});`).join("\n      ")}`,
   };
 }
 
-const kernel = defineKernel((width: 2 | 4, pieces: number, storage: Storage, sums: boolean) => {
+const kernel = defineKernel((width: 2 | 4, pieces: number, storage: Storage, odd: boolean, sums: boolean) => {
   const shape: Shape = { width, pieces };
   const columns = columnsOf(shape);
   const operands = storage === "groups" ? inGroups(shape) : inStrides(shape, storage === "strides/bf16");
@@ -92,10 +95,13 @@ const kernel = defineKernel((width: 2 | 4, pieces: number, storage: Storage, sum
   const pieceColumns = LANES * width;
   const parts = range(pieces);
   const tile = range(ROWS).flatMap((i) => parts.map((j) => ({ i, j, sum: `s${i}_${j}`, at: i * pieces + j })));
-  const rowOf = (i: number) => `subgroupBroadcast(rows.${"xyzw"[i % 4]}, ${i >> 2}u)`;
+  const steps = range(STEPS);
+  const rowOf = (i: number, s: number) => `${vector}(subgroupBroadcast(rows_${s}.${"xyzw"[i % 4]}, ${i >> 2}u))`;
+  const advance = (i: number) => `{ ${steps.map((s) => `let row_${s} = ${rowOf(i, s)};`).join(" ")}
+        ${parts.flatMap((j) => steps.map((s) => `s${i}_${j} = fma(row_${s}, b${j}_${s}, s${i}_${j});`)).join(" ")} }`;
   const each = (piece: (c: number) => string) => range(width).map(piece).join(", ");
   return {
-    name: `matmul_tile/${columns}${storage === "groups" ? "" : `/${storage}`}${sums ? "/sums" : ""}`,
+    name: `matmul_tile/${columns}${storage === "groups" ? "" : `/${storage}`}${odd ? "/odd" : ""}${sums ? "/sums" : ""}`,
     reads: { ...operands.reads, bias: "f32", ...finishing.reads },
     writes: { out: "f32", ...(sums ? { aSums: "f32" as const } : {}) },
     uniforms: { ...problemUniforms, steps: "u32", end0: "u32", end1: "u32", ...operands.uniforms },
@@ -132,9 +138,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       first = select(select(P.end1, P.end0, part == 1u), 0u, part == 0u);
       end = select(select(P.k, P.end1, part == 1u), P.end0, part == 0u);
     }
-    for (var k = first; k < end; k++) {
-      ${operands.load}${sums ? "\n      ofBlock += rows;" : ""}
-      ${tile.map(({ i, j, sum }) => `${sum} = fma(${vector}(${rowOf(i)}), b${j}, ${sum});`).join("\n      ")}
+    let before = ${odd ? "(end - first) & 1u" : "0u"};
+    for (var k = first; k < end + before; k += ${STEPS}u) {
+      ${operands.load(0, "(max(k, first + before) - before)")}
+      ${operands.load(1, "(k + 1u - before)")}
+      if (before != 0u && k == first) { rows_0 = vec4f(); ${parts.map((j) => `b${j}_0 = ${vector}();`).join(" ")} }
+      ${sums ? "ofBlock += rows_0; ofBlock += rows_1;" : ""}
+      ${range(ROWS).map(advance).join("\n      ")}
     }
     ${tile.map(({ sum, at }) => `total[${at}] += ${sum}; ${sum} = ${vector}();`).join("\n    ")}${sums ? "\n    rowSums += ofBlock; ofBlock = vec4f();" : ""}
   }
@@ -182,7 +192,8 @@ function dispatch(device: Device, problem: Problem, storage: Storage, uniforms: 
   const { reads, writes } = bindingsOf(problem);
   const [end0 = 0, second = 0] = parts ?? [];
   const steps = parts?.length ?? Math.ceil(k / block);
-  device.dispatch(kernel(shape.width, shape.pieces, storage, aSums !== undefined), {
+  const odd = [k, ...(parts ?? [block])].some((count) => count % STEPS !== 0);
+  device.dispatch(kernel(shape.width, shape.pieces, storage, odd, aSums !== undefined), {
     reads: [...reads, ...finishCall(problem).reads],
     writes: aSums ? [...writes, aSums] : writes,
     uniforms: [...uniformsOf(problem), steps, end0, end0 + second, ...uniforms],
