@@ -207,11 +207,56 @@ describe("tiles in dispatches of their own", () => {
   });
 });
 
-test.each(full ? [16, 64, 80, 128] : [16])("both families give equal bits (head dimension %i)", async (headDim) => {
-  const list = sharedPrefix(75, [9, 1, 20]);
-  const batch = randomRows("families", 105, 105, headDim);
-  expect(await outputOf(workgroup, batch, list, headDim)).toEqual(await outputOf(software, batch, list, headDim));
-});
+/** Bits of [out, logSumExp] and the gradients that are needed, of rows that share a prompt, in groups of `perKey` heads. */
+async function passOf(
+  device: Device,
+  headDim: number,
+  perKey: number,
+  needs: readonly [boolean, boolean, boolean, boolean],
+): Promise<Uint32Array[]> {
+  const { q, k, v } = randomRows("families", 105 * perKey, 105, headDim);
+  const made = scope(() => {
+    const segments = Segments.of(device, sharedPrefix(75, [9, 1, 20]));
+    const params = { heads: kvHeads * perKey, kvHeads, headDim, scale: headDim ** -0.5, plan: segments.plan };
+    const matrix = (data: Float32Array) => device.tensor(data, [105, data.length / 105]);
+    const [qRows, kRows, vRows] = [q.slice(0, 105 * params.heads * headDim), k, v].map(matrix);
+    if (!qRows || !kRows || !vRows) throw new Error("there are three matrices");
+    const inputs = [qRows, kRows, vRows, segments.table] as const;
+    const outputs = [device.empty(qRows.shape), device.empty([105, params.heads])] as const;
+    forward(inputs, outputs, params);
+    const gradients = backward(inputs, outputs, [qRows, undefined], needs, params);
+    return [...outputs, ...gradients.filter((one) => one !== undefined)];
+  });
+  const bits = await Promise.all(made.map(async (tensor) => new Uint32Array((await tensor.values()).buffer)));
+  for (const tensor of made) tensor.dispose();
+  return bits;
+}
+
+// Tiles of 16 rows, of 32, and of 32 of which the last is half empty.
+const tiles: [headDim: number, perKey: number][] = [1, 2, 3].map((perKey) => [16, perKey]);
+test.each(full ? [...tiles, [64, 4], [80, 1], [128, 7]] : tiles)(
+  "both families give equal bits, forward and backward (head dimension %i, %i heads a key head)",
+  async (headDim, perKey) => {
+    const needs = [true, true, true, false] as const;
+    const ofWorkgroup = await passOf(workgroup, headDim, perKey, needs);
+    expect(ofWorkgroup).toHaveLength(5);
+    expect(ofWorkgroup).toEqual(await passOf(software, headDim, perKey, needs));
+  },
+);
+
+test.each(families)(
+  "gradients that are needed alone have the bits of all, and leave nothing ($name)",
+  async ({ device }) => {
+    const before = device().memory().liveBytes;
+    const [, , dq, dk, dv] = await passOf(device(), 16, 2, [true, true, true, false]);
+    for (const [i, right] of [dq, dk, dv].entries()) {
+      const [, , alone, ...more] = await passOf(device(), 16, 2, [i === 0, i === 1, i === 2, false]);
+      expect(alone).toEqual(right);
+      expect(more).toEqual([]);
+    }
+    expect(device().memory().liveBytes).toBe(before);
+  },
+);
 
 // The larger head dimensions compile for seconds here: the full check runs them in the conformance suite.
 const workgroupCases = attention.cases.filter(

@@ -34,8 +34,10 @@ export const bounds: Readonly<Record<string, Bound>> = {
   "matmul_few_rows/1/16x8": oneRow,
   "matmul_few_rows/1/bf16/16x8": oneRow,
   "matmul_few_rows/1/bf16/16x8/lowRank": oneRow,
-  "attention_forward/workgroup/columns2": { registers: 156, multiplyAdds: 0.7 },
-  "attention_gradient/workgroup/columns2": { registers: 168, multiplyAdds: 0.6 },
+  "attention_forward/workgroup/rows16/columns2": { registers: 156, multiplyAdds: 0.7 },
+  "attention_forward/workgroup/rows32/columns2": { registers: 132, multiplyAdds: 0.72 },
+  "attention_gradient/workgroup/rows32/columns2": { registers: 168, multiplyAdds: 0.7 },
+  "attention_gradient_by_key/workgroup/rows16/columns2": { registers: 192, multiplyAdds: 0.66 },
   // Frozen weights in eight bits: widening takes a part of the instructions.
   "matmul_panels/nt/int8/128x64": { registers: 120, multiplyAdds: 0.78 },
   "matmul_panels/nn/int8/128x64": { registers: 120, multiplyAdds: 0.77 },

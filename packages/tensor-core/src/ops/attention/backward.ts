@@ -1,6 +1,5 @@
 // Chooses and dispatches the backward kernels.
 import { rowsOf } from "../../checked.ts";
-import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
 import { fill } from "../fill.ts";
@@ -12,12 +11,12 @@ import {
   type TiledKernel,
   uniformsOf,
   workgroupColumns,
+  workgroupRows,
 } from "./forward.ts";
 import { TILE } from "./plan.ts";
 import { softwareGradient } from "./software-gradient.ts";
 import { dispatchTiles } from "./tiles.ts";
 import { workgroupGradient } from "./workgroup-gradient.ts";
-import { ROWS } from "./workgroup-text.ts";
 
 /** (log-sum-exp, <gradient, output> - gradient of the log-sum-exp) of every row and head. */
 const statsKernel = defineKernel(() => ({
@@ -56,39 +55,72 @@ export function backward(
     uniforms: [size, headDim / 4, gLogSumExp ? 1 : 0],
     groups: grid(device, size),
   });
-  const gradient = (
-    like: Tensor,
-    [own, ownError, other, otherError, summed]: readonly [Tensor, Tensor, Tensor, Tensor, Tensor],
-    byKey: boolean,
-    errors: boolean,
-  ): Tensor => {
-    // No query reads rows beyond all segments: their gradient is zero.
-    const spare = byKey && rowsOf(like) > plan.keys;
-    const to = spare ? fill(device, like.shape, 0) : device.empty(like.shape);
-    const { kernel, rows } = gradientKernel(device, headDim);
-    const tileRows = byKey ? TILE : (TILE * heads) / kvHeads;
-    const products = errors ? 3 : 2; // scores, gradients of the weights, sums
+  const walk = ({ kernel, rows, byKey, products, summed = [], writes, flags = [] }: Walk): void => {
+    const rowsAndOthers = byKey ? [k, v, q, g] : [q, g, k, v];
     dispatchTiles(device, kernel, {
-      reads: [own, ownError, other, otherError, summed, stats, table],
-      writes: [to],
-      uniforms: [...uniformsOf(params), byKey ? 1 : 0, errors ? 0 : 1],
+      reads: [...rowsAndOthers, ...summed, stats, table],
+      writes,
+      uniforms: [...uniformsOf(params), ...flags],
       tiles: byKey ? plan.keyTiles : plan.queryTiles,
-      across: [Math.ceil(tileRows / rows), kvHeads],
+      across: [Math.ceil((byKey ? TILE : (TILE * heads) / kvHeads) / rows), kvHeads],
       flops: products * 2 * TILE * (byKey ? plan.mostReading : plan.mostKeys) * heads * headDim,
       tilesAtOnce,
     });
+  };
+  // No query reads rows beyond all segments: their gradient is zero.
+  const ofKeys = (like: Tensor): Tensor =>
+    rowsOf(like) > plan.keys ? fill(device, like.shape, 0) : device.empty(like.shape);
+  const make = (needed: boolean, empty: () => Tensor, how: (to: Tensor) => Walk): Tensor | undefined => {
+    if (!needed) return undefined;
+    const to = empty();
+    walk(how(to));
     return to;
   };
-  return [
-    needs[0] ? gradient(q, [q, g, k, v, k], false, true) : undefined,
-    needs[1] ? gradient(k, [k, v, q, g, q], true, true) : undefined,
-    needs[2] ? gradient(v, [k, v, q, g, g], true, false) : undefined,
-    undefined,
-  ];
+  const ofQueries = (): Tensor => device.empty(q.shape);
+  const shape = registerTile(device, headDim);
+  if (shape) {
+    const { lanes, groups, columns } = shape;
+    const common = { kernel: softwareGradient(lanes, groups, columns), rows: lanes * groups };
+    const all = { ...common, products: 3, byKey: true, flags: [1, 0] };
+    return [
+      make(needs[0], ofQueries, (to) => ({ ...all, byKey: false, summed: [k], writes: [to], flags: [0, 0] })),
+      make(
+        needs[1],
+        () => ofKeys(k),
+        (to) => ({ ...all, summed: [q], writes: [to] }),
+      ),
+      make(
+        needs[2],
+        () => ofKeys(v),
+        (to) => ({ ...all, products: 2, summed: [g], writes: [to], flags: [1, 1] }),
+      ),
+      undefined,
+    ];
+  }
+  const columns = workgroupColumns(headDim);
+  const rows = workgroupRows((TILE * heads) / kvHeads);
+  const dq = make(needs[0], ofQueries, (to) => {
+    return { kernel: workgroupGradient(false, rows, columns), rows, byKey: false, products: 3, writes: [to] };
+  });
+  if (!needs[1] && !needs[2]) return [dq, undefined, undefined, undefined];
+  const [dk, dv] = [ofKeys(k), ofKeys(v)];
+  walk({ kernel: workgroupGradient(true, TILE, columns), rows: TILE, byKey: true, products: 4, writes: [dk, dv] });
+  return [dq, only(needs[1], dk), only(needs[2], dv), undefined];
 }
 
-function gradientKernel(device: Device, headDim: number): TiledKernel {
-  const shape = registerTile(device, headDim);
-  if (!shape) return { kernel: workgroupGradient(workgroupColumns(headDim)), rows: ROWS };
-  return { kernel: softwareGradient(shape.lanes, shape.groups, shape.columns), rows: shape.lanes * shape.groups };
+/** A dispatch over tiles of queries or, `byKey`, of keys. */
+interface Walk extends TiledKernel {
+  readonly byKey: boolean;
+  /** Products of queries by keys: scores, gradients of the weights, sums. */
+  readonly products: number;
+  /** For software adapters: what the weights sum, and the uniforms that say which weights. */
+  readonly summed?: readonly Tensor[];
+  readonly flags?: readonly number[];
+  readonly writes: readonly Tensor[];
+}
+
+function only(needed: boolean, made: Tensor): Tensor | undefined {
+  if (needed) return made;
+  made.dispose();
+  return undefined;
 }

@@ -11,7 +11,7 @@ import { softwareForward } from "./software-forward.ts";
 import type { SoftwareShape } from "./text.ts";
 import { dispatchTiles } from "./tiles.ts";
 import { workgroupForward } from "./workgroup-forward.ts";
-import { ACROSS, ROWS } from "./workgroup-text.ts";
+import { ACROSS } from "./workgroup-text.ts";
 
 export type AttentionInputs = readonly [q: Tensor, k: Tensor, v: Tensor, table: Tensor];
 
@@ -44,6 +44,11 @@ export function workgroupColumns(headDim: number): number {
   return Math.ceil(headDim / 4 / ACROSS);
 }
 
+/** Rows of a tile in kernels for real GPUs: 32, which read each other row half as often, where a tile of queries has as many, else 16. */
+export function workgroupRows(inTile: number): number {
+  return inTile >= 32 ? 32 : 16;
+}
+
 /** A kernel of the device's family, and the rows that one workgroup takes. */
 export interface TiledKernel {
   readonly kernel: Kernel;
@@ -56,9 +61,17 @@ export const FORWARD_PRODUCTS = 2;
 /** Tiles of at most this many rows are decoded: lanes then hold keys, as most would hold no row. */
 const FEW_ROWS = 4;
 
-function forwardKernel(device: Device, { plan, heads, kvHeads, headDim }: AttentionParams): TiledKernel {
+/** `inTile`: most rows that a tile of queries has, of all heads that share a key head. */
+function forwardKernel(
+  device: Device,
+  { plan, heads, kvHeads, headDim }: AttentionParams,
+  inTile: number,
+): TiledKernel {
   const shape = registerTile(device, headDim);
-  if (!shape) return { kernel: workgroupForward(workgroupColumns(headDim)), rows: ROWS };
+  if (!shape) {
+    const rows = workgroupRows(inTile);
+    return { kernel: workgroupForward(rows, workgroupColumns(headDim)), rows };
+  }
   const most = (plan.mostQueries * heads) / kvHeads;
   if (most <= FEW_ROWS) return { kernel: softwareDecode(shape.lanes, most, shape.columns), rows: most };
   return { kernel: softwareForward(shape.lanes, shape.groups, shape.columns), rows: shape.lanes * shape.groups };
@@ -74,8 +87,9 @@ export function forward(
   const [q, k] = reads;
   const { device } = q;
   const { plan, heads, kvHeads, headDim } = params;
-  const { kernel, rows } = forwardKernel(device, params);
-  const parts = Math.ceil((Math.min(TILE, plan.mostQueries) * heads) / kvHeads / rows);
+  const inTile = (Math.min(TILE, plan.mostQueries) * heads) / kvHeads;
+  const { kernel, rows } = forwardKernel(device, params, inTile);
+  const parts = Math.ceil(inTile / rows);
   const splits = splitsOf(device, k, params);
   const uniforms = uniformsOf(params, splits);
   const flops = (FORWARD_PRODUCTS * 2 * TILE * plan.mostKeys * heads * headDim) / splits;

@@ -27,7 +27,7 @@ struct Tile { count: u32, first: u32, offset: u32, firstWalk: u32, endWalk: u32,
 
 fn tileAt(group: vec3u, rows: u32) -> Tile {
   var tile: Tile;
-  if (P.byKey != 0u) {
+  if (byKey()) {
     let perKv = P.heads / P.kvHeads;
     let at = intervalOfTile(group.x);
     tile.offset = (group.x - table[at + 3u]) * TILE + group.y * rows;
@@ -45,7 +45,7 @@ fn tileAt(group: vec3u, rows: u32) -> Tile {
 
 // Where row i of the tile lies, in rows of one head.
 fn ownIndex(tile: Tile, kvHead: u32, i: u32) -> u32 {
-  if (P.byKey != 0u) { return (tile.first + i) * P.kvHeads + kvHead; }
+  if (byKey()) { return (tile.first + i) * P.kvHeads + kvHead; }
   return pairRow(tile.queries, kvHead, i);
 }
 
@@ -53,7 +53,7 @@ fn ownIndex(tile: Tile, kvHead: u32, i: u32) -> u32 {
 struct Row { key: u32, limit: u32, stats: vec2f }
 
 fn ownRow(tile: Tile, index: u32, i: u32) -> Row {
-  if (P.byKey != 0u) { return Row(i, ALL, vec2f()); }
+  if (byKey()) { return Row(i, ALL, vec2f()); }
   return Row(0u, visibleToPair(tile.queries, i), stats[index]);
 }
 
@@ -61,7 +61,7 @@ struct Walk { segment: Segment, first: u32, end: u32, head: u32, logical: u32 }
 
 fn walkAt(tile: Tile, kvHead: u32, walk: u32) -> Walk {
   let perKv = P.heads / P.kvHeads;
-  if (P.byKey != 0u) {
+  if (byKey()) {
     let at = P.readersAt + walk / perKv * 2u;
     let s = segmentAt(table[at]);
     let logical = table[at + 1u] + tile.offset;
@@ -71,21 +71,22 @@ fn walkAt(tile: Tile, kvHead: u32, walk: u32) -> Walk {
 }
 
 fn otherIndex(walk: Walk, i: u32) -> u32 {
-  if (P.byKey != 0u) { return (walk.segment.queryStart + i) * P.heads + walk.head; }
+  if (byKey()) { return (walk.segment.queryStart + i) * P.heads + walk.head; }
   return keyRow(walk.segment, i) * P.kvHeads + walk.head;
 }
 
 fn otherRow(walk: Walk, index: u32, i: u32) -> Row {
-  if (P.byKey != 0u) { return Row(walk.logical, visible(walk.segment, i), stats[index]); }
+  if (byKey()) { return Row(walk.logical, visible(walk.segment, i), stats[index]); }
   return Row(i, ALL, vec2f());
 }
 
-// stats: (log-sum-exp, row sum of gradient * output) of the query. error: gradient of the probability.
-fn weightOf(score: f32, error: f32, own: Row, other: Row) -> f32 {
+// What an own and an other row weigh: the probability, and the gradient of the score. stats: (log-sum-exp, row sum of gradient * output) of the
+// query. error: gradient of the probability.
+fn weightsOf(score: f32, error: f32, own: Row, other: Row) -> vec2f {
   let query = own.stats + other.stats;
   let seen = own.key + other.key < min(own.limit, other.limit);
   let d = fma(score, P.scale, -query.x);
   let p = select(exp(max(d, -87.0)), d, is_nan(d));
-  return select(0.0, select(p, p * (error - query.y) * P.scale, P.withoutErrors == 0u), seen);
+  return select(vec2f(), vec2f(p, p * (error - query.y) * P.scale), seen);
 }
 `;

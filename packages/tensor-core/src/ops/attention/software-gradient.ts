@@ -23,6 +23,12 @@ ${times(STEP, (j) => `        { let y = ${broadcastRow("y", j, shape)}; ${times(
     uniforms: gradientUniforms,
     subgroups: true,
     code: `${tableWgsl}${gradientWgsl}
+fn byKey() -> bool { return P.byKey != 0u; }
+fn weightOf(score: f32, error: f32, own: Row, other: Row) -> f32 {
+  let weights = weightsOf(score, error, own, other);
+  return select(weights.x, weights.y, P.withoutErrors == 0u);
+}
+
 @compute @workgroup_size(${lanes})
 fn main(@builtin(workgroup_id) own: vec3u, @builtin(local_invocation_index) lane: u32) {
   let group = vec3u(own.x + P.groupsBefore, own.yz);
