@@ -35,15 +35,15 @@ const ROTATED_BYTES = 256 << 20;
 const MOST_COPIES = 64;
 
 /**
- * Times each product in every way that gives its bits, in turns, and returns the fastest: those whose way is not the one taken anyhow are in `tuning`.
- * `onRow` hears of each product. @throws the reason of `signal`
+ * Times each product in every way that gives its bits, in turns, and returns the fastest: those whose way is not the one taken anyhow are in `tuning`,
+ * and so is what the device's own table says of products that were not raced. `onRow` hears of each that was. @throws the reason of `signal`
  */
 export async function tuneProducts(
   device: Device,
   products: readonly TunedProduct[],
   { signal, onRow = () => {} }: { readonly signal?: AbortSignal; readonly onRow?: (row: TunedRow) => void } = {},
 ): Promise<Tuning> {
-  const tuning: Record<string, string> = {};
+  const tuning: Record<string, string> = { ...device.facts.tuning };
   for (const product of products) {
     signal?.throwIfAborted();
     using race = new Race(device, product);
@@ -53,7 +53,8 @@ export async function tuneProducts(
     for (const name of race.names) times.set(name, await race.time(name));
     const [fastest, microseconds] = [...times].reduce((best, one) => (one[1] < best[1] ? one : best));
     const choice = microseconds < GAIN * before ? fastest : undefined;
-    if (choice !== undefined) tuning[race.key] = choice;
+    if (choice === undefined) delete tuning[race.key];
+    else tuning[race.key] = choice;
     onRow({ ...product, choice, microseconds: choice === undefined ? before : microseconds, before });
   }
   return tuning;
@@ -102,7 +103,7 @@ class Race {
     for (let i = 0; i < times; i++) {
       const call = this.#calls[this.#next++ % this.#calls.length];
       if (!call) continue;
-      if (name === undefined) matmulInto(this.#device, call);
+      if (name === undefined) matmulInto(this.#device, call, {});
       else dispatchChoice(this.#device, checked(call), name);
     }
     await this.#device.idle();

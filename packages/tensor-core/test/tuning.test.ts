@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { notesPath, parseNotes, readNotes, writeNotes } from "../src/device/adapter-notes.node.ts";
-import { Device, openDevice, type TunedRow, tuneProducts } from "../src/index.ts";
+import { Device, openDevice, planningDevice, type TunedRow, tuneProducts, typicalCard } from "../src/index.ts";
 import { matmulInto } from "../src/ops/matmul/dispatch.ts";
 import { checked, type MatmulCall } from "../src/ops/matmul/problem.ts";
-import { choicesFor, dispatchChoice, isTuning, tuningKey } from "../src/ops/matmul/tuning.ts";
+import { choicesFor, dispatchChoice, isTuning, type Tuning, tuningKey } from "../src/ops/matmul/tuning.ts";
 
 let device: Device;
 beforeAll(async () => {
@@ -50,30 +50,57 @@ test("a table is obeyed where it fits, and no other way is taken for other produ
     2 ** 30,
     false,
   );
-  const kernels = async (m: number): Promise<string[]> => {
+  const kernels = async (m: number, table?: Tuning): Promise<string[]> => {
     const own = callOf(tuned, m, 68, 520);
-    const times = await tuned.profile(() => matmulInto(tuned, own));
+    const times = await tuned.profile(() => matmulInto(tuned, own, table));
     for (const tensor of [own.a, own.b, own.out]) tensor.dispose();
     return times.map(({ kernel }) => kernel).sort();
   };
   expect(await kernels(7)).toEqual(["matmul_merge", "matmul_panels/nt/64x32"]);
   expect(await kernels(2)).toEqual(["matmul_few_rows/4/16x8"]);
+  expect(await kernels(7, {})).toEqual(["matmul_few_rows/4/16x8"]);
   tuned.close();
   for (const tensor of [call.a, call.b, call.out]) tensor.dispose();
 });
 
-test("a race times what is asked for, and gives a table", async () => {
+test("a race times what is asked for, and gives a table, which keeps what the former one says of other products", async () => {
   const rows: TunedRow[] = [];
-  const tuning = await tuneProducts(device, [{ layout: "nt", dtype: "bf16", m: 8, n: 20, k: 64 }], {
+  const others = { "nn/bf16/4096/64/512": "narrow tile" };
+  const former = { "nt/bf16/8/20/64": "wide tile", ...others };
+  const again = new Device(device.gpu, { ...device.facts, tuning: former }, 2 ** 30, false);
+  const tuning = await tuneProducts(again, [{ layout: "nt", dtype: "bf16", m: 8, n: 20, k: 64 }], {
     onRow: (row) => rows.push(row),
   });
+  again.close();
   expect(rows.length).toBe(1);
+  const choice = rows[0]?.choice;
+  expect(tuning).toEqual({ ...others, ...(choice !== undefined && { "nt/bf16/8/20/64": choice }) });
   expect(isTuning(tuning)).toBe(true);
   expect(rows[0]?.microseconds).toBeGreaterThan(0);
   const aborted = tuneProducts(device, [{ layout: "nt", dtype: "f32", m: 8, n: 64, k: 512 }], {
     signal: AbortSignal.abort(),
   });
   await expect(aborted).rejects.toThrow(/abort/i);
+});
+
+test("beside tensor cores there is a choice for what they do not take", () => {
+  const matrices = { m: 16, n: 16, k: 16, lanes: 32, isAskedFor: true };
+  using beside = planningDevice({ ...typicalCard, family: "matrix", matrices });
+  using card = planningDevice(typicalCard);
+  const namesOn = (on: Device, m: number, n: number): string[] => {
+    const [a, b, out] = [on.empty([m, 512]), on.empty([n, 512]), on.empty([m, n])];
+    const names = choicesFor(on, checked({ layout: "nt", a, b, out, m, n, k: 512 }));
+    for (const tensor of [a, b, out]) tensor.dispose();
+    return names;
+  };
+  for (const [m, n] of [
+    [8, 512],
+    [512, 16],
+  ] as const) {
+    expect(namesOn(beside, m, n)).toEqual(namesOn(card, m, n));
+    expect(namesOn(beside, m, n).length).toBeGreaterThan(1);
+  }
+  expect(namesOn(beside, 512, 512)).toEqual([]);
 });
 
 test("notes are kept for an adapter, and read when it is opened", async () => {

@@ -17,7 +17,7 @@ export interface TuneFlags {
 
 export async function tune({ json, file }: TuneFlags, io: CliIo): Promise<number> {
   using device = await openAdapter();
-  if (device.facts.family !== "workgroup") {
+  if (device.facts.family === "software") {
     io.out("  nothing to choose: this adapter's family has one kernel for each product");
     return ExitCode.done;
   }
@@ -34,8 +34,10 @@ export async function tune({ json, file }: TuneFlags, io: CliIo): Promise<number
   const text = JSON.stringify({ adapter: device.facts.device, tuning, rows }, null, 2);
   if (file !== undefined) await writeFileAtomic(file, `${text}\n`);
   if (json && file === undefined) io.out(text);
-  else
-    io.out(`  ${Object.keys(tuning).length} of ${rows.length} products have a faster kernel of the same bits: ${path}`);
+  else {
+    const faster = rows.filter(({ choice }) => choice !== undefined).length;
+    io.out(`  ${faster} of ${rows.length} products have a faster kernel of the same bits: ${path}`);
+  }
   return ExitCode.done;
 }
 

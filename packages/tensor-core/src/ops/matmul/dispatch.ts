@@ -25,8 +25,8 @@ export function readsInt8({ facts }: Device, call: MatmulCall): boolean {
   return fitsFewRows(problem) || fitsPanels(problem);
 }
 
-/** Records the product. Throws `shape`, `dtype` or `argument` for operands that do not fit the sizes. */
-export function matmulInto(device: Device, call: MatmulCall): void {
+/** Records the product, by a choice of `tuning` where it has one. Throws `shape`, `dtype` or `argument` for operands that do not fit the sizes. */
+export function matmulInto(device: Device, call: MatmulCall, tuning: Tuning = device.facts.tuning): void {
   const problem = checked(call);
   if (call.finish?.lowRank ? !finishes(device, problem) : call.finish?.residual && !addsResidual(device, problem))
     throw new TensorError("argument", "a product of so many rows adds nothing to its sums");
@@ -46,7 +46,6 @@ export function matmulInto(device: Device, call: MatmulCall): void {
   const path = pathOf(device, ready);
   const powers = path === "matrix" ? operandPowers(device, ready, temporary) : undefined;
   device.flops += 2 * problem.m * problem.n * problem.k * problem.batch; // of what is recorded from here on
-  const { tuning } = device.facts;
   const chosen = !powers && hasChoices(tuning) ? tuning[tuningKey(ready)] : undefined;
   if (powers) dispatchMatrix(device, ready, powers);
   else if (chosen === undefined || !dispatchChoice(device, ready, chosen)) dispatchAsUsual(device, path, ready);

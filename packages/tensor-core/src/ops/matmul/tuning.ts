@@ -1,6 +1,7 @@
 // Choices among the kernels of real GPUs that give equal bits, so that a race may decide: `iapo doctor --tune` holds one, and a table of adapters keeps it.
 import type { Device } from "../../device/device.ts";
 import { dispatchFewRows, fitsFewRows } from "./few-rows.ts";
+import { fitsMatrix } from "./matrix.ts";
 import { dispatchPanels, fitsPanels, NARROW_TILE, type PanelTile, SQUARE_TILE, WIDE_TILE } from "./panels.ts";
 import { elementOf, type Problem } from "./problem.ts";
 import { fitsSplit } from "./split.ts";
@@ -57,9 +58,10 @@ export function isTuning(value: unknown): value is Tuning {
   return entries.length <= MOST_KEYS && entries.every(([key, name]) => KEY.test(key) && ways.has(name));
 }
 
-/** Names of what can compute the problem on this device. */
+/** Names of what can compute the problem on this device. Tensor cores give bits of their own, so what they take is not to be chosen. */
 export function choicesFor(device: Device, problem: Problem): string[] {
-  if (device.facts.family !== "workgroup" || problem.batch !== 1) return [];
+  if (device.facts.family === "software" || problem.batch !== 1) return [];
+  if (fitsMatrix(device, problem) && !fitsFewRows(problem)) return [];
   return [...ways].flatMap(([name, way]) => (way.fits(device, problem) ? [name] : []));
 }
 
