@@ -1,5 +1,5 @@
 // What a row of attention depends on: its own keys, and nothing else. Equal bits however rows are packed, shared, split or tiled.
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import {
   type AttentionShape,
   attention,
@@ -18,6 +18,8 @@ import { packed, sharedPrefix } from "../src/ops/attention/cases.ts";
 import { forward } from "../src/ops/attention/forward.ts";
 import { checkCase, normal, seededRandom } from "../src/testing/index.ts";
 
+// The first test of a card's kernel compiles it, and a software adapter's compiler is slow on them.
+vi.setConfig({ testTimeout: 600_000 });
 const full = process.env.IAPO_FULL === "1";
 const [heads, kvHeads] = [4, 2];
 let software: Device;

@@ -1,10 +1,12 @@
 // Every op against its f64 reference, its vjp against central differences, twice for equal bits: on the default device, and in the full check
 // on both kernel families, without subgroups, and with no more than WebGPU's default limits.
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Device, type DeviceOptions, openDevice } from "../src/index.ts";
 import { registry } from "../src/ops/registry.ts";
 import { checkCase } from "../src/testing/index.ts";
 
+// The first test of a card's kernel compiles it, and a software adapter's compiler is slow on them.
+vi.setConfig({ testTimeout: 600_000 });
 const full = process.env.IAPO_FULL === "1";
 const devices: Readonly<Record<string, DeviceOptions>> = {
   default: {},
