@@ -19,19 +19,25 @@ const kernel = defineKernel(() => ({
   code: /* wgsl */ `${bannedWgsl}${sortKeyWgsl}${stateWgsl}
 var<workgroup> bins: array<f32, ${DIGITS * LANES}>;
 var<workgroup> weights: array<f32, ${DIGITS}>;
+fn weigh_id(id: u32, logit: f32, largest: f32, bin: u32, by_mass: bool) {
+  if (is_banned(id)) { return; }
+  var weight = 1.0;
+  if (by_mass) { weight = add_logit(vec4f(largest, 0.0, 0.0, 0.0), logit, P.inverseTemperature).y; }
+  bins[bin] += weight;
+}
 // Adds the ids whose keys start as prefix does to the bins of their next digit: 1 each, or their probability times the row's sum.
 fn weigh(row: u32, lane: u32, prefix: u32, shift: u32, least: u32, by_mass: bool) {
   for (var digit = 0u; digit < ${DIGITS}u; digit++) { bins[digit * ${LANES}u + lane] = 0.0; }
   let largest = totals[row].x;
-  for (var c = lane; c < P.vocabulary; c += ${LANES}u) {
-    let logit = logits[row * P.vocabulary + c];
-    let key = sort_key(logit);
-    let digit = (key ^ prefix) >> shift;
-    if (digit < ${DIGITS}u && key >= least && !is_banned(c)) {
-      var weight = 1.0;
-      if (by_mass) { weight = add_logit(vec4f(largest, 0.0, 0.0, 0.0), logit, P.inverseTemperature).y; }
-      bins[digit * ${LANES}u + lane] += weight;
-    }
+  for (var first = lane; first < P.vocabulary; first += ${4 * LANES}u) {
+    let ids = vec4u(first, first + ${LANES}u, first + ${2 * LANES}u, first + ${3 * LANES}u);
+    let at = row * P.vocabulary + min(ids, vec4u(P.vocabulary - 1u));
+    let four = vec4f(logits[at.x], logits[at.y], logits[at.z], logits[at.w]); // one wait for all
+    let keys = vec4u(sort_key(four.x), sort_key(four.y), sort_key(four.z), sort_key(four.w));
+    let digits = (keys ^ vec4u(prefix)) >> vec4u(shift);
+    let counts = (ids < vec4u(P.vocabulary)) & (digits < vec4u(${DIGITS}u)) & (keys >= vec4u(least));
+    if (!any(counts)) { continue; }
+${["x", "y", "z", "w"].map((c) => `    if (counts.${c}) { weigh_id(ids.${c}, four.${c}, largest, digits.${c} * ${LANES}u + lane, by_mass); }`).join("\n")}
   }
   workgroupBarrier();
   if (lane < ${DIGITS}u) {
