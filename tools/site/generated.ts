@@ -30,11 +30,14 @@ interface Node {
   readonly oneOf?: readonly Node[];
 }
 
+/** As a file has it; `load` is null where a program was run by itself, and nobody looked. */
+type KeptResult = Omit<Result, "load"> & { readonly load: Result["load"] | null };
+
 /** Every file of bench/results as a table, with the machine and the commit that made it. */
 export function performancePage(root: string): string {
   const results = filesBelow(root, "bench/results")
     .filter((file) => file.endsWith(".json"))
-    .map((file) => JSON.parse(readFileSync(join(root, file), "utf8")) as Result);
+    .map((file) => JSON.parse(readFileSync(join(root, file), "utf8")) as KeptResult);
   return `# Performance
 
 What \`pnpm bench\` wrote last, a table for each benchmark. [How it measures](/tools/bench/): one process per library, in turns, every result held against the right answer
@@ -44,7 +47,7 @@ ${results.map(resultTable).join("\n\n")}
 `;
 }
 
-function resultTable({ name, date, commit, adapter, load, rows }: Result): string {
+function resultTable({ name, date, commit, adapter, load, rows }: KeptResult): string {
   const peers = [...new Set(rows.flatMap((row) => Object.keys(row.peers)))];
   const figure = (value: number | null | undefined): string =>
     value === null || value === undefined ? "" : `${value}`;
@@ -60,7 +63,7 @@ function resultTable({ name, date, commit, adapter, load, rows }: Result): strin
   );
   return `## ${name}
 
-${date.slice(0, 10)}, commit \`${commit.slice(0, 9)}\`${commit.endsWith("+") ? " with changes" : ""}, ${adapter}; load ${load.before} before and ${load.after} after, on ${load.cores} cores.
+${date.slice(0, 10)}, commit \`${commit.slice(0, 9)}\`${commit.endsWith("+") ? " with changes" : ""}, ${adapter}; ${load ? `load ${load.before} before and ${load.after} after, on ${load.cores} cores` : "load not noted"}.
 
 | ${head.join(" | ")} |
 |${"---|".repeat(head.length)}
