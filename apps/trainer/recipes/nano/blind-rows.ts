@@ -75,7 +75,6 @@ export async function heldOutTables(
 
 function estimate(models: readonly Measured[], column: Column): [mean: string, interval: string] {
   const values = models.map((model) => model.get(column) ?? []);
-  const once = (count: number): Uint16Array => new Uint16Array(count).fill(1);
   const charts = values[0]?.length ?? 0;
   const mean = (ofSeeds: Uint16Array, ofCharts: Uint16Array): number | null => {
     const rates = values.map((ofModel) => rate(ofModel, ofCharts));
@@ -92,6 +91,11 @@ function estimate(models: readonly Measured[], column: Column): [mean: string, i
   ];
 }
 
+/** Each unit once. */
+function once(count: number): Uint16Array {
+  return new Uint16Array(count).fill(1);
+}
+
 function rate(values: readonly (number | undefined)[], times: Uint16Array): number | undefined {
   let [sum, count] = [0, 0];
   for (const [i, value] of values.entries()) {
@@ -104,7 +108,10 @@ function rate(values: readonly (number | undefined)[], times: Uint16Array): numb
 
 /** Sample deviation of misuse over seeds. */
 function deviation(models: readonly Measured[]): number {
-  const rates = models.map((model) => Number(estimate([model], "misuse")[0]));
+  const rates = models.map((model) => {
+    const misuse = model.get("misuse") ?? [];
+    return rate(misuse, once(misuse.length)) ?? Number.NaN;
+  });
   const mean = rates.reduce((sum, one) => sum + one, 0) / rates.length;
   return Math.sqrt(rates.reduce((sum, one) => sum + (one - mean) ** 2, 0) / (rates.length - 1));
 }
