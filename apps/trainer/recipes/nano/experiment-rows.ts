@@ -1,4 +1,4 @@
-// Rows of docs/figures from what blind.ts has trained and measured: each run, their means with intervals, and each step of training.
+// Rows of docs/figures from what experiments.ts has trained and measured: each run, their means with intervals, and each step of training.
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { bootstrap, type Resamples, resample } from "@iapo/evaluation/statistics";
@@ -46,7 +46,7 @@ async function measured(evaluation: string): Promise<Measured | undefined> {
 }
 
 /**
- * Both tables: of each run, with an interval over charts; and of each recipe, the mean of its seeds with an interval over seeds and charts, which are
+ * Both tables: of each run, with an interval over charts; and of each cell, the mean of its seeds with an interval over seeds and charts, which are
  * the same for all seeds and so are drawn together.
  */
 export async function heldOutTables(
@@ -54,8 +54,8 @@ export async function heldOutTables(
   stepsOf: (name: string) => readonly number[],
 ): Promise<{ each: string; means: string }> {
   const heads = columns.flatMap((column) => [column, `${column}_interval`]);
-  const each = [["recipe", "steps", "seed", ...heads].join(",")];
-  const means = [["recipe", "steps", "seeds", ...heads, "misuse_deviation"].join(",")];
+  const each = [["cell", "steps", "seed", ...heads].join(",")];
+  const means = [["cell", "steps", "seeds", ...heads, "misuse_deviation"].join(",")];
   for (const name of new Set(runs.map((run) => run.name))) {
     for (const step of stepsOf(name)) {
       const models: Measured[] = [];
@@ -119,7 +119,7 @@ function deviation(models: readonly Measured[]): number {
 /** Of the training rollouts. */
 export async function stepTable(runs: readonly Run[]): Promise<string> {
   const metricsOf = ["reward/tool_misuse", "reward/tool_names", "reward/outcome", "iapo/auc"];
-  const rows = ["recipe,seed,step,misuse,right_names,right_answers,auc"];
+  const rows = ["cell,seed,step,misuse,right_names,right_answers,auc"];
   for (const { name, seed, directory } of runs) {
     for (const file of await listSteps(join(directory, "steps"))) {
       const { step, metrics } = await readMetrics(file);
