@@ -10,9 +10,9 @@ import { join } from "node:path";
 import { largeTeacherDirectory, studentDirectory } from "@iapo/nano-vl";
 import { loadConfig } from "@iapo/qwen-vl-model/config";
 import { loadProcessor } from "@iapo/qwen-vl-model/processor";
+import { writeMini } from "./mini.ts";
 import { Episodes } from "./python/episodes.ts";
 import { LineWorker, type Message } from "./python/lines.ts";
-import { writeMini } from "./python/mini.ts";
 import type { Product, Products } from "./python/products.ts";
 import { rates } from "./python/settings.ts";
 

@@ -75,6 +75,16 @@ describe.each([
     );
   }, 600_000);
 
+  test("few rows have the bits of the canonical order, whatever steps of k the kernel takes", async () => {
+    const others = { layout: "nt", n: 130, batch: 1, bias: true, accumulate: false, margin: 0, seed: 3 } as const;
+    for (const m of [1, 2, 3, 4, 5, 9])
+      for (const k of [516, 520, 528])
+        for (const bf16 of [false, true]) {
+          const { got, expected } = await multiply(device, { ...others, m, k, bf16 }, multiplyAdd);
+          expect(firstDifference(got, expected), `${m} rows, k ${k}, bf16 ${bf16}`).toBeUndefined();
+        }
+  });
+
   test("rows do not depend on their neighbors, columns neither", async () => {
     const [m, n, k] = [70, 200, 6000]; // b is packed in two strips
     const [a, b] = [numbers(m * k, 1), numbers(n * k, 2)];

@@ -45,14 +45,14 @@ async function trainAndMeasure(name: string, seed: string, run: string): Promise
     ...(teacher === undefined ? [] : [`teacher.directory=${await makeTeacher(teacher)}`]),
     ...set,
   ].flatMap((one) => ["--set", one]);
-  if (existsSync(join(run, "run.json"))) await iapo("train", "--resume", run);
+  if (existsSync(join(run, "run.json"))) await iapo("train", "--resume", run, "--trust");
   else await iapo("train", recipe, "--out", run, ...settings);
   for (const step of steps) {
     const [model, results] = [join(run, `model-${step}`), join(run, `eval-${step}`)];
     if (existsSync(join(results, "results.json"))) continue;
     if (!existsSync(model)) await iapo("export", run, "--step", String(step), "--out", model);
     const charts = ["--set", `data.nanoCharts.seed=${heldOutSeed}`, "--seed", heldOutSeed, "--limit", heldOutCharts];
-    await iapo("eval", model, "--config", run, ...charts, "--max-tokens", "48", "--batch", "64", "--out", results);
+    await iapo("eval", model, "--config", run, ...charts, "--max-tokens", "48", "--batch", "64", "--trust", "--out", results);
   }
 }
 

@@ -1,4 +1,4 @@
-// Software adapters, few rows (decoding) against a weight [n, k]: bound by reading the weight, which is read once per 4 or 8 rows.
+// Software adapters, few rows (decoding) against a weight [n, k]: bound by reading the weight, which is read once per 8 rows.
 // A lane keeps several columns; the lanes together load the rows' next values of a, which reach all of them by broadcast.
 import type { Device } from "../../device/device.ts";
 import { defineKernel } from "../../submit/kernel.ts";
@@ -12,14 +12,22 @@ const PER_LANE = 4;
 
 interface Shape {
   readonly bf16: boolean;
-  /** Rows of a per workgroup: 4 or 8. */
+  /** Rows of a per workgroup: 2, 4 or 8. */
   readonly rows: number;
 }
 
-const shapeOf = ({ b, m }: ProblemShape): Shape => ({ bf16: b.dtype === "bf16", rows: m <= 4 ? 4 : 8 });
+/**
+ * Arithmetic of rows that are not there costs as much, so as few as hold m; but two of f32 wait for memory as long as four. More where k is no whole
+ * number of their steps.
+ */
+function shapeOf({ b, m, k }: ProblemShape): Shape {
+  const bf16 = b.dtype === "bf16";
+  const rows = (bf16 ? [2, 4] : [4]).find((count) => m <= count && k % stepOf({ bf16, rows: count }) === 0) ?? 8;
+  return { bf16, rows };
+}
 
-/** Elements of k per step: what one load of a (four times 8 / rows) and one load of b (four, or eight bf16) both divide. */
-const stepOf = ({ bf16, rows }: Shape): number => (bf16 || rows === 4 ? 8 : 4);
+/** Elements of k per step: whole loads of a (four times 8 / rows) and of b (four, or eight bf16). */
+const stepOf = ({ bf16, rows }: Shape): number => Math.max(bf16 ? 8 : 4, (4 * LANES) / rows);
 
 /** Whether rows of a and b begin at whole steps. */
 export function fitsRows(problem: ProblemShape): boolean {
@@ -43,8 +51,8 @@ const kernel = defineKernel((bf16: boolean, rows: number, finish: FinishKind) =>
   // Quad by quad, as few registers as can be at a time.
   const body = [
     ...range(quads.length / perLoad).map((load) => `let a${load} = a[aAt + k / 4u + ${load * perLoad}u];`),
-    ...(bf16 ? columns.map((j) => `let w${j} = b[at${j} + k / 8u];`) : []),
     ...quads.flatMap((q) => [
+      ...(bf16 && q % 2 === 0 ? columns.map((j) => `let w${j}_${q / 2} = b[at${j} + k / 8u + ${q / 2}u];`) : []),
       ...columns.map((j) => `let b${j}_${q} = ${value(j, q)};`),
       ...range(rows).map((i) => `{ let x = ${x(i, q)}; ${columns.map((j) => advance(i, j, q)).join(" ")} }`),
     ]),
@@ -87,10 +95,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   };
 });
 
-/** Four of the eight bf16 in column j's words: a pair's even element is the low half of its word. */
+/** Four of the bf16 in column j's words: a pair's even element is the low half of its word. */
 function widened(j: number, quad: number): string {
-  const words = quad === 0 ? ["x", "y"] : ["z", "w"];
-  return `bitcast<vec4f>(vec4u(${words.flatMap((c) => [`w${j}.${c} << 16u`, `w${j}.${c} & 0xffff0000u`]).join(", ")}))`;
+  const words = quad % 2 === 0 ? ["x", "y"] : ["z", "w"];
+  const word = `w${j}_${Math.floor(quad / 2)}`;
+  return `bitcast<vec4f>(vec4u(${words.flatMap((c) => [`${word}.${c} << 16u`, `${word}.${c} & 0xffff0000u`]).join(", ")}))`;
 }
 
 export function dispatchRows(device: Device, problem: Problem): void {

@@ -3,7 +3,7 @@ import { baseDirectory, largeTeacherDirectory } from "@iapo/nano-vl";
 import { exportModel, loadWeights, QwenVLModel } from "@iapo/qwen-vl-model";
 import { loadConfig, type QwenVLConfig } from "@iapo/qwen-vl-model/config";
 import { deriveSeed, openDevice } from "@iapo/tensor-core";
-import { grownWeights } from "../../recipes/nano/grow.ts";
+import { grownWeights } from "../recipes/nano/grow.ts";
 
 /** 4.3 million parameters: 5 text layers of 192, 8 vision blocks of 128. */
 export async function writeMini(directory: string): Promise<void> {
