@@ -52,7 +52,20 @@ async function trainAndMeasure(name: string, seed: string, run: string): Promise
     if (existsSync(join(results, "results.json"))) continue;
     if (!existsSync(model)) await iapo("export", run, "--step", String(step), "--out", model);
     const charts = ["--set", `data.nanoCharts.seed=${heldOutSeed}`, "--seed", heldOutSeed, "--limit", heldOutCharts];
-    await iapo("eval", model, "--config", run, ...charts, "--max-tokens", "48", "--batch", "64", "--trust", "--out", results);
+    await iapo(
+      "eval",
+      model,
+      "--config",
+      run,
+      ...charts,
+      "--max-tokens",
+      "48",
+      "--batch",
+      "64",
+      "--trust",
+      "--out",
+      results,
+    );
   }
 }
 
