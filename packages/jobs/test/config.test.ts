@@ -56,6 +56,18 @@ test.each([
     [],
     /run.yaml:3:33: supervised.mixture.lookups: [\s\S]*set data.nanoCharts.tools to in_context/,
   ],
+  [
+    "glossaries of fixed tools",
+    "supervised: {mixture: {glossaries: 0.5}}",
+    [],
+    /run.yaml:3:36: supervised.mixture.glossaries: [\s\S]*set data.nanoCharts.tools to in_context/,
+  ],
+  [
+    "shares that are more than all",
+    "supervised: {mixture: {captions: 0.6, edited: 1, chains: 0.5}}",
+    [],
+    /run.yaml:3:14: supervised.mixture: the shares sum to more than 1/,
+  ],
   ["a part that is none", 'environment: {module: ""}', [], /run.yaml:3:15: environment.module: /],
   [
     "a misspelled choice",

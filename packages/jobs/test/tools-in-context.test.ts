@@ -30,12 +30,13 @@ test("a step of IAPO: prompts define the chart's names, traces keep them, blocks
   expect((await replayRun(directory)).largestDifference).toBe(0);
 });
 
-test("supervised learning: lookups and episodes under names of the chart", async () => {
+test("supervised learning: chains, glossaries, lookups and episodes under names of the chart", async () => {
   const directory = join(temporaryFolder(), "run");
   const small = [
     "supervised.steps=1",
     "supervised.batchSize=8",
-    "supervised.mixture={captions: 0, copies: 0, lookups: 0.5, renamed: 0.2}",
+    "data.nanoCharts.style.program=defined",
+    "supervised.mixture={captions: 0, copies: 0, lookups: 0.3, glossaries: 0.1, chains: 0.2, renamed: 0.2}",
   ];
   const job = openJob("nano-sft", { set: [...inContext, "model.initialize=", ...small], directory });
   const losses: (number | undefined)[] = [];

@@ -206,9 +206,9 @@ export const nanoChartOptionsSchema: z.ZodType<NanoChartOptions, unknown> = z.st
         .default([...effects])
         .describe("Effects they use: some of the three, or for each kind of question one."),
       program: z
-        .enum(["call", "variable"])
+        .enum(["call", "variable", "defined"])
         .default(defaultNanoChartOptions.style.program)
-        .describe("One call in another, or a variable between them."),
+        .describe("One call in another, a variable between them, or first a comment that says the tool's definition."),
     })
     .prefault({})
     .describe("How demonstrations write what is right in more than one way, for iapo sft."),

@@ -4,7 +4,8 @@ import { expect, test } from "vitest";
 import { nanoChartOptionsSchema } from "../src/config.ts";
 import { createEnvironment } from "../src/environment/environment.ts";
 import { createNanoCharts } from "../src/nano/charts.ts";
-import { copy, demonstrate, lookup, renamed } from "../src/nano/demonstrations.ts";
+import { copy, demonstrate, renamed } from "../src/nano/demonstrations.ts";
+import { chain, lookup, lookupBlocks } from "../src/nano/recall.ts";
 import { nanoSplits } from "../src/nano/tables.ts";
 import { checkTask, type VisualTask } from "../src/task.ts";
 
@@ -37,7 +38,7 @@ test("prompts and programs of fixed tools are what they were before tools had na
   expect(createHash("sha256").update(text).digest("hex")).toBe(
     "5f30d22d4f8824a61b7c00d03a771d53abe53ab152187e7732f4ac0a5ccb003e",
   );
-  await expect(lookup(fixed, "train", 0)).rejects.toThrow(/set nanoCharts.tools to in_context/);
+  await expect(lookup(fixed, "train", 0, "drawn")).rejects.toThrow(/set nanoCharts.tools to in_context/);
 });
 
 test("a chart is the one of fixed tools, and has six names of its split that it does not show, drawn anew", async () => {
@@ -123,26 +124,46 @@ test("demonstrations call what the definitions say, right or wrong as asked; so 
   expect(Math.abs(wrong / many - 0.4)).toBeLessThan(3 * Math.sqrt(0.24 / many));
 });
 
-test("lookups: two to six definitions in another order, under names of the split", async () => {
-  const counts = new Map<number, number>();
-  let moved = 0;
+test("lookups: six definitions again under names of the split, in the usual order or drawn line by line", async () => {
+  const firsts = new Map<string, number>();
+  const orders = new Set<string>();
   for (let index = 0; index < many; index++) {
-    const { task, query, text } = await lookup(charts, "validation", index);
-    const known = definitions(task);
-    counts.set(known.size, (counts.get(known.size) ?? 0) + 1);
+    const usual = await lookup(charts, "validation", index, "usual");
+    const drawn = await lookup(charts, "validation", index, "drawn");
+    const known = definitions(usual.task);
+    expect(definitions(drawn.task)).toEqual(known);
     expect(charts.names.validation).toEqual(expect.arrayContaining([...known.keys()]));
-    expect(query).toBe("List the functions.\n");
-    const listed = text
-      .trim()
-      .split("\n")
-      .map((line) => line.split(": ").reverse() as [string, string]);
+    const listed = linesOf(usual.text);
     expect(new Map(listed)).toEqual(known);
-    moved += JSON.stringify(listed) === JSON.stringify([...known]) ? 0 : 1;
-    expect(await lookup(charts, "validation", index)).toEqual({ task, query, text });
+    orders.add(listed.map(([, tool]) => tool).join());
+    const lines = linesOf(drawn.text);
+    expect(lines.length).toBe(12);
+    for (const [name, tool] of lines) expect(known.get(name)).toBe(tool);
+    firsts.set(lines[0]![1], (firsts.get(lines[0]![1]) ?? 0) + 1);
+    expect(lookupBlocks(environment, drawn).map(({ kind }) => kind)).toEqual([...Array(6).fill("tool"), "query"]);
+    expect(await lookup(charts, "validation", index, "drawn")).toEqual(drawn);
   }
-  expect([...counts.keys()].sort()).toEqual([2, 3, 4, 5, 6]);
-  expect(counts.get(2)).toBeGreaterThan(many / 4);
-  expect(moved).toBeGreaterThan(many / 2);
+  expect(orders.size).toBe(1);
+  expect(firsts.size).toBe(6);
+});
+
+/** Names and definitions of an exercise's text. */
+const linesOf = (text: string): [string, string][] =>
+  text
+    .trim()
+    .split("\n")
+    .map((line) => line.split(": ").reverse() as [string, string]);
+
+test("chains: eight to twenty-four names of any split as one word, and again", () => {
+  const lengths = new Set<number>();
+  for (let index = 0; index < many; index++) {
+    const { query, text } = chain(charts, index);
+    expect(query).toBe(`${text}List the names.\n`);
+    expect(text).toMatch(/^[A-Za-z0-9_]+\n$/);
+    lengths.add(text.match(/[A-Z][a-z]+/g)?.length ?? 0);
+    expect(chain(charts, index)).toEqual({ query, text });
+  }
+  expect(lengths.size).toBeGreaterThan(8);
 });
 
 test("a style: some effects only, the effect of the question, a variable between; the same charts and names, and right all the same", async () => {
@@ -165,6 +186,20 @@ test("a style: some effects only, the effect of the question, a variable between
     expect(asked.turns[0]).toContain(`_with_${effect[asked.question.kind]}(`);
   }
   await expect(createNanoCharts({ style: { effects: [], program: "call" } })).rejects.toThrow(/at least one effect/);
+  await expect(styled({ program: "defined" })).rejects.toThrow(/only where tools is in_context/);
+});
+
+test("programs that say the definition in a comment before they call run, and are right", async () => {
+  const style = { effects: "by_question", program: "defined" } as const;
+  const defined = await createNanoCharts({ ...charts.options, style });
+  for (let index = 0; index < 30; index++) {
+    const { task, turns } = await demonstrate(defined, "train", index);
+    const [, tool = "", name = ""] = /^```python\n# (\w+): (\w+)\ndisplay\(/.exec(turns[0]!) ?? [];
+    expect(definitions(task).get(name)).toBe(tool);
+    expect(calleeOf(turns[0])).toBe(name);
+    const outcome = (await environment.step(task, { text: turns[0]! })).tool;
+    expect(outcome).toMatchObject({ status: "ok", changed: true, tools: [tool] });
+  }
 });
 
 test("options and tasks that make no sense are refused", async () => {

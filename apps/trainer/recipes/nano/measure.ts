@@ -3,6 +3,8 @@ import { rollout } from "@iapo/grpo";
 import { loadModel, QwenVLPolicy } from "@iapo/qwen-vl-model";
 import type { Policy, Trace } from "@iapo/rollout-trace";
 import { type Device, deriveSeed } from "@iapo/tensor-core";
+import type { ToolAlias } from "@iapo/visual-tools";
+import { lookup, lookupBlocks } from "@iapo/vqa-tasks/nano";
 import { nanoWorld } from "./examples.ts";
 import type { Stage } from "./stages.ts";
 
@@ -14,7 +16,11 @@ export async function measureDirectory(
 ): Promise<Record<string, number>> {
   const { model, processor } = await loadModel(device, directory, { base });
   try {
-    return await measure(new QwenVLPolicy(model, processor), { seed: 1000, charts: 448, world });
+    const policy = new QwenVLPolicy(model, processor);
+    const episodes = await measure(policy, { seed: 1000, charts: 448, world });
+    return world?.tools === "in_context"
+      ? { ...episodes, ...(await measureLookups(policy, { seed: 1000, charts: 64, world })) }
+      : episodes;
   } finally {
     model.dispose();
   }
@@ -57,4 +63,43 @@ async function measure(policy: Policy, options: MeasureOptions): Promise<Record<
     answersAfterRightAxis: rate(rightAxis, "outcome"),
     answersAfterWrongAxis: rate(wrongAxis, "outcome"),
   };
+}
+
+/** Of sampled lists of definitions: lines whose name is one of the prompt's, and lines whose name has that definition. */
+async function measureLookups(
+  policy: Policy,
+  { seed, charts: count, split = "validation", world }: MeasureOptions,
+): Promise<Record<"validLookups" | "rightLookups", number>> {
+  const { charts, environment } = await nanoWorld(seed, world);
+  const prompts = await Promise.all(
+    Array.from({ length: count }, async (_, i) => {
+      const exercise = await lookup(charts, split, i, "drawn");
+      return { task: exercise.task, blocks: lookupBlocks(environment, exercise) };
+    }),
+  );
+  const session = await policy.open(prompts.map(({ blocks }) => ({ freshPrompt: true, blocks })));
+  try {
+    const turns = await session.generate({
+      samples: 1,
+      sampling: { temperature: 1 },
+      seeds: prompts.map((_, i) => deriveSeed(seed, "lookups", i)),
+      maxTokens: 48,
+    });
+    const lines = turns.flatMap(({ text }, i) => {
+      const { aliases = [] } = prompts[i]!.task.content;
+      return text
+        .trim()
+        .split("\n")
+        .map((line) => ({ line, aliases }));
+    });
+    const rate = (fits: (line: string, alias: ToolAlias) => boolean) =>
+      lines.filter(({ line, aliases }) => aliases.some((alias) => fits(line, alias))).length /
+      Math.max(1, lines.length);
+    return {
+      validLookups: rate((line, { name }) => line.endsWith(`: ${name}`)),
+      rightLookups: rate((line, { tool, name }) => line === `${tool}: ${name}`),
+    };
+  } finally {
+    session.close();
+  }
 }

@@ -9,7 +9,10 @@ export interface Mixture {
   readonly copies: number;
   /** Charts under names that they do not show; default none. */
   readonly renamed?: number;
-  /** Tools in context by what they do, without a picture; default none. */
+  /** Names run together, and again, without a picture; default none. */
+  readonly chains?: number;
+  /** Tools in context by what they do, without a picture: all in the usual order, or lines that are each any of them; default none. */
+  readonly glossaries?: number;
   readonly lookups?: number;
 }
 
@@ -18,6 +21,8 @@ export interface Stage {
   readonly steps: number;
   readonly batch: number;
   readonly learningRate: number;
+  /** Of the learning rate; default cosine. */
+  readonly schedule?: "constant";
   readonly mixture: Mixture;
   /** Of the episodes. */
   readonly quality: DemonstrationQuality;
@@ -57,18 +62,44 @@ const schooling: readonly Stage[] = [
 ];
 
 /**
- * A call of one effect alone is right: a model of this size that may call any of three names of a chart sees a mixture of them, and writes names that are none.
+ * The question says the effect, and programs say the definition before they call: a model of this size that may call any of three names of a chart
+ * writes names that are none, and what it has just written it copies.
  */
-const inContext: Stage["charts"] = { tools: "in_context", style: { effects: "by_question", program: "call" } };
+export const inContext: NonNullable<Stage["charts"]> = {
+  tools: "in_context",
+  style: { effects: "by_question", program: "defined" },
+};
 
-/** Tools by their definitions, without a picture; then in episodes. It begins as the teacher. Not shown to learn it: see the README. */
+/**
+ * Tools by their definitions, without a picture; then in episodes. It begins as the teacher. Names are copied first. Then definitions are listed in one
+ * order: what a line looks up is known by its place, so that only the definition before each name of the prompt is to be learned; drawn at once, they
+ * are not learned.
+ */
 const contextStages: readonly Stage[] = [
   {
-    name: "context-lookups",
-    steps: 3200,
-    batch: 64,
+    name: "context-chains",
+    steps: 250,
+    batch: 32,
     learningRate: 2e-3,
-    mixture: { captions: 0.05, copies: 0, lookups: 0.95 },
+    mixture: { captions: 0, copies: 0, chains: 1 },
+    quality: clean,
+    charts: inContext,
+  },
+  {
+    name: "context-glossaries",
+    steps: 300,
+    batch: 32,
+    learningRate: 2e-3,
+    mixture: { captions: 0, copies: 0, glossaries: 1 },
+    quality: clean,
+    charts: inContext,
+  },
+  {
+    name: "context-lookups",
+    steps: 200,
+    batch: 32,
+    learningRate: 2e-3,
+    mixture: { captions: 0, copies: 0, glossaries: 0.5, lookups: 0.5 },
     quality: clean,
     charts: inContext,
   },
@@ -77,7 +108,7 @@ const contextStages: readonly Stage[] = [
     steps: 1200,
     batch: 16,
     learningRate: 1.5e-3,
-    mixture: { captions: 0.1, edited: 0.8, copies: 0, renamed: 0.3, lookups: 0.3 },
+    mixture: { captions: 0.1, edited: 0.8, copies: 0, renamed: 0.3, lookups: 0.2 },
     quality: clean,
     charts: inContext,
   },

@@ -66,10 +66,10 @@ async function exportAsBf16(model: QwenVLModel, directory: string): Promise<void
 }
 
 async function runStage(stage: Stage): Promise<void> {
-  const { steps, batch, learningRate } = stage;
+  const { steps, batch, learningRate, schedule = "cosine" } = stage;
   const optimizer = optimizerSettingsSchema.parse({
     learningRate,
-    schedule: "cosine",
+    schedule,
     warmupSteps: 50,
     totalSteps: steps,
     betas: [0.9, 0.98],

@@ -119,11 +119,14 @@ function contradictions(config: JobConfig): (readonly [path: readonly string[], 
       ["baseline", "verifier"],
       "a language model as verifier needs the section verifier",
     ],
-    [
-      (supervised?.mixture.lookups ?? 0) > 0 && data.nanoCharts?.tools !== "in_context",
-      ["supervised", "mixture", "lookups"],
-      "are of tools in context: set data.nanoCharts.tools to in_context",
-    ],
+    ...(["lookups", "glossaries"] as const).map(
+      (part) =>
+        [
+          (supervised?.mixture[part] ?? 0) > 0 && data.nanoCharts?.tools !== "in_context",
+          ["supervised", "mixture", part],
+          "are of tools in context: set data.nanoCharts.tools to in_context",
+        ] as const,
+    ),
     ...distillationRules(config),
     ...wantsValidation.map(
       (part) =>

@@ -18,6 +18,8 @@ export interface SupervisedSettings {
     readonly copies: number;
     readonly renamed: number;
     readonly lookups: number;
+    readonly glossaries: number;
+    readonly chains: number;
   };
   readonly optimizer: OptimizerSettings;
   readonly checkpoint: { readonly every: number; readonly keep: number };
@@ -35,9 +37,11 @@ export const supervisedSchema: z.ZodType<SupervisedSettings, unknown> = z.strict
       edited: rate.default(0.5).describe("Of the captions: pictures that a tool has edited."),
       copies: rate.describe("Copy names."),
       renamed: rate.describe("Charts under names that they do not show."),
-      lookups: rate.describe("Tools in context by what they do, without a picture."),
+      lookups: rate.describe("Tools in context by what they do, without a picture: any of them on each line."),
+      glossaries: rate.describe("The same, each of them once, in the usual order."),
+      chains: rate.describe("Names run together, and again."),
     })
-    .refine(({ captions, copies, renamed, lookups }) => captions + copies + renamed + lookups <= 1, {
+    .refine(({ edited, ...shares }) => Object.values(shares).reduce((sum, share) => sum + share, 0) <= 1, {
       error: "the shares sum to more than 1",
     })
     .prefault({})

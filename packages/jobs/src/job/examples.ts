@@ -1,8 +1,20 @@
-// What small models learn nano-charts from: captions, copies, charts under other names, lookups of tools and whole episodes, each a pure function of its number.
+// What small models learn nano-charts from: captions, copies, charts under other names, chains of names, lookups of tools and whole episodes, each a
+// pure function of its number.
 import { type TaskSource, transcribeEpisode } from "@iapo/grpo";
 import type { Environment, Scribe, Trajectory, TurnInput } from "@iapo/rollout-trace";
 import { deriveSeed, randomWords, uniformOf } from "@iapo/tensor-core";
-import { caption, copy, demonstrate, lookup, type NanoCharts, renamed } from "@iapo/vqa-tasks/nano";
+import {
+  type Copy,
+  caption,
+  chain,
+  copy,
+  demonstrate,
+  lookup,
+  lookupBlocks,
+  type NanoCharts,
+  type NanoSplit,
+  renamed,
+} from "@iapo/vqa-tasks/nano";
 
 export interface ExampleOptions {
   readonly scribe: Scribe;
@@ -18,8 +30,11 @@ export interface ExampleOptions {
     readonly edited?: number | undefined;
     readonly copies: number;
     readonly renamed?: number | undefined;
-    /** Of tools in context. */
+    /** Of tools in context: each definition once, in the usual order; and any of them on each line. */
+    readonly glossaries?: number | undefined;
     readonly lookups?: number | undefined;
+    /** Of names that may be those of tools. */
+    readonly chains?: number | undefined;
   };
   readonly length: number;
 }
@@ -30,7 +45,13 @@ export interface ExampleOptions {
  */
 export function chartExamples(options: ExampleOptions): TaskSource<Trajectory> {
   const { scribe, charts, environment, seed, name, mixture, length } = options;
-  const { captions, edited, copies, renamed: others = 0, lookups = 0 } = mixture;
+  const { captions, edited, copies, renamed: others = 0, lookups = 0, glossaries = 0, chains = 0 } = mixture;
+  const looked = async (split: NanoSplit, index: number, order: "usual" | "drawn"): Promise<Trajectory> => {
+    const exercise = await lookup(charts, split, index, order);
+    return written(scribe, lookupBlocks(environment, exercise), exercise.text);
+  };
+  const copied = ({ query, text }: Copy): Trajectory =>
+    written(scribe, [{ id: "query", kind: "query", text: query }], text);
   return {
     length,
     async task(index) {
@@ -40,19 +61,14 @@ export function chartExamples(options: ExampleOptions): TaskSource<Trajectory> {
         const { image, text } = await caption(charts, "train", index, { edited });
         return written(scribe, [{ id: "image", kind: "image", image }], text);
       }
-      if (kind < captions + copies) {
-        const { query, text } = copy(charts, split, index);
-        return written(scribe, [{ id: "query", kind: "query", text: query }], text);
-      }
+      if (kind < captions + copies) return copied(copy(charts, split, index));
       if (kind < captions + copies + others) {
         const { task, text } = await renamed(charts, split, index);
         return written(scribe, environment.prompt(task), text);
       }
-      if (kind < captions + copies + others + lookups) {
-        const { task, query, text } = await lookup(charts, split, index);
-        const definitions = environment.prompt(task).filter((block) => block.kind === "tool");
-        return written(scribe, [...definitions, { id: "query", kind: "query", text: query }], text);
-      }
+      if (kind < captions + copies + others + lookups) return looked(split, index, "drawn");
+      if (kind < captions + copies + others + lookups + glossaries) return looked(split, index, "usual");
+      if (kind < captions + copies + others + lookups + glossaries + chains) return copied(chain(charts, index));
       const { task, turns } = await demonstrate(charts, "train", index);
       return transcribeEpisode(scribe, environment, task, turns);
     },

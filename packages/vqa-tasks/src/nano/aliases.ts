@@ -3,7 +3,8 @@ import { defaultToolOptions, focusTools, type ToolAlias } from "@iapo/visual-too
 import { RandomStream } from "../random.ts";
 import type { NanoSplit } from "./tables.ts";
 
-const toolNames = focusTools(defaultToolOptions).map(({ name }) => name);
+/** In the order of the full prompt. */
+export const toolNames: readonly string[] = focusTools(defaultToolOptions).map(({ name }) => name);
 
 /** Whether programs can call something by this name. */
 export function canNameTools(name: string): boolean {

@@ -78,6 +78,10 @@ function checkOptions(options: NanoChartOptions): NanoChartOptions {
     [options.questions.length > 0, "questions must name at least one kind"],
     [options.style.effects.length > 0, "style.effects must name at least one effect"],
     [
+      options.style.program !== "defined" || options.tools === "in_context",
+      "style.program can be defined only where tools is in_context: fixed tools have no definitions to say",
+    ],
+    [
       Math.min(wrongAxis, noCall, malformed) >= 0 && wrongAxis + noCall + malformed <= 1,
       "the shares of quality must be 0 or more and sum to at most 1",
     ],

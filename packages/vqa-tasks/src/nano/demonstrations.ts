@@ -5,10 +5,8 @@ import type { Boxes, Orientation, ToolAlias } from "@iapo/visual-tools";
 import { environmentPresets } from "../environment/options.ts";
 import { glossaryLine } from "../environment/prompts.ts";
 import { callableTools, interpreters } from "../environment/tools.ts";
-import { VqaTasksError } from "../error.ts";
 import { RandomStream } from "../random.ts";
 import type { VisualTask } from "../task.ts";
-import { canNameTools } from "./aliases.ts";
 import type { NanoChart, NanoCharts } from "./charts.ts";
 import { type DemonstrationQuality, type DemonstrationStyle, type Effect, effects } from "./options.ts";
 import { type QuestionKind, questionText } from "./questions.ts";
@@ -33,13 +31,6 @@ export interface Copy {
   /** As the compact prompt's query block writes it. */
   readonly query: string;
   /** The program that answers it, or the list of names. */
-  readonly text: string;
-}
-
-export interface Lookup {
-  /** Whose definitions stand before the query. */
-  readonly task: VisualTask;
-  readonly query: string;
   readonly text: string;
 }
 
@@ -75,8 +66,12 @@ export function toolProgram(
   const tool = `focus_on_${axis}_with_${effect}`;
   const callee = aliases?.find((alias) => alias.tool === tool)?.name ?? tool;
   const call = `${callee}(image_1, ${nameList(names)}, ${axis}_bbox)`;
-  const lines = form === "call" ? [`display(${call})`] : [`image = ${call}`, "display(image)"];
-  return ["```python", ...lines, "```", ""].join("\n");
+  const forms = {
+    call: [`display(${call})`],
+    variable: [`image = ${call}`, "display(image)"],
+    defined: [`# ${glossaryLine({ tool, name: callee }).trim()}`, `display(${call})`],
+  };
+  return ["```python", ...forms[form], "```", ""].join("\n");
 }
 
 export function answerLine(answer: string): string {
@@ -160,27 +155,6 @@ export async function renamed(charts: NanoCharts, split: NanoSplit, index: numbe
       },
     },
     text: toolProgram(axis, effectFor(question.kind, charts, random), asked, styleOf(charts, task)),
-  };
-}
-
-/**
- * Lookup `index`: two to six tools of a training chart under names of a split, and their definitions in another order. It has no picture.
- *
- * @throws VqaTasksError `invalid_config` for charts whose tools are fixed
- */
-export async function lookup(charts: NanoCharts, split: NanoSplit, index: number): Promise<Lookup> {
-  const { task } = await charts.chart("train", index);
-  const tools = task.content.aliases;
-  if (tools === undefined)
-    throw new VqaTasksError("invalid_config", "lookups are of tools in context: set nanoCharts.tools to in_context");
-  const random = new RandomStream(charts.options.seed, `nano-lookups/${split}`, index);
-  const names = random.sample(charts.names[split].filter(canNameTools), tools.length);
-  const count = random.uniform() < 0.5 ? 2 : random.integer(3, tools.length);
-  const aliases = tools.slice(0, count).map(({ tool }, place) => ({ tool, name: names[place]! }));
-  return {
-    task: { ...task, content: { ...task.content, aliases } },
-    query: "List the functions.\n",
-    text: random.sample(aliases, count).map(glossaryLine).join(""),
   };
 }
 

@@ -9,8 +9,6 @@ export {
   type Demonstration,
   type DemonstrationFault,
   demonstrate,
-  type Lookup,
-  lookup,
   type Renamed,
   renamed,
   toolProgram,
@@ -24,4 +22,5 @@ export {
   type NanoChartOptions,
 } from "./options.ts";
 export type { Bar, NanoQuestion, QuestionKind } from "./questions.ts";
+export { chain, type Lookup, lookup, lookupBlocks } from "./recall.ts";
 export { type NanoSplit, nanoSplits } from "./tables.ts";

@@ -18,8 +18,8 @@ export type Effect = (typeof effects)[number];
 export interface DemonstrationStyle {
   /** Which of the three they use, drawn uniformly; or that of the question: highlight for a value, mask for over, draw for above. */
   readonly effects: readonly Effect[] | "by_question";
-  /** `display(tool(...))`, or `image = tool(...)` and then `display(image)`. */
-  readonly program: "call" | "variable";
+  /** `display(tool(...))`; or `image = tool(...)` and then `display(image)`; or first a comment that says the tool's definition. */
+  readonly program: "call" | "variable" | "defined";
 }
 
 export interface NanoChartOptions {
