@@ -9,12 +9,15 @@ import { temporaryFolder } from "./support/folder.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
 
-const inContext = ["model.directory=nano-student", "data.nanoCharts.tools=in_context"];
+const inContext = ["model.directory=nano-context-student", "data.nanoCharts.tools=in_context"];
 
 test("a step of IAPO: prompts define the chart's names, traces keep them, blocks have the tools' own ids, and the replay is the run", async () => {
   const directory = join(temporaryFolder(), "run");
   const small = ["grpo.steps=1", "grpo.groups=2", "grpo.evaluate=", "grpo.rollout.samples=2"];
-  const job = openJob("nano-iapo-occlusion", { set: [...inContext, ...small], directory });
+  const job = openJob("nano-iapo-occlusion", {
+    set: [...inContext, "teacher.directory=nano-context-teacher", ...small],
+    directory,
+  });
   using device = await openDevice();
   expect((await planJob(job, { device })).phases.map(({ name }) => name)).toContain("penalty");
   expect((await runJob(job, { device })).done).toBe(true);

@@ -1,4 +1,4 @@
-// Three nano Qwen2.5-VL checkpoints, a student and two teachers, and their tokenizer: what the demo and the tests run on.
+// Five nano Qwen2.5-VL checkpoints, two students and three teachers, and their tokenizer: what the demo and the tests run on.
 import { fileURLToPath } from "node:url";
 
 const directory = (name: string): string => fileURLToPath(new URL(`../${name}/`, import.meta.url));
@@ -17,3 +17,9 @@ export const teacherDirectory: string = directory("teacher");
 
 /** A larger one, of 2.4 million parameters, that does as well. */
 export const largeTeacherDirectory: string = directory("teacher-large");
+
+/** A checkpoint that calls tools whose names only the prompt defines, often of the wrong axis. */
+export const contextStudentDirectory: string = directory("context-student");
+
+/** One of the same size that calls the right ones of them. */
+export const contextTeacherDirectory: string = directory("context-teacher");

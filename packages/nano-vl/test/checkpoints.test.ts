@@ -3,9 +3,22 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { loadConfig } from "@iapo/qwen-vl-model/config";
 import { expect, test } from "vitest";
-import { baseDirectory, largeTeacherDirectory, studentDirectory, teacherDirectory } from "../src/index.ts";
+import {
+  baseDirectory,
+  contextStudentDirectory,
+  contextTeacherDirectory,
+  largeTeacherDirectory,
+  studentDirectory,
+  teacherDirectory,
+} from "../src/index.ts";
 
-const models = { student: studentDirectory, teacher: teacherDirectory, "teacher-large": largeTeacherDirectory };
+const models = {
+  student: studentDirectory,
+  teacher: teacherDirectory,
+  "teacher-large": largeTeacherDirectory,
+  "context-student": contextStudentDirectory,
+  "context-teacher": contextTeacherDirectory,
+};
 
 test("all are small, hold bf16 weights, and share one tokenizer, template and image limits", async () => {
   let bytes = 0;
@@ -23,11 +36,10 @@ test("all are small, hold bf16 weights, and share one tokenizer, template and im
   expect(bytes).toBeLessThan(12 * 2 ** 20);
 });
 
-test("they are three models, of which the larger teacher has four times the weights", () => {
-  const [student, teacher, large] = Object.values(models).map((directory) =>
-    readFileSync(join(directory, "model.safetensors")),
-  );
-  expect(student!.equals(teacher!)).toBe(false);
-  expect(student!.length).toBe(teacher!.length);
-  expect(large!.length / teacher!.length).toBeGreaterThan(4);
+test("they are different models, of which the larger teacher has four times the weights of each other", () => {
+  const { "teacher-large": large, ...others } = models;
+  const weights = Object.values(others).map((directory) => readFileSync(join(directory, "model.safetensors")));
+  expect(new Set(weights.map((bytes) => bytes.toString("base64"))).size).toBe(weights.length);
+  expect(new Set(weights.map(({ length }) => length)).size).toBe(1);
+  expect(readFileSync(join(large, "model.safetensors")).length / weights[0]!.length).toBeGreaterThan(4);
 });

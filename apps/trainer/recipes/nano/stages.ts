@@ -32,6 +32,9 @@ export interface Stage {
 
 const clean: DemonstrationQuality = { wrongAxis: 0, noCall: 0, malformed: 0 };
 
+/** Of the students' last stage. */
+const spoilt: DemonstrationQuality = { wrongAxis: 0.38, noCall: 0.04, malformed: 0.06 };
+
 /** Read charts; then spell names in calls, without a picture. Both models begin so. */
 const schooling: readonly Stage[] = [
   { name: "captions", steps: 1000, batch: 64, learningRate: 3e-3, mixture: { captions: 1, copies: 0 }, quality: clean },
@@ -126,7 +129,10 @@ const schooledTeacher: readonly Stage[] = [
   },
 ];
 
-export type Role = "student" | "teacher" | "teacher-large" | "teacher-qwen3-vl" | "context-teacher";
+export type Role = "student" | "teacher" | "teacher-large" | "teacher-qwen3-vl" | "context-teacher" | "context-student";
+
+/** Who begins as the shipped teacher. */
+export const beginAsTeacher: readonly Role[] = ["teacher-large", "context-teacher", "context-student"];
 
 const shortened: Readonly<Record<string, number>> = {
   captions: 600,
@@ -164,6 +170,18 @@ export const stagesOf: Readonly<Record<Role, readonly Stage[]>> = {
     steps: shortened[stage.name] ?? stage.steps,
   })),
   "context-teacher": contextStages,
+  "context-student": [
+    ...contextStages,
+    {
+      name: "context-student",
+      steps: 400,
+      batch: 16,
+      learningRate: 5e-4,
+      mixture: { captions: 0.1, copies: 0, renamed: 0.05, lookups: 0.1 },
+      quality: spoilt,
+      charts: inContext,
+    },
+  ],
   student: [
     ...schooling,
     {
@@ -172,7 +190,7 @@ export const stagesOf: Readonly<Record<Role, readonly Stage[]>> = {
       batch: 16,
       learningRate: 5e-4,
       mixture: { captions: 0.1, copies: 0, renamed: 0.05 },
-      quality: { wrongAxis: 0.38, noCall: 0.04, malformed: 0.06 },
+      quality: spoilt,
     },
   ],
 };

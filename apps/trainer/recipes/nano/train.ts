@@ -1,6 +1,6 @@
-// Makes a nano model by supervised stages, from random weights, or the larger teacher from the shipped one; stages that a directory already holds
+// Makes a nano model by supervised stages, from random weights, or from the shipped teacher; stages that a directory already holds
 // are not repeated.
-//   node --conditions=@iapo/source apps/trainer/recipes/nano/train.ts student|teacher|teacher-large|teacher-qwen3-vl|context-teacher <work directory>
+//   node --conditions=@iapo/source apps/trainer/recipes/nano/train.ts student|teacher|teacher-large|teacher-qwen3-vl|context-teacher|context-student <work directory>
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ import { deriveSeed, openDevice } from "@iapo/tensor-core";
 import { stageExamples } from "./examples.ts";
 import { grownWeights, largeConfig } from "./grow.ts";
 import { measureDirectory } from "./measure.ts";
-import { type Role, type Stage, stagesOf } from "./stages.ts";
+import { beginAsTeacher, type Role, type Stage, stagesOf } from "./stages.ts";
 
 const SEED = 1;
 const [role = "", work = ""] = process.argv.slice(2);
@@ -41,7 +41,7 @@ function isRole(name: string): name is Role {
 async function beginning(of: Role): Promise<QwenVLModel> {
   const config = await loadConfig(base);
   const seed = deriveSeed(SEED, "nano-vl");
-  if (of !== "teacher-large" && of !== "context-teacher") {
+  if (!beginAsTeacher.includes(of)) {
     const weights = initializeWeights(device, config, seed, { trainable: () => true, deviation: "fan_in" });
     return new QwenVLModel(config, weights);
   }

@@ -1,6 +1,8 @@
 // The nano models, which ship with the program and have names.
 import {
   baseDirectory,
+  contextStudentDirectory,
+  contextTeacherDirectory,
   largeTeacherDirectory,
   qwen3BaseDirectory,
   studentDirectory,
@@ -14,4 +16,6 @@ export const shippedModels: ReadonlyMap<string, string> = new Map([
   ["nano-student", studentDirectory],
   ["nano-teacher", teacherDirectory],
   ["nano-teacher-large", largeTeacherDirectory],
+  ["nano-context-student", contextStudentDirectory],
+  ["nano-context-teacher", contextTeacherDirectory],
 ]);
