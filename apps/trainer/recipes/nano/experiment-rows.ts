@@ -80,15 +80,25 @@ function estimate(models: readonly Measured[], column: Column): [mean: string, i
     const rates = values.map((ofModel) => rate(ofModel, ofCharts));
     return rate(rates, ofSeeds) ?? null;
   };
-  const seeds: Resamples = resample(values.length, REPLICATES, 1, "seeds");
+  const seeds: Resamples = draws(values.length, "seeds");
   let replicate = 0;
-  const interval = bootstrap(resample(charts, REPLICATES, 1, "charts"), (times) =>
+  const interval = bootstrap(draws(charts, "charts"), (times) =>
     mean(seeds[replicate++] ?? once(values.length), times),
   );
   return [
     mean(once(values.length), once(charts))?.toFixed(3) ?? "",
     interval?.map((bound) => bound.toFixed(3)).join("-") ?? "",
   ];
+}
+
+const drawn = new Map<string, Resamples>();
+
+/** The same for all cells and columns. */
+function draws(units: number, of: "seeds" | "charts"): Resamples {
+  const key = `${of}/${units}`;
+  const made = drawn.get(key) ?? resample(units, REPLICATES, 1, of);
+  drawn.set(key, made);
+  return made;
 }
 
 /** Each unit once. */
