@@ -69,6 +69,29 @@ const tolerances = Object.fromEntries(
   }).map(([name, [recipe, ...set]]) => [name, { recipe, set, teacher: "nano-make-teacher-masks", steps: [30, 75] }]),
 );
 
+/** Tools whose names only the prompt defines; checkpoints for the case study. */
+const inContext = Object.fromEntries(
+  (["nano-grpo", "nano-iapo-anchored"] as const).map((recipe) => [
+    recipe.replace(/nano-(iapo-)?/, "context-"),
+    {
+      recipe,
+      steps: [30],
+      set: [
+        "model.directory=nano-context-student",
+        ...(recipe === "nano-grpo" ? [] : ["teacher.directory=nano-context-teacher"]),
+        ...["data.nanoCharts.tools=in_context", "grpo.rollout.maxTokens=80", "grpo.checkpoint.every=5"],
+      ],
+    },
+  ]),
+);
+
 export type Cells = Readonly<Record<string, Cell>>;
 
-export const cells: Cells = { ...methods, ...lambdas, ...informativeness, ...teachers, ...tolerances } as Cells;
+export const cells: Cells = {
+  ...methods,
+  ...lambdas,
+  ...informativeness,
+  ...teachers,
+  ...tolerances,
+  ...inContext,
+} as Cells;
