@@ -8,6 +8,8 @@ export interface Cell {
   readonly teacher?: string;
   /** Of `strictOrientation`: on how many charts the wrong axis has no boxes, so that the outcome sees misuse; all where it is true. */
   readonly strict?: number | true;
+  /** Of a turn; default 48. */
+  readonly maxTokens?: number;
   /** Other settings, as `--set` takes them. */
   readonly set?: readonly string[];
 }
@@ -76,10 +78,11 @@ const inContext = Object.fromEntries(
     {
       recipe,
       steps: [30],
+      maxTokens: 80,
       set: [
         "model.directory=nano-context-student",
         ...(recipe === "nano-grpo" ? [] : ["teacher.directory=nano-context-teacher"]),
-        ...["data.nanoCharts.tools=in_context", "grpo.rollout.maxTokens=80", "grpo.checkpoint.every=5"],
+        ...["data.nanoCharts.tools=in_context", "grpo.checkpoint.every=5"],
       ],
     },
   ]),

@@ -37,10 +37,10 @@ function cellOf(name: string): Cell {
 }
 
 async function trainAndMeasure(name: string, seed: string, run: string): Promise<void> {
-  const { recipe = name, steps, teacher, strict = false, set = [] } = cellOf(name);
+  const { recipe = name, steps, teacher, strict = false, maxTokens = 48, set = [] } = cellOf(name);
   const settings = [
     ...[`grpo.seed=${seed}`, `data.nanoCharts.seed=${seed}`, `grpo.steps=${Math.max(...steps)}`],
-    ...[`environment.tools.strictOrientation=${strict}`, "grpo.evaluate="],
+    ...[`environment.tools.strictOrientation=${strict}`, "grpo.evaluate=", `grpo.rollout.maxTokens=${maxTokens}`],
     ...["grpo.checkpoint.every=15", "grpo.checkpoint.keep=8"],
     ...(teacher === undefined ? [] : [`teacher.directory=${await makeTeacher(teacher)}`]),
     ...set,
