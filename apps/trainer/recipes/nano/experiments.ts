@@ -52,20 +52,8 @@ async function trainAndMeasure(name: string, seed: string, run: string): Promise
     if (existsSync(join(results, "results.json"))) continue;
     if (!existsSync(model)) await iapo("export", run, "--step", String(step), "--out", model);
     const charts = ["--set", `data.nanoCharts.seed=${heldOutSeed}`, "--seed", heldOutSeed, "--limit", heldOutCharts];
-    await iapo(
-      "eval",
-      model,
-      "--config",
-      run,
-      ...charts,
-      "--max-tokens",
-      "48",
-      "--batch",
-      "64",
-      "--trust",
-      "--out",
-      results,
-    );
+    const written = ["--max-tokens", String(maxTokens), "--batch", "64", "--out", results];
+    await iapo("eval", model, "--config", run, "--trust", ...charts, ...written);
   }
 }
 
