@@ -14,6 +14,12 @@ export interface Cell {
   readonly set?: readonly string[];
 }
 
+const agreement: Cell = {
+  recipe: "examples/rivals/agreement.yaml",
+  steps: [30],
+  set: ["grpo.groups=12", "grpo.rollout.samples=8"],
+};
+
 /** 45 steps of GRPO take about as long as 30 of others. */
 const methods = {
   "nano-grpo": { steps: [30, 45, 60] },
@@ -25,11 +31,7 @@ const methods = {
   "nano-trm": { steps: [30] },
   "nano-opd-token": { steps: [30] },
   "nano-gkd": { steps: [30] },
-  agreement: {
-    recipe: "examples/rivals/agreement.yaml",
-    steps: [30],
-    set: ["grpo.groups=12", "grpo.rollout.samples=8"],
-  },
+  agreement,
 } satisfies Cells;
 
 const lambdas = Object.fromEntries(
@@ -53,6 +55,7 @@ const teachers = {
   ...anchoredBeside("masks"),
   ...anchoredBeside("variables"),
   "nano-opd-teacher-masks": { recipe: "nano-opd", teacher: "nano-make-teacher-masks", steps: [30] },
+  "agreement-teacher-masks": { ...agreement, teacher: "nano-make-teacher-masks" },
   "nano-opd-teacher-variables": { recipe: "nano-opd", teacher: "nano-make-teacher-variables", steps: [30] },
 } satisfies Cells;
 
