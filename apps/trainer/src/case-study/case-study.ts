@@ -1,5 +1,5 @@
 // iapo case-study: misuse, and what calls rest on, for each checkpoint of a run or for given models (paper 4.2, Figure 3).
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { caseStudyCsv, caseStudyTable, type LateStudyPoint, type StudyMethod, studyModels } from "@iapo/iapo/study";
 import { namedModel } from "@iapo/jobs";
 import { writeFileAtomic } from "@iapo/rollout-trace/files";
@@ -43,7 +43,7 @@ export async function runCaseStudy(flags: CaseStudyFlags, io: CliIo): Promise<nu
       onStudy: ({ title }, { calls, responses, misuse }) =>
         io.note(`${title}: ${calls} calls on ${responses} charts, ${misuse} of the wrong axis`),
     });
-    await show(directory, run?.directory ?? "models", flags, io);
+    await show(directory, run === undefined ? "models" : basename(run.directory), flags, io);
     return ExitCode.done;
   });
 }
