@@ -4,7 +4,7 @@ import type { Environment, Task } from "@iapo/rollout-trace";
 import type { VisualContent } from "@iapo/vqa-tasks";
 import { type Effect, toolProgram } from "@iapo/vqa-tasks/nano";
 
-/** Changes the policy: response `i` to each prompt says `texts[i]`, at the price of what it samples. */
+/** Changes the policy: response `i` to each prompt says `texts[i]`, at the price of what it samples, which may end sooner. */
 export function sayCalls(policy: QwenVLPolicy, texts: readonly string[]): void {
   const open = policy.open.bind(policy);
   policy.open = async (prompts, options) => {
